@@ -1,0 +1,107 @@
+// The vCPU block: one hart's registers and run state, 4 KiB of the memory that translated code works on.
+//
+// hart.ts reserves it in the device area; the interpreter and translated code run on it; kvm and the tests see it
+// through class Hart. Offsets are bytes from the block's base; i64 unless said otherwise, little-endian, lo word first.
+//
+//     0x000  x0..x31                       0x114  data TLB base of the current context, i32
+//     0x100  pc                            0x118  fetch TLB base of the current context, i32
+//     0x108  budget, i32                   0x11c  jump cache base, i32 (the translator's)
+//     0x10c  exit reason, i32              0x120  exit va          0x128  exit aux
+//     0x110  exit access, i32              0x130  reservation: hpa and length, i32 each; hpa -1 = none
+//     0x140  privilege mode, i32           0x200  CSRs, one i64 each, in the order of CSR_SLOTS
+//
+// Invariants: x0 is 0; pc is even; the budget counts down by one for each instruction that retires or traps.
+
+export const BLOCK_BYTES = 4096;
+
+export const BLOCK_X = 0x000;
+export const BLOCK_PC = 0x100;
+export const BLOCK_BUDGET = 0x108;
+export const BLOCK_EXIT = 0x10c;
+export const BLOCK_EXIT_ACCESS = 0x110;
+export const BLOCK_DTLB = 0x114;
+export const BLOCK_ITLB = 0x118;
+export const BLOCK_JUMP_CACHE = 0x11c;
+export const BLOCK_EXIT_VA = 0x120;
+export const BLOCK_EXIT_AUX = 0x128;
+export const BLOCK_RESERVATION = 0x130;
+export const BLOCK_RESERVATION_LENGTH = 0x134;
+export const BLOCK_PRIVILEGE = 0x140;
+export const BLOCK_CSRS = 0x200;
+
+/** CSRs that are plain storage in the block; all others are computed (csr.ts). */
+export const CSR_SLOTS = [
+  'mstatus',
+  'mtvec',
+  'medeleg',
+  'mideleg',
+  'mie',
+  /** The bits of mip that software wrote: SSIP, STIP, SEIP. */
+  'mip',
+  'mcounteren',
+  'mcountinhibit',
+  'mscratch',
+  'mepc',
+  'mcause',
+  'mtval',
+  'menvcfg',
+  'stvec',
+  'scounteren',
+  'senvcfg',
+  'sscratch',
+  'sepc',
+  'scause',
+  'stval',
+  'satp',
+  'stimecmp',
+  /** What mcycle and minstret are ahead of the hart's own counts, or their value while inhibited. */
+  'mcycle',
+  'minstret',
+  'pmpcfg0',
+  'pmpcfg2',
+  'pmpaddr0',
+  'pmpaddr1',
+  'pmpaddr2',
+  'pmpaddr3',
+  'pmpaddr4',
+  'pmpaddr5',
+  'pmpaddr6',
+  'pmpaddr7',
+  'pmpaddr8',
+  'pmpaddr9',
+  'pmpaddr10',
+  'pmpaddr11',
+  'pmpaddr12',
+  'pmpaddr13',
+  'pmpaddr14',
+  'pmpaddr15',
+] as const;
+
+export type CsrSlot = (typeof CSR_SLOTS)[number];
+
+/** Byte offset of a stored CSR from the block's base. */
+export const csrOffset = (name: CsrSlot): number => BLOCK_CSRS + 8 * CSR_SLOTS.indexOf(name);
+
+/** Why run() returned. */
+export const Exit = {
+  /** Not an exit: go on in the interpreter at pc. */
+  none: 0,
+  /** The budget is used up. */
+  budget: 1,
+  /** A translation is missing: see Hart.fault and Hart.access. */
+  mmuFault: 2,
+  /** satp was written, and the write retired (shadow). */
+  satp: 3,
+  /** sfence.vma retired (shadow): see Hart.fence. */
+  sfence: 4,
+  /** wfi retired and no interrupt is pending. */
+  wfi: 5,
+  /** The first instruction of a trap handler cannot be fetched. */
+  crash: 6,
+  /** Someone called kick(). */
+  kick: 7,
+} as const;
+export type ExitReason = (typeof Exit)[keyof typeof Exit];
+
+/** Names of the exits, by reason, for statistics and traces. */
+export const EXIT_NAMES = ['none', 'budget', 'mmuFault', 'satp', 'sfence', 'wfi', 'crash', 'kick'] as const;

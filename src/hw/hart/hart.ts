@@ -1,0 +1,393 @@
+// The hart: one RV64IMAC processor with M, S and U mode, its MMU and its TLB.
+//
+// kvm makes one per vCPU, gives it roots and runs it; run() executes guest code until it must leave, and leaves a precise
+// state in the vCPU block (block.ts). Everything here is one atomic hardware step or a budget of them: nothing yields.
+//
+// Invariants: equal state, tables, budget slices' sum and injected events give equal results, however run() was sliced
+// and whatever was decoded, translated or cached. Budget is used up by one for each instruction that retires or traps;
+// one that exits is attempted again, unless kvm completes it or raises an exception in its place.
+
+import { fromWords, type Hpa, type Pfn } from '../../units.ts';
+import { encode, lengthOf, opOf, rdOf, rs1Of, rs2Of } from '../isa/index.ts';
+import type { PhysicalMemory } from '../memory/index.ts';
+import { HostTables } from '../sv39/index.ts';
+import {
+  DEFAULT_TLB,
+  DTLB_ENTRY_BYTES,
+  ITLB_ENTRY_BYTES,
+  Tlb,
+  type TlbDomain,
+  type TlbGeometry,
+  tlbBytes,
+} from '../tlb/index.ts';
+import { type IrqNumber, MIP_ALL, MIP_SSIP, MIP_STIP, PRV_M } from './architecture.ts';
+import {
+  BLOCK_BUDGET,
+  BLOCK_BYTES,
+  BLOCK_EXIT,
+  BLOCK_PC,
+  BLOCK_PRIVILEGE,
+  BLOCK_RESERVATION,
+  BLOCK_RESERVATION_LENGTH,
+  Exit,
+  type ExitReason,
+} from './block.ts';
+import { type StaleHit, TlbChecker } from './checker.ts';
+import type { CodeCache } from './codeCache.ts';
+import { DataAccess, Fence, HartStats, MmuFault } from './exits.ts';
+import { guestSetsAccessedDirty } from './guestState.ts';
+import { interpret } from './interpret.ts';
+import { NO_INTERRUPT, pendingInterrupts, supervisorDeadline, takeableInterrupt } from './interrupts.ts';
+import { atomicAt, writeLoaded } from './memoryOps.ts';
+import { type Mmu, NO_ROOT, ShadowMmu, TdpMmu } from './mmu.ts';
+import { updateContext } from './regimes.ts';
+import { SLOT } from './slots.ts';
+import { takeException, takeInterrupt } from './traps.ts';
+
+export type MmuKind = 'shadow' | 'tdp';
+/** A and D of the guest's tables: always set by hardware, never, or as menvcfg.ADUE says (Svadu). */
+export type AdScheme = 'hardware' | 'svade' | 'svadu';
+
+export interface HartOptions {
+  /** The TLBs and decoded code of the host; both over the same memory. */
+  readonly domain: TlbDomain;
+  readonly code: CodeCache;
+  /** mhartid. */
+  readonly id: number;
+  readonly mmu: MmuKind;
+  readonly ad: AdScheme;
+  readonly tlb?: TlbGeometry;
+  /** Walks again on every TLB hit and reports those that the tables no longer support; never with a translator. */
+  readonly onStaleHit?: (hit: StaleHit) => void;
+}
+
+/** Device-area bytes that one hart takes; a translator takes more. */
+export const hartDeviceBytes = (tlb: TlbGeometry = DEFAULT_TLB): number => BLOCK_BYTES + tlbBytes(tlb) + 4096;
+
+const PC = BLOCK_PC >> 2;
+const BUDGET = BLOCK_BUDGET >> 2;
+const EXIT = BLOCK_EXIT >> 2;
+const PRIVILEGE = BLOCK_PRIVILEGE >> 2;
+const RESERVATION = BLOCK_RESERVATION >> 2;
+const RESERVATION_LENGTH = BLOCK_RESERVATION_LENGTH >> 2;
+
+export class Hart {
+  readonly id: number;
+  readonly memory: PhysicalMemory;
+  readonly code: CodeCache;
+  readonly tlb: Tlb;
+  readonly mmuKind: MmuKind;
+  readonly ad: AdScheme;
+  /** Byte address of the vCPU block, and the block as int32 words: x[i] is words 2i and 2i+1. */
+  readonly base: number;
+  readonly block: Int32Array;
+  /** What the last exit was about. */
+  readonly fault = new MmuFault();
+  readonly access = new DataAccess();
+  readonly fence = new Fence();
+  readonly stats = new HartStats();
+  /** The board's clock for the time CSR and stimecmp, in ticks of 10 MHz. Must be a function of guest progress. */
+  readTime: () => number = () => 0;
+
+  // Of this room only
+  readonly mmu: Mmu;
+  readonly checker: TlbChecker | null;
+  /** Int32 index of an entry from its table's first, under the address shifted right by 9 (data) and 10 (fetch). */
+  readonly dtlbMask: number;
+  readonly itlbMask: number;
+  directRoot = NO_ROOT;
+  shadowRoot = NO_ROOT;
+  /** Lines that devices hold up: MTIP, MSIP, MEIP, SEIP. */
+  interruptLines = 0;
+  private kicked = false;
+  /** Attempted and trapped instructions since reset, up to the start of this run; the block's budget has the rest. */
+  private attemptedBefore = 0;
+  private runBudget = 0;
+  private trapped = 0;
+  /** The value of `attempted` when the last trap was taken; -1: none. */
+  private handlerEnteredAt = -1;
+
+  constructor({ domain, code, id, mmu, ad, tlb = DEFAULT_TLB, onStaleHit }: HartOptions) {
+    const { memory } = domain;
+    const tables = new HostTables(memory);
+    this.id = id;
+    this.memory = memory;
+    this.code = code;
+    this.mmuKind = mmu;
+    this.ad = ad;
+    this.base = memory.reserve(BLOCK_BYTES, BLOCK_BYTES);
+    this.block = memory.i32.subarray(this.base >>> 2, (this.base + BLOCK_BYTES) >>> 2);
+    this.tlb = new Tlb(domain, tlb);
+    this.dtlbMask = (tlb.dtlbEntries - 1) * (DTLB_ENTRY_BYTES / 4);
+    this.itlbMask = (tlb.itlbEntries - 1) * (ITLB_ENTRY_BYTES / 4);
+    this.mmu = mmu === 'shadow' ? new ShadowMmu(tables) : new TdpMmu(memory, tables);
+    this.checker = onStaleHit === undefined ? null : new TlbChecker(tables, this.mmu, onStaleHit);
+    this.reset(0);
+    code.translator?.attach(this);
+  }
+
+  /** Power-on: M mode at `pc` (a guest physical address), all else 0 or empty. Roots, lines and readTime stay. */
+  reset(pc: number): void {
+    this.block.fill(0, 0, BLOCK_RESET_WORDS);
+    this.block.fill(0, SLOT.mstatus);
+    this.privilege = PRV_M;
+    this.setPc(pc | 0, Math.floor(pc / 2 ** 32));
+    this.clearReservation();
+    this.attemptedBefore = 0;
+    this.runBudget = 0;
+    this.trapped = 0;
+    this.handlerEnteredAt = -1;
+    this.kicked = false;
+    this.stats.clear();
+    this.tlb.reset();
+    updateContext(this);
+  }
+
+  // Running
+
+  /** Executes at most `budget` instructions (1..2^31-1); answers why it stopped. */
+  run(budget: number): ExitReason {
+    this.attemptedBefore = this.attempted;
+    this.runBudget = budget;
+    this.block[BUDGET] = budget;
+    this.block[EXIT] = Exit.none;
+    for (;;) {
+      if (this.kicked) return this.leaveKicked();
+      if (this.block[BUDGET]! <= 0) return Exit.budget;
+      const irq = takeableInterrupt(this);
+      if (irq !== NO_INTERRUPT) takeInterrupt(this, irq);
+      const reason = this.runStretch();
+      if (reason !== Exit.none) return reason;
+    }
+  }
+
+  /** Instructions left of the last run's budget. */
+  get budgetLeft(): number {
+    return this.block[BUDGET]!;
+  }
+
+  /** Makes run() return Exit.kick before its next instruction, or at once when it is called next. */
+  kick(): void {
+    this.kicked = true;
+  }
+
+  /** Instructions that retired or trapped since reset; exact at any time, within a run too. */
+  get attempted(): number {
+    return this.attemptedBefore + this.runBudget - this.block[BUDGET]!;
+  }
+
+  /** Instructions that retired since reset. */
+  get retired(): number {
+    return this.attempted - this.trapped;
+  }
+
+  // Registers
+
+  /** Writes x[register]; x0 stays 0. */
+  setX(register: number, lo: number, hi: number): void {
+    if (register === 0) return;
+    this.block[register * 2] = lo;
+    this.block[register * 2 + 1] = hi;
+  }
+
+  setPc(lo: number, hi: number): void {
+    this.block[PC] = lo;
+    this.block[PC + 1] = hi;
+  }
+
+  /** The pc as a number; exact for every address that a guest can run at. */
+  get pc(): number {
+    return fromWords(this.block[PC]!, this.block[PC + 1]!);
+  }
+
+  /** PRV_U, PRV_S or PRV_M. */
+  get privilege(): number {
+    return this.block[PRIVILEGE]!;
+  }
+
+  /** The caller follows with updateContext(). */
+  set privilege(mode: number) {
+    this.block[PRIVILEGE] = mode;
+  }
+
+  // Translation, for kvm
+
+  /** The Sv39x4 table of guest physical memory, or NO_ROOT; nothing is flushed. */
+  setDirectRoot(root: number): void {
+    this.directRoot = root;
+    updateContext(this);
+  }
+
+  /** The Sv39 table that stands for the present satp (shadow), or NO_ROOT; nothing is flushed. */
+  setShadowRoot(root: number): void {
+    this.shadowRoot = root;
+    updateContext(this);
+  }
+
+  /** Whether hardware would set A and D in the guest's own tables now. */
+  guestAdHardware(): boolean {
+    return guestSetsAccessedDirty(this);
+  }
+
+  /** The reservation stays: it is of a physical address, see breakReservation(). */
+  flushAll(): void {
+    this.tlb.flushAll();
+  }
+
+  /** Flushes the page of guest virtual (and, where unpaged, physical) address `page` in every context. */
+  flushPage(page: number): void {
+    this.tlb.flushPage(page);
+  }
+
+  /** Flushes what came from the tree at `root`, or through it. */
+  flushRoot(root: number): void {
+    this.tlb.flushRoot(root);
+  }
+
+  clearReservation(): void {
+    this.block[RESERVATION] = -1;
+  }
+
+  /** The frame stops being what the guest reserved: it was unmapped, and may be written by others. */
+  breakReservation(frame: Pfn): void {
+    if (this.block[RESERVATION]! >>> 12 === frame) this.block[RESERVATION] = -1;
+  }
+
+  // Interrupts, for the board
+
+  /** Raises or lowers a line. SSIP and STIP have none: this writes the bit that software writes too. */
+  setPending(irq: IrqNumber, level: boolean): void {
+    const bit = 1 << irq;
+    const isLine = (bit & MIP_ALL & ~(MIP_SSIP | MIP_STIP)) !== 0;
+    const old = isLine ? this.interruptLines : this.block[SLOT.mip]!;
+    const value = level ? old | bit : old & ~bit;
+    if (isLine) this.interruptLines = value;
+    else this.block[SLOT.mip] = value;
+  }
+
+  /** Whether wfi would be over: some interrupt is pending and locally enabled. */
+  hasWakeup(): boolean {
+    return (pendingInterrupts(this) & this.block[SLOT.mie]!) !== 0;
+  }
+
+  /** The tick at which the supervisor timer comes due; runs should not reach past it. Infinity without Sstc's enable. */
+  get timerDeadline(): number {
+    return this.block[SLOT.menvcfg + 1]! < 0 ? supervisorDeadline(this) : Number.POSITIVE_INFINITY;
+  }
+
+  // Finishing an instruction that exited, for kvm
+
+  /** Delivers an exception at pc, instead of the instruction there; answers Exit.crash where no handler can run. */
+  raise(cause: number, tvalLo: number, tvalHi: number): ExitReason {
+    this.block[EXIT] = Exit.none;
+    takeException(this, cause, tvalLo, tvalHi);
+    return this.block[EXIT] as ExitReason;
+  }
+
+  /** Finishes the load that exited, with the value that a device answered (its low bytes count). */
+  completeLoad(lo: number, hi: number): void {
+    writeLoaded(this, this.access.word, lo, hi);
+    this.advance(lengthOf(this.access.word));
+  }
+
+  /** Finishes the store that exited: its effect took place elsewhere. */
+  completeStore(): void {
+    this.advance(lengthOf(this.access.word));
+  }
+
+  /** Executes the store, sc or AMO that exited on the frame at `frame`; it must not cross a page. */
+  emulateStore(frame: Hpa): void {
+    const offset = ((this.access.va % 4096) + 4096) % 4096;
+    atomicAt(this, this.access.word, frame + offset);
+    this.advance(lengthOf(this.access.word));
+  }
+
+  // Of this room only
+
+  /** Ends the run; the block's state is precise. */
+  exit(reason: ExitReason): void {
+    this.block[EXIT] = reason;
+  }
+
+  /** Retires one instruction of `bytes` bytes. */
+  advance(bytes: number): void {
+    const lo = (this.block[PC]! + bytes) | 0;
+    if (lo >>> 0 < bytes) this.block[PC + 1]!++;
+    this.block[PC] = lo;
+    this.countRetired();
+  }
+
+  countRetired(): void {
+    this.block[BUDGET]!--;
+  }
+
+  countTrap(): void {
+    this.block[BUDGET]!--;
+    this.trapped++;
+  }
+
+  /** A trap was taken: nothing of its handler was attempted yet. */
+  noteFreshHandler(): void {
+    this.handlerEnteredAt = this.attempted;
+  }
+
+  isAtFreshHandler(): boolean {
+    return this.handlerEnteredAt === this.attempted;
+  }
+
+  /** The bits of the instruction that decoded to `w`, `imm`; of the 4-byte ones. */
+  instructionBits(w: number, imm: number): number {
+    return encode(opOf(w), rdOf(w), rs1Of(w), rs2Of(w), imm);
+  }
+
+  reserve(at: number, bytes: number): void {
+    this.block[RESERVATION] = at;
+    this.block[RESERVATION_LENGTH] = bytes;
+  }
+
+  hasReservation(at: number, bytes: number): boolean {
+    const held = this.block[RESERVATION]!;
+    return held !== -1 && held >>> 0 === at && this.block[RESERVATION_LENGTH] === bytes;
+  }
+
+  /** satp takes effect at once; under shadow paging kvm must say what stands for it now. */
+  writeSatp(lo: number, hi: number): void {
+    this.block[SLOT.satp] = lo;
+    this.block[SLOT.satp + 1] = hi;
+    if (this.mmuKind === 'shadow') {
+      this.shadowRoot = NO_ROOT;
+      this.exit(Exit.satp);
+    }
+    updateContext(this);
+  }
+
+  /** sfence.vma: hardware's to do under tdp, kvm's under shadow paging. */
+  fenceTranslations(page: number | null, asid: number | null): void {
+    if (this.mmuKind === 'tdp') {
+      this.clearReservation();
+      this.tlb.flushPaged(page, asid);
+      return;
+    }
+    this.fence.page = page;
+    this.fence.asid = asid;
+    this.exit(Exit.sfence);
+  }
+
+  /** Translated code as far as it goes, then the interpreter; Exit.none: look at interrupts and the budget again. */
+  private runStretch(): ExitReason {
+    const { translator } = this.code;
+    if (translator !== null && this.checker === null) {
+      const reason = translator.enter(this);
+      if (reason !== Exit.none || this.block[BUDGET]! <= 0) return reason;
+    }
+    return interpret(this);
+  }
+
+  private leaveKicked(): ExitReason {
+    this.kicked = false;
+    return Exit.kick;
+  }
+}
+
+/** Words of the block that hold registers, pc and budget. */
+const BLOCK_RESET_WORDS = BLOCK_EXIT >> 2;

@@ -1,0 +1,178 @@
+// The MMU: what a hart's TLB miss walks, in its two kinds.
+//
+//     shadow   Stage one is kvm's: the direct root (Sv39x4, guest physical) where the effective mode is Bare or M, the
+//              shadow root (Sv39) where it is paged. Hardware sets A and D of these entries; they belong to the host.
+//     tdp      Stage one is the guest's own Sv39 tables from satp; every guest physical address, those of table entries
+//              included, goes through the second stage (the direct root). Hardware sets the guest's A and D by --ad.
+//
+// Called by access.ts after both TLB levels missed; walks with hw/sv39. Answers a frame, a page fault for the guest, or a
+// miss for kvm.
+//
+// Source: RISC-V Privileged ISA, "Two-Stage Address Translation". Invariant: host-made tables lie in frames; a guest's
+// address is reached through the second stage only.
+
+import type { Pfn } from '../../units.ts';
+import type { PhysicalMemory } from '../memory/index.ts';
+import {
+  Access,
+  type AccessKind,
+  Entry,
+  type EntryAnswer,
+  SV39X4,
+  type TableMemory,
+  type TranslationMode,
+  Walk,
+  WalkStatus,
+  type WalkStatusCode,
+  walkTables,
+} from '../sv39/index.ts';
+import { INFO_EXECUTE, INFO_READ, INFO_WRITE, type Regime } from '../tlb/index.ts';
+
+/** How a translation ended. */
+export const Outcome = {
+  /** pfn and info are valid. */
+  ok: 0,
+  /** The guest gets a page fault. */
+  pageFault: 1,
+  /** kvm must act: see missing. */
+  missing: 2,
+} as const;
+export type OutcomeCode = (typeof Outcome)[keyof typeof Outcome];
+
+/** What is missing in tables that kvm owns; reused. */
+export class Missing {
+  /** Of the shadow root; else of the direct root (second stage). */
+  paged = false;
+  /** The guest physical address that the direct root lacks; 0 when paged. */
+  gpa = 0;
+  /** What the tables must permit. For an implicit access that is not what the guest's instruction does. */
+  access: AccessKind = Access.load;
+  /** The hart was reading or updating a guest's table entry. */
+  implicit = false;
+}
+
+export interface Mmu {
+  /** Results of the last translate(): the frame, what may be done there (hw/tlb's info bits), ... */
+  readonly pfn: Pfn;
+  readonly info: number;
+  /** ... and the guest physical page that stage one gave; without tables of the guest's, 0. */
+  readonly guestPage: number;
+  /** What was missing. */
+  readonly missing: Missing;
+  translate(regime: Regime, address: number, access: AccessKind): OutcomeCode;
+}
+
+const infoOf = (walk: Walk): number =>
+  walk.level |
+  (walk.readable ? INFO_READ : 0) |
+  (walk.writable ? INFO_WRITE : 0) |
+  (walk.executable ? INFO_EXECUTE : 0);
+
+const PERMISSIONS = INFO_READ | INFO_WRITE | INFO_EXECUTE;
+
+/** The root of a regime whose tables kvm has not given yet. */
+export const NO_ROOT = -1;
+
+/** Walks a tree that kvm owns: every failure is kvm's to look at. */
+export class ShadowMmu implements Mmu {
+  pfn = 0 as Pfn;
+  info = 0;
+  readonly guestPage = 0;
+  readonly missing = new Missing();
+  private readonly tables: TableMemory;
+  private readonly walk = new Walk();
+
+  constructor(tables: TableMemory) {
+    this.tables = tables;
+  }
+
+  translate(regime: Regime, address: number, access: AccessKind): OutcomeCode {
+    if (regime.root !== NO_ROOT && this.walkHost(regime, address, access) === WalkStatus.ok) {
+      this.pfn = Math.floor(this.walk.pa / 4096) as Pfn;
+      this.info = infoOf(this.walk);
+      return Outcome.ok;
+    }
+    this.missing.paged = regime.paged;
+    this.missing.gpa = regime.paged ? 0 : address;
+    this.missing.access = access;
+    this.missing.implicit = false;
+    return Outcome.missing;
+  }
+
+  private walkHost(regime: Regime, address: number, access: AccessKind): WalkStatusCode {
+    return walkTables(regime, this.tables, address, access, this.walk);
+  }
+}
+
+/** The second stage as a translation mode: every access is one of user mode, A and D are set. */
+export const secondStageMode = (root: number): TranslationMode => ({
+  stage: SV39X4,
+  root,
+  user: true,
+  sum: false,
+  mxr: false,
+  setsAccessedDirty: true,
+});
+
+/** Walks the guest's own tables through the second stage, then the address that they give. */
+export class TdpMmu implements Mmu, TableMemory {
+  pfn = 0 as Pfn;
+  info = 0;
+  guestPage = 0;
+  readonly missing = new Missing();
+  private readonly memory: PhysicalMemory;
+  private readonly tables: TableMemory;
+  private readonly first = new Walk();
+  private readonly second = new Walk();
+  private secondStage = secondStageMode(NO_ROOT);
+
+  constructor(memory: PhysicalMemory, tables: TableMemory) {
+    this.memory = memory;
+    this.tables = tables;
+  }
+
+  translate(regime: Regime, address: number, access: AccessKind): OutcomeCode {
+    if (this.secondStage.root !== regime.secondStage) this.secondStage = secondStageMode(regime.secondStage);
+    if (!regime.paged)
+      return this.reach(address, access, false) ? this.found(infoOf(this.second)) : Outcome.missing;
+    const status = walkTables(regime, this, address, access, this.first);
+    if (status === WalkStatus.pageFault) return Outcome.pageFault;
+    if (status !== WalkStatus.ok || !this.reach(this.first.pa, access, false)) return Outcome.missing;
+    const { level, pa } = this.first;
+    this.guestPage = pa - (pa % 4096);
+    return this.found(level | (infoOf(this.first) & infoOf(this.second) & PERMISSIONS));
+  }
+
+  /** Reads a guest table's entry: an implicit load of a guest physical address. */
+  readEntry(address: number, walk: Walk): EntryAnswer {
+    if (!this.reach(address, Access.load, true)) return Entry.missing;
+    const at = this.second.pa >>> 2;
+    walk.lo = this.memory.i32[at]!;
+    walk.hi = this.memory.i32[at + 1]!;
+    return Entry.ok;
+  }
+
+  /** Updates a guest table's entry: an implicit store, which makes the table's page dirty. */
+  compareAndSet(address: number, oldLo: number, oldHi: number, newLo: number, newHi: number): EntryAnswer {
+    if (!this.reach(address, Access.store, true)) return Entry.missing;
+    return this.tables.compareAndSet(this.second.pa, oldLo, oldHi, newLo, newHi);
+  }
+
+  /** Translates a guest physical address into this.second, or says what is missing. */
+  private reach(gpa: number, access: AccessKind, implicit: boolean): boolean {
+    const mode = this.secondStage;
+    if (mode.root !== NO_ROOT && walkTables(mode, this.tables, gpa, access, this.second) === WalkStatus.ok) {
+      return true;
+    }
+    this.missing.gpa = gpa;
+    this.missing.access = access;
+    this.missing.implicit = implicit;
+    return false;
+  }
+
+  private found(info: number): OutcomeCode {
+    this.pfn = Math.floor(this.second.pa / 4096) as Pfn;
+    this.info = info;
+    return Outcome.ok;
+  }
+}

@@ -1,0 +1,152 @@
+// The dispatcher: the WebAssembly function that goes from region to region until one must leave.
+//
+// Called by the translator for a vCPU block; calls regions through the only table. For each pc it checks the fetch TLB
+// as a fetch would, so that no region runs where the hart could not fetch, then the vCPU's jump cache: a direct-mapped
+// table of {pc i64, hpa i32, slot i32}, which the translator fills and clears.
+//
+// Invariants: only this module imports the table (V8 keeps a copy of an imported table per instance); a slot stands in
+// a jump cache only while its region is linked.
+
+import { PAGE_SHIFT } from '../../../units.ts';
+import { ITLB_ADDEND, ITLB_ENTRY_BYTES, ITLB_TAG } from '../../tlb/index.ts';
+import { BLOCK_DTLB, BLOCK_ITLB, BLOCK_JUMP_CACHE, BLOCK_PC } from '../block.ts';
+import { Leave } from './regionCode.ts';
+import { Code, encodeModule, Type, W } from './wasm.ts';
+
+export const JUMP_ENTRY_BYTES = 16;
+export const JUMP_PC = 0;
+export const JUMP_HPA = 8;
+export const JUMP_SLOT = 12;
+
+/** Parameters and results of a region and of the dispatcher. */
+export const REGION_TYPE = { params: [Type.i32, Type.i32], results: [Type.i64] } as const;
+const DISPATCHER_TYPE = { params: [Type.i32], results: [Type.i32] } as const;
+
+const CPU = 0;
+const FETCH = 1;
+const JUMP = 2;
+const DATA = 3;
+const ENTRY = 4;
+const HPA = 5;
+const PC = 6;
+
+/** Bytes of a module that exports `run(cpu): Leave`. Entry counts are powers of two. */
+export function encodeDispatcher(
+  memoryPages: number,
+  fetchEntries: number,
+  jumpEntries: number,
+): Uint8Array<ArrayBuffer> {
+  const body = new Code();
+  loadBases(body);
+  body.open(W.loop, Type.none);
+  findFetchEntry(body, fetchEntries);
+  findRegion(body, jumpEntries);
+  callRegion(body);
+  body.branch(W.br, 0);
+  body.byte(W.end);
+  body.byte(W.unreachable);
+  const locals = [
+    [5, Type.i32],
+    [1, Type.i64],
+  ] as const;
+  return encodeModule({
+    types: [DISPATCHER_TYPE, REGION_TYPE],
+    memoryPages,
+    tableSlots: 1,
+    functions: [{ type: 0, locals, body, export: 'run' }],
+  });
+}
+
+function loadBases(body: Code): void {
+  const bases = [
+    [FETCH, BLOCK_ITLB],
+    [JUMP, BLOCK_JUMP_CACHE],
+    [DATA, BLOCK_DTLB],
+  ] as const;
+  for (const [local, offset] of bases) {
+    body.get(CPU);
+    body.memory(W.i32_load, offset);
+    body.set(local);
+  }
+  body.get(CPU);
+  body.memory(W.i64_load, BLOCK_PC);
+  body.set(PC);
+}
+
+/** hpa = where the fetch TLB says pc is, or leave. */
+function findFetchEntry(body: Code, fetchEntries: number): void {
+  body.get(PC);
+  body.byte(W.i32_wrap_i64);
+  body.i32Const(PAGE_SHIFT - Math.log2(ITLB_ENTRY_BYTES));
+  body.byte(W.i32_shr_u);
+  body.i32Const((fetchEntries - 1) * ITLB_ENTRY_BYTES);
+  body.byte(W.i32_and);
+  body.get(FETCH);
+  body.byte(W.i32_add);
+  body.tee(ENTRY);
+  body.memory(W.i64_load, ITLB_TAG);
+  body.get(PC);
+  body.i64Const(-4096);
+  body.byte(W.i64_and);
+  body.byte(W.i64_ne);
+  leaveIf(body, Leave.fetch);
+  body.get(PC);
+  body.byte(W.i32_wrap_i64);
+  body.get(ENTRY);
+  body.memory(W.i32_load, ITLB_ADDEND);
+  body.byte(W.i32_add);
+  body.set(HPA);
+}
+
+/** entry = the jump cache's entry for pc and hpa, or leave. */
+function findRegion(body: Code, jumpEntries: number): void {
+  body.get(PC);
+  body.byte(W.i32_wrap_i64);
+  body.i32Const(Math.log2(JUMP_ENTRY_BYTES) - 1);
+  body.byte(W.i32_shl);
+  body.i32Const((jumpEntries - 1) * JUMP_ENTRY_BYTES);
+  body.byte(W.i32_and);
+  body.get(JUMP);
+  body.byte(W.i32_add);
+  body.tee(ENTRY);
+  body.memory(W.i64_load, JUMP_PC);
+  body.get(PC);
+  body.byte(W.i64_ne);
+  body.get(ENTRY);
+  body.memory(W.i32_load, JUMP_HPA);
+  body.get(HPA);
+  body.byte(W.i32_ne);
+  body.byte(W.i32_or);
+  leaveIf(body, Leave.unlinked);
+}
+
+/** pc = region(cpu, dtlb); an odd result is why to leave, with pc in the block. */
+function callRegion(body: Code): void {
+  body.get(CPU);
+  body.get(DATA);
+  body.get(ENTRY);
+  body.memory(W.i32_load, JUMP_SLOT);
+  body.byte(W.call_indirect);
+  body.unsigned(1);
+  body.unsigned(0);
+  body.tee(PC);
+  body.byte(W.i32_wrap_i64);
+  body.i32Const(1);
+  body.byte(W.i32_and);
+  body.open(W.if, Type.none);
+  body.get(PC);
+  body.byte(W.i32_wrap_i64);
+  body.byte(W.return);
+  body.byte(W.end);
+}
+
+/** Leaves if the i32 on the stack is not 0. */
+function leaveIf(body: Code, why: number): void {
+  body.open(W.if, Type.none);
+  body.get(CPU);
+  body.get(PC);
+  body.memory(W.i64_store, BLOCK_PC);
+  body.i32Const(why);
+  body.byte(W.return);
+  body.byte(W.end);
+}

@@ -1,0 +1,165 @@
+// Control flow of a region: its blocks in reverse postorder, dominators, loops, and where the budget is checked.
+//
+// Called by the emitter with what region.ts discovered; structure.ts turns the result into nested WebAssembly blocks.
+// WebAssembly has no goto: an edge that structured control flow cannot express (a retreating edge whose target does not
+// dominate its source) leaves the region, and the dispatcher finds the way from there.
+//
+// Source: Cooper, Harvey, Kennedy, "A Simple, Fast Dominance Algorithm"; Ramsey, "Beyond Relooper" (ICFP 2022).
+
+import { type Block, End } from './region.ts';
+
+/** Where an edge leads that stays not in the region. */
+export const LEAVES = -1;
+
+/** The longest path without a budget check, in instructions: also what a slice's end leaves to the interpreter. */
+export const MAX_UNCHECKED = 256;
+
+/** All arrays are indexed by reverse postorder; block 0 is the entry. */
+export interface Flow {
+  readonly blocks: readonly Block[];
+  /** Successor of a taken branch or a jump, and of a branch not taken: an index or LEAVES. */
+  readonly taken: Int32Array;
+  readonly next: Int32Array;
+  /** Forward and backward edges into each block, one entry per edge. */
+  readonly predecessors: readonly (readonly number[])[];
+  /** Children in the dominator tree that several forward edges reach, the last in reverse postorder first. */
+  readonly merges: readonly (readonly number[])[];
+  readonly isMerge: Uint8Array;
+  readonly isLoop: Uint8Array;
+  /** Instructions of the longest path up to the next check; 0 where the budget is not checked. */
+  readonly budget: Int32Array;
+}
+
+export function analyse(found: ReadonlyMap<number, Block>, entry: number): Flow {
+  const blocks = reversePostorder(found, entry);
+  const taken = new Int32Array(blocks.length).fill(LEAVES);
+  const next = new Int32Array(blocks.length).fill(LEAVES);
+  link(blocks, taken, next);
+  const dominator = dominators(predecessorsOf(taken, next), blocks.length);
+  const isLoop = new Uint8Array(blocks.length);
+  cutIrreducible(taken, dominator, isLoop);
+  cutIrreducible(next, dominator, isLoop);
+  const predecessors = predecessorsOf(taken, next);
+  const isMerge = Uint8Array.from(predecessors, (list, j) => Number(list.filter((i) => i < j).length > 1));
+  const merges = mergeChildren(dominator, isMerge);
+  const budget = checkpoints(blocks, taken, next, isLoop);
+  return { blocks, taken, next, predecessors, merges, isMerge, isLoop, budget };
+}
+
+/** Offsets of the edges that stay in the region, the fall-through first. */
+function* edges(found: ReadonlyMap<number, Block>, block: Block): Generator<number> {
+  if (block.end === End.branch && found.has(block.next)) yield block.next;
+  if (block.end <= End.branch && found.has(block.taken)) yield block.taken;
+}
+
+function reversePostorder(found: ReadonlyMap<number, Block>, entry: number): Block[] {
+  const order: Block[] = [];
+  const entered = new Set([entry]);
+  const root = found.get(entry)!;
+  const path = [{ block: root, edges: edges(found, root) }];
+  while (path.length > 0) {
+    const top = path[path.length - 1]!;
+    const step = top.edges.next();
+    if (step.done) {
+      order.push(top.block);
+      path.pop();
+    } else if (!entered.has(step.value)) {
+      entered.add(step.value);
+      const block = found.get(step.value)!;
+      path.push({ block, edges: edges(found, block) });
+    }
+  }
+  return order.reverse();
+}
+
+function link(blocks: readonly Block[], taken: Int32Array, next: Int32Array): void {
+  const index = new Map(blocks.map((block, i) => [block.start, i]));
+  blocks.forEach((block, i) => {
+    if (block.end <= End.branch) taken[i] = index.get(block.taken) ?? LEAVES;
+    if (block.end === End.branch) next[i] = index.get(block.next) ?? LEAVES;
+  });
+}
+
+function predecessorsOf(taken: Int32Array, next: Int32Array): number[][] {
+  const lists: number[][] = Array.from(taken, () => []);
+  for (const successor of [taken, next]) {
+    successor.forEach((j, i) => {
+      if (j !== LEAVES) lists[j]!.push(i);
+    });
+  }
+  return lists;
+}
+
+/** Immediate dominators; the entry's is itself. */
+function dominators(predecessors: readonly (readonly number[])[], size: number): Int32Array {
+  const dominator = new Int32Array(size).fill(-1);
+  dominator[0] = 0;
+  let changed = true;
+  while (changed) {
+    changed = false;
+    for (let j = 1; j < size; j++) {
+      let common = -1;
+      for (const i of predecessors[j]!) {
+        if (dominator[i] !== -1) common = common === -1 ? i : meet(dominator, i, common);
+      }
+      if (dominator[j] !== common) {
+        dominator[j] = common;
+        changed = true;
+      }
+    }
+  }
+  return dominator;
+}
+
+function meet(dominator: Int32Array, i: number, j: number): number {
+  let a = i;
+  let b = j;
+  while (a !== b) {
+    while (a > b) a = dominator[a]!;
+    while (b > a) b = dominator[b]!;
+  }
+  return a;
+}
+
+/** Marks loop headers, and makes retreating edges that enter a loop beside its header leave the region. */
+function cutIrreducible(successor: Int32Array, dominator: Int32Array, isLoop: Uint8Array): void {
+  successor.forEach((j, i) => {
+    if (j === LEAVES || j > i) return;
+    if (meet(dominator, i, j) === j) isLoop[j] = 1;
+    else successor[i] = LEAVES;
+  });
+}
+
+function mergeChildren(dominator: Int32Array, isMerge: Uint8Array): number[][] {
+  const children: number[][] = Array.from(dominator, () => []);
+  for (let j = dominator.length - 1; j > 0; j--) {
+    if (isMerge[j] === 1) children[dominator[j]!]!.push(j);
+  }
+  return children;
+}
+
+/**
+ * The budget is checked at the entry, at loop headers, and wherever the path to the next check would grow beyond
+ * MAX_UNCHECKED (a longer block has a check of its own).
+ */
+function checkpoints(
+  blocks: readonly Block[],
+  taken: Int32Array,
+  next: Int32Array,
+  isLoop: Uint8Array,
+): Int32Array {
+  const budget = new Int32Array(blocks.length);
+  const path = new Int32Array(blocks.length);
+  for (let i = blocks.length - 1; i >= 0; i--) {
+    const room = MAX_UNCHECKED - blocks[i]!.count;
+    let rest = 0;
+    for (const j of [taken[i]!, next[i]!]) {
+      if (j <= i || budget[j] !== 0) continue;
+      if (path[j]! > room) budget[j] = path[j]!;
+      else rest = Math.max(rest, path[j]!);
+    }
+    path[i] = blocks[i]!.count + rest;
+    if (i === 0 || isLoop[i] === 1) budget[i] = Math.max(1, path[i]!);
+  }
+  return budget;
+}

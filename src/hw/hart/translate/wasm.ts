@@ -1,0 +1,297 @@
+// WebAssembly encoder: the bytes of a module, as much of the format as translated code needs.
+//
+// Called by emitter.ts, which writes a region's function body, and by dispatcher.ts. Knows nothing of RISC-V. A body is
+// written once, forwards, into a growing buffer; encodeModule() frames bodies with their sections.
+//
+// Source: WebAssembly Core Specification 2.0, chapter 5, "Binary Format", and its tail-call extension. Invariants: one memory is imported, and no
+// table except by the module that defines it.
+
+/** Value types and block types. */
+export const Type = { i32: 0x7f, i64: 0x7e, none: 0x40 } as const;
+
+/** Opcodes, named as in the text format with the dot as an underscore. */
+export const W = {
+  unreachable: 0x00,
+  block: 0x02,
+  loop: 0x03,
+  if: 0x04,
+  else: 0x05,
+  end: 0x0b,
+  br: 0x0c,
+  br_if: 0x0d,
+  return: 0x0f,
+  call: 0x10,
+  call_indirect: 0x11,
+  return_call: 0x12,
+  drop: 0x1a,
+  select: 0x1b,
+  local_get: 0x20,
+  local_set: 0x21,
+  local_tee: 0x22,
+  i32_load: 0x28,
+  i64_load: 0x29,
+  i64_load8_s: 0x30,
+  i64_load8_u: 0x31,
+  i64_load16_s: 0x32,
+  i64_load16_u: 0x33,
+  i64_load32_s: 0x34,
+  i64_load32_u: 0x35,
+  i32_store: 0x36,
+  i64_store: 0x37,
+  i64_store8: 0x3c,
+  i64_store16: 0x3d,
+  i64_store32: 0x3e,
+  i32_const: 0x41,
+  i64_const: 0x42,
+  i32_eqz: 0x45,
+  i32_eq: 0x46,
+  i32_ne: 0x47,
+  i32_lt_s: 0x48,
+  i32_lt_u: 0x49,
+  i32_gt_s: 0x4a,
+  i32_gt_u: 0x4b,
+  i64_eqz: 0x50,
+  i64_eq: 0x51,
+  i64_ne: 0x52,
+  i64_lt_s: 0x53,
+  i64_lt_u: 0x54,
+  i64_gt_s: 0x55,
+  i64_gt_u: 0x56,
+  i64_ge_s: 0x59,
+  i64_ge_u: 0x5a,
+  i32_add: 0x6a,
+  i32_sub: 0x6b,
+  i32_mul: 0x6c,
+  i32_div_s: 0x6d,
+  i32_div_u: 0x6e,
+  i32_rem_s: 0x6f,
+  i32_rem_u: 0x70,
+  i32_and: 0x71,
+  i32_or: 0x72,
+  i32_xor: 0x73,
+  i32_shl: 0x74,
+  i32_shr_s: 0x75,
+  i32_shr_u: 0x76,
+  i64_add: 0x7c,
+  i64_sub: 0x7d,
+  i64_mul: 0x7e,
+  i64_div_s: 0x7f,
+  i64_div_u: 0x80,
+  i64_rem_s: 0x81,
+  i64_rem_u: 0x82,
+  i64_and: 0x83,
+  i64_or: 0x84,
+  i64_xor: 0x85,
+  i64_shl: 0x86,
+  i64_shr_s: 0x87,
+  i64_shr_u: 0x88,
+  i32_wrap_i64: 0xa7,
+  i64_extend_i32_s: 0xac,
+  i64_extend_i32_u: 0xad,
+  i64_extend32_s: 0xc4,
+} as const;
+
+const Section = { type: 1, import: 2, function: 3, table: 4, export: 7, code: 10 } as const;
+const ExternKind = { function: 0, table: 1, memory: 2 } as const;
+const FUNCTION_TYPE = 0x60;
+const FUNCTION_REFERENCE = 0x70;
+
+/** A growing sequence of bytes with the format's number encodings and one method per shape of instruction. */
+export class Code {
+  bytes = new Uint8Array(1024);
+  length = 0;
+
+  byte(value: number): void {
+    if (this.length === this.bytes.length) this.grow(1);
+    this.bytes[this.length++] = value;
+  }
+
+  /** Writes the bytes [start, end) of this very code once more. */
+  repeat(start: number, end: number): void {
+    this.grow(end - start);
+    this.bytes.copyWithin(this.length, start, end);
+    this.length += end - start;
+  }
+
+  append(other: Code): void {
+    this.grow(other.length);
+    this.bytes.set(other.bytes.subarray(0, other.length), this.length);
+    this.length += other.length;
+  }
+
+  /** Unsigned LEB128 of an integer in [0, 2^32). */
+  unsigned(value: number): void {
+    let rest = value;
+    while (rest > 127) {
+      this.byte((rest & 127) | 128);
+      rest >>>= 7;
+    }
+    this.byte(rest);
+  }
+
+  /** Signed LEB128 of an integer below 2^53 in magnitude. */
+  signed(value: number): void {
+    let rest = value;
+    while (rest !== (rest | 0)) {
+      this.byte((rest & 127) | 128);
+      rest = Math.floor(rest / 128);
+    }
+    while (rest < -64 || rest > 63) {
+      this.byte((rest & 127) | 128);
+      rest >>= 7;
+    }
+    this.byte(rest & 127);
+  }
+
+  name(text: string): void {
+    this.unsigned(text.length);
+    for (let i = 0; i < text.length; i++) this.byte(text.charCodeAt(i));
+  }
+
+  i32Const(value: number): void {
+    this.byte(W.i32_const);
+    this.signed(value);
+  }
+
+  /** An i64 constant, given as an exact integer or as the unsigned 64-bit pattern of one. */
+  i64Const(value: number): void {
+    this.byte(W.i64_const);
+    this.signed(value);
+  }
+
+  get(local: number): void {
+    this.byte(W.local_get);
+    this.unsigned(local);
+  }
+
+  set(local: number): void {
+    this.byte(W.local_set);
+    this.unsigned(local);
+  }
+
+  tee(local: number): void {
+    this.byte(W.local_tee);
+    this.unsigned(local);
+  }
+
+  /** A load or store at the address on the stack plus `offset`; the alignment hint is left at 1. */
+  memory(opcode: number, offset: number): void {
+    this.byte(opcode);
+    this.byte(0);
+    this.unsigned(offset);
+  }
+
+  /** block, loop or if, without parameters. */
+  open(opcode: number, type: number = Type.none): void {
+    this.byte(opcode);
+    this.byte(type);
+  }
+
+  /** br or br_if. */
+  branch(opcode: number, depth: number): void {
+    this.byte(opcode);
+    this.unsigned(depth);
+  }
+
+  private grow(room: number): void {
+    if (this.length + room <= this.bytes.length) return;
+    const bytes = new Uint8Array(Math.max(this.bytes.length * 2, this.length + room));
+    bytes.set(this.bytes.subarray(0, this.length));
+    this.bytes = bytes;
+  }
+}
+
+export interface FunctionType {
+  readonly params: readonly number[];
+  readonly results: readonly number[];
+}
+
+export interface WasmFunction {
+  /** Index into the module's types. */
+  readonly type: number;
+  /** Runs of locals after the parameters: count and value type. */
+  readonly locals: readonly (readonly [count: number, type: number])[];
+  /** Without the final `end`. */
+  readonly body: Code;
+  /** Name under which it is exported. */
+  readonly export: string;
+}
+
+export interface ModuleParts {
+  readonly types: readonly FunctionType[];
+  /** Import `e.m`: the least and exact size of the host's memory in 64 KiB pages. */
+  readonly memoryPages: number;
+  /** Imports the table `e.t`, of at least this many slots. */
+  readonly tableSlots?: number;
+  readonly functions: readonly WasmFunction[];
+}
+
+export function encodeModule(parts: ModuleParts): Uint8Array<ArrayBuffer> {
+  const out = new Code();
+  for (const byte of [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.byte(byte);
+  section(out, Section.type, parts.types.length, (s) => {
+    for (const type of parts.types) functionType(s, type);
+  });
+  const imports = parts.tableSlots === undefined ? 1 : 2;
+  section(out, Section.import, imports, (s) => importMemoryAndTable(s, parts));
+  section(out, Section.function, parts.functions.length, (s) => {
+    for (const f of parts.functions) s.unsigned(f.type);
+  });
+  section(out, Section.export, parts.functions.length, (s) => {
+    parts.functions.forEach((f, index) => {
+      s.name(f.export);
+      s.byte(ExternKind.function);
+      s.unsigned(index);
+    });
+  });
+  section(out, Section.code, parts.functions.length, (s) => {
+    for (const f of parts.functions) functionBody(s, f);
+  });
+  return out.bytes.slice(0, out.length);
+}
+
+function section(out: Code, id: number, count: number, write: (s: Code) => void): void {
+  const content = new Code();
+  content.unsigned(count);
+  write(content);
+  out.byte(id);
+  out.unsigned(content.length);
+  out.append(content);
+}
+
+function functionType(s: Code, type: FunctionType): void {
+  s.byte(FUNCTION_TYPE);
+  for (const list of [type.params, type.results]) {
+    s.unsigned(list.length);
+    for (const value of list) s.byte(value);
+  }
+}
+
+function importMemoryAndTable(s: Code, parts: ModuleParts): void {
+  s.name('e');
+  s.name('m');
+  s.byte(ExternKind.memory);
+  s.byte(1);
+  s.unsigned(parts.memoryPages);
+  s.unsigned(parts.memoryPages);
+  if (parts.tableSlots === undefined) return;
+  s.name('e');
+  s.name('t');
+  s.byte(ExternKind.table);
+  s.byte(FUNCTION_REFERENCE);
+  s.byte(0);
+  s.unsigned(parts.tableSlots);
+}
+
+function functionBody(s: Code, f: WasmFunction): void {
+  const head = new Code();
+  head.unsigned(f.locals.length);
+  for (const [count, type] of f.locals) {
+    head.unsigned(count);
+    head.byte(type);
+  }
+  s.unsigned(head.length + f.body.length + 1);
+  s.append(head);
+  s.append(f.body);
+  s.byte(W.end);
+}

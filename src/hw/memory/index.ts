@@ -1,0 +1,8 @@
+// The face of hw/memory: the host's physical memory.
+
+export {
+  type CodeWriteHook,
+  PhysicalMemory,
+  type PhysicalMemoryOptions,
+  POISON_BYTE,
+} from './physicalMemory.ts';

@@ -1,0 +1,33 @@
+// Tables that lie in host frames: what hardware reads and updates in place when it walks a kernel's own tables.
+//
+// Used by every walk of mm's, kvm's shadow and kvm's second-stage tables; a guest's tables are reached through another
+// TableMemory (hw/hart/mmu.ts, kvm).
+//
+// Invariant: a table outside the frames is a kernel's mistake, so it is a bug and not a fault.
+
+import { bug, type Hpa } from '../../units.ts';
+import type { PhysicalMemory } from '../memory/index.ts';
+import { Entry, type EntryAnswer, type TableMemory, type Walk } from './walker.ts';
+
+export class HostTables implements TableMemory {
+  private readonly memory: PhysicalMemory;
+
+  constructor(memory: PhysicalMemory) {
+    this.memory = memory;
+  }
+
+  readEntry(address: number, walk: Walk): EntryAnswer {
+    if (!this.memory.isFrame(Math.floor(address / 4096))) bug('walk: table outside the frames', { address });
+    const at = address >>> 2;
+    walk.lo = this.memory.i32[at]!;
+    walk.hi = this.memory.i32[at + 1]!;
+    return Entry.ok;
+  }
+
+  compareAndSet(address: number, oldLo: number, oldHi: number, newLo: number, newHi: number): EntryAnswer {
+    const at = address >>> 2;
+    if (this.memory.i32[at] !== oldLo || this.memory.i32[at + 1] !== oldHi) return Entry.changed;
+    this.memory.write64(address as Hpa, newLo, newHi);
+    return Entry.ok;
+  }
+}

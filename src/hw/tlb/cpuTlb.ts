@@ -1,0 +1,126 @@
+// The TLB of one host CPU: what copy_to_user and its like go through.
+//
+// mm/userAccess.ts translates with it; mm/tlbFlush.ts flushes it, on behalf of the CPU itself. Direct-mapped, tagged by
+// address-space id. A miss walks the process's own tables in memory and sets A (and D for a store), as hardware does at
+// any moment; a store through an entry that was filled while D was clear walks again, so that a dirty page never stays
+// clean and a PTE that is gone traps.
+//
+// Invariants: an entry permits writes only if D was set in the PTE when it was filled. An entry outlives its PTE until
+// somebody flushes it: that is the point of it.
+
+import { type Hpa, type Hva, hpa, PAGE_SHIFT, PAGE_SIZE, type Pfn, pageOffset } from '../../units.ts';
+import type { PhysicalMemory } from '../memory/index.ts';
+import {
+  Access,
+  HostTables,
+  SV39,
+  type TranslationMode,
+  Walk,
+  WalkStatus,
+  walkTables,
+} from '../sv39/index.ts';
+
+const DEFAULT_ENTRIES = 64;
+const INVALID = -1;
+
+/** Answer of translate(): no translation permits the access. */
+export const TLB_FAULT = -1;
+
+/** What an entry of the TLB says; for inspection. */
+export interface CpuTlbEntry {
+  readonly asid: number;
+  readonly address: Hva;
+  readonly pfn: Pfn;
+  readonly writable: boolean;
+}
+
+export class CpuTlb {
+  readonly #tables: HostTables;
+  readonly #walk = new Walk();
+  readonly #mask: number;
+  /** Address-space id, INVALID for an empty entry. */
+  readonly #asid: Int32Array;
+  /** Page number of the address, may be negative. */
+  readonly #page: Int32Array;
+  readonly #pfn: Int32Array;
+  readonly #writable: Uint8Array;
+
+  /** `entries` is a power of two. */
+  constructor(memory: PhysicalMemory, entries = DEFAULT_ENTRIES) {
+    this.#tables = new HostTables(memory);
+    this.#mask = entries - 1;
+    this.#asid = new Int32Array(entries).fill(INVALID);
+    this.#page = new Int32Array(entries);
+    this.#pfn = new Int32Array(entries);
+    this.#writable = new Uint8Array(entries);
+  }
+
+  /** One access of a user page by the CPU: the byte address it reaches, or TLB_FAULT. Fills on a miss. */
+  translate(asid: number, root: Hpa, address: Hva, write: boolean): Hpa | typeof TLB_FAULT {
+    const page = Math.floor(address / PAGE_SIZE);
+    const entry = page & this.#mask;
+    const hit = this.#asid[entry] === asid && this.#page[entry] === page;
+    if (!hit || (write && this.#writable[entry] === 0)) {
+      if (!this.#fill(entry, asid, root, address, page, write)) return TLB_FAULT;
+    }
+    return hpa(this.#pfn[entry]! * PAGE_SIZE + pageOffset(address));
+  }
+
+  /** sfence.vma with neither operand. */
+  flushAll(): void {
+    this.#asid.fill(INVALID);
+  }
+
+  /** sfence.vma with an ASID: everything of one address space. */
+  flushAsid(asid: number): void {
+    for (let entry = 0; entry <= this.#mask; entry++)
+      if (this.#asid[entry] === asid) this.#asid[entry] = INVALID;
+  }
+
+  /** sfence.vma for each page of [start, end) of one address space. */
+  flushRange(asid: number, start: Hva, end: Hva): void {
+    const first = Math.floor(start / PAGE_SIZE);
+    const last = Math.ceil(end / PAGE_SIZE);
+    for (let entry = 0; entry <= this.#mask; entry++) {
+      const page = this.#page[entry]!;
+      if (this.#asid[entry] === asid && page >= first && page < last) this.#asid[entry] = INVALID;
+    }
+  }
+
+  /** The valid entries. */
+  *entries(): Iterable<CpuTlbEntry> {
+    for (let entry = 0; entry <= this.#mask; entry++) {
+      const asid = this.#asid[entry]!;
+      if (asid === INVALID) continue;
+      yield {
+        asid,
+        address: (this.#page[entry]! * PAGE_SIZE) as Hva,
+        pfn: this.#pfn[entry] as Pfn,
+        writable: this.#writable[entry] !== 0,
+      };
+    }
+  }
+
+  #fill(entry: number, asid: number, root: Hpa, address: Hva, page: number, write: boolean): boolean {
+    const walk = this.#walk;
+    const access = write ? Access.store : Access.load;
+    if (walkTables(hostMode(root), this.#tables, address, access, walk) !== WalkStatus.ok) {
+      if (this.#page[entry] === page && this.#asid[entry] === asid) this.#asid[entry] = INVALID;
+      return false;
+    }
+    this.#asid[entry] = asid;
+    this.#page[entry] = page;
+    this.#pfn[entry] = Math.floor(walk.pa / 2 ** PAGE_SHIFT);
+    this.#writable[entry] = Number(walk.writable);
+    return true;
+  }
+}
+
+const hostMode = (root: Hpa): TranslationMode => ({
+  stage: SV39,
+  root,
+  user: true,
+  sum: false,
+  mxr: false,
+  setsAccessedDirty: true,
+});

@@ -1,0 +1,46 @@
+// The TLBs over one physical memory, and the rule that keeps code and stores apart: a frame that a hart has fetched from
+// has no write tag in any first-level TLB, so that every store to it takes the slow path, which tells the code cache.
+//
+// One per host, made with its PhysicalMemory; each TLB joins it when it is built.
+//
+// Invariant: memory.hasCode[pfn] implies that no write tag of any member maps pfn.
+
+import type { Pfn } from '../../units.ts';
+import type { PhysicalMemory } from '../memory/index.ts';
+
+/** What a member must be able to do. */
+export interface WriteTags {
+  /** Drops every write tag that maps `pfn`. */
+  revokeWrites(pfn: Pfn): void;
+}
+
+export class TlbDomain {
+  readonly memory: PhysicalMemory;
+  private readonly members: WriteTags[] = [];
+  /** By pfn: some write tag may map it; spares the scan for frames that were never stored to. */
+  private readonly mayBeWritten: Uint8Array;
+
+  constructor(memory: PhysicalMemory) {
+    this.memory = memory;
+    this.mayBeWritten = new Uint8Array(memory.endPfn);
+  }
+
+  join(member: WriteTags): void {
+    this.members.push(member);
+  }
+
+  /** A write tag for `pfn` is about to be filled; false when the frame holds code and must not have one. */
+  allowWriteTag(pfn: Pfn): boolean {
+    if (this.memory.hasCode[pfn] !== 0) return false;
+    this.mayBeWritten[pfn] = 1;
+    return true;
+  }
+
+  /** A fetch entry for `pfn` is about to be filled. */
+  markCode(pfn: Pfn): void {
+    this.memory.hasCode[pfn] = 1;
+    if (this.mayBeWritten[pfn] === 0) return;
+    for (const member of this.members) member.revokeWrites(pfn);
+    this.mayBeWritten[pfn] = 0;
+  }
+}

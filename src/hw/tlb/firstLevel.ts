@@ -1,0 +1,275 @@
+// The first-level TLB of one hart: context slots of direct-mapped entries in the device area (layout.ts).
+//
+// tlb.ts fills and flushes it; the interpreter and translated code read the tables of the current slot. A slot is one
+// pair of regimes, for fetches and for data, so an entry is keyed by effective privilege, SUM, MXR, MPRV and address
+// space; changing the pair only changes the current slot.
+//
+// Invariants: addendOf() is the only place that turns a frame into something guests can reach. A bank's entries all
+// belong to its regime. A frame with code has no write tag (domain.ts).
+
+import { bug, hiWord, loWord, type Pfn, pageAlignDown } from '../../units.ts';
+import type { PhysicalMemory } from '../memory/index.ts';
+import type { TlbDomain } from './domain.ts';
+import {
+  contextBytes,
+  DTLB_ENTRY_BYTES,
+  INFO_LEVEL,
+  INFO_READ,
+  INFO_WRITE,
+  ITLB_ENTRY_BYTES,
+  type TlbGeometry,
+  tlbBytes,
+} from './layout.ts';
+import type { Regime } from './regime.ts';
+
+/** int32 words, from an entry's first. */
+const READ_TAG = 0;
+const WRITE_TAG = 2;
+const DATA_ADDEND = 4;
+const DATA_INFO = 5;
+const FETCH_TAG = 0;
+const FETCH_ADDEND = 2;
+const FETCH_INFO = 3;
+
+/** One table of one context: all its data entries or all its fetch entries. */
+class Bank {
+  /** Byte address in the device area. */
+  readonly base: number;
+  readonly entries: number;
+  readonly entryWords: number;
+  regime: Regime | null = null;
+  /** Some entry is a fragment of a superpage. */
+  fragments = false;
+
+  constructor(base: number, entries: number, entryBytes: number) {
+    this.base = base;
+    this.entries = entries;
+    this.entryWords = entryBytes / 4;
+  }
+
+  /** Index into i32 of the entry for `page`. */
+  at(page: number): number {
+    return (this.base >>> 2) + ((loWord(page) >>> 12) & (this.entries - 1)) * this.entryWords;
+  }
+}
+
+interface Slot {
+  readonly data: Bank;
+  readonly fetch: Bank;
+  lastUse: number;
+}
+
+/** Told of each valid entry: regime, page address, frame, info bits, kind of table. */
+export type EntryVisitor = (regime: Regime, page: number, pfn: Pfn, info: number, kind: EntryKind) => void;
+export type EntryKind = 'data' | 'fetch' | 'second';
+
+export class FirstLevel {
+  /** Called with each frame before an entry for it becomes reachable; asserts who owns it. */
+  frameGuard: ((pfn: Pfn) => void) | null = null;
+  private readonly memory: PhysicalMemory;
+  private readonly domain: TlbDomain;
+  private readonly i32: Int32Array;
+  private readonly slots: Slot[];
+  private current: Slot;
+  private clock = 0;
+
+  constructor(domain: TlbDomain, geometry: TlbGeometry) {
+    assertGeometry(geometry);
+    this.domain = domain;
+    this.memory = domain.memory;
+    this.i32 = domain.memory.i32;
+    const base = this.memory.reserve(tlbBytes(geometry), 64);
+    this.slots = Array.from({ length: geometry.contexts }, (_, i) =>
+      makeSlot(base + i * contextBytes(geometry), geometry),
+    );
+    this.current = this.slots[0]!;
+    this.reset();
+    domain.join(this);
+  }
+
+  /** Byte address of the current context's data table. */
+  get dtlbBase(): number {
+    return this.current.data.base;
+  }
+
+  /** Byte address of the current context's fetch table. */
+  get itlbBase(): number {
+    return this.current.fetch.base;
+  }
+
+  /** Makes the context of this pair the current one; the least recently used slot is taken when it has none. */
+  select(fetch: Regime, data: Regime): void {
+    const slot = this.find(fetch, data) ?? this.take(fetch, data);
+    slot.lastUse = ++this.clock;
+    this.current = slot;
+  }
+
+  /** Fills the current context's data entry for `page`. */
+  fillData(page: number, pfn: Pfn, info: number): void {
+    const bank = this.current.data;
+    const at = bank.at(page);
+    const writable = (info & INFO_WRITE) !== 0 && this.domain.allowWriteTag(pfn);
+    this.setTag(at + READ_TAG, (info & INFO_READ) !== 0 ? page : -1);
+    this.setTag(at + WRITE_TAG, writable ? page : -1);
+    this.i32[at + DATA_ADDEND] = this.addendOf(page, pfn);
+    this.i32[at + DATA_INFO] = info;
+    if ((info & INFO_LEVEL) !== 0) bank.fragments = true;
+  }
+
+  /** Fills the current context's fetch entry for `page`; from now on the frame holds code. */
+  fillFetch(page: number, pfn: Pfn, info: number): void {
+    const bank = this.current.fetch;
+    const at = bank.at(page);
+    this.i32[at + FETCH_ADDEND] = this.addendOf(page, pfn);
+    this.i32[at + FETCH_INFO] = info;
+    this.setTag(at + FETCH_TAG, page);
+    this.domain.markCode(pfn);
+    if ((info & INFO_LEVEL) !== 0) bank.fragments = true;
+  }
+
+  /**
+   * What the current context's data entry permits on `page`: info bits, or 0 without an entry. A permitted store may
+   * lack its tag because the frame holds code; the addend is valid all the same.
+   */
+  dataInfo(page: number): number {
+    const at = this.current.data.at(page);
+    return this.tagIs(at + READ_TAG, page) ? this.i32[at + DATA_INFO]! : 0;
+  }
+
+  dataAddend(page: number): number {
+    return this.i32[this.current.data.at(page) + DATA_ADDEND]!;
+  }
+
+  hasFetch(page: number): boolean {
+    return this.tagIs(this.current.fetch.at(page) + FETCH_TAG, page);
+  }
+
+  fetchAddend(page: number): number {
+    return this.i32[this.current.fetch.at(page) + FETCH_ADDEND]!;
+  }
+
+  /** Invalidates every entry. */
+  flushAll(): void {
+    for (const { data, fetch } of this.slots) {
+      this.clearBank(data);
+      this.clearBank(fetch);
+    }
+  }
+
+  /** Invalidates the tables whose regime is `affected`: their entry for `page`, or all where that is null. */
+  flush(affected: (regime: Regime) => boolean, page: number | null): void {
+    for (const { data, fetch } of this.slots) {
+      if (data.regime !== null && affected(data.regime)) this.flushBank(data, page);
+      if (fetch.regime !== null && affected(fetch.regime)) this.flushBank(fetch, page);
+    }
+  }
+
+  revokeWrites(pfn: Pfn): void {
+    for (const { data } of this.slots) {
+      const end = (data.base >>> 2) + data.entries * data.entryWords;
+      for (let at = data.base >>> 2; at < end; at += data.entryWords) {
+        if (this.i32[at + WRITE_TAG] !== -1 && this.frameAt(at + WRITE_TAG, at + DATA_ADDEND) === pfn) {
+          this.setTag(at + WRITE_TAG, -1);
+        }
+      }
+    }
+  }
+
+  /** Back to the state of a new TLB. */
+  reset(): void {
+    this.flushAll();
+    for (const slot of this.slots) {
+      slot.data.regime = null;
+      slot.fetch.regime = null;
+      slot.lastUse = 0;
+    }
+    this.clock = 0;
+    this.current = this.slots[0]!;
+  }
+
+  forEach(visit: EntryVisitor): void {
+    for (const { data, fetch } of this.slots) {
+      this.visitBank(data, DATA_ADDEND, 'data', visit);
+      this.visitBank(fetch, FETCH_ADDEND, 'fetch', visit);
+    }
+  }
+
+  private find(fetch: Regime, data: Regime): Slot | undefined {
+    for (const slot of this.slots) {
+      if (slot.fetch.regime === fetch && slot.data.regime === data) return slot;
+    }
+    return undefined;
+  }
+
+  private take(fetch: Regime, data: Regime): Slot {
+    let oldest = this.slots[0]!;
+    for (const slot of this.slots) if (slot.lastUse < oldest.lastUse) oldest = slot;
+    this.clearBank(oldest.data);
+    this.clearBank(oldest.fetch);
+    oldest.data.regime = data;
+    oldest.fetch.regime = fetch;
+    return oldest;
+  }
+
+  private flushBank(bank: Bank, page: number | null): void {
+    if (page === null || bank.fragments) {
+      this.clearBank(bank);
+      return;
+    }
+    const at = bank.at(page);
+    if (this.tagIs(at, page)) this.setTag(at, -1);
+    if (bank.entryWords === DTLB_ENTRY_BYTES / 4 && this.tagIs(at + WRITE_TAG, page)) {
+      this.setTag(at + WRITE_TAG, -1);
+    }
+  }
+
+  private clearBank(bank: Bank): void {
+    const from = bank.base >>> 2;
+    this.i32.fill(-1, from, from + bank.entries * bank.entryWords);
+    bank.fragments = false;
+  }
+
+  private visitBank(bank: Bank, addend: number, kind: EntryKind, visit: EntryVisitor): void {
+    if (bank.regime === null) return;
+    for (let i = 0; i < bank.entries; i++) {
+      const at = (bank.base >>> 2) + i * bank.entryWords;
+      if (this.tagIs(at, -1)) continue;
+      const page = this.i32[at + 1]! * 2 ** 32 + (this.i32[at]! >>> 0);
+      visit(bank.regime, page, this.frameAt(at, at + addend), this.i32[at + addend + 1]!, kind);
+    }
+  }
+
+  private tagIs(at: number, page: number): boolean {
+    return this.i32[at] === loWord(page) && this.i32[at + 1] === hiWord(page);
+  }
+
+  private setTag(at: number, page: number): void {
+    this.i32[at] = loWord(page);
+    this.i32[at + 1] = hiWord(page);
+  }
+
+  private frameAt(tag: number, addend: number): Pfn {
+    return ((this.i32[tag]! + this.i32[addend]!) >>> 12) as Pfn;
+  }
+
+  private addendOf(page: number, pfn: Pfn): number {
+    if (!this.memory.isFrame(pfn) || pageAlignDown(page) !== page) bug('tlb: not a frame', { page, pfn });
+    this.frameGuard?.(pfn);
+    return ((pfn << 12) - loWord(page)) | 0;
+  }
+}
+
+function makeSlot(base: number, g: TlbGeometry): Slot {
+  return {
+    data: new Bank(base, g.dtlbEntries, DTLB_ENTRY_BYTES),
+    fetch: new Bank(base + g.dtlbEntries * DTLB_ENTRY_BYTES, g.itlbEntries, ITLB_ENTRY_BYTES),
+    lastUse: 0,
+  };
+}
+
+function assertGeometry(g: TlbGeometry): void {
+  const isTable = (n: number): boolean => Number.isInteger(Math.log2(n)) && n >= 16 && n <= 2 ** 20;
+  if (!(g.contexts >= 1 && g.l2Entries >= 0 && isTable(g.dtlbEntries) && isTable(g.itlbEntries))) {
+    throw new RangeError('TLB tables have a power of two of entries, at least 16, and at least one context');
+  }
+}

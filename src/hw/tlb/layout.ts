@@ -1,0 +1,48 @@
+// The first-level TLB's layout, which translated code inlines: direct-mapped entries in the device area.
+//
+// Written by firstLevel.ts alone; read by the interpreter and by translated code on every access.
+//
+//     data entry, 32 bytes    +0 read tag i64   +8 write tag i64   +16 addend i32   +20 info i32   +24 unused
+//     fetch entry, 16 bytes   +0 fetch tag i64                     +8  addend i32   +12 info i32
+//
+// A tag is va & ~4095; -1 is invalid, and no masked address equals it. Entry index: (va >>> 12) & (entries - 1).
+// Hit: tag === (va & (-4096 + size - 1)), so a misaligned access never hits. Host byte address: low32(va) + addend
+// modulo 2^32.
+
+export const DTLB_ENTRY_BYTES = 32;
+export const DTLB_READ_TAG = 0;
+export const DTLB_WRITE_TAG = 8;
+export const DTLB_ADDEND = 16;
+export const DTLB_INFO = 20;
+
+export const ITLB_ENTRY_BYTES = 16;
+export const ITLB_TAG = 0;
+export const ITLB_ADDEND = 8;
+export const ITLB_INFO = 12;
+
+/** info: level of the leaf that the entry is a fragment of, and what it permits. */
+export const INFO_LEVEL = 3;
+export const INFO_READ = 4;
+/** W and D: the write tag may still be absent, because the frame holds code. */
+export const INFO_WRITE = 8;
+export const INFO_EXECUTE = 16;
+
+export interface TlbGeometry {
+  /** Context slots: address spaces and privileges that are kept at the same time; at least 1. */
+  readonly contexts: number;
+  /** Data entries of a context: a power of two, at least 16. */
+  readonly dtlbEntries: number;
+  /** Fetch entries of a context: a power of two, at least 16. */
+  readonly itlbEntries: number;
+  /** Translations in the second level, over all contexts; 0: no second level. */
+  readonly l2Entries: number;
+}
+
+export const DEFAULT_TLB: TlbGeometry = { contexts: 4, dtlbEntries: 4096, itlbEntries: 256, l2Entries: 8192 };
+
+/** Device-area bytes of one context slot. */
+export const contextBytes = (g: TlbGeometry): number =>
+  g.dtlbEntries * DTLB_ENTRY_BYTES + g.itlbEntries * ITLB_ENTRY_BYTES;
+
+/** Device-area bytes of one TLB. */
+export const tlbBytes = (g: TlbGeometry): number => g.contexts * contextBytes(g);

@@ -1,0 +1,116 @@
+// Walking a guest's own tables on behalf of its hart (FNAME(walk_addr)): the one walker, over guest memory.
+//
+// Only the shadow MMU does this; with tdp the hart walks. Entries are read by peeks; where one is not reachable the page
+// is faulted in and the walk starts again. Setting A or D is an atomic write of guest memory, which dirties its page. It
+// zaps nothing: what stands behind an entry without A is not mapped, without D not writable, so no spte permits too much.
+//
+// Invariant: the trail holds, for each level that was read, the entry as it was (the leaf: as the walk left it), so that
+// the fault path can compare it again under mmu_lock. Locks: none; may sleep.
+
+import { guestTranslationMode, type Hart } from '../hw/hart/index.ts';
+import {
+  type AccessKind,
+  Entry,
+  type EntryAnswer,
+  PTE_D,
+  type TableMemory,
+  Walk,
+  WalkStatus,
+  walkTables,
+} from '../hw/sv39/index.ts';
+import { RESCHED, type Steps } from '../sched/index.ts';
+import { Errno, type Gfn, type Gpa, gpaToGfn } from '../units.ts';
+import { faultInGuestPage, peekGuest64, pokeGuest64 } from './guestMemory.ts';
+import type { Kvm } from './kvm.ts';
+import { gfnToMemslot, KVM_MEM_READONLY } from './memslot.ts';
+
+/** One entry on the way, by level. */
+interface TrailEntry {
+  address: Gpa;
+  lo: number;
+  hi: number;
+}
+
+const newTrail = (): TrailEntry[] => [0, 1, 2].map(() => ({ address: 0 as Gpa, lo: 0, hi: 0 }));
+
+/** How the guest's translation of an access ended. */
+export type GuestWalkResult = 'ok' | 'pageFault' | 'accessFault' | number;
+
+/** struct guest_walker, one per vCPU. */
+export class GuestWalk implements TableMemory {
+  readonly walk = new Walk();
+  /** Entries read, by level: from 2 (the root) down to walk.level. */
+  readonly trail = newTrail();
+  readonly #kvm: Kvm;
+  #missingForWrite = false;
+
+  constructor(kvm: Kvm) {
+    this.#kvm = kvm;
+  }
+
+  /** The gfn of the table at `level`. */
+  tableGfn(level: number): Gfn {
+    return gpaToGfn(this.trail[level]!.address);
+  }
+
+  /**
+   * Translates `address` as the hart's present state demands. 'ok': this.walk is valid. A negative number: -errno of
+   * faulting in a page of the tables.
+   */
+  *translate(hart: Hart, address: number, access: AccessKind): Steps<GuestWalkResult> {
+    const mode = guestTranslationMode(hart, access);
+    for (;;) {
+      const status = walkTables(mode, this, address, access, this.walk);
+      if (status === WalkStatus.ok) return 'ok';
+      if (status === WalkStatus.pageFault) return 'pageFault';
+      if (status === WalkStatus.accessFault) return 'accessFault';
+      const error = yield* this.#resolve();
+      if (error !== 0) return error;
+    }
+  }
+
+  /** FNAME(gpte_changed): whether the entry of `level` differs now from what the walk read; true also if unreadable. */
+  changed(level: number): boolean {
+    const seen = this.trail[level]!;
+    if (!peekGuest64(this.#kvm, seen.address, scratch)) return true;
+    return scratch.lo !== seen.lo || scratch.hi !== seen.hi;
+  }
+
+  readEntry(address: number, walk: Walk): EntryAnswer {
+    const slot = gfnToMemslot(this.#kvm, gpaToGfn(address as Gpa));
+    if (slot === null) return Entry.accessFault;
+    this.#missingForWrite = false;
+    const entry = this.trail[walk.level]!;
+    entry.address = address as Gpa;
+    if (!peekGuest64(this.#kvm, entry.address, entry)) return Entry.missing;
+    walk.lo = entry.lo;
+    walk.hi = entry.hi;
+    return Entry.ok;
+  }
+
+  compareAndSet(address: number, oldLo: number, oldHi: number, newLo: number, newHi: number): EntryAnswer {
+    const slot = gfnToMemslot(this.#kvm, gpaToGfn(address as Gpa));
+    if (slot === null || (slot.flags & KVM_MEM_READONLY) !== 0) return Entry.accessFault;
+    const answer = pokeGuest64(this.#kvm, address as Gpa, oldLo, oldHi, newLo, newHi);
+    if (answer === 0) return Entry.changed;
+    this.#missingForWrite = answer < 0;
+    if (answer < 0) return Entry.missing;
+    this.trail[this.walk.level]!.lo = newLo;
+    const { trace } = this.#kvm;
+    trace.kvm_mmu_set_accessed_bit?.(address);
+    if ((newLo & PTE_D) !== 0) trace.kvm_mmu_set_dirty_bit?.(address);
+    return Entry.ok;
+  }
+
+  *#resolve(): Steps<number> {
+    const address = this.walk.entryAddress as Gpa;
+    if (gfnToMemslot(this.#kvm, gpaToGfn(address))?.invalid) {
+      yield RESCHED;
+      return 0;
+    }
+    const error = yield* faultInGuestPage(this.#kvm, address, this.#missingForWrite);
+    return error === -Errno.EAGAIN ? 0 : error;
+  }
+}
+
+const scratch = { lo: 0, hi: 0 };

@@ -1,0 +1,150 @@
+// Building shadow tables: finding or making a shadow page, linking it, installing a leaf (kvm_mmu_get_shadow_page,
+// __link_shadow_page, mmu_set_spte, make_spte).
+//
+// pageFault.ts calls it with mmu_lock held and the frames that it may need in the vCPU's cache, so nothing here sleeps.
+//
+// Invariants: a page with a guest table behind it is write-protected before anything read from that table is installed
+// below it; a writable spte never maps a write-tracked gfn, nor a synced guest table.
+// Locks: mmu_lock for write everywhere.
+
+import { isPresent, PTE_A, PTE_D, PTE_W, ptePfn } from '../hw/sv39/index.ts';
+import { at, points, type Steps } from '../sched/index.ts';
+import { bug, type Gfn, type Hpa, type Pfn, pfn as toPfn } from '../units.ts';
+import type { Kvm } from './kvm.ts';
+import { gfnToMemslot, KVM_MEM_READONLY, type Memslot } from './memslot.ts';
+import { kvmFlushRemoteTlbs } from './requests.ts';
+import { type Role, ShadowPage, sameRole } from './shadowPage.ts';
+import { exchangeSpte, isShadowLeaf, makeLeafSpte, makeNonleafSpte, readSpte } from './spte.ts';
+import { childOf, mayBeWritable, updateSpte } from './spteChange.ts';
+import { syncPage } from './sync.ts';
+import { setUnsyncChild } from './unsyncTree.ts';
+import type { Vcpu } from './vcpuState.ts';
+import { accountShadowed } from './writeTrack.ts';
+import { commitZapPage, dropSpte, prepareZapPage, zapGfn, zapPte } from './zap.ts';
+
+/** More sptes than this on one gfn: the rmap is zapped instead of growing (RMAP_RECYCLE_THRESHOLD). */
+const RMAP_RECYCLE_THRESHOLD = 1000;
+
+/** How a page fault ended; Linux's RET_PF_*. */
+export const RetPf = { retry: 0, fixed: 1, spurious: 2, emulate: 3 } as const;
+export type RetPf = (typeof RetPf)[keyof typeof RetPf];
+
+/** kvm_mmu_get_shadow_page(). `created` pages come from the vCPU's cache. */
+export function* getShadowPage(vcpu: Vcpu, gfn: Gfn, role: Role): Steps<ShadowPage> {
+  const { kvm } = vcpu;
+  const found = yield* findShadowPage(kvm, gfn, role);
+  const sp = found ?? (yield* allocShadowPage(vcpu, gfn, role));
+  kvm.trace.kvm_mmu_get_page?.(gfn, role.level + 1, Number(role.direct), Number(found === null), sp.spt);
+  return sp;
+}
+
+/** kvm_mmu_find_shadow_page(): an unsync page is synced before it is used anew, since no fence is due for that. */
+function* findShadowPage(kvm: Kvm, gfn: Gfn, role: Role): Steps<ShadowPage | null> {
+  const bucket = kvm.pagesOfGfn.get(gfn);
+  if (bucket === undefined) return null;
+  const { stats } = kvm;
+  stats.max_mmu_page_hash_collisions = Math.max(stats.max_mmu_page_hash_collisions, bucket.length - 1);
+  const invalidList: ShadowPage[] = [];
+  let found: ShadowPage | null = null;
+  for (const sp of [...bucket]) {
+    if (sameRole(sp.role, role)) found = sp;
+    else if (role.level > 0 && !role.direct && sp.unsync) yield* prepareZapPage(kvm, sp, invalidList);
+  }
+  if (found?.unsync && !(yield* syncPage(kvm, found, invalidList))) found = null;
+  yield* commitZapPage(kvm, invalidList);
+  return found;
+}
+
+function* allocShadowPage(vcpu: Vcpu, gfn: Gfn, role: Role): Steps<ShadowPage> {
+  const { kvm } = vcpu;
+  if (role.wide) bug('wide roots are allocated by roots.ts');
+  const spt = vcpu.shadowPageCache.pop() ?? bug('the shadow page cache is empty', { vcpu: vcpu.index });
+  return yield* insertShadowPage(kvm, new ShadowPage(gfn, role, spt));
+}
+
+/** Makes `sp`, whose frames are zeroed, known and its guest table write-protected. */
+export function* insertShadowPage(kvm: Kvm, sp: ShadowPage): Steps<ShadowPage> {
+  kvm.stats.mmu_cache_miss++;
+  kvm.usedMmuPages += sp.frames;
+  kvm.shadowPages.add(sp);
+  for (let i = 0; i < sp.frames; i++) kvm.pageOfFrame.set(toPfn(sp.spt + i), sp);
+  const bucket = kvm.pagesOfGfn.get(sp.gfn);
+  if (bucket === undefined) kvm.pagesOfGfn.set(sp.gfn, [sp]);
+  else bucket.push(sp);
+  if (!sp.role.direct) yield* accountShadowed(kvm, sp);
+  return sp;
+}
+
+/** __link_shadow_page(): `sptep` points to `sp` afterwards. */
+export function* linkShadowPage(kvm: Kvm, parent: ShadowPage, sptep: Hpa, sp: ShadowPage): Steps {
+  if (yield* zapPte(kvm, parent, sptep)) yield* kvmFlushRemoteTlbs(kvm);
+  if (points.on) yield at.spte(sptep);
+  exchangeSpte(kvm.memory, sptep, makeNonleafSpte(sp.spt));
+  sp.parents.add(sptep);
+  if (sp.unsync || sp.unsyncChildren > 0) setUnsyncChild(kvm, sptep);
+}
+
+/** The child behind `sptep` if it is already the one that is wanted (kvm_mmu_get_child_sp, -EEXIST). */
+export function* linkedChild(kvm: Kvm, sptep: Hpa, gfn: Gfn, role: Role): Steps<ShadowPage | null> {
+  if (points.on) yield at.spte(sptep);
+  const spte = readSpte(kvm.memory, sptep);
+  if (!isPresent(spte) || isShadowLeaf(spte)) return null;
+  const child = childOf(kvm, spte);
+  return child.gfn === gfn && sameRole(child.role, role) ? child : null;
+}
+
+/** A page that is about to be mapped. */
+export interface Leaf {
+  readonly gfn: Gfn;
+  readonly pfn: Pfn;
+  /** R, W, X, U as the guest grants them; ACCESS_ALL in a direct table. */
+  readonly access: number;
+  /** The host's PTE permits writing. */
+  readonly hostWritable: boolean;
+  /** The fault is of a store. */
+  readonly write: boolean;
+}
+
+/** mmu_set_spte(): installs `leaf` at `sptep` of a level-0 page. */
+export function* setLeafSpte(kvm: Kvm, sp: ShadowPage, sptep: Hpa, leaf: Leaf): Steps<RetPf> {
+  const slot = gfnToMemslot(kvm, leaf.gfn) ?? bug('mapping a gfn without a memslot', { gfn: leaf.gfn });
+  const mmuWritable = (leaf.access & PTE_W) !== 0 && (yield* mayBeWritable(kvm, slot, leaf.gfn, true));
+  const hostWritable = leaf.hostWritable && (slot.flags & KVM_MEM_READONLY) === 0;
+  const spte = makeLeafSpte(leaf.pfn, leaf.access, hostWritable, mmuWritable);
+  const changed = yield* installLeaf(kvm, slot, sp, sptep, leaf, spte);
+  if (leaf.write && (leaf.access & PTE_W) !== 0 && !mmuWritable) return RetPf.emulate;
+  return changed ? RetPf.fixed : RetPf.spurious;
+}
+
+/** True when the entry changed. */
+function* installLeaf(
+  kvm: Kvm,
+  slot: Memslot,
+  sp: ShadowPage,
+  sptep: Hpa,
+  leaf: Leaf,
+  spte: number,
+): Steps<boolean> {
+  const index = sp.indexOf(sptep);
+  if (points.on) yield at.spte(sptep);
+  const old = readSpte(kvm.memory, sptep);
+  const sameTarget = isPresent(old) && ptePfn(old) === leaf.pfn && sp.gfnOf(index) === leaf.gfn;
+  if (isPresent(old) && !sameTarget) {
+    yield* dropSpte(kvm, sp, sptep);
+    yield* kvmFlushRemoteTlbs(kvm);
+  }
+  if (sameTarget && (old & ~(PTE_A | PTE_D)) === spte) return false;
+  sp.setTranslation(index, leaf.gfn, leaf.access);
+  yield* updateSpte(kvm, sptep, sameTarget ? spte | (old & (PTE_A | PTE_D)) : spte);
+  kvm.trace.kvm_mmu_set_spte?.(leaf.gfn, spte, sptep, sp.role.level + 1);
+  if (!sameTarget) yield* rmapAdd(kvm, slot, leaf.gfn, sptep);
+  return true;
+}
+
+function* rmapAdd(kvm: Kvm, slot: Memslot, gfn: Gfn, sptep: Hpa): Steps {
+  kvm.stats.pages_4k++;
+  const size = slot.rmap.add(gfn, sptep);
+  kvm.stats.max_mmu_rmap_size = Math.max(kvm.stats.max_mmu_rmap_size, size);
+  if (size <= RMAP_RECYCLE_THRESHOLD) return;
+  if (yield* zapGfn(kvm, slot, gfn)) yield* kvmFlushRemoteTlbs(kvm);
+}

@@ -1,0 +1,233 @@
+// The page-fault path: from a hart's missing translation to an installed spte (FNAME(page_fault), direct_page_fault,
+// kvm_faultin_pfn). The way down of the design's first journey.
+//
+// Called by vcpu.ts on an MMU-fault exit. Order is everything: walk the guest's tables, find the memslot, set frames
+// aside, snapshot the invalidate sequence, fault the host page in (may sleep), take mmu_lock, check the sequence again,
+// and only then install; on any doubt give up and let the guest fault again (Retry; the paired side is
+// notifierClient.ts).
+//
+// Locks: kvm->srcu throughout; mmu_lock for write around the installing.
+
+import type { Hart } from '../hw/hart/index.ts';
+import { Access, type AccessKind, levelBytes, pteIndex, pteIndexX4 } from '../hw/sv39/index.ts';
+import { allocKernelPages, getUserPage, putPage } from '../mm/index.ts';
+import { at, points, RESCHED, type Steps } from '../sched/index.ts';
+import { bug, Errno, type Gfn, type Gpa, gpaToGfn, type Pfn } from '../units.ts';
+import { guestAccess } from './guestMemory.ts';
+import type { GuestWalk } from './guestWalk.ts';
+import type { Kvm } from './kvm.ts';
+import { gfnToMemslot, KVM_MEM_READONLY, type Memslot } from './memslot.ts';
+import { getShadowPage, type Leaf, linkedChild, linkShadowPage, RetPf, setLeafSpte } from './mmu.ts';
+import { ACCESS_ALL, type Role, type ShadowPage } from './shadowPage.ts';
+import { syncChildren } from './sync.ts';
+import type { Vcpu } from './vcpuState.ts';
+import { isWriteTracked } from './writeTrack.ts';
+import { zapOldestPages } from './zap.ts';
+
+/** Shadow pages that one fault can need: two tables and one page inside a guest superpage. */
+const MAX_PAGES_PER_FAULT = 3;
+
+/** What a fault came to, beyond Linux's RET_PF_*. */
+export type FaultResult =
+  | { readonly kind: 'retry' }
+  | { readonly kind: 'emulate'; readonly gpa: Gpa }
+  | { readonly kind: 'mmio'; readonly gpa: Gpa }
+  | { readonly kind: 'guestPageFault' }
+  | { readonly kind: 'guestAccessFault' }
+  | { readonly kind: 'error'; readonly errno: number; readonly gpa: Gpa };
+
+const RETRY: FaultResult = { kind: 'retry' };
+
+/** FNAME(page_fault): the shadow root lacks a translation of `address`. */
+export function* pagedFault(vcpu: Vcpu, hart: Hart, address: number, access: AccessKind): Steps<FaultResult> {
+  const { guestWalk } = vcpu;
+  const result = yield* guestWalk.translate(hart, address, access);
+  if (result === 'pageFault') return { kind: 'guestPageFault' };
+  if (result === 'accessFault') return { kind: 'guestAccessFault' };
+  const gpa = guestWalk.walk.pa as Gpa;
+  if (result !== 'ok') return { kind: 'error', errno: -result, gpa: guestWalk.walk.entryAddress as Gpa };
+  const leafAccess = guestAccess(guestWalk.walk.lo);
+  return yield* mapGuestPage(vcpu, gpa, leafAccess, access === Access.store, (leaf) =>
+    fetchPaged(vcpu, guestWalk, address, leaf),
+  );
+}
+
+/** direct_page_fault(): the direct root (unpaged guest, or second stage) lacks `gpa`. */
+export function* directFault(vcpu: Vcpu, gpa: Gpa, access: AccessKind): Steps<FaultResult> {
+  return yield* mapGuestPage(vcpu, gpa, ACCESS_ALL, access === Access.store, (leaf) =>
+    fetchDirect(vcpu, leaf),
+  );
+}
+
+type Fetch = (leaf: Leaf) => Steps<RetPf>;
+
+function* mapGuestPage(
+  vcpu: Vcpu,
+  gpa: Gpa,
+  access: number,
+  write: boolean,
+  fetch: Fetch,
+): Steps<FaultResult> {
+  const { kvm } = vcpu;
+  const gfn = gpaToGfn(gpa);
+  const slot = gfnToMemslot(kvm, gfn);
+  if (slot === null) return { kind: 'mmio', gpa };
+  if (slot.invalid) {
+    yield RESCHED;
+    return RETRY;
+  }
+  const readOnly = (slot.flags & KVM_MEM_READONLY) !== 0;
+  if (write && readOnly) return { kind: 'mmio', gpa };
+  // page_fault_handle_page_track(): such a store can never be mapped.
+  if (write && isWriteTracked(slot, gfn)) return { kind: 'emulate', gpa };
+  if (!(yield* topupShadowPageCache(vcpu))) return { kind: 'error', errno: Errno.ENOMEM, gpa };
+
+  if (points.on) yield at.sequence(kvm.id);
+  const sequence = kvm.mmuInvalidateSeq;
+  const page = yield* getUserPage(kvm.mm, slot.hvaOf(gfn), write);
+  if (page < 0) return page === -Errno.EAGAIN ? RETRY : { kind: 'error', errno: -page, gpa };
+  const hostWritable = kvm.host.gup.writable && !readOnly;
+  const leaf: Leaf = { gfn, pfn: page as Pfn, access, hostWritable, write };
+  const answer = yield* installUnderLock(vcpu, slot, leaf, sequence, fetch);
+  yield* putPage(kvm.host, leaf.pfn);
+  vcpu.lastRetPf = answer;
+  return answer === RetPf.emulate ? { kind: 'emulate', gpa } : RETRY;
+}
+
+function* installUnderLock(
+  vcpu: Vcpu,
+  slot: Memslot,
+  leaf: Leaf,
+  sequence: number,
+  fetch: Fetch,
+): Steps<RetPf> {
+  const { kvm } = vcpu;
+  yield* kvm.mmuLock.lockWrite();
+  if (points.on) yield at.sequence(kvm.id);
+  let answer: RetPf = RetPf.retry;
+  if (!isPageFaultStale(vcpu, slot, leaf.gfn, sequence) && (yield* makeMmuPagesAvailable(kvm))) {
+    kvm.trace.kvm_mmu_spte_requested?.(leaf.gfn, leaf.pfn, 1);
+    answer = yield* fetch(leaf);
+  }
+  yield* kvm.mmuLock.unlock();
+  return answer;
+}
+
+/** is_page_fault_stale(): the root went, the memslot went, or a notifier touched the gfn since the snapshot. */
+function isPageFaultStale(vcpu: Vcpu, slot: Memslot, gfn: Gfn, sequence: number): boolean {
+  const { kvm } = vcpu;
+  if (vcpu.root?.invalid || vcpu.directRoot?.invalid) return true;
+  return gfnToMemslot(kvm, gfn) !== slot || mmuInvalidateRetryGfn(kvm, sequence, gfn);
+}
+
+/** mmu_invalidate_retry_gfn(): mmu_lock held. */
+export function mmuInvalidateRetryGfn(kvm: Kvm, sequence: number, gfn: Gfn): boolean {
+  if (
+    kvm.mmuInvalidateInProgress > 0 &&
+    gfn >= kvm.mmuInvalidateRangeStart &&
+    gfn < kvm.mmuInvalidateRangeEnd
+  ) {
+    return true;
+  }
+  return kvm.mmuInvalidateSeq !== sequence;
+}
+
+const TABLE_ROLE = { direct: false, wide: false, access: ACCESS_ALL };
+
+/** FNAME(fetch): from the root down the guest's tables, then inside the guest's superpage, to the leaf. */
+function* fetchPaged(vcpu: Vcpu, guestWalk: GuestWalk, address: number, leaf: Leaf): Steps<RetPf> {
+  const { kvm } = vcpu;
+  const { level: guestLevel } = guestWalk.walk;
+  const { root } = vcpu;
+  if (root === null || root.gfn !== guestWalk.tableGfn(2) || guestWalk.changed(2)) return RetPf.retry;
+  let sp = root;
+  for (let level = 2; level > guestLevel; level--) {
+    sp.writeFloodingCount = 0;
+    const child = yield* stepDown(vcpu, sp, pteIndex(address, level), {
+      gfn: guestWalk.tableGfn(level - 1),
+      role: { ...TABLE_ROLE, level: level - 1 },
+    });
+    // Written between the walk and the write protection of the table: what was read is not what is shadowed.
+    if (child === null || guestWalk.changed(level - 1)) return RetPf.retry;
+    sp = child;
+  }
+  for (let level = guestLevel; level > 0; level--) {
+    sp.writeFloodingCount = 0;
+    const child = yield* stepDown(vcpu, sp, pteIndex(address, level), insideSuperpage(leaf, level));
+    if (child === null) return RetPf.retry;
+    sp = child;
+  }
+  return yield* setLeafSpte(kvm, sp, sp.sptep(pteIndex(address, 0)), leaf);
+}
+
+interface Child {
+  readonly gfn: Gfn;
+  readonly role: Role;
+}
+
+/** The direct page that splits a guest superpage of `level`. */
+function insideSuperpage(leaf: Leaf, level: number): Child {
+  const pages = levelBytes(level) / 4096;
+  const gfn = (leaf.gfn - (leaf.gfn % pages)) as Gfn;
+  return { gfn, role: { level: level - 1, direct: true, wide: false, access: leaf.access } };
+}
+
+/** The child page behind entry `index`, made and linked if need be; null: the tables must be walked again. */
+function* stepDown(vcpu: Vcpu, parent: ShadowPage, index: number, child: Child): Steps<ShadowPage | null> {
+  const { kvm } = vcpu;
+  const sptep = parent.sptep(index);
+  const linked = yield* linkedChild(kvm, sptep, child.gfn, child.role);
+  if (linked !== null) return linked;
+  const sp = yield* getShadowPage(vcpu, child.gfn, child.role);
+  if (parent.invalid || sp.invalid) return null;
+  // A subtree that is linked anew was never valid here before: no fence is due, so it must be in sync.
+  if (sp.unsyncChildren > 0) yield* syncChildren(kvm, sp);
+  if (parent.invalid || sp.invalid) return null;
+  yield* linkShadowPage(kvm, parent, sptep, sp);
+  return sp;
+}
+
+/** direct_map(). */
+function* fetchDirect(vcpu: Vcpu, leaf: Leaf): Steps<RetPf> {
+  let sp = vcpu.directRoot ?? bug('a direct fault without a direct root', { vcpu: vcpu.index });
+  const gpa = leaf.gfn * 4096;
+  for (let level = 2; level > 0; level--) {
+    const pages = levelBytes(level) / 4096;
+    const child = yield* stepDown(vcpu, sp, pteIndexX4(gpa, level), {
+      gfn: (leaf.gfn - (leaf.gfn % pages)) as Gfn,
+      role: { level: level - 1, direct: true, wide: false, access: ACCESS_ALL },
+    });
+    if (child === null) return RetPf.retry;
+    sp = child;
+  }
+  return yield* setLeafSpte(vcpu.kvm, sp, sp.sptep(pteIndexX4(gpa, 0)), leaf);
+}
+
+/**
+ * mmu_topup_memory_caches(): sets frames aside for the shadow pages of one fault; may sleep and reclaim. When the host
+ * has none left, older shadow pages are given up first. False: out of memory.
+ */
+export function* topupShadowPageCache(vcpu: Vcpu): Steps<boolean> {
+  const { kvm, shadowPageCache } = vcpu;
+  while (shadowPageCache.length < MAX_PAGES_PER_FAULT) {
+    const frame = yield* allocKernelPages(kvm.host, 0, 'shadow');
+    if (frame !== null) shadowPageCache.push(frame);
+    else if (!(yield* recycleForMemory(kvm))) return false;
+  }
+  return true;
+}
+
+export function* recycleForMemory(kvm: Kvm): Steps<boolean> {
+  yield* kvm.mmuLock.lockWrite();
+  const freed = yield* zapOldestPages(kvm, MAX_PAGES_PER_FAULT);
+  yield* kvm.mmuLock.unlock();
+  return freed > 0;
+}
+
+/** make_mmu_pages_available(): keeps within n_max_mmu_pages by zapping the oldest; false: all are roots in use. */
+function* makeMmuPagesAvailable(kvm: Kvm): Steps<boolean> {
+  const available = kvm.maxMmuPages - kvm.usedMmuPages;
+  if (available >= MAX_PAGES_PER_FAULT) return true;
+  yield* zapOldestPages(kvm, Math.max(MAX_PAGES_PER_FAULT - available, Math.ceil(kvm.maxMmuPages / 16)));
+  return kvm.maxMmuPages - kvm.usedMmuPages >= MAX_PAGES_PER_FAULT;
+}

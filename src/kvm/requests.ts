@@ -1,0 +1,45 @@
+// Requests, kicks and acknowledgements: nobody writes another CPU's TLB (kvm_make_all_cpus_request, LOCK sec. 4).
+//
+// Whoever zapped sptes makes a request of each vCPU and kicks those that are in the guest; a vCPU looks at its requests
+// after it has set IN_GUEST_MODE and before the hart runs, so either it sees the request or the kick reaches it:
+//
+//     requester                        vCPU
+//     requests |= flush                mode = IN_GUEST_MODE
+//     mode == IN_GUEST_MODE? kick      requests? handle
+//     wait until it has left           run
+
+import { at, points, RESCHED, type Steps } from '../sched/index.ts';
+import type { Kvm } from './kvm.ts';
+import { Request, VcpuMode } from './vcpuMode.ts';
+import type { Vcpu } from './vcpuState.ts';
+
+/** kvm_make_all_cpus_request() with KVM_REQUEST_WAIT: returns when every vCPU has left the guest at least once. */
+export function* kvmMakeAllCpusRequest(kvm: Kvm, request: number): Steps {
+  for (const vcpu of kvm.vcpus) {
+    if (points.on) yield at.vcpu(vcpu.index);
+    vcpu.requests |= request;
+    if (vcpu.mode === VcpuMode.inGuest) {
+      vcpu.mode = VcpuMode.exitingGuest;
+      vcpu.hart.kick();
+    }
+  }
+  for (const vcpu of kvm.vcpus) {
+    while (vcpu.mode === VcpuMode.exitingGuest) {
+      if (points.on) yield at.vcpu(vcpu.index);
+      else yield RESCHED;
+    }
+  }
+}
+
+/** kvm_flush_remote_tlbs(). */
+export function* kvmFlushRemoteTlbs(kvm: Kvm): Steps {
+  kvm.stats.remote_tlb_flush_requests++;
+  kvm.stats.remote_tlb_flush++;
+  yield* kvmMakeAllCpusRequest(kvm, Request.tlbFlush);
+}
+
+/** kvm_vcpu_kick() and wake-up: an interrupt line changed. May be called by an event, between steps. */
+export function kvmVcpuKick(vcpu: Vcpu): void {
+  if (vcpu.mode === VcpuMode.inGuest) vcpu.hart.kick();
+  vcpu.waitQueue.wakeAll();
+}

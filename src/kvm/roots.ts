@@ -1,0 +1,177 @@
+// Roots: which tables a hart walks, and which of them its fences have brought in sync (kvm_mmu_load, kvm_mmu_new_pgd,
+// kvm_mmu_sync_roots; the fences of reference kvm.md 2.4).
+//
+// A satp write only switches the root: nothing is flushed or synced for it. A root that is loaded again after a fence
+// that concerned it is synced then, not at the fence, so that the work is what the manual demands and no more.
+//
+// Invariants: a vCPU's roots are referenced (rootCount) while the hart may walk them; `syncedRoots` names the (root,
+// asid) pairs that no fence of this vCPU has concerned since they were synced. Locks: each function takes mmu_lock.
+
+import { NO_ROOT, satpAsid, satpIsPaged, satpRoot } from '../hw/hart/index.ts';
+import { allocKernelPages, freeKernelPages } from '../mm/index.ts';
+import type { Steps } from '../sched/index.ts';
+import { type Gfn, type Gpa, gpaToGfn, pfnToHpa } from '../units.ts';
+import { gfnToMemslot } from './memslot.ts';
+import { getShadowPage, insertShadowPage } from './mmu.ts';
+import { recycleForMemory, topupShadowPageCache } from './pageFault.ts';
+import { ACCESS_ALL, type Role, ShadowPage } from './shadowPage.ts';
+import { syncAddress, syncChildren } from './sync.ts';
+import type { Vcpu } from './vcpuState.ts';
+import { commitZapPage, putRoot } from './zap.ts';
+
+const DIRECT_ROOT: Role = { level: 2, direct: true, wide: true, access: ACCESS_ALL };
+const PAGED_ROOT: Role = { level: 2, direct: false, wide: false, access: ACCESS_ALL };
+const MAX_SYNCED_ROOTS = 4096;
+
+const keyOf = (root: Gfn, asid: number): number => root * 65536 + asid;
+const asidOfKey = (key: number): number => key % 65536;
+
+/** kvm_mmu_reload(): loads what is missing. False: out of memory. */
+export function* kvmMmuReload(vcpu: Vcpu): Steps<boolean> {
+  yield* freeObsoleteRoots(vcpu);
+  if (vcpu.directRoot === null && !(yield* loadDirectRoot(vcpu))) return false;
+  if (vcpu.kvm.mmu === 'tdp' || vcpu.root !== null || !satpIsPaged(vcpu.hart)) return true;
+  return yield* loadPagedRoot(vcpu);
+}
+
+/** kvm_mmu_new_pgd(): satp was written. The next reload finds the new root, most often a cached one. */
+export function* kvmMmuNewPgd(vcpu: Vcpu): Steps {
+  const root = vcpu.root;
+  if (root === null) return;
+  if (satpIsPaged(vcpu.hart) && root.gfn === gpaToGfn(satpRoot(vcpu.hart) as Gpa)) {
+    vcpu.hart.setShadowRoot(pfnToHpa(root.spt));
+    return yield* syncRoot(vcpu);
+  }
+  vcpu.root = null;
+  vcpu.hart.setShadowRoot(NO_ROOT);
+  yield* release(vcpu, root);
+}
+
+/** kvm_mmu_unload(): lets go of every root and of the frames set aside. */
+export function* kvmMmuUnload(vcpu: Vcpu): Steps {
+  const roots = [vcpu.root, vcpu.directRoot];
+  vcpu.root = null;
+  vcpu.directRoot = null;
+  vcpu.hart.setShadowRoot(NO_ROOT);
+  vcpu.hart.setDirectRoot(NO_ROOT);
+  for (const root of roots) if (root !== null) yield* release(vcpu, root);
+  for (const frame of vcpu.shadowPageCache.splice(0)) yield* freeKernelPages(vcpu.kvm.host, frame, 0);
+}
+
+/** kvm_mmu_free_obsolete_roots(). */
+function* freeObsoleteRoots(vcpu: Vcpu): Steps {
+  const { root, directRoot } = vcpu;
+  if (root?.invalid) {
+    vcpu.root = null;
+    vcpu.hart.setShadowRoot(NO_ROOT);
+    yield* release(vcpu, root);
+  }
+  if (directRoot?.invalid) {
+    vcpu.directRoot = null;
+    vcpu.hart.setDirectRoot(NO_ROOT);
+    yield* release(vcpu, directRoot);
+  }
+}
+
+function* release(vcpu: Vcpu, root: ShadowPage): Steps {
+  const { kvm } = vcpu;
+  const invalidList: ShadowPage[] = [];
+  yield* kvm.mmuLock.lockWrite();
+  putRoot(kvm, root, invalidList);
+  yield* commitZapPage(kvm, invalidList);
+  yield* kvm.mmuLock.unlock();
+}
+
+function* loadDirectRoot(vcpu: Vcpu): Steps<boolean> {
+  const { kvm } = vcpu;
+  const shared = (): ShadowPage | undefined => kvm.pagesOfGfn.get(0 as Gfn)?.find((sp) => sp.role.wide);
+  if (shared() === undefined) {
+    const frames = yield* allocWideRoot(vcpu);
+    if (frames === null) return false;
+    yield* kvm.mmuLock.lockWrite();
+    // Another vCPU may have made it while this one waited for memory.
+    const late = shared() !== undefined;
+    if (!late) yield* insertShadowPage(kvm, new ShadowPage(0 as Gfn, DIRECT_ROOT, frames));
+    yield* kvm.mmuLock.unlock();
+    if (late) yield* freeKernelPages(kvm.host, frames, 2);
+  }
+  yield* kvm.mmuLock.lockWrite();
+  const root = shared();
+  if (root !== undefined) {
+    root.rootCount++;
+    vcpu.directRoot = root;
+    vcpu.hart.setDirectRoot(pfnToHpa(root.spt));
+  }
+  yield* kvm.mmuLock.unlock();
+  return true;
+}
+
+function* allocWideRoot(vcpu: Vcpu) {
+  for (;;) {
+    const frames = yield* allocKernelPages(vcpu.kvm.host, 2, 'shadow');
+    if (frames !== null || !(yield* recycleForMemory(vcpu.kvm))) return frames;
+  }
+}
+
+/** mmu_alloc_shadow_roots(): without memory at the root's gfn there is none, and every access faults in the guest. */
+function* loadPagedRoot(vcpu: Vcpu): Steps<boolean> {
+  const { kvm, hart } = vcpu;
+  const gfn = gpaToGfn(satpRoot(hart) as Gpa);
+  if (gfnToMemslot(kvm, gfn) === null) return true;
+  if (!(yield* topupShadowPageCache(vcpu))) return false;
+  yield* kvm.mmuLock.lockWrite();
+  const root = yield* getShadowPage(vcpu, gfn, PAGED_ROOT);
+  root.rootCount++;
+  vcpu.root = root;
+  hart.setShadowRoot(pfnToHpa(root.spt));
+  yield* syncIfFenced(vcpu, root);
+  yield* kvm.mmuLock.unlock();
+  return true;
+}
+
+/** Syncs `root` unless it is in sync with the fences of this vCPU already. mmu_lock held. */
+function* syncIfFenced(vcpu: Vcpu, root: ShadowPage): Steps {
+  const key = keyOf(root.gfn, satpAsid(vcpu.hart));
+  if (vcpu.syncedRoots.has(key)) return;
+  if (vcpu.syncedRoots.size >= MAX_SYNCED_ROOTS) vcpu.syncedRoots.clear();
+  if (root.unsyncChildren > 0) yield* syncChildren(vcpu.kvm, root);
+  vcpu.syncedRoots.add(key);
+}
+
+/** kvm_mmu_sync_roots(), of the current root. */
+function* syncRoot(vcpu: Vcpu): Steps {
+  const { kvm, root } = vcpu;
+  if (root === null) return;
+  yield* kvm.mmuLock.lockWrite();
+  if (!root.invalid) yield* syncIfFenced(vcpu, root);
+  yield* kvm.mmuLock.unlock();
+}
+
+/** An executed sfence.vma; null: that operand was x0. */
+export interface Fence {
+  /** Address of the page. */
+  readonly page: number | null;
+  readonly asid: number | null;
+}
+
+/** What a fence demands: table in reference kvm.md 2.4. The hart's TLB is flushed by vcpu.ts. */
+export function* kvmMmuFence(vcpu: Vcpu, fence: Fence): Steps {
+  vcpu.stats.invlpg += fence.page === null ? 0 : 1;
+  const current = vcpu.root === null ? -1 : keyOf(vcpu.root.gfn, satpAsid(vcpu.hart));
+  const concernsCurrent = current >= 0 && (fence.asid === null || fence.asid === asidOfKey(current));
+  for (const key of [...vcpu.syncedRoots]) {
+    const keeps = key === current && fence.page !== null;
+    if (!keeps && (fence.asid === null || fence.asid === asidOfKey(key))) vcpu.syncedRoots.delete(key);
+  }
+  if (!concernsCurrent) return;
+  if (fence.page === null) yield* syncRoot(vcpu);
+  else yield* syncCurrentAddress(vcpu, fence.page);
+}
+
+function* syncCurrentAddress(vcpu: Vcpu, address: number): Steps {
+  const { kvm, root } = vcpu;
+  if (root === null) return;
+  yield* kvm.mmuLock.lockWrite();
+  if (!root.invalid) yield* syncAddress(kvm, root, address);
+  yield* kvm.mmuLock.unlock();
+}

@@ -1,0 +1,68 @@
+// Sptes: entries of shadow and second-stage tables, their software bits, and the only accessors to them.
+//
+// Permission bits are the guest's, narrowed by what the host page, write protection and a clean guest entry forbid. A
+// and D of an spte are set by hardware while it walks and belong to the host (ageing, dirty transfer): whoever replaces
+// a present leaf does it by an exchange and acts on the value that it got.
+//
+// Invariants (Documentation/virt/kvm/locking.rst): W implies HOST_WRITABLE and MMU_WRITABLE. A non-leaf entry carries V
+// alone. Locks: mmu_lock for every change but hardware's A and D.
+
+import type { PhysicalMemory } from '../hw/memory/index.ts';
+import { isLeaf, isPresent, makePte, PTE_A, PTE_SOFT0, PTE_SOFT1, PTE_V, PTE_W } from '../hw/sv39/index.ts';
+import { points } from '../sched/index.ts';
+import type { Hpa, Pfn } from '../units.ts';
+
+/** The host's PTE permitted writing when the spte was made. */
+export const SPTE_HOST_WRITABLE = PTE_SOFT0;
+/** The shadow MMU permits writing: the gfn is no guest table that must trap. */
+export const SPTE_MMU_WRITABLE = PTE_SOFT1;
+
+export const isShadowPresent = isPresent;
+export const isShadowLeaf = isLeaf;
+export const isWritableSpte = (spte: number): boolean => (spte & PTE_W) !== 0;
+
+/** A leaf with the permissions in `access` (R, W, X, U bits); A and D are left to hardware. */
+export function makeLeafSpte(pfn: Pfn, access: number, hostWritable: boolean, mmuWritable: boolean): number {
+  const writable = hostWritable && mmuWritable;
+  const software = (hostWritable ? SPTE_HOST_WRITABLE : 0) | (mmuWritable ? SPTE_MMU_WRITABLE : 0);
+  return makePte(
+    pfn,
+    PTE_V | (writable ? access : access & ~PTE_W) | ((access & PTE_W) !== 0 ? software : 0),
+  );
+}
+
+export const makeNonleafSpte = (spt: Pfn): number => makePte(spt, PTE_V);
+
+export const withoutWrite = (spte: number): number => spte & ~(PTE_W | SPTE_MMU_WRITABLE);
+
+export function readSpte(memory: PhysicalMemory, sptep: Hpa): number {
+  if (points.on) points.check('spte', sptep);
+  return memory.i32[sptep >>> 2]!;
+}
+
+/** Sets an entry that was not present. */
+export function setSpte(memory: PhysicalMemory, sptep: Hpa, spte: number): void {
+  if (points.on) points.check('spte', sptep);
+  memory.write64(sptep, spte, 0);
+}
+
+/** xchg: the value that was there, with whatever A and D hardware had set by then. */
+export function exchangeSpte(memory: PhysicalMemory, sptep: Hpa, spte: number): number {
+  if (points.on) points.check('spte', sptep);
+  const old = memory.i32[sptep >>> 2]!;
+  memory.write64(sptep, spte, 0);
+  return old;
+}
+
+/** test_and_clear of A. */
+export function testAndClearAccessed(memory: PhysicalMemory, sptep: Hpa): boolean {
+  if (points.on) points.check('spte', sptep);
+  const old = memory.i32[sptep >>> 2]!;
+  if ((old & PTE_A) === 0) return false;
+  memory.write64(sptep, old & ~PTE_A, 0);
+  return true;
+}
+
+export function isAccessed(memory: PhysicalMemory, sptep: Hpa): boolean {
+  return (readSpte(memory, sptep) & PTE_A) !== 0;
+}

@@ -1,0 +1,59 @@
+// Changing an spte in place, and whether it may be writable (mmu_spte_update, make_spte, mmu_try_to_unsync_pages).
+//
+// mmu.ts installs and sync.ts refreshes with it.
+//
+// Invariants: an spte that loses W, A or D is flushed before mmu_lock is dropped; a D that goes is in the page first; a
+// guest table becomes writable only by going out of sync. Locks: mmu_lock for write.
+
+import { isPresent, PTE_A, PTE_D, ptePfn } from '../hw/sv39/index.ts';
+import { setPageDirty } from '../mm/index.ts';
+import { at, points, type Steps } from '../sched/index.ts';
+import { bug, type Gfn, type Hpa } from '../units.ts';
+import type { Kvm } from './kvm.ts';
+import type { Memslot } from './memslot.ts';
+import { kvmFlushRemoteTlbs } from './requests.ts';
+import type { ShadowPage } from './shadowPage.ts';
+import { exchangeSpte, isWritableSpte } from './spte.ts';
+import { markUnsync } from './unsyncTree.ts';
+import { isWriteTracked } from './writeTrack.ts';
+
+/** The page that a present non-leaf spte points to. */
+export const childOf = (kvm: Kvm, spte: number): ShadowPage =>
+  kvm.pageOfFrame.get(ptePfn(spte)) ?? bug('spte points to no shadow page', { spte });
+
+/** mmu_spte_update(): replaces an spte of the same page; flushes when it lost W. */
+export function* updateSpte(kvm: Kvm, sptep: Hpa, spte: number): Steps {
+  if (points.on) yield at.spte(sptep);
+  const old = exchangeSpte(kvm.memory, sptep, spte);
+  if (!isPresent(old)) return;
+  const lost = old & ~spte;
+  if ((lost & PTE_D) !== 0) {
+    if (points.on) yield at.page(ptePfn(old));
+    setPageDirty(kvm.host, ptePfn(old));
+  }
+  if (isWritableSpte(lost) || (lost & PTE_A) !== 0) yield* kvmFlushRemoteTlbs(kvm);
+}
+
+/**
+ * make_spte()'s question: a gfn that is a guest table gets W only by going out of sync, and a tracked one never.
+ */
+export function* mayBeWritable(kvm: Kvm, slot: Memslot, gfn: Gfn, canUnsync: boolean): Steps<boolean> {
+  if (isWriteTracked(slot, gfn)) return false;
+  return yield* tryToUnsyncPages(kvm, gfn, canUnsync);
+}
+
+/**
+ * mmu_try_to_unsync_pages(): a writable spte for `gfn` is about to be made. False: it is a guest table that must keep
+ * trapping (a level above the lowest, or `canUnsync` is false).
+ */
+function* tryToUnsyncPages(kvm: Kvm, gfn: Gfn, canUnsync: boolean): Steps<boolean> {
+  const pages = (kvm.pagesOfGfn.get(gfn) ?? []).filter((sp) => !sp.role.direct);
+  if (pages.some((sp) => sp.role.level > 0)) return false;
+  const synced = pages.filter((sp) => !sp.unsync);
+  if (synced.length > 0 && !canUnsync) return false;
+  for (const sp of synced) {
+    if (points.on) yield at.list(kvm.id);
+    markUnsync(kvm, sp);
+  }
+  return true;
+}

@@ -1,0 +1,73 @@
+// struct kvm_vcpu: one virtual CPU, its requests, and struct kvm_run, through which KVM_RUN talks to the VMM.
+//
+// Invariants: `mode` is IN_GUEST_MODE only while the hart runs; whoever changes what the guest may see sets a request
+// first and then looks at the mode (requests.ts). `root` and `directRoot` hold a reference (rootCount) each.
+
+import type { Hart } from '../hw/hart/index.ts';
+import { WaitQueue } from '../sched/index.ts';
+import type { Pfn } from '../units.ts';
+import { GuestWalk } from './guestWalk.ts';
+import type { Kvm } from './kvm.ts';
+import { RetPf } from './mmu.ts';
+import type { ShadowPage } from './shadowPage.ts';
+import { newVcpuStats, type VcpuStats } from './stats.ts';
+import { VcpuMode } from './vcpuMode.ts';
+
+export type ExitReason = 'none' | 'mmio' | 'intr' | 'hlt' | 'shutdown' | 'memory_fault' | 'tracked_write';
+
+/** struct kvm_run. */
+export interface KvmRun {
+  exitReason: ExitReason;
+  /** With memory_fault: the errno of KVM_RUN. */
+  errno: number;
+  /** Data is little endian in lo/hi. The VMM fills a read, or sets `fault` where nothing answers. */
+  readonly mmio: { gpa: number; length: number; isWrite: boolean; lo: number; hi: number; fault: boolean };
+  readonly memoryFault: { gpa: number };
+  /** The guest cannot go on: a trap handler that cannot be fetched. */
+  readonly shutdown: { cause: number };
+  readonly trackedWrite: { gpa: number; length: number };
+}
+
+export class Vcpu {
+  readonly kvm: Kvm;
+  readonly hart: Hart;
+  readonly index: number;
+  readonly stats: VcpuStats = newVcpuStats();
+  /** Exits by cause, for `--stats`. */
+  readonly exits: Record<string, number> = {};
+  readonly run: KvmRun = {
+    exitReason: 'none',
+    errno: 0,
+    mmio: { gpa: 0, length: 0, isWrite: false, lo: 0, hi: 0, fault: false },
+    memoryFault: { gpa: 0 },
+    shutdown: { cause: 0 },
+    trackedWrite: { gpa: 0, length: 0 },
+  };
+  /** Where a halted vCPU waits for an interrupt. */
+  readonly waitQueue: WaitQueue;
+  /** struct guest_walker of this vCPU. */
+  readonly guestWalk: GuestWalk;
+  mode: VcpuMode = VcpuMode.outsideGuest;
+  requests = 0;
+
+  /** Root of the current satp (shadow), or null: bare, tdp, or no memory at its gfn. */
+  root: ShadowPage | null = null;
+  /** Root of guest physical memory: unpaged translation, and the second stage. */
+  directRoot: ShadowPage | null = null;
+  /** Keys (see roots.ts) of the roots that are in sync with what this vCPU's fences demand. */
+  readonly syncedRoots = new Set<number>();
+  /** Frames set aside before mmu_lock is taken (mmu_shadow_page_cache). */
+  readonly shadowPageCache: Pfn[] = [];
+  /** How the last fault that got as far as the shadow tables ended. */
+  lastRetPf: RetPf = RetPf.retry;
+  /** The VMM owes the answer to an MMIO exit. */
+  mmioNeeded = false;
+
+  constructor(kvm: Kvm, hart: Hart, index: number) {
+    this.kvm = kvm;
+    this.hart = hart;
+    this.index = index;
+    this.guestWalk = new GuestWalk(kvm);
+    this.waitQueue = new WaitQueue(kvm.sched, `vcpu ${index} halted`);
+  }
+}

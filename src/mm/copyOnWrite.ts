@@ -1,0 +1,132 @@
+// Write faults on present read-only pages (mm/memory.c: do_wp_page, wp_page_reuse, wp_page_copy).
+//
+// fault.ts and swapIn.ts come here with the page table lock held. A page that only this mm can have is made writable in
+// place; the zero page, and a page that others may share, is copied.
+//
+// Order of a copy (reference table row 14; rule 8): allocate and fill the new page; start; page table lock; clear the PTE
+// and flush CPUs and secondary TLBs; rmap of the new page; set the PTE; drop the old rmap; unlock; end; put the old page.
+
+import { PTE_A } from '../hw/sv39/index.ts';
+import {
+  MmuNotifyEvent,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+} from '../notifier/index.ts';
+import { at, type Mutex, points, type Steps } from '../sched/index.ts';
+import { type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
+import { vmfAnonPrepare } from './anonVma.ts';
+import { VM_FAULT_OOM, type VmFault } from './faultTypes.ts';
+import { folioPut } from './folio.ts';
+import { PG_anon_exclusive, PG_swapcache, PG_uptodate } from './frames.ts';
+import type { Host } from './host.ts';
+import type { Mm } from './mmStruct.ts';
+import { allocAnonPage } from './pageAlloc.ts';
+import { maybeMkWrite, mkPte, normalPfn, ptlOf, readPte, setPte } from './pte.ts';
+import { addNewAnonRmap, ptepClearFlush, removeAnonRmap } from './rmap.ts';
+import { folioFreeSwap, freeSwapCache } from './swapCache.ts';
+
+/** do_wp_page(): the PTE is vmf.origPte, and `ptl`, which is held, is released here. */
+export function* doWpPage(vmf: VmFault, ptl: Mutex): Steps<number> {
+  const { host } = vmf.vma.mm;
+  const pfn = normalPfn(vmf.origPte);
+  if (pfn !== 0 && (yield* canReuse(host, pfn as Pfn))) {
+    host.vmstat.pgreuse++;
+    if (points.on) yield at.pte(vmf.ptep);
+    setPte(host, vmf.ptep, maybeMkWrite(vmf.origPte | PTE_A, vmf.vma));
+    yield* ptl.unlock();
+    return 0;
+  }
+  if (pfn !== 0) {
+    if (points.on) yield at.page(pfn);
+    host.frames.get(pfn as Pfn);
+  }
+  yield* ptl.unlock();
+  return yield* wpPageCopy(vmf, pfn);
+}
+
+/** wp_can_reuse_anon_folio(): nobody but this PTE, and perhaps the swap cache, has the page. */
+function* canReuse(host: Host, pfn: Pfn): Steps<boolean> {
+  const { frames } = host;
+  if (points.on) yield at.page(pfn);
+  if (frames.test(pfn, PG_anon_exclusive)) return true;
+  if (frames.count(pfn) > 2) return false;
+  if (frames.count(pfn) > 1 && !frames.test(pfn, PG_swapcache)) return false;
+  if (!(yield* host.folioLocks.tryLock(pfn))) return false;
+  if (points.on) yield at.page(pfn);
+  if (frames.test(pfn, PG_swapcache)) yield* folioFreeSwap(host, pfn);
+  if (points.on) yield at.page(pfn);
+  const alone = frames.count(pfn) === 1;
+  if (alone) frames.set(pfn, PG_anon_exclusive);
+  yield* host.folioLocks.unlock(pfn);
+  return alone;
+}
+
+/** wp_page_copy(): `old` is referenced by the caller, or 0 for the zero page. */
+function* wpPageCopy(vmf: VmFault, old: number): Steps<number> {
+  const { vma } = vmf;
+  const { mm } = vma;
+  const { host } = mm;
+  const prepared = yield* vmfAnonPrepare(vmf);
+  const copy = prepared === 0 ? yield* newCopy(mm, old) : null;
+  if (copy === null) {
+    if (old !== 0) yield* folioPut(host, old as Pfn);
+    return prepared !== 0 ? prepared : VM_FAULT_OOM;
+  }
+  const start = vmf.address;
+  const end = (start + PAGE_SIZE) as Hva;
+  const range =
+    mm.notifierSubscriptions === null
+      ? null
+      : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
+  const copied = yield* replacePage(vmf, old, copy);
+  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
+  if (!copied) yield* folioPut(host, copy);
+  if (old !== 0) yield* dropOld(host, old as Pfn, copied);
+  return 0;
+}
+
+function* newCopy(mm: Mm, old: number): Steps<Pfn | null> {
+  const { host } = mm;
+  const copy = yield* allocAnonPage(host, mm);
+  if (copy === null) return null;
+  if (old === 0) host.memory.zero(copy);
+  else {
+    if (points.on) yield at.page(old);
+    host.memory.copyFrame(copy, old as Pfn);
+  }
+  if (points.on) yield at.page(copy);
+  host.frames.set(copy, PG_uptodate);
+  return copy;
+}
+
+/** Clear and flush, then set: nobody can see the new page while somebody still sees the old one. */
+function* replacePage(vmf: VmFault, old: number, copy: Pfn): Steps<boolean> {
+  const { vma, address, ptep } = vmf;
+  const { mm } = vma;
+  const { host } = mm;
+  const ptl = ptlOf(host, ptep);
+  yield* ptl.lock();
+  if (points.on) yield at.pte(ptep);
+  const same = readPte(host, ptep) === vmf.origPte;
+  if (same) {
+    if (old === 0) mm.anonPages++;
+    yield* ptepClearFlush(mm, address, ptep);
+    yield* addNewAnonRmap(vma, copy, address, true);
+    yield* host.lruvec.add(copy);
+    if (points.on) yield at.pte(ptep);
+    setPte(host, ptep, maybeMkWrite(mkPte(copy, vma), vma));
+    if (old !== 0) yield* removeAnonRmap(vma, old as Pfn);
+  }
+  yield* ptl.unlock();
+  return same;
+}
+
+/** The fault's own reference, and once copied also the one that the PTE had. */
+function* dropOld(host: Host, old: Pfn, copied: boolean): Steps {
+  if (copied) {
+    yield* folioPut(host, old);
+    yield* freeSwapCache(host, old);
+  }
+  yield* folioPut(host, old);
+}

@@ -1,0 +1,109 @@
+// Page faults of an address space (mm/memory.c: handle_mm_fault, do_anonymous_page).
+//
+// userAccess.ts comes here when the CPU faults, gup.ts on behalf of kvm. Dispatches on the PTE: nothing there (the zero
+// page or a new page), a swap entry (swapIn.ts), present but not writable (copyOnWrite.ts).
+//
+// Invariants: the PTE is re-checked under its lock before it is changed (pte_same), since everything before may sleep.
+// None of these faults is notified: none -> present and upgrades never are; a page replaced by another is.
+// Locks: mmap_lock for read, or the VMA's lock (FAULT_FLAG_VMA_LOCK); VM_FAULT_RETRY means that it was dropped.
+
+import { isPresent, makePte, PTE_A, PTE_D, PTE_W, pteFlags } from '../hw/sv39/index.ts';
+import { at, points, type Steps } from '../sched/index.ts';
+import { type Hva, type Pfn, pageAlignDown } from '../units.ts';
+import { vmfAnonPrepare } from './anonVma.ts';
+import { doWpPage } from './copyOnWrite.ts';
+import { FAULT_FLAG_WRITE, VM_FAULT_OOM, VM_FAULT_SIGBUS, type VmFault } from './faultTypes.ts';
+import { folioPut } from './folio.ts';
+import { PG_uptodate } from './frames.ts';
+import { allocAnonPage } from './pageAlloc.ts';
+import { allocPte } from './pageTable.ts';
+import { findPte, maybeMkWrite, mkPte, PTE_SPECIAL, ptlOf, readPte, setPte } from './pte.ts';
+import { addNewAnonRmap } from './rmap.ts';
+import type { Vma } from './vma.ts';
+
+/** handle_mm_fault(): `vma` contains `address` and permits the access. Answers VM_FAULT bits. */
+export function* handleMmFault(vma: Vma, address: Hva, flags: number): Steps<number> {
+  const { mm } = vma;
+  mm.host.vmstat.pgfault++;
+  const page = pageAlignDown(address) as Hva;
+  const vmf: VmFault = { vma, address: page, flags, ptep: yield* findPte(mm, page), origPte: 0 };
+  if (vmf.ptep !== 0) {
+    if (points.on) yield at.pte(vmf.ptep);
+    vmf.origPte = readPte(mm.host, vmf.ptep);
+  }
+  if (vmf.origPte === 0) return yield* doAnonymousPage(vmf);
+  if (!isPresent(vmf.origPte)) return VM_FAULT_SIGBUS;
+  return yield* handlePresentPte(vmf);
+}
+
+/** The end of handle_pte_fault(): a write to a read-only page, or an entry that somebody else already made. */
+function* handlePresentPte(vmf: VmFault): Steps<number> {
+  const { host } = vmf.vma.mm;
+  const ptl = ptlOf(host, vmf.ptep);
+  yield* ptl.lock();
+  if (points.on) yield at.pte(vmf.ptep);
+  const same = readPte(host, vmf.ptep) === vmf.origPte;
+  const write = (vmf.flags & FAULT_FLAG_WRITE) !== 0;
+  if (same && write && (vmf.origPte & PTE_W) === 0) return yield* doWpPage(vmf, ptl);
+  // pte_mkyoung(), pte_mkdirty(): what the CPU would have set.
+  if (same) setPte(host, vmf.ptep, vmf.origPte | PTE_A | (write ? PTE_D : 0));
+  yield* ptl.unlock();
+  return 0;
+}
+
+/** do_anonymous_page(). */
+function* doAnonymousPage(vmf: VmFault): Steps<number> {
+  const { mm } = vmf.vma;
+  if (vmf.ptep === 0) vmf.ptep = yield* allocPte(mm, vmf.address);
+  if (vmf.ptep === 0) return VM_FAULT_OOM;
+  if ((vmf.flags & FAULT_FLAG_WRITE) === 0) return yield* mapZeroPage(vmf);
+  const prepared = yield* vmfAnonPrepare(vmf);
+  if (prepared !== 0) return prepared;
+  const pfn = yield* allocAnonPage(mm.host, mm);
+  if (pfn === null) return VM_FAULT_OOM;
+  mm.host.memory.zero(pfn);
+  if (points.on) yield at.page(pfn);
+  mm.host.frames.set(pfn, PG_uptodate);
+  return yield* mapNewPage(vmf, pfn);
+}
+
+/** A read of memory that was never written: everybody's zero page, read-only. */
+function* mapZeroPage(vmf: VmFault): Steps<number> {
+  const { vma } = vmf;
+  const { host } = vma.mm;
+  const entry = makePte(host.zeroPfn, pteFlags(mkPte(host.zeroPfn, vma)) | PTE_SPECIAL);
+  return yield* setIfNone(vmf, function* () {
+    if (points.on) yield at.pte(vmf.ptep);
+    setPte(host, vmf.ptep, entry);
+  });
+}
+
+function* mapNewPage(vmf: VmFault, pfn: Pfn): Steps<number> {
+  const { vma, address } = vmf;
+  const { mm } = vma;
+  let mapped = false;
+  const result = yield* setIfNone(vmf, function* () {
+    mm.anonPages++;
+    yield* addNewAnonRmap(vma, pfn, address, true);
+    yield* mm.host.lruvec.add(pfn);
+    if (points.on) yield at.pte(vmf.ptep);
+    const entry = mkPte(pfn, vma);
+    setPte(mm.host, vmf.ptep, maybeMkWrite(entry, vma));
+    mapped = true;
+  });
+  if (!mapped) yield* folioPut(mm.host, pfn);
+  return result;
+}
+
+/** Runs `set` under the page table lock if the entry is still none and the mm still whole. */
+function* setIfNone(vmf: VmFault, set: () => Steps): Steps<number> {
+  const { mm } = vmf.vma;
+  const ptl = ptlOf(mm.host, vmf.ptep);
+  yield* ptl.lock();
+  if (points.on) yield at.pte(vmf.ptep);
+  const isNone = readPte(mm.host, vmf.ptep) === 0;
+  const unstable = isNone && mm.unstable;
+  if (isNone && !unstable) yield* set();
+  yield* ptl.unlock();
+  return unstable ? VM_FAULT_SIGBUS : 0;
+}

@@ -1,0 +1,34 @@
+// What a page fault is handed around as: struct vm_fault, and its flags in and out (include/linux/mm_types.h).
+
+import { Errno, type Hpa, type Hva } from '../units.ts';
+import type { Mm } from './mmStruct.ts';
+import type { Vma } from './vma.ts';
+
+export const FAULT_FLAG_WRITE = 1 << 0;
+/** The first sleep may be taken with the lock dropped, to answer VM_FAULT_RETRY. */
+export const FAULT_FLAG_ALLOW_RETRY = 1 << 1;
+export const FAULT_FLAG_TRIED = 1 << 2;
+/** The VMA's lock is held, not mmap_lock. */
+export const FAULT_FLAG_VMA_LOCK = 1 << 3;
+
+export const VM_FAULT_OOM = 1 << 0;
+export const VM_FAULT_SIGBUS = 1 << 1;
+export const VM_FAULT_MAJOR = 1 << 2;
+/** The lock that the fault came with was dropped; look the VMA up again. */
+export const VM_FAULT_RETRY = 1 << 3;
+export const VM_FAULT_ERROR = VM_FAULT_OOM | VM_FAULT_SIGBUS;
+
+export interface VmFault {
+  readonly vma: Vma;
+  /** Page aligned. */
+  readonly address: Hva;
+  flags: number;
+  /** Address of the entry; 0 while there is no table. */
+  ptep: Hpa;
+  /** The entry as it was found. */
+  origPte: number;
+}
+
+/** The errno of a fault that failed: a slot that could not be read is EIO, all else lack of memory. */
+export const faultErrno = (mm: Mm, result: number): number =>
+  (result & VM_FAULT_SIGBUS) !== 0 && mm.swapError !== null && !mm.unstable ? -Errno.EIO : -Errno.ENOMEM;

@@ -1,0 +1,43 @@
+// What happens to a folio whoever owns it: the last put, dirtying, being accessed.
+//
+// Everybody calls these: faults, rmap, reclaim, the swap cache, GUP's callers (kvm). The last put takes the folio off
+// the LRU and gives the frame back; it is legal under spinlocks and never sleeps.
+//
+// Invariant: an anonymous folio is referenced once by each PTE that maps it, once by the swap cache, once by whoever
+// isolated it from the LRU, and once by each GUP caller; a place on the LRU is no reference.
+
+import { at, points, type Steps } from '../sched/index.ts';
+import { bug, type Pfn } from '../units.ts';
+import { PG_activate, PG_active, PG_dirty, PG_lru, PG_referenced } from './frames.ts';
+import type { Host } from './host.ts';
+
+/** folio_put(). */
+export function* folioPut(host: Host, pfn: Pfn): Steps {
+  if (points.on) yield at.page(pfn);
+  if (host.frames.putTestZero(pfn)) yield* freeFolio(host, pfn);
+}
+
+/** __folio_put(): nobody has a reference any more. */
+export function* freeFolio(host: Host, pfn: Pfn): Steps {
+  if (pfn === host.zeroPfn) bug('the zero page was freed');
+  if (points.on) yield at.page(pfn);
+  if (host.frames.test(pfn, PG_lru)) yield* host.lruvec.release(pfn);
+  host.vmstat.pgfree++;
+  yield* host.zone.give(pfn, 0);
+}
+
+/** folio_mark_dirty() of anonymous memory. One atomic step: the caller announces at.page(pfn). */
+export function folioMarkDirty(host: Host, pfn: Pfn): void {
+  host.frames.set(pfn, PG_dirty);
+}
+
+/**
+ * folio_mark_accessed(): unreferenced -> referenced -> active. One atomic step: the caller announces at.page(pfn). The
+ * move to the active list waits until reclaim meets the folio, as in Linux it waits in a per-CPU batch.
+ */
+export function folioMarkAccessed(host: Host, pfn: Pfn): void {
+  if (!host.frames.testAndSet(pfn, PG_referenced)) return;
+  if (host.frames.test(pfn, PG_active)) return;
+  host.frames.clear(pfn, PG_referenced);
+  host.frames.set(pfn, PG_activate);
+}

@@ -1,0 +1,165 @@
+// Frames: struct page of every host frame, as typed arrays indexed by pfn.
+//
+// Whoever owns a frame reaches it through here: the allocator, the LRU lists, the swap cache, rmap, faults, GUP. Each
+// accessor is one atomic step (an atomic_t or a bit operation in Linux); a task announces it with at.page(pfn).
+//
+// Invariants: refcount is 0 exactly while the frame is free or frozen by reclaim; mapcount is the number of PTEs that
+// map it; mapping, index and private change only under the folio lock or before the folio can be found.
+// `flags` and `waiters` are also read by wait conditions, which are evaluated without a point of their own.
+
+import type { PhysicalMemory } from '../hw/memory/index.ts';
+import { points } from '../sched/index.ts';
+import { bug, type Pfn } from '../units.ts';
+
+/** What a frame is used for. */
+export const FrameKind = { free: 0, anon: 1, pageTable: 2, shadow: 3, kernel: 4, zeroPage: 5 } as const;
+export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
+
+/** Page flags (include/linux/page-flags.h). */
+export const PG_locked = 1 << 0;
+export const PG_referenced = 1 << 1;
+export const PG_uptodate = 1 << 2;
+export const PG_dirty = 1 << 3;
+export const PG_lru = 1 << 4;
+export const PG_active = 1 << 5;
+export const PG_workingset = 1 << 6;
+export const PG_swapbacked = 1 << 7;
+export const PG_swapcache = 1 << 8;
+export const PG_writeback = 1 << 9;
+export const PG_reclaim = 1 << 10;
+export const PG_readahead = 1 << 11;
+export const PG_anon_exclusive = 1 << 12;
+/** Marked accessed twice: activated when reclaim next meets it. Stands for Linux's per-CPU lru_activate batch. */
+export const PG_activate = 1 << 13;
+
+export class Frames {
+  readonly firstPfn: Pfn;
+  readonly endPfn: Pfn;
+  readonly kind: Uint8Array;
+  readonly refcount: Int32Array;
+  readonly mapcount: Int32Array;
+  readonly flags: Int32Array;
+  /** Id of the anon_vma of an anonymous folio; 0 before it was first mapped. */
+  readonly mapping: Int32Array;
+  /** Linear page index within the anon_vma's VMAs: address / 4096, may be negative. */
+  readonly index: Int32Array;
+  /** Swap slot while PG_swapcache. */
+  readonly private: Int32Array;
+
+  constructor(memory: PhysicalMemory) {
+    this.firstPfn = memory.firstPfn;
+    this.endPfn = memory.endPfn;
+    const length = memory.endPfn;
+    this.kind = new Uint8Array(length);
+    this.refcount = new Int32Array(length);
+    this.mapcount = new Int32Array(length);
+    this.flags = new Int32Array(length);
+    this.mapping = new Int32Array(length);
+    this.index = new Int32Array(length);
+    this.private = new Int32Array(length);
+  }
+
+  /** A frame leaves the allocator: one reference, no flags, no owner yet. */
+  prepare(pfn: Pfn, kind: FrameKind): void {
+    if (this.refcount[pfn] !== 0 || this.kind[pfn] !== FrameKind.free)
+      bug('allocated frame is in use', { pfn });
+    this.kind[pfn] = kind;
+    this.refcount[pfn] = 1;
+    this.flags[pfn] = 0;
+    this.mapping[pfn] = 0;
+    this.index[pfn] = 0;
+    this.private[pfn] = 0;
+  }
+
+  /** A frame goes back to the allocator: free_pages_prepare() and its bad_page() checks. */
+  release(pfn: Pfn): void {
+    const bad = PG_locked | PG_lru | PG_swapcache | PG_writeback;
+    if (this.refcount[pfn] !== 0 || this.mapcount[pfn] !== 0 || (this.flags[pfn]! & bad) !== 0) {
+      bug('freed frame is in use', {
+        pfn,
+        refcount: this.refcount[pfn],
+        mapcount: this.mapcount[pfn],
+        flags: this.flags[pfn],
+      });
+    }
+    if (this.kind[pfn] === FrameKind.free) bug('frame freed twice', { pfn });
+    this.kind[pfn] = FrameKind.free;
+    this.flags[pfn] = 0;
+    this.mapping[pfn] = 0;
+  }
+
+  count(pfn: Pfn): number {
+    if (points.on) points.check('page', pfn);
+    return this.refcount[pfn]!;
+  }
+
+  /** folio_get(): the caller already has or can rely on a reference. */
+  get(pfn: Pfn): void {
+    if (points.on) points.check('page', pfn);
+    if (this.refcount[pfn]! <= 0) bug('reference taken on a free frame', { pfn });
+    this.refcount[pfn]!++;
+  }
+
+  /** folio_try_get(): fails on a frame that is free or frozen. */
+  tryGet(pfn: Pfn): boolean {
+    if (points.on) points.check('page', pfn);
+    if (this.refcount[pfn]! <= 0) return false;
+    this.refcount[pfn]!++;
+    return true;
+  }
+
+  /** folio_put_testzero(). */
+  putTestZero(pfn: Pfn): boolean {
+    if (points.on) points.check('page', pfn);
+    const count = --this.refcount[pfn]!;
+    if (count < 0) bug('reference dropped below zero', { pfn });
+    return count === 0;
+  }
+
+  /** folio_ref_freeze(): to 0 if the count is `expected`, so that nobody can take a reference any more. */
+  freeze(pfn: Pfn, expected: number): boolean {
+    if (points.on) points.check('page', pfn);
+    if (this.refcount[pfn] !== expected) return false;
+    this.refcount[pfn] = 0;
+    return true;
+  }
+
+  unfreeze(pfn: Pfn, count: number): void {
+    if (points.on) points.check('page', pfn);
+    this.refcount[pfn] = count;
+  }
+
+  /** folio_mapcount(). */
+  maps(pfn: Pfn): number {
+    if (points.on) points.check('page', pfn);
+    return this.mapcount[pfn]!;
+  }
+
+  /** Whether any of `flag` is set. */
+  test(pfn: Pfn, flag: number): boolean {
+    if (points.on) points.check('page', pfn);
+    return (this.flags[pfn]! & flag) !== 0;
+  }
+
+  set(pfn: Pfn, flag: number): void {
+    if (points.on) points.check('page', pfn);
+    this.flags[pfn]! |= flag;
+  }
+
+  clear(pfn: Pfn, flag: number): void {
+    if (points.on) points.check('page', pfn);
+    this.flags[pfn]! &= ~flag;
+  }
+
+  testAndSet(pfn: Pfn, flag: number): boolean {
+    const was = this.test(pfn, flag);
+    this.flags[pfn]! |= flag;
+    return was;
+  }
+
+  testAndClear(pfn: Pfn, flag: number): boolean {
+    const was = this.test(pfn, flag);
+    this.flags[pfn]! &= ~flag;
+    return was;
+  }
+}

@@ -1,0 +1,94 @@
+// A host: one machine's memory manager, and everything that exists once per machine.
+//
+// machine.ts builds it; every function of this room takes it, or reaches it through an mm. Its own threads (kswapd, the
+// OOM reaper, interrupt handlers) are tasks of the scheduler, which start() spawns.
+//
+// Invariant: the frames are [firstPfn, endPfn) of the memory; the first is the zero page, the rest belongs to the zone.
+
+import type { PhysicalMemory } from '../hw/memory/index.ts';
+import { CpuTlb } from '../hw/tlb/index.ts';
+import { createNotifierEnvironment, type NotifierEnvironment } from '../notifier/index.ts';
+import type { Mutex, Scheduler, Steps } from '../sched/index.ts';
+import type { Tracepoints } from '../trace/index.ts';
+import type { Pfn } from '../units.ts';
+import { AnonVmaTable } from './anonVma.ts';
+import { FolioLocks } from './folioLock.ts';
+import { FrameKind, Frames, PG_uptodate } from './frames.ts';
+import { type LockStrategy, SleepingLocks } from './lockStrategy.ts';
+import { Lruvec } from './lru.ts';
+import { Mm } from './mmStruct.ts';
+import { allocKernelPages } from './pageAlloc.ts';
+import type { SwapDevice } from './swapDevice.ts';
+import { HostCpu } from './tlbFlush.ts';
+import { newVmstat } from './vmstat.ts';
+import { Zone } from './zone.ts';
+
+export interface HostOptions {
+  readonly memory: PhysicalMemory;
+  readonly sched: Scheduler;
+  readonly trace: Tracepoints;
+  /** Null: a host without swap. */
+  readonly swap: SwapDevice | null;
+  /** Host CPUs, 1 to 31. */
+  readonly cpus: number;
+}
+
+export class Host {
+  readonly memory: PhysicalMemory;
+  readonly sched: Scheduler;
+  readonly trace: Tracepoints;
+  readonly locks: LockStrategy;
+  readonly notifierEnvironment: NotifierEnvironment;
+  readonly frames: Frames;
+  readonly folioLocks: FolioLocks;
+  readonly zone: Zone;
+  readonly lruvec: Lruvec;
+  readonly anonVmas = new AnonVmaTable();
+  readonly cpus: readonly HostCpu[];
+  readonly vmstat = newVmstat();
+  /** Everybody's page of zeros; never freed, never counted by rmap. */
+  readonly zeroPfn: Pfn;
+  /** By frame of a page table: its lock, made on first use. */
+  readonly pageTableLocks: (Mutex | null)[];
+  /** All address spaces, oldest first. */
+  readonly mms: Mm[] = [];
+  /** What the last getUserPage() found besides the frame; read it before yielding. */
+  readonly gup = { writable: false };
+  #nextMmId = 1;
+
+  constructor({ memory, sched, trace, cpus }: HostOptions) {
+    this.memory = memory;
+    this.sched = sched;
+    this.trace = trace;
+    this.locks = new SleepingLocks(sched);
+    this.notifierEnvironment = createNotifierEnvironment(sched, trace);
+    this.frames = new Frames(memory);
+    this.folioLocks = new FolioLocks(sched, this.frames);
+    this.zeroPfn = memory.firstPfn;
+    this.frames.prepare(this.zeroPfn, FrameKind.zeroPage);
+    this.frames.flags[this.zeroPfn] = PG_uptodate;
+    this.zone = new Zone(sched, memory, this.frames, (this.zeroPfn + 1) as Pfn);
+    this.lruvec = new Lruvec(sched, this.frames);
+    this.cpus = Array.from({ length: cpus }, (_, index) => new HostCpu(index, new CpuTlb(memory)));
+    this.pageTableLocks = new Array<Mutex | null>(memory.endPfn).fill(null);
+  }
+
+  /** Spawns the host's own threads. Once, before anything runs. */
+  start(): void {
+    for (const cpu of this.cpus) this.sched.spawn(`ipi/${cpu.index}`, cpu.handleIpis(this));
+  }
+
+  /** mm_alloc(): an empty address space with one user; null when out of memory. */
+  *createMm(): Steps<Mm | null> {
+    const pgd = yield* allocKernelPages(this, 0, 'pageTable');
+    if (pgd === null) return null;
+    const mm = new Mm(this, this.#nextMmId++, pgd);
+    this.mms.push(mm);
+    return mm;
+  }
+
+  /** The last reference to `mm` is gone. */
+  removeMm(mm: Mm): void {
+    this.mms.splice(this.mms.indexOf(mm), 1);
+  }
+}

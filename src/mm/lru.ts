@@ -1,0 +1,176 @@
+// The LRU lists of anonymous folios: inactive and active, as doubly linked lists in typed arrays (struct lruvec).
+//
+// Faults and swap-in add here, reclaim isolates from the tail and puts back at the head, end of writeback rotates to the
+// tail, the last put removes. PG_lru says that a folio is on a list; whoever clears it (isolation) owns the links.
+// Linux collects additions in per-CPU batches first; here each takes the lock, and the order is the same.
+//
+// Invariants: a folio with PG_lru is linked on the list that PG_active names. Lock: all of it under lruvec->lru_lock.
+
+import { at, LOCKS, Mutex, points, type Scheduler, type Steps } from '../sched/index.ts';
+import { bug, type Pfn } from '../units.ts';
+import { type Frames, PG_active, PG_lru, PG_referenced, PG_workingset } from './frames.ts';
+
+/** enum lru_list, as far as anonymous memory goes. */
+export const LRU_INACTIVE_ANON = 0;
+export const LRU_ACTIVE_ANON = 1;
+export type LruList = typeof LRU_INACTIVE_ANON | typeof LRU_ACTIVE_ANON;
+
+export class Lruvec {
+  readonly lock: Mutex;
+  readonly #frames: Frames;
+  readonly #next: Int32Array;
+  readonly #prev: Int32Array;
+  readonly #size: [number, number] = [0, 0];
+  /** Folios that reclaim has taken off the lists for now (NR_ISOLATED_ANON). */
+  isolated = 0;
+  /** Activations and evictions so far: the clock of workingset.ts (lruvec->nonresident_age). */
+  nonresidentAge = 0;
+  /** workingset_activate_anon at the end of the last reclaim (lruvec->refaults). */
+  refaults = 0;
+
+  constructor(sched: Scheduler, frames: Frames) {
+    this.lock = new Mutex(sched, LOCKS.lru_lock);
+    this.#frames = frames;
+    this.#next = new Int32Array(frames.endPfn + 2);
+    this.#prev = new Int32Array(frames.endPfn + 2);
+    for (const list of [LRU_INACTIVE_ANON, LRU_ACTIVE_ANON]) {
+      const head = frames.endPfn + list;
+      this.#next[head] = this.#prev[head] = head;
+    }
+  }
+
+  get inactive(): number {
+    return this.#size[LRU_INACTIVE_ANON];
+  }
+
+  get active(): number {
+    return this.#size[LRU_ACTIVE_ANON];
+  }
+
+  size(list: LruList): number {
+    return this.#size[list];
+  }
+
+  /** The list that PG_active names (folio_lru_list()). Preceded by at.page(pfn). */
+  listOf(pfn: Pfn): LruList {
+    return this.#frames.test(pfn, PG_active) ? LRU_ACTIVE_ANON : LRU_INACTIVE_ANON;
+  }
+
+  // The four below run under lru_lock, preceded by at.lru(lock.id).
+
+  /** The folio longest on `list`, or 0. */
+  tail(list: LruList): number {
+    if (points.on) points.check('lru', this.lock.id);
+    const pfn = this.#prev[this.#frames.endPfn + list]!;
+    return pfn < this.#frames.endPfn ? pfn : 0;
+  }
+
+  addHead(pfn: Pfn, list: LruList): void {
+    const head = this.#frames.endPfn + list;
+    this.#insert(pfn, head, this.#next[head]!, list);
+  }
+
+  addTail(pfn: Pfn, list: LruList): void {
+    const head = this.#frames.endPfn + list;
+    this.#insert(pfn, this.#prev[head]!, head, list);
+  }
+
+  remove(pfn: Pfn, list: LruList): void {
+    if (points.on) points.check('lru', this.lock.id);
+    const before = this.#prev[pfn]!;
+    const after = this.#next[pfn]!;
+    if (this.#next[before] !== pfn) bug('LRU list is broken', { pfn, list });
+    this.#next[before] = after;
+    this.#prev[after] = before;
+    this.#size[list]--;
+  }
+
+  #insert(pfn: number, before: number, after: number, list: LruList): void {
+    if (points.on) points.check('lru', this.lock.id);
+    this.#next[before] = pfn;
+    this.#prev[pfn] = before;
+    this.#next[pfn] = after;
+    this.#prev[after] = pfn;
+    this.#size[list]++;
+  }
+
+  /** folio_add_lru(): the folio is not on a list yet. */
+  *add(pfn: Pfn): Steps {
+    yield* this.lock.lock();
+    yield* this.putbackLocked(pfn);
+    yield* this.lock.unlock();
+  }
+
+  /** Sets PG_lru and links at the head of the list that PG_active names. */
+  *putbackLocked(pfn: Pfn): Steps {
+    this.lock.assertHeld();
+    if (points.on) yield at.page(pfn);
+    this.#frames.set(pfn, PG_lru);
+    const list = this.listOf(pfn);
+    if (points.on) yield at.lru(this.lock.id);
+    this.addHead(pfn, list);
+  }
+
+  /** __page_cache_release(): the last reference is gone. */
+  *release(pfn: Pfn): Steps {
+    yield* this.lock.lock();
+    if (points.on) yield at.page(pfn);
+    const list = this.listOf(pfn);
+    this.#frames.clear(pfn, PG_lru | PG_active);
+    if (points.on) yield at.lru(this.lock.id);
+    this.remove(pfn, list);
+    yield* this.lock.unlock();
+  }
+
+  /** folio_isolate_lru(): takes a reference and the folio off its list; false when somebody else has it. */
+  *isolate(pfn: Pfn): Steps<boolean> {
+    if (points.on) yield at.page(pfn);
+    if (!this.#frames.testAndClear(pfn, PG_lru)) return false;
+    this.#frames.get(pfn);
+    const list = this.listOf(pfn);
+    yield* this.lock.lock();
+    if (points.on) yield at.lru(this.lock.id);
+    this.remove(pfn, list);
+    yield* this.lock.unlock();
+    return true;
+  }
+
+  /** folio_rotate_reclaimable(): to the tail of the inactive list, to be freed next. Answers whether it moved. */
+  *rotate(pfn: Pfn): Steps<boolean> {
+    yield* this.lock.lock();
+    if (points.on) yield at.page(pfn);
+    const onList = this.#frames.testAndClear(pfn, PG_lru);
+    if (onList) yield* this.#move(pfn, 'tail');
+    yield* this.lock.unlock();
+    return onList;
+  }
+
+  /** folio_deactivate(): to the head of the inactive list, unreferenced. Answers whether it moved. */
+  *deactivate(pfn: Pfn): Steps<boolean> {
+    yield* this.lock.lock();
+    if (points.on) yield at.page(pfn);
+    const moves = this.#frames.test(pfn, PG_active) && this.#frames.testAndClear(pfn, PG_lru);
+    if (moves) {
+      this.#frames.clear(pfn, PG_referenced);
+      yield* this.#move(pfn, 'head');
+    }
+    yield* this.lock.unlock();
+    return moves;
+  }
+
+  /** From the list it is on to the inactive one; the caller has cleared PG_lru. */
+  *#move(pfn: Pfn, where: 'head' | 'tail'): Steps {
+    if (points.on) yield at.page(pfn);
+    const list = this.listOf(pfn);
+    this.#frames.clear(pfn, PG_active);
+    if (points.on) yield at.lru(this.lock.id);
+    this.remove(pfn, list);
+    if (where === 'head') this.addHead(pfn, LRU_INACTIVE_ANON);
+    else this.addTail(pfn, LRU_INACTIVE_ANON);
+    if (points.on) yield at.page(pfn);
+    this.#frames.set(pfn, PG_lru);
+  }
+
+  /** Flags that say where a folio stood; cleared when it starts anew. */
+  static readonly AGE_FLAGS = PG_active | PG_referenced | PG_workingset;
+}

@@ -1,0 +1,117 @@
+// struct mm_struct: one address space.
+//
+// A VMM process has one; kvm registers its notifier with it and faults through it. Created by Host.createMm(), taken
+// down by exitMm() (exit.ts) when mm_users drops to 0, gone when mm_count does.
+//
+// Invariants: mmUsers > 0 keeps the address space, mmCount > 0 the struct; all users together are one mmCount. A CPU
+// whose TLB may hold a translation of this mm has its bit in cpuMask.
+// Locks: the groups below name theirs; mmap_lock and what hangs on it are taken through host.locks only.
+
+import {
+  mmuNotifierSubscriptionsDestroy,
+  type NotifierEnvironment,
+  type NotifierMm,
+  type NotifierSubscriptions,
+} from '../notifier/index.ts';
+import { LOCKS, Mutex, RwLock, type Steps } from '../sched/index.ts';
+import { bug, type Hpa, type Pfn, pfnToHpa, type SwapSlot } from '../units.ts';
+import type { Host } from './host.ts';
+import { freeKernelPages } from './kernelPages.ts';
+
+import { type Vma, VmaList } from './vma.ts';
+
+/** Why the last fault answered -EIO: a swap slot that could not be read. */
+export interface SwapReadError {
+  readonly slot: SwapSlot;
+  readonly errno: number;
+}
+
+export class Mm implements NotifierMm {
+  readonly id: number;
+  readonly host: Host;
+  readonly notifierEnvironment: NotifierEnvironment;
+  /** Null until the first registration: the one null check of every notifier site. */
+  notifierSubscriptions: NotifierSubscriptions | null = null;
+  mmUsers = 1;
+  mmCount = 1;
+
+  readonly mmapLock: RwLock;
+  // Under mmap_lock.
+  readonly vmas: VmaList;
+  /** VMAs whose lock is held until mmap_lock is released or downgraded. */
+  readonly writeLockedVmas: Vma[] = [];
+
+  /** Root of the page tables. */
+  readonly pgd: Pfn;
+  readonly pageTableLock: Mutex;
+  // Under pageTableLock: the entries of the upper two levels, and the first anon_vma of a VMA.
+  /** Frames of page tables, the root included (mm_pgtables_bytes). */
+  pageTables = 1;
+
+  // Under the page table lock of the PTE that is counted.
+  /** MM_ANONPAGES: present anonymous pages. */
+  anonPages = 0;
+  /** MM_SWAPENTS: swap entries. */
+  swapEntries = 0;
+
+  /** Bit per CPU that has used this mm since it was last flushed whole. */
+  cpuMask = 0;
+  /** Operations that have cleared PTEs and not flushed yet (tlb_flush_pending). */
+  tlbFlushPending = 0;
+  /** PTEs that reclaim cleared and put off flushing, ever; and how many of them were flushed (tlb_flush_batched). */
+  tlbBatchPending = 0;
+  tlbBatchFlushed = 0;
+
+  /** Chosen by the OOM killer: its tasks get -ENOMEM and shall exit. */
+  killed = false;
+  /** MMF_UNSTABLE: the OOM reaper took memory away; a fault must not make zeros of it. */
+  unstable = false;
+  /** MMF_OOM_SKIP: nothing is left to gain here for the OOM killer. */
+  oomSkip = false;
+  swapError: SwapReadError | null = null;
+
+  constructor(host: Host, id: number, pgd: Pfn) {
+    this.host = host;
+    this.id = id;
+    this.pgd = pgd;
+    this.notifierEnvironment = host.notifierEnvironment;
+    this.mmapLock = new RwLock(host.sched, LOCKS.mmap_lock);
+    this.pageTableLock = new Mutex(host.sched, LOCKS.page_table_lock);
+    this.vmas = new VmaList(this.mmapLock.id);
+  }
+
+  /** Byte address of the root table. */
+  get root(): Hpa {
+    return pfnToHpa(this.pgd);
+  }
+
+  /** mmgrab(). */
+  grab(): void {
+    this.mmCount++;
+  }
+
+  /** mmdrop(): the last one frees the root table. */
+  *drop(): Steps {
+    if (--this.mmCount > 0) return;
+    if (this.mmUsers !== 0 || this.vmas.all.length > 0) bug('mm dropped while in use', { mm: this.id });
+    mmuNotifierSubscriptionsDestroy(this);
+    yield* freeKernelPages(this.host, this.pgd, 0);
+    this.host.removeMm(this);
+  }
+
+  mmapWriteLock(): Steps {
+    return this.host.locks.mmapWriteLock(this);
+  }
+
+  mmapWriteUnlock(): Steps {
+    return this.host.locks.mmapWriteUnlock(this);
+  }
+
+  takeAllLocks(): Steps<number> {
+    return this.host.locks.takeAllLocks(this);
+  }
+
+  dropAllLocks(): Steps {
+    return this.host.locks.dropAllLocks(this);
+  }
+}

@@ -1,0 +1,111 @@
+// The entries of the host's page tables, one int32 each (the high word is always 0), and how to find and lock one.
+//
+// Faults write entries; rmap, zap and madvise look them up; the CPU (hw/tlb cpuTlb.ts) walks the same bytes and sets A
+// and D in them at any moment, so every change of a present entry is one atomic step. pageTable.ts makes the tables.
+//
+// Not-present entries that are not 0 are swap entries (arch/riscv/include/asm/pgtable.h):
+//     bit 0 V = 0, bits 1-3 R W X = 0, bit 6 the page was exclusive to this mm, bits 11-31 the slot
+//
+// Locks: a leaf entry changes under the lock of its table (ptlOf), an upper one under mm.pageTableLock; a task announces
+// each access with at.pte(address of the entry).
+
+import {
+  isPresent,
+  LEVELS,
+  makePte,
+  PTE_A,
+  PTE_BYTES,
+  PTE_D,
+  PTE_R,
+  PTE_SOFT0,
+  PTE_U,
+  PTE_V,
+  PTE_W,
+  PTE_X,
+  pteIndex,
+  ptePfn,
+} from '../hw/sv39/index.ts';
+import { at, LOCKS, Mutex, points, type Steps } from '../sched/index.ts';
+import { type Hpa, type Hva, hpaToPfn, type Pfn, pfnToHpa, type SwapSlot } from '../units.ts';
+import type { Host } from './host.ts';
+import type { Mm } from './mmStruct.ts';
+import { VM_EXEC, VM_READ, VM_WRITE, type Vma } from './vma.ts';
+
+/** The frame is nobody's in particular (the zero page): no rmap, no reference (_PAGE_SPECIAL). */
+export const PTE_SPECIAL = PTE_SOFT0;
+const SWAP_EXCLUSIVE = 1 << 6;
+const SWAP_SLOT_SHIFT = 11;
+
+export const isSwapPte = (pte: number): boolean => pte !== 0 && !isPresent(pte);
+export const swapPteSlot = (pte: number): SwapSlot => (pte >>> SWAP_SLOT_SHIFT) as SwapSlot;
+export const isSwapPteExclusive = (pte: number): boolean => (pte & SWAP_EXCLUSIVE) !== 0;
+/** swp_entry_to_pte(), with pte_swp_mkexclusive() if the page was the mm's alone. */
+export const makeSwapPte = (slot: SwapSlot, exclusive: boolean): number =>
+  (slot << SWAP_SLOT_SHIFT) | (exclusive ? SWAP_EXCLUSIVE : 0);
+
+/** mk_pte(pfn, vma->vm_page_prot): young, and read-only whatever the VMA permits. */
+export const mkPte = (pfn: Pfn, vma: Vma): number =>
+  makePte(
+    pfn,
+    PTE_V |
+      PTE_U |
+      PTE_A |
+      ((vma.flags & (VM_READ | VM_WRITE)) !== 0 ? PTE_R : 0) |
+      ((vma.flags & VM_EXEC) !== 0 ? PTE_X : 0),
+  );
+/** maybe_mkwrite(pte_mkdirty(pte), vma). */
+export const maybeMkWrite = (pte: number, vma: Vma): number =>
+  pte | PTE_D | ((vma.flags & VM_WRITE) !== 0 ? PTE_W : 0);
+
+/** vm_normal_page(): the frame that the entry maps and rmap counts; 0 for the zero page. */
+export const normalPfn = (pte: number): number => ((pte & PTE_SPECIAL) !== 0 ? 0 : ptePfn(pte));
+
+/** ptep_get(). */
+export function readPte(host: Host, ptep: Hpa): number {
+  if (points.on) points.check('pte', ptep);
+  return host.memory.i32[ptep >>> 2]!;
+}
+
+/** set_pte_at(): the entry was not present, or the lock and the flags rule out that the CPU changes it meanwhile. */
+export function setPte(host: Host, ptep: Hpa, pte: number): void {
+  if (points.on) points.check('pte', ptep);
+  host.memory.write64(ptep, pte, 0);
+}
+
+/** ptep_get_and_clear(): atomic against the CPU's A/D updates. */
+export function ptepGetAndClear(host: Host, ptep: Hpa): number {
+  const pte = readPte(host, ptep);
+  host.memory.write64(ptep, 0, 0);
+  return pte;
+}
+
+/** ptep_test_and_clear_young(). */
+export function ptepTestAndClearYoung(host: Host, ptep: Hpa): boolean {
+  const pte = readPte(host, ptep);
+  if ((pte & PTE_A) === 0) return false;
+  host.memory.write64(ptep, pte & ~PTE_A, 0);
+  return true;
+}
+
+export const entryOf = (table: Hpa, address: Hva, level: number): Hpa =>
+  (table + pteIndex(address, level) * PTE_BYTES) as Hpa;
+
+/** Lock of the page table that holds the entry (pte_lockptr()). */
+export function ptlOf(host: Host, ptep: Hpa): Mutex {
+  const table = hpaToPfn(ptep);
+  host.pageTableLocks[table] ??= new Mutex(host.sched, LOCKS.page_table_lock);
+  return host.pageTableLocks[table];
+}
+
+/** pte_offset_map(): the address of the entry for `address`, or 0 if there is no table. */
+export function* findPte(mm: Mm, address: Hva): Steps<Hpa> {
+  let table = mm.root;
+  for (let level = LEVELS - 1; level > 0; level--) {
+    const entry = entryOf(table, address, level);
+    if (points.on) yield at.pte(entry);
+    const pte = readPte(mm.host, entry);
+    if (!isPresent(pte)) return 0 as Hpa;
+    table = pfnToHpa(ptePfn(pte));
+  }
+  return entryOf(table, address, 0);
+}

@@ -1,0 +1,141 @@
+// copy_to_user() and its like: a process's own access to its memory, through the TLB of the CPU it runs on.
+//
+// The VMM and kvm's emulation use these. Each page is one step of hardware: translate (which may walk, set A and D, and
+// fill the TLB) and move the bytes; when it faults, the fault is handled and the step tried again.
+//
+// Invariant: between the translation and the access nothing else runs, as on a CPU that has not taken its IPI yet.
+
+import { TLB_FAULT } from '../hw/tlb/index.ts';
+import { at, points, type Steps } from '../sched/index.ts';
+import { Errno, type Hpa, type Hva, PAGE_SIZE, pageOffset } from '../units.ts';
+import { handleMmFault } from './fault.ts';
+import {
+  FAULT_FLAG_ALLOW_RETRY,
+  FAULT_FLAG_TRIED,
+  FAULT_FLAG_VMA_LOCK,
+  FAULT_FLAG_WRITE,
+  faultErrno,
+  VM_FAULT_ERROR,
+  VM_FAULT_RETRY,
+} from './faultTypes.ts';
+import type { Mm } from './mmStruct.ts';
+import { isAccessError, type Vma } from './vma.ts';
+
+/** copy_to_user(): 0, or -EFAULT, -ENOMEM, -EIO; what was copied before an error stays copied. */
+export function* copyToUser(mm: Mm, cpu: number, to: Hva, bytes: Uint8Array): Steps<number> {
+  for (let done = 0; done < bytes.length; ) {
+    const address = (to + done) as Hva;
+    const length = Math.min(bytes.length - done, PAGE_SIZE - pageOffset(address));
+    const reached = yield* access(mm, cpu, address, true);
+    if (reached < 0) return reached;
+    mm.host.memory.writeBytes(reached as Hpa, bytes.subarray(done, done + length));
+    done += length;
+  }
+  return 0;
+}
+
+/** copy_from_user(): fills `into`; 0 or -errno as copyToUser(). */
+export function* copyFromUser(mm: Mm, cpu: number, from: Hva, into: Uint8Array): Steps<number> {
+  for (let done = 0; done < into.length; ) {
+    const address = (from + done) as Hva;
+    const length = Math.min(into.length - done, PAGE_SIZE - pageOffset(address));
+    const reached = yield* access(mm, cpu, address, false);
+    if (reached < 0) return reached;
+    into.set(mm.host.memory.readBytes(reached as Hpa, length), done);
+    done += length;
+  }
+  return 0;
+}
+
+/** get_user() of an aligned 64-bit word; 0 or -errno. */
+export function* readUser64(
+  mm: Mm,
+  cpu: number,
+  address: Hva,
+  out: { lo: number; hi: number },
+): Steps<number> {
+  const reached = yield* access(mm, cpu, address, false);
+  if (reached < 0) return reached;
+  out.lo = mm.host.memory.read32(reached as Hpa);
+  out.hi = mm.host.memory.read32((reached + 4) as Hpa);
+  return 0;
+}
+
+/** cmpxchg of an aligned 64-bit word in user memory: 1 done, 0 it was not `old`, or -errno. */
+export function* cmpxchgUser64(
+  mm: Mm,
+  cpu: number,
+  address: Hva,
+  oldLo: number,
+  oldHi: number,
+  newLo: number,
+  newHi: number,
+): Steps<number> {
+  const { memory } = mm.host;
+  const reached = yield* access(mm, cpu, address, true);
+  if (reached < 0) return reached;
+  if (memory.read32(reached as Hpa) !== oldLo || memory.read32((reached + 4) as Hpa) !== oldHi) return 0;
+  memory.write64(reached as Hpa, newLo, newHi);
+  return 1;
+}
+
+/** One access of one page: the byte address it reached, valid until the caller next yields; or -errno. */
+function* access(mm: Mm, cpu: number, address: Hva, write: boolean): Steps<number> {
+  const { tlb } = mm.host.cpus[cpu]!;
+  for (;;) {
+    if (points.on) yield at.tlb(cpu);
+    mm.cpuMask |= 1 << cpu;
+    const reached = tlb.translate(mm.id, mm.root, address, write);
+    if (reached !== TLB_FAULT) return reached;
+    const error = yield* doPageFault(mm, address, write);
+    mm.host.trace.page_fault_user?.(address, Number(write), error);
+    if (error !== 0) return error;
+  }
+}
+
+/** do_page_fault(): with the VMA's lock if that will do, with mmap_lock otherwise. 0 means: try the access again. */
+function* doPageFault(mm: Mm, address: Hva, write: boolean): Steps<number> {
+  const { locks } = mm.host;
+  let flags = FAULT_FLAG_ALLOW_RETRY | (write ? FAULT_FLAG_WRITE : 0);
+  if (mm.killed) return -Errno.ENOMEM;
+  const locked = yield* lockVmaUnderRcu(mm, address);
+  if (locked !== null) {
+    if (isAccessError(locked, write)) {
+      yield* locks.vmaEndRead(locked);
+      return -Errno.EFAULT;
+    }
+    const result = yield* handleMmFault(locked, address, flags | FAULT_FLAG_VMA_LOCK);
+    if ((result & VM_FAULT_RETRY) === 0) {
+      yield* locks.vmaEndRead(locked);
+      return (result & VM_FAULT_ERROR) === 0 ? 0 : faultErrno(mm, result);
+    }
+  }
+  for (;;) {
+    if (mm.killed) return -Errno.ENOMEM;
+    yield* locks.mmapReadLock(mm);
+    const result = yield* faultUnderMmapLock(mm, address, flags);
+    if ((result & VM_FAULT_RETRY) === 0 || result < 0) {
+      yield* locks.mmapReadUnlock(mm);
+      if (result < 0) return result;
+      return (result & VM_FAULT_ERROR) === 0 ? 0 : faultErrno(mm, result);
+    }
+    flags |= FAULT_FLAG_TRIED;
+  }
+}
+
+function* faultUnderMmapLock(mm: Mm, address: Hva, flags: number): Steps<number> {
+  if (points.on) yield at.list(mm.vmas.id);
+  const vma = mm.vmas.find(address);
+  if (vma === null || isAccessError(vma, (flags & FAULT_FLAG_WRITE) !== 0)) return -Errno.EFAULT;
+  return yield* handleMmFault(vma, address, flags);
+}
+
+/** lock_vma_under_rcu(): the VMA of `address` with its lock held for read, or null: use mmap_lock. */
+function* lockVmaUnderRcu(mm: Mm, address: Hva): Steps<Vma | null> {
+  if (points.on) yield at.list(mm.vmas.id);
+  const vma = mm.vmas.find(address);
+  if (vma === null || !(yield* mm.host.locks.vmaStartRead(vma))) return null;
+  if (!vma.isDetached && vma.contains(address)) return vma;
+  yield* mm.host.locks.vmaEndRead(vma);
+  return null;
+}

@@ -1,0 +1,142 @@
+// VMAs: the ranges of an address space, sorted by address (struct vm_area_struct; a maple tree in Linux).
+//
+// mmap.ts inserts, splits, merges and removes them; faults, GUP, madvise and reclaim find them.
+//
+// Invariants: VMAs do not overlap and are never empty; page `address` of a VMA has the linear index
+// pgoff + (address - start) / 4096, which does not change when the VMA is split or merged.
+// Locks: the list and the fields of a VMA change under mmap_lock for write and the VMA's lock for write; finding one
+// without mmap_lock is legal (RCU in Linux) when the VMA's lock is then taken and `isDetached` and bounds are re-checked.
+
+import { LOCKS, points, RwLock, type Scheduler } from '../sched/index.ts';
+import { bug, type Hva, PAGE_SIZE } from '../units.ts';
+import type { AnonVma } from './anonVma.ts';
+import type { Mm } from './mmStruct.ts';
+
+/** vm_flags (include/linux/mm.h). */
+export const VM_READ = 1;
+export const VM_WRITE = 2;
+export const VM_EXEC = 4;
+
+export class Vma {
+  readonly mm: Mm;
+  readonly lock: RwLock;
+  start: Hva;
+  end: Hva;
+  readonly flags: number;
+  pgoff: number;
+  anonVma: AnonVma | null = null;
+  isDetached = false;
+
+  constructor(sched: Scheduler, mm: Mm, start: Hva, end: Hva, flags: number, pgoff: number) {
+    this.mm = mm;
+    this.lock = new RwLock(sched, LOCKS.vma_lock);
+    this.start = start;
+    this.end = end;
+    this.flags = flags;
+    this.pgoff = pgoff;
+  }
+
+  contains(address: Hva): boolean {
+    return address >= this.start && address < this.end;
+  }
+
+  /** linear_page_index(). */
+  indexOf(address: Hva): number {
+    return this.pgoff + Math.floor((address - this.start) / PAGE_SIZE);
+  }
+
+  /** vma_address(): where this VMA maps page `index`, or null. */
+  addressOf(index: number): Hva | null {
+    const address = (this.start + (index - this.pgoff) * PAGE_SIZE) as Hva;
+    return this.contains(address) ? address : null;
+  }
+}
+
+export class VmaList {
+  /** The id that at.list() announces. */
+  readonly id: number;
+  #sorted: Vma[] = [];
+
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  get all(): readonly Vma[] {
+    return this.#sorted;
+  }
+
+  /** vma_lookup() and find_vma() in one: the first VMA that ends above `address`. Preceded by at.list(id). */
+  findFrom(address: number): Vma | null {
+    if (points.on) points.check('list', this.id);
+    return this.#sorted[this.#firstEndingAbove(address)] ?? null;
+  }
+
+  /** vma_lookup(): the VMA that contains `address`. Preceded by at.list(id). */
+  find(address: Hva): Vma | null {
+    const vma = this.findFrom(address);
+    return vma?.contains(address) ? vma : null;
+  }
+
+  /** The VMAs that overlap [start, end), ascending; a copy. Preceded by at.list(id). */
+  overlapping(start: Hva, end: Hva): Vma[] {
+    if (points.on) points.check('list', this.id);
+    const from = this.#firstEndingAbove(start);
+    let to = from;
+    while (to < this.#sorted.length && this.#sorted[to]!.start < end) to++;
+    return this.#sorted.slice(from, to);
+  }
+
+  insert(vma: Vma): void {
+    if (points.on) points.check('list', this.id);
+    const at = this.#firstEndingAbove(vma.start);
+    if (this.#sorted[at] !== undefined && this.#sorted[at].start < vma.end) bug('VMAs overlap');
+    this.#sorted.splice(at, 0, vma);
+  }
+
+  remove(vma: Vma): void {
+    if (points.on) points.check('list', this.id);
+    const at = this.#sorted.indexOf(vma);
+    if (at < 0) bug('VMA is not in its mm');
+    this.#sorted.splice(at, 1);
+    vma.isDetached = true;
+  }
+
+  /** End of the VMA before `vma` and start of the one after it: the floor and ceiling of free_pgtables(). */
+  gapAround(start: Hva, end: Hva): { readonly floor: number; readonly ceiling: number } {
+    const at = this.#firstEndingAbove(start);
+    const next = this.#sorted.findIndex((vma, i) => i >= at && vma.start >= end);
+    return {
+      floor: this.#sorted[at - 1]?.end ?? Number.NEGATIVE_INFINITY,
+      ceiling: next < 0 ? Number.POSITIVE_INFINITY : this.#sorted[next]!.start,
+    };
+  }
+
+  /** reusable_anon_vma(): of a neighbour that `vma` would merge with, had it that anon_vma. */
+  reusableAnonVma(vma: Vma): AnonVma | null {
+    const at = this.#sorted.indexOf(vma);
+    const before = this.#sorted[at - 1];
+    const after = this.#sorted[at + 1];
+    if (after?.anonVma && after.start === vma.end && isMergeable(vma, after)) return after.anonVma;
+    if (before?.anonVma && before.end === vma.start && isMergeable(before, vma)) return before.anonVma;
+    return null;
+  }
+
+  #firstEndingAbove(address: number): number {
+    let low = 0;
+    let high = this.#sorted.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#sorted[middle]!.end > address) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+}
+
+/** Whether two adjacent VMAs describe one object: same flags, and page indices that continue. */
+export const isMergeable = (left: Vma, right: Vma): boolean =>
+  left.flags === right.flags && left.indexOf(right.start) === right.pgoff;
+
+/** access_error() of arch/riscv/mm/fault.c: what is writable is readable. */
+export const isAccessError = (vma: Vma, write: boolean): boolean =>
+  (vma.flags & (write ? VM_WRITE : VM_READ | VM_WRITE)) === 0;

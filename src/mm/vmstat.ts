@@ -1,0 +1,61 @@
+// /proc/vmstat: what the memory manager counts, under Linux's names (include/linux/vm_event_item.h, mmzone.h).
+//
+// Every file of the room increments its own counters; readers outside use readVmstat(), which adds the sizes that are
+// kept elsewhere (free list, LRU lists, swap).
+//
+// Counters are not shared state in the sense of sched/points.ts: nothing ever decides by them.
+
+import type { Host } from './host.ts';
+
+/** Events since boot, and the few sizes that nobody else keeps. All in pages or occurrences. */
+export const newVmstat = () => ({
+  nr_anon_pages: 0,
+  nr_page_table_pages: 0,
+  nr_sec_page_table_pages: 0,
+  nr_vmscan_write: 0,
+  pgpgin: 0,
+  pgpgout: 0,
+  pswpin: 0,
+  pswpout: 0,
+  swpin_zero: 0,
+  swpout_zero: 0,
+  swap_ra: 0,
+  swap_ra_hit: 0,
+  pgalloc_normal: 0,
+  pgfree: 0,
+  allocstall_normal: 0,
+  pgfault: 0,
+  pgmajfault: 0,
+  pgreuse: 0,
+  pgactivate: 0,
+  pgdeactivate: 0,
+  pgrotated: 0,
+  pgscan_kswapd: 0,
+  pgscan_direct: 0,
+  pgscan_anon: 0,
+  pgsteal_kswapd: 0,
+  pgsteal_direct: 0,
+  pgsteal_anon: 0,
+  pageoutrun: 0,
+  kswapd_low_wmark_hit_quickly: 0,
+  kswapd_high_wmark_hit_quickly: 0,
+  workingset_refault_anon: 0,
+  workingset_activate_anon: 0,
+  workingset_restore_anon: 0,
+  oom_kill: 0,
+  nr_tlb_remote_flush: 0,
+  nr_tlb_remote_flush_received: 0,
+});
+export type Vmstat = ReturnType<typeof newVmstat>;
+
+/** One reading of /proc/vmstat. */
+export function readVmstat(host: Host): Readonly<Record<string, number>> {
+  return {
+    nr_free_pages: host.zone.freePages,
+    nr_inactive_anon: host.lruvec.inactive,
+    nr_active_anon: host.lruvec.active,
+    nr_isolated_anon: host.lruvec.isolated,
+
+    ...host.vmstat,
+  };
+}

@@ -1,0 +1,143 @@
+// The zone: free frames, and how few of them there may be.
+//
+// Stands under pageAlloc.ts, which decides who may dig how deep. Two orders, as nobody in the host needs more: single
+// frames, and aligned groups of four (the 16 KiB root of an Sv39x4 table). A group that becomes wholly free is put
+// together again, single frames are taken from broken groups first; so groups last as long as a buddy allocator's would.
+//
+// Invariants: a free frame is linked exactly once, itself (SINGLE) or by its group's first frame (GROUP);
+// groupFree[g] counts the free frames of group g. Lock: everything but freePages (read without it) under zone->lock.
+
+import type { PhysicalMemory } from '../hw/memory/index.ts';
+import { at, LOCKS, Mutex, points, type Scheduler, type Steps } from '../sched/index.ts';
+import { bug, type Pfn } from '../units.ts';
+import type { FrameKind, Frames } from './frames.ts';
+
+export type Order = 0 | 2;
+const GROUP_FRAMES = 4;
+/** Lowest minimum: what the reclaim path and an OOM victim can always count on. */
+const MIN_FLOOR = 2;
+
+export interface Watermarks {
+  readonly min: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** __setup_per_zone_wmarks() for a zone of `frames` frames; min_free_kbytes is 4 * sqrt(kilobytes of memory). */
+export function watermarksOf(frames: number): Watermarks {
+  const bySize = Math.floor(2 * Math.sqrt(frames));
+  const min = Math.max(MIN_FLOOR, Math.min(bySize, Math.floor(frames / 16)));
+  return { min, low: Math.floor((min * 5) / 4) + 1, high: Math.floor((min * 3) / 2) + 2 };
+}
+
+export class Zone {
+  readonly lock: Mutex;
+  readonly managedPages: number;
+  readonly watermarks: Watermarks;
+  readonly #memory: PhysicalMemory;
+  readonly #frames: Frames;
+
+  // Under zone->lock.
+  freePages = 0;
+  readonly #next: Int32Array;
+  readonly #prev: Int32Array;
+  readonly #groupFree: Uint8Array;
+  readonly #single: number;
+  readonly #group: number;
+
+  /** Manages [first, end): memblock_free_all(). */
+  constructor(sched: Scheduler, memory: PhysicalMemory, frames: Frames, first: Pfn) {
+    this.lock = new Mutex(sched, LOCKS.zone_lock);
+    this.#memory = memory;
+    this.#frames = frames;
+    const end = frames.endPfn;
+    this.managedPages = end - first;
+    this.watermarks = watermarksOf(this.managedPages);
+    this.#single = end;
+    this.#group = end + 1;
+    this.#next = new Int32Array(end + 2);
+    this.#prev = new Int32Array(end + 2);
+    for (const head of [this.#single, this.#group]) this.#next[head] = this.#prev[head] = head;
+    this.#groupFree = new Uint8Array(Math.ceil(end / GROUP_FRAMES));
+    for (let pfn = end - 1; pfn >= first; pfn--) this.#addFrame(pfn);
+  }
+
+  /** __zone_watermark_ok() for one frame more than `mark`. */
+  isAbove(mark: number, order: Order): boolean {
+    return this.freePages - (1 << order) >= mark;
+  }
+
+  /** rmqueue(): 0 when there is no block of that order. Watermarks are the caller's business. */
+  *take(order: Order, kind: FrameKind): Steps<number> {
+    yield* this.lock.lock();
+    if (points.on) yield at.list(this.lock.id);
+    const pfn = order === 0 ? this.#takeFrame() : this.#takeGroup();
+    for (let i = 0; pfn !== 0 && i < 1 << order; i++) this.#frames.prepare((pfn + i) as Pfn, kind);
+    yield* this.lock.unlock();
+    return pfn;
+  }
+
+  /** free_one_page(): the last reference is gone. Callable under spinlocks. */
+  *give(pfn: Pfn, order: Order): Steps {
+    yield* this.lock.lock();
+    if (points.on) yield at.list(this.lock.id);
+    for (let i = 0; i < 1 << order; i++) {
+      const frame = (pfn + i) as Pfn;
+      this.#frames.release(frame);
+      this.#memory.releaseCode(frame);
+      if (points.on) this.#memory.poison(frame);
+      this.#addFrame(frame);
+    }
+    yield* this.lock.unlock();
+  }
+
+  #takeFrame(): number {
+    let pfn = this.#next[this.#single]!;
+    if (pfn === this.#single) {
+      pfn = this.#takeGroup();
+      for (let i = GROUP_FRAMES - 1; pfn !== 0 && i > 0; i--) this.#addFrame(pfn + i);
+      return pfn;
+    }
+    this.#unlink(pfn);
+    this.#groupFree[pfn >> 2]!--;
+    this.freePages--;
+    return pfn;
+  }
+
+  #takeGroup(): number {
+    const pfn = this.#next[this.#group]!;
+    if (pfn === this.#group) return 0;
+    this.#unlink(pfn);
+    this.#groupFree[pfn >> 2] = 0;
+    this.freePages -= GROUP_FRAMES;
+    return pfn;
+  }
+
+  #addFrame(pfn: number): void {
+    const group = pfn >> 2;
+    this.freePages++;
+    if (++this.#groupFree[group]! < GROUP_FRAMES) {
+      this.#link(this.#single, pfn);
+      return;
+    }
+    const first = group * GROUP_FRAMES;
+    for (let i = 0; i < GROUP_FRAMES; i++) if (first + i !== pfn) this.#unlink(first + i);
+    this.#link(this.#group, first);
+  }
+
+  #link(head: number, pfn: number): void {
+    const after = this.#next[head]!;
+    this.#next[head] = pfn;
+    this.#prev[pfn] = head;
+    this.#next[pfn] = after;
+    this.#prev[after] = pfn;
+  }
+
+  #unlink(pfn: number): void {
+    const before = this.#prev[pfn]!;
+    const after = this.#next[pfn]!;
+    if (this.#next[before] !== pfn) bug('free list is broken', { pfn });
+    this.#next[before] = after;
+    this.#prev[after] = before;
+  }
+}

@@ -1,0 +1,100 @@
+// Registration and lifetime, as merged in 2008 and made sleepable in 2012 (mm/mmu_notifier.c).
+//
+// Registering takes mmap_lock for write and every rmap lock of the mm (mm_take_all_locks), so that no start..end pair
+// is open while the list grows. Unregistering is cheap: release, unlink, and wait in synchronize_srcu() for whoever may
+// still be inside a callback.
+//
+// Invariants: a subscription is unlinked only after its release was called (or the mm's release ran it); after
+// unregister has returned no callback runs and none will.
+
+import { at, points, type Steps } from '../sched/index.ts';
+import { bug, Errno } from '../units.ts';
+import { type MmuNotifier, type NotifierMm, NotifierSubscriptions } from './subscriptions.ts';
+
+/** mmu_notifier_register(). Takes mmap_lock; may sleep. 0, -EINVAL, -ENOMEM or -EINTR. */
+export function* mmuNotifierRegister(subscription: MmuNotifier, mm: NotifierMm): Steps<number> {
+  yield* mm.mmapWriteLock();
+  const error = yield* mmuNotifierRegisterLocked(subscription, mm);
+  yield* mm.mmapWriteUnlock();
+  return error;
+}
+
+/** __mmu_notifier_register(): the caller holds mmap_lock for write and a reference in mm_users. */
+export function* mmuNotifierRegisterLocked(subscription: MmuNotifier, mm: NotifierMm): Steps<number> {
+  if (mm.mmUsers <= 0) bug('mmu_notifier_register: mm_users is 0', { mm: mm.id });
+  const { ops } = subscription;
+  if (ops.archInvalidateSecondaryTlbs && (ops.invalidateRangeStart || ops.invalidateRangeEnd))
+    return -Errno.EINVAL;
+  const error = yield* mm.takeAllLocks();
+  if (error !== 0) return error;
+  mm.notifierSubscriptions ??= new NotifierSubscriptions(mm.notifierEnvironment);
+  yield* link(mm.notifierSubscriptions, subscription, mm);
+  yield* mm.dropAllLocks();
+  mm.notifierEnvironment.trace.register?.(mm.id, subscription.id);
+  return 0;
+}
+
+function* link(subscriptions: NotifierSubscriptions, subscription: MmuNotifier, mm: NotifierMm): Steps {
+  if (subscriptions.activeInvalidateRanges !== 0)
+    bug('a notifier range is open during registration', { mm: mm.id });
+  mm.grab();
+  subscription.mm = mm;
+  yield* subscriptions.lock.lock();
+  if (points.on) yield at.list(mm.id);
+  subscriptions.list = [subscription, ...subscriptions.list];
+  yield* subscriptions.lock.unlock();
+}
+
+/** mmu_notifier_unregister(): may sleep; the caller must not hold a lock that a callback takes. */
+export function* mmuNotifierUnregister(subscription: MmuNotifier, mm: NotifierMm): Steps {
+  const subscriptions =
+    mm.notifierSubscriptions ?? bug('unregister from an mm without notifiers', { mm: mm.id });
+  const { srcu, trace } = mm.notifierEnvironment;
+  const index = yield* srcu.readLock();
+  if (points.on) yield at.list(mm.id);
+  const stillLinked = subscriptions.list.includes(subscription);
+  if (stillLinked && subscription.ops.release) yield* subscription.ops.release(subscription, mm);
+  yield* srcu.readUnlock(index);
+  yield* unlink(subscriptions, mm, (other) => other !== subscription);
+  yield* srcu.synchronize();
+  subscription.mm = null;
+  trace.unregister?.(mm.id, subscription.id);
+  yield* mm.drop();
+}
+
+/**
+ * __mmu_notifier_release(): exit_mmap calls it before it frees any page. Every release runs before anything is
+ * unlinked, so that until then each callback still reaches its client (fix 3ad3d901bbcf).
+ */
+export function* mmuNotifierRelease(mm: NotifierMm): Steps {
+  const subscriptions = mm.notifierSubscriptions;
+  if (subscriptions === null) return;
+  const { srcu, trace } = mm.notifierEnvironment;
+  trace.release?.(mm.id);
+  const index = yield* srcu.readLock();
+  if (points.on) yield at.list(mm.id);
+  for (const subscription of subscriptions.list) {
+    if (subscription.ops.release) yield* subscription.ops.release(subscription, mm);
+  }
+  yield* unlink(subscriptions, mm, () => false);
+  yield* srcu.readUnlock(index);
+  yield* srcu.synchronize();
+}
+
+function* unlink(
+  subscriptions: NotifierSubscriptions,
+  mm: NotifierMm,
+  keeps: (s: MmuNotifier) => boolean,
+): Steps {
+  yield* subscriptions.lock.lock();
+  if (points.on) yield at.list(mm.id);
+  subscriptions.list = subscriptions.list.filter(keeps);
+  yield* subscriptions.lock.unlock();
+}
+
+/** __mmu_notifier_subscriptions_destroy(): mmdrop of the last reference; nobody may be registered any more. */
+export function mmuNotifierSubscriptionsDestroy(mm: NotifierMm): void {
+  if (mm.notifierSubscriptions === null) return;
+  if (mm.notifierSubscriptions.list.length !== 0) bug('mm dropped with notifiers registered', { mm: mm.id });
+  mm.notifierSubscriptions = null;
+}

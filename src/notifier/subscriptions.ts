@@ -1,0 +1,111 @@
+// What an mm and its notifiers know of each other: the callback interface, the per-mm list, and the small interface
+// that notifier/ wants from an mm.
+//
+// A client (kvm/, drivers/) implements MmuNotifierOps; mm/ calls the chain (chain.ts) and knows clients no other way.
+//
+// Invariants: `mm.notifierSubscriptions` is null until the first register and lives until the mm is dropped. The list
+// is replaced, never edited, so that a walker under SRCU sees one consistent version.
+// Locks: `list` changes under `lock`; a new entry additionally needs mmap_lock for write and all rmap locks.
+
+import { LOCKS, Mutex, type Scheduler, Srcu, type Steps } from '../sched/index.ts';
+import type { Tracepoints } from '../trace/index.ts';
+import type { Hva } from '../units.ts';
+
+/** enum mmu_notifier_event (include/linux/mmu_notifier.h), in order of value. */
+export const MmuNotifyEvent = {
+  UNMAP: 0,
+  CLEAR: 1,
+  PROTECTION_VMA: 2,
+  PROTECTION_PAGE: 3,
+  SOFT_DIRTY: 4,
+  RELEASE: 5,
+  MIGRATE: 6,
+  EXCLUSIVE: 7,
+} as const;
+export type MmuNotifyEvent = (typeof MmuNotifyEvent)[keyof typeof MmuNotifyEvent];
+
+/** struct mmu_notifier_range: half-open [start, end), page aligned. */
+export interface MmuNotifierRange {
+  readonly mm: NotifierMm;
+  readonly start: Hva;
+  readonly end: Hva;
+  readonly event: MmuNotifyEvent;
+  /** MMU_NOTIFIER_RANGE_BLOCKABLE: the callbacks may sleep. Set by the chain. */
+  blockable: boolean;
+}
+
+/**
+ * struct mmu_notifier_ops. All are optional. Contexts and meaning follow include/linux/mmu_notifier.h:
+ * - release: before any page of a dying mm is freed, or at unregister; may come twice; must tear down everything and
+ *   stop new translations.
+ * - clearFlushYoung, clearYoung, testYoung: under the PTE lock, must not sleep; answer whether any translation in
+ *   [start, end) was used. clearYoung may leave the secondary TLB alone; testYoung clears nothing.
+ * - invalidateRangeStart: when it returns 0, the client holds no translation of the range and makes none until the
+ *   matching end. May answer -EAGAIN only if the range is not blockable, and then must have no invalidateRangeEnd.
+ * - archInvalidateSecondaryTlbs: for hardware that shares the CPU's page tables; under the PTE lock, must not sleep.
+ */
+export interface MmuNotifierOps {
+  release?(subscription: MmuNotifier, mm: NotifierMm): Steps;
+  clearFlushYoung?(subscription: MmuNotifier, mm: NotifierMm, start: Hva, end: Hva): Steps<boolean>;
+  clearYoung?(subscription: MmuNotifier, mm: NotifierMm, start: Hva, end: Hva): Steps<boolean>;
+  testYoung?(subscription: MmuNotifier, mm: NotifierMm, address: Hva): Steps<boolean>;
+  invalidateRangeStart?(subscription: MmuNotifier, range: MmuNotifierRange): Steps<number>;
+  invalidateRangeEnd?(subscription: MmuNotifier, range: MmuNotifierRange): Steps;
+  archInvalidateSecondaryTlbs?(subscription: MmuNotifier, mm: NotifierMm, start: Hva, end: Hva): Steps;
+}
+
+/** struct mmu_notifier: one client's subscription to one mm. */
+export class MmuNotifier {
+  readonly id: number;
+  readonly ops: MmuNotifierOps;
+  /** The mm it is registered with; keeps a reference (mm_count) from register to unregister. */
+  mm: NotifierMm | null = null;
+
+  constructor(id: number, ops: MmuNotifierOps) {
+    this.id = id;
+    this.ops = ops;
+  }
+}
+
+/** What one host has once for all its mms: the scheduler, the tracepoints and the global SRCU domain. */
+export interface NotifierEnvironment {
+  readonly sched: Scheduler;
+  readonly trace: Tracepoints;
+  /** One for all mms, as in Linux: an SRCU domain costs words per CPU. */
+  readonly srcu: Srcu;
+}
+
+export function createNotifierEnvironment(sched: Scheduler, trace: Tracepoints): NotifierEnvironment {
+  return { sched, trace, srcu: new Srcu(sched, 'mmu_notifier srcu') };
+}
+
+/** What notifier/ needs of an mm; mm/ implements it. */
+export interface NotifierMm {
+  readonly id: number;
+  readonly notifierEnvironment: NotifierEnvironment;
+  notifierSubscriptions: NotifierSubscriptions | null;
+  /** mm_users: the address space is alive while it is above 0. */
+  readonly mmUsers: number;
+  /** mmgrab(): keeps the struct (mm_count). */
+  grab(): void;
+  /** mmdrop(). */
+  drop(): Steps;
+  mmapWriteLock(): Steps;
+  mmapWriteUnlock(): Steps;
+  /** mm_take_all_locks(): mmap_lock held for write; 0 or -EINTR. */
+  takeAllLocks(): Steps<number>;
+  dropAllLocks(): Steps;
+}
+
+/** struct mmu_notifier_subscriptions: the notifiers of one mm. */
+export class NotifierSubscriptions {
+  readonly lock: Mutex;
+  // Changed under `lock`; read under SRCU.
+  list: readonly MmuNotifier[] = [];
+  /** Open start..end pairs; 0 whenever somebody registers. */
+  activeInvalidateRanges = 0;
+
+  constructor(environment: NotifierEnvironment) {
+    this.lock = new Mutex(environment.sched, LOCKS.subscriptions_lock);
+  }
+}

@@ -1,0 +1,11 @@
+// The face of sched/: deterministic concurrency for everything that runs on a host.
+
+export { Mutex, RwLock } from './lock.ts';
+export { LOCKS, type LockClass } from './lockOrder.ts';
+export { at, type Point, type PointKind, points } from './points.ts';
+export { type Policy, randomPolicy, replayPolicy, runPolicy } from './policies.ts';
+export { Random } from './random.ts';
+export { Srcu } from './rcu.ts';
+export { type Idle, type Nanoseconds, Scheduler } from './scheduler.ts';
+export { BLOCKED, mightSleep, RESCHED, type Steps, type Stop, Task, type Yielded } from './task.ts';
+export { WaitQueue } from './wait.ts';

@@ -1,0 +1,62 @@
+// The lock order: one table that documents it, and that every acquire is checked against.
+//
+// A task may take a lock only if its rank is above the rank of every lock that it holds; locks of one class nest only
+// where the row says so. The order is Linux's (mm/rmap.c head comment, Documentation/virt/kvm/locking.rst): mmu_lock
+// is below the PTE lock because clear_flush_young is called under it. `line` names the cache line that the lock word
+// shares with the fields it is next to, for the virtual-time cost model.
+
+export interface LockClass {
+  readonly name: string;
+  readonly rank: number;
+  readonly kind: 'sleeping' | 'spinning';
+  /** How several locks of this class may be held at once. */
+  readonly nests: 'never' | 'all-locks';
+  readonly protects: string;
+  readonly line: string;
+}
+
+const sleeping = (rank: number, name: string, line: string, protects: string): LockClass => ({
+  name,
+  rank,
+  kind: 'sleeping',
+  nests: 'never',
+  protects,
+  line,
+});
+const spinning = (rank: number, name: string, line: string, protects: string): LockClass => ({
+  ...sleeping(rank, name, line, protects),
+  kind: 'spinning',
+});
+/** Locks that mm_take_all_locks() holds many of at once, under mm_all_locks_mutex. */
+const takenAll = (row: LockClass): LockClass => ({ ...row, nests: 'all-locks' });
+
+export const LOCKS = {
+  slots_lock: sleeping(10, 'kvm->slots_lock', 'kvm', 'the installing of memslots'),
+  mmap_lock: sleeping(20, 'mm->mmap_lock', 'mm', 'the VMA tree; held for read by faults'),
+  mm_all_locks_mutex: sleeping(
+    30,
+    'mm_all_locks_mutex',
+    'global',
+    'the right to hold many rmap locks at once',
+  ),
+  vma_lock: takenAll(sleeping(40, 'vma->vm_lock', 'vma', 'one VMA against being unmapped during a fault')),
+  folio_lock: sleeping(50, 'folio lock (PG_locked)', 'page', 'swap-in, swap-out and unmapping of a folio'),
+  i_mmap_rwsem: takenAll(sleeping(60, 'mapping->i_mmap_rwsem', 'mapping', 'the VMAs that map a file')),
+  anon_vma_rwsem: takenAll(
+    sleeping(70, 'anon_vma->rwsem', 'anon_vma', 'the VMAs that may map an anonymous folio'),
+  ),
+  subscriptions_lock: spinning(
+    80,
+    'subscriptions->lock',
+    'subscriptions',
+    'the notifier list and interval state',
+  ),
+  mn_invalidate_lock: spinning(90, 'kvm->mn_invalidate_lock', 'kvm', 'mn_active_invalidate_count'),
+  page_table_lock: spinning(100, 'page table lock', 'page table', 'the entries of one page table'),
+  mmu_lock: spinning(110, 'kvm->mmu_lock', 'kvm', 'shadow pages, sptes, gfn rmap, the invalidate sequence'),
+  swap_cache_lock: spinning(120, 'swap address_space i_pages', 'swap cache', 'slot -> folio, PG_swapcache'),
+  swap_lock: spinning(130, 'swap_info->lock', 'swap_info', 'the swap map and free slots'),
+  lru_lock: spinning(140, 'lruvec->lru_lock', 'lruvec', 'the LRU lists and PG_lru'),
+  zone_lock: spinning(150, 'zone->lock', 'zone', 'the free lists'),
+  wait_queue_lock: spinning(160, 'wait_queue_head->lock', 'wait queue', 'the waiters'),
+} as const satisfies Record<string, LockClass>;

@@ -1,0 +1,67 @@
+// Points: the places where a task announces, before it happens, an access to shared state.
+//
+// Kernel code writes `if (points.on) yield at.pte(address)` directly before the access. Run mode leaves `points.on`
+// false, so a point costs one load and branch; exploration and the random policy set it, and then every accessor of
+// shared state asserts through `points.check` that the running task's last point named that kind and object.
+//
+// Invariant: the Point that `at` hands out is one reused object; whoever keeps it must copy it (the scheduler does).
+
+import { bug } from '../units.ts';
+
+/** What the announced object is; the accessor of that state checks it. */
+export type PointKind =
+  | 'lock'
+  | 'pte'
+  | 'spte'
+  | 'tlb'
+  | 'sequence'
+  | 'page'
+  | 'lru'
+  | 'list'
+  | 'slot'
+  | 'vcpu';
+
+export interface Point {
+  readonly type: 'point';
+  kind: PointKind;
+  /** Identity within the kind: a lock id, an Hpa of an entry, a Pfn, a slot, a vCPU index. */
+  object: number;
+}
+
+const announced: Point = { type: 'point', kind: 'lock', object: 0 };
+
+function point(kind: PointKind, object: number): Point {
+  announced.kind = kind;
+  announced.object = object;
+  return announced;
+}
+
+export const at = {
+  lock: (lock: { readonly id: number }): Point => point('lock', lock.id),
+  pte: (address: number): Point => point('pte', address),
+  spte: (address: number): Point => point('spte', address),
+  tlb: (cpu: number): Point => point('tlb', cpu),
+  sequence: (owner: number): Point => point('sequence', owner),
+  page: (frame: number): Point => point('page', frame),
+  lru: (list: number): Point => point('lru', list),
+  list: (head: number): Point => point('list', head),
+  slot: (slot: number): Point => point('slot', slot),
+  vcpu: (index: number): Point => point('vcpu', index),
+} as const;
+
+/** Process-wide: whether tasks stop at plain points, and the point that the running task was last resumed from. */
+export const points = {
+  on: false,
+  kind: 'lock' as PointKind,
+  object: -1,
+
+  /** Called by accessors of shared state under `if (points.on)`. */
+  check(kind: PointKind, object: number): void {
+    if (points.kind !== kind || points.object !== object) {
+      bug('access to shared state without its point', {
+        access: `${kind} ${object}`,
+        point: `${points.kind} ${points.object}`,
+      });
+    }
+  },
+};

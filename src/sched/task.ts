@@ -1,0 +1,67 @@
+// Tasks: kernel threads and vCPU threads as generators, and what each holds while it runs.
+//
+// A task yields a Point (it is about to touch shared state) or a Stop (it blocks until somebody wakes it, or gives the
+// CPU away). `yield*` at a call site is therefore the might_sleep annotation.
+//
+// Invariant: a task that holds a spinning lock, is inside an RCU read section or a non-blockable section never stops
+// to sleep; `mightSleep` checks it.
+
+import { bug } from '../units.ts';
+import type { LockClass } from './lockOrder.ts';
+import type { Point, PointKind } from './points.ts';
+
+/** Why a task left the CPU other than at a point. */
+export interface Stop {
+  readonly type: 'blocked' | 'resched';
+}
+export const BLOCKED: Stop = { type: 'blocked' };
+export const RESCHED: Stop = { type: 'resched' };
+
+export type Yielded = Point | Stop;
+/** A kernel function that can be pre-empted or sleep. */
+export type Steps<T = void> = Generator<Yielded, T, void>;
+
+export interface HeldLock {
+  readonly id: number;
+  readonly lockClass: LockClass;
+}
+
+export type TaskState = 'runnable' | 'blocked' | 'done';
+
+export class Task {
+  readonly id: number;
+  readonly name: string;
+  readonly body: Steps;
+  /** The host CPU that it runs on (smp_processor_id()). */
+  readonly cpu: number;
+  state: TaskState = 'runnable';
+  /** What it waits for, in words, while blocked. */
+  waitingFor = '';
+  /** The point it stands before; copied from the reused Point. */
+  pointKind: PointKind = 'lock';
+  pointObject = -1;
+
+  readonly held: HeldLock[] = [];
+  atomicDepth = 0;
+  rcuDepth = 0;
+  nonBlockableDepth = 0;
+
+  constructor(id: number, name: string, body: Steps, cpu = 0) {
+    this.id = id;
+    this.name = name;
+    this.body = body;
+    this.cpu = cpu;
+  }
+}
+
+/** Linux's might_sleep(): a bug in atomic, RCU and non-blockable context. */
+export function mightSleep(task: Task, where: string): void {
+  if (task.atomicDepth + task.rcuDepth + task.nonBlockableDepth === 0) return;
+  bug(`sleeping function called from invalid context: ${where}`, {
+    task: task.name,
+    atomic: task.atomicDepth,
+    rcu: task.rcuDepth,
+    nonBlockable: task.nonBlockableDepth,
+    held: task.held.map((lock) => lock.lockClass.name),
+  });
+}

@@ -1,0 +1,91 @@
+// The binary trace ring: fixed records of doubles in typed memory, written by tracepoints, read by sinks.
+//
+// A record is [event, time, task, fields...]. Recording allocates nothing. When the ring is full it is handed to
+// `onFull` (a digest, a file) and starts again; without one it overwrites the oldest, as ftrace does.
+//
+// Invariant: records lie in the order in which they were written; `recorded` counts all of them, ever.
+
+import { EVENT_NAMES, type EventName, MAX_FIELDS, shapeOf } from './events.ts';
+
+const EVENT = 0;
+const TIME = 1;
+const TASK = 2;
+const FIELDS = 3;
+/** Doubles in a record. */
+export const RECORD_WORDS = FIELDS + MAX_FIELDS;
+
+export interface TraceRecord {
+  readonly event: EventName;
+  /** Virtual time, ns. */
+  readonly time: number;
+  readonly task: number;
+  readonly fields: Readonly<Record<string, number>>;
+}
+
+export class TraceRing {
+  readonly #words: Float64Array;
+  readonly #capacity: number;
+  readonly #onFull: ((records: Float64Array) => void) | null;
+  #used = 0;
+  #oldest = 0;
+  recorded = 0;
+
+  constructor(capacity: number, onFull: ((records: Float64Array) => void) | null = null) {
+    this.#capacity = capacity;
+    this.#words = new Float64Array(capacity * RECORD_WORDS);
+    this.#onFull = onFull;
+  }
+
+  record(event: number, time: number, task: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0): void {
+    const base = this.#claim() * RECORD_WORDS;
+    const words = this.#words;
+    words[base + EVENT] = event;
+    words[base + TIME] = time;
+    words[base + TASK] = task;
+    words[base + FIELDS] = a;
+    words[base + FIELDS + 1] = b;
+    words[base + FIELDS + 2] = c;
+    words[base + FIELDS + 3] = d;
+    words[base + FIELDS + 4] = e;
+    words[base + FIELDS + 5] = f;
+    words[base + FIELDS + 6] = g;
+  }
+
+  /** Hands what is in the ring to `onFull` and empties it. */
+  flush(): void {
+    if (this.#onFull === null || this.#used === 0) return;
+    this.#onFull(this.#words.subarray(0, this.#used * RECORD_WORDS));
+    this.#used = 0;
+  }
+
+  /** The records in the ring, oldest first. */
+  *records(): Iterable<TraceRecord> {
+    for (let i = 0; i < this.#used; i++) {
+      yield decodeRecord(this.#words, ((this.#oldest + i) % this.#capacity) * RECORD_WORDS);
+    }
+  }
+
+  #claim(): number {
+    this.recorded++;
+    if (this.#used === this.#capacity) {
+      if (this.#onFull === null) return this.#overwriteOldest();
+      this.flush();
+    }
+    return this.#used++;
+  }
+
+  #overwriteOldest(): number {
+    const index = this.#oldest;
+    this.#oldest = (index + 1) % this.#capacity;
+    return index;
+  }
+}
+
+/** Reads the record that starts at word `base`. */
+export function decodeRecord(words: Float64Array, base: number): TraceRecord {
+  const event = EVENT_NAMES[words[base + EVENT] ?? 0]!;
+  const fields: Record<string, number> = {};
+  let at = base + FIELDS;
+  for (const name of Object.keys(shapeOf(event).fields)) fields[name] = words[at++] ?? 0;
+  return { event, time: words[base + TIME] ?? 0, task: words[base + TASK] ?? 0, fields };
+}

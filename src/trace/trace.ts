@@ -1,0 +1,84 @@
+// The trace of one machine: a probe per tracepoint, null until somebody listens, so that an untraced tracepoint costs
+// one null check: `trace.kvm_entry?.(vcpu, pc)`.
+//
+// Listeners are a binary ring (every event) and subscribers of the bus (nanoevents, by name). The bus is for
+// observers that come and go; the mmu_notifier chain, which needs results, order and sleeping, is notifier/.
+//
+// Invariant: a probe is non-null exactly while the ring or a subscriber wants its event.
+
+import { createNanoEvents, type Emitter } from 'nanoevents';
+import { EVENT_NAMES, type EventName, shapeOf } from './events.ts';
+import type { TraceRecord, TraceRing } from './ring.ts';
+
+export type Probe = (
+  a?: number,
+  b?: number,
+  c?: number,
+  d?: number,
+  e?: number,
+  f?: number,
+  g?: number,
+) => void;
+
+/** The tracepoints, as kernel code sees them. */
+export type Tracepoints = { [Name in EventName]: Probe | null };
+
+type Listeners = { [Name in EventName]: (record: TraceRecord) => void };
+
+/** Who stamps a record: virtual time in ns and the running task. */
+export interface Stamp {
+  readonly now: number;
+  readonly currentId: number;
+}
+
+export class Trace {
+  readonly points: Tracepoints;
+  readonly #stamp: Stamp;
+  readonly #bus: Emitter<Listeners> = createNanoEvents<Listeners>();
+  #ring: TraceRing | null = null;
+
+  constructor(stamp: Stamp) {
+    this.#stamp = stamp;
+    this.points = Object.fromEntries(EVENT_NAMES.map((name) => [name, null])) as Tracepoints;
+  }
+
+  /** Every event goes to `ring` from now on; null detaches. */
+  attachRing(ring: TraceRing | null): void {
+    this.#ring = ring;
+    for (const name of EVENT_NAMES) this.#arm(name);
+  }
+
+  /** Returns the function that unsubscribes. */
+  subscribe(name: EventName, listener: (record: TraceRecord) => void): () => void {
+    const off = this.#bus.on(name, listener);
+    this.#arm(name);
+    return () => {
+      off();
+      this.#arm(name);
+    };
+  }
+
+  #arm(name: EventName): void {
+    const listened = (this.#bus.events[name]?.length ?? 0) > 0;
+    const ring = this.#ring;
+    if (ring === null && !listened) this.points[name] = null;
+    else this.points[name] = listened ? this.#busProbe(name, ring) : this.#ringProbe(name, ring!);
+  }
+
+  #ringProbe(name: EventName, ring: TraceRing): Probe {
+    const event = EVENT_NAMES.indexOf(name);
+    const stamp = this.#stamp;
+    return (a, b, c, d, e, f, g) => ring.record(event, stamp.now, stamp.currentId, a, b, c, d, e, f, g);
+  }
+
+  #busProbe(name: EventName, ring: TraceRing | null): Probe {
+    const event = EVENT_NAMES.indexOf(name);
+    const stamp = this.#stamp;
+    const names = Object.keys(shapeOf(name).fields);
+    return (...values) => {
+      ring?.record(event, stamp.now, stamp.currentId, ...values);
+      const fields = Object.fromEntries(names.map((field, i) => [field, values[i] ?? 0]));
+      this.#bus.emit(name, { event: name, time: stamp.now, task: stamp.currentId, fields });
+    };
+  }
+}

@@ -1,0 +1,9 @@
+// The face of vmm/: the user-space process that runs a guest, its board, and the reading of guest programs.
+
+export { type ElfImage, type ElfSegment, readElf } from './elf.ts';
+export type { ElfSymbol } from './elfSymbols.ts';
+export { InputError } from './inputError.ts';
+export { Layout } from './layout.ts';
+export { readProgram } from './program.ts';
+export type { StopRecord } from './stop.ts';
+export { Vmm, type VmmConfig } from './vmm.ts';

@@ -1,0 +1,221 @@
+// The VMM: the user-space process that owns a guest's memory, creates its VM through kvm, and runs its vCPUs (what QEMU
+// or kvmtool is to KVM).
+//
+// machine.ts builds one and spawns `boot`, which spawns a vCPU thread per hart (vcpuThread.ts). After the guest stopped,
+// or was stopped, `teardown` ends the process. One instruction takes 1 ns of virtual time.
+//
+// Invariants: `stop` is written once; then every vCPU thread is woken and ends. spent[i] of the instructions that hart i
+// attempted are counted in virtual time.
+
+import {
+  createVm,
+  destroyVm,
+  type Kvm,
+  type KvmOptions,
+  kvmSetMemoryRegion,
+  kvmVcpuKick,
+  trackWrites,
+  type Vcpu,
+} from '../kvm/index.ts';
+import { exitMm, type Host } from '../mm/index.ts';
+import type { Scheduler, Steps } from '../sched/index.ts';
+import { bug, gpa, gpaToGfn } from '../units.ts';
+import { Alarms } from './alarms.ts';
+import { Board } from './board.ts';
+import type { ClintHost } from './clint.ts';
+import { outOfMemoryReport } from './crash.ts';
+import { boardDeviceTree } from './deviceTree.ts';
+import type { ElfImage } from './elf.ts';
+import { Layout } from './layout.ts';
+import { createProcess, type VmmProcess } from './process.ts';
+import { loadProgram, placeDeviceTree } from './program.ts';
+import { crashed, type StopRecord, stoppedByLimit } from './stop.ts';
+import { vcpuThread } from './vcpuThread.ts';
+
+export interface VmmConfig extends Pick<KvmOptions, 'harts' | 'mmu' | 'maxMmuPages'> {
+  readonly host: Host;
+  readonly image: ElfImage;
+  readonly ramBytes: number;
+  /** What the harts are, for the device tree: "rv64imac_...". */
+  readonly isa: string;
+  /** Takes what the guest prints; the bytes are valid during the call only. */
+  readonly console: (bytes: Uint8Array) => void;
+  /** The machine stops after exactly so many instructions of all harts; Infinity for never. */
+  readonly maxInstructions: number;
+}
+
+/** Instructions that a vCPU thread runs before others get the CPU. */
+const QUANTUM = 100_000;
+const A0 = 10;
+const A1 = 11;
+
+export class Vmm {
+  readonly sched: Scheduler;
+  readonly board: Board;
+  readonly #config: VmmConfig;
+  readonly #alarms: Alarms;
+  readonly #spent: Float64Array;
+  #process: VmmProcess | null = null;
+  /** From boot to teardown. */
+  kvm: Kvm | null = null;
+  stop: StopRecord | null = null;
+
+  constructor(config: VmmConfig) {
+    const { host, image, harts, console } = config;
+    this.#config = config;
+    this.sched = host.sched;
+    this.#spent = new Float64Array(harts.length);
+    this.#alarms = new Alarms(this.sched, harts.length, (hart) => this.#kick(hart));
+    this.board = new Board({
+      sched: this.sched,
+      image,
+      harts: harts.length,
+      memory: {
+        read: (address, into) => this.#memory.read(address, into),
+        write: (address, bytes) => this.#memory.write(address, bytes),
+      },
+      clintHost: this.#clintHost(),
+      console,
+      stop: (record) => this.stopWith(record),
+    });
+  }
+
+  /** Instructions that all harts together have executed: retired, or trapped. */
+  get instructions(): number {
+    return this.#config.harts.reduce((sum, hart) => sum + hart.attempted, 0);
+  }
+
+  // From power-on to the end
+
+  /** Body of the task that makes the VM and starts its vCPUs. */
+  *boot(): Steps {
+    const { host, ramBytes, harts, mmu, maxMmuPages } = this.#config;
+    const process = yield* createProcess(host, ramBytes);
+    if (typeof process === 'number') return this.#failBoot(process);
+    this.#process = process;
+    const kvm = yield* createVm({ host, mm: process.mm, harts, mmu, maxMmuPages });
+    if (typeof kvm === 'number') return this.#failBoot(kvm);
+    this.kvm = kvm;
+    const deviceTree = yield* this.#load(process, kvm);
+    if (deviceTree < 0) return this.#failBoot(deviceTree);
+    for (const vcpu of kvm.vcpus) this.#start(vcpu, deviceTree);
+  }
+
+  /** Stops the guest, unless something has stopped it before. */
+  stopWith(record: StopRecord): void {
+    if (this.stop !== null) return;
+    this.stop = record;
+    this.#config.harts.forEach((_, hart) => {
+      this.#kick(hart);
+    });
+  }
+
+  /** Body of the task that ends the process: its memory goes (the mm's notifiers tell kvm), then the VM. */
+  *teardown(): Steps {
+    if (this.#process !== null) yield* exitMm(this.#process.mm);
+    if (this.kvm !== null) yield* destroyVm(this.kvm);
+    this.#process = null;
+    this.kvm = null;
+  }
+
+  #failBoot(error: number): void {
+    this.stopWith(crashed(outOfMemoryReport('loading the program', error)));
+  }
+
+  /** Guest memory and the programs in it. The address of the device tree (0: it found no room), or -errno. */
+  *#load(process: VmmProcess, kvm: Kvm): Steps<number> {
+    const { image, ramBytes, harts, isa } = this.#config;
+    const { ram } = process;
+    let error = yield* kvmSetMemoryRegion(kvm, {
+      slot: 0,
+      flags: 0,
+      guestPhysAddr: Layout.ram,
+      memorySize: ramBytes,
+      userspaceAddr: ram,
+    });
+    if (error === 0) error = yield* loadProgram(process, image);
+    if (error !== 0) return error;
+    const tohost = image.symbols.get('tohost');
+    if (tohost !== undefined) yield* trackWrites(kvm, gpaToGfn(gpa(tohost.address)));
+    const tree = boardDeviceTree({ ramBytes, harts: harts.length, isa });
+    const address = placeDeviceTree(image, ramBytes, tree.length);
+    if (address === null) return 0;
+    error = yield* process.write(address, tree);
+    return error === 0 ? address : error;
+  }
+
+  /** As QEMU's reset vector leaves a hart: at the entry in M mode, a0 its number, a1 the device tree. */
+  #start(vcpu: Vcpu, deviceTree: number): void {
+    const { hart, index } = vcpu;
+    hart.reset(this.#config.image.entry);
+    hart.setX(A0, index, 0);
+    hart.setX(A1, deviceTree | 0, Math.floor(deviceTree / 2 ** 32));
+    hart.readTime = () => this.board.clint.timeAt(this.sched.now + hart.attempted - this.#spent[index]!);
+    this.sched.spawn(`vcpu/${index}`, vcpuThread(this, vcpu));
+  }
+
+  // For vCPU threads
+
+  /** How many instructions `vcpu` may run: to the end of its quantum, and not past the next event that concerns it. */
+  budgetOf(vcpu: Vcpu): number {
+    const quantum = QUANTUM - (vcpu.hart.attempted % QUANTUM);
+    const event = Math.min(this.sched.nextEventTime, this.#deadlineOf(vcpu)) - this.sched.now;
+    const limit = this.#config.maxInstructions - this.instructions;
+    return Math.max(1, Math.min(quantum, event, limit));
+  }
+
+  /** Lets virtual time pass for what `vcpu` has executed. */
+  settle(vcpu: Vcpu): void {
+    const { attempted } = vcpu.hart;
+    this.sched.spend(attempted - this.#spent[vcpu.index]!);
+    this.#spent[vcpu.index] = attempted;
+  }
+
+  /** Stops the machine when maxInstructions are executed. */
+  checkLimit(): void {
+    if (this.instructions >= this.#config.maxInstructions) this.stopWith(stoppedByLimit());
+  }
+
+  /** `vcpu` goes to sleep: until a line changes, or the next deadline. */
+  setAlarm(vcpu: Vcpu): void {
+    this.#alarms.sleepUntil(vcpu.index, this.#deadlineOf(vcpu));
+  }
+
+  isAwake(vcpu: Vcpu): boolean {
+    return this.#alarms.isAwake(vcpu.index);
+  }
+
+  nobodyCanWake(): boolean {
+    return this.#alarms.nobodyCanWake;
+  }
+
+  /** When something happens to `vcpu` by itself: virtual ns, or Infinity. */
+  #deadlineOf({ index, hart }: Vcpu): number {
+    const { clint, htif } = this.board;
+    const supervisor = hart.timerDeadline;
+    return Math.min(
+      clint.deadline(index),
+      supervisor === Number.POSITIVE_INFINITY ? supervisor : clint.deadlineOf(BigInt(supervisor)),
+      htif?.dueAt ?? Number.POSITIVE_INFINITY,
+    );
+  }
+
+  get #memory(): VmmProcess {
+    return this.#process ?? bug('guest memory is used before boot');
+  }
+
+  #clintHost(): ClintHost {
+    return {
+      now: () => this.sched.now,
+      setPending: (hart, irq, level) => {
+        this.#config.harts[hart]!.setPending(irq, level);
+        this.#alarms.wake(hart);
+      },
+    };
+  }
+
+  #kick(hart: number): void {
+    const vcpu = this.kvm?.vcpus[hart];
+    if (vcpu !== undefined) kvmVcpuKick(vcpu);
+  }
+}

@@ -1,0 +1,43 @@
+// House rules that a reader cannot see at a glance: headers, and no uncontrolled nondeterminism.
+
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const SRC = join(ROOT, 'src');
+
+function sourceFiles(folder: string): string[] {
+  return readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name);
+    if (statSync(path).isDirectory()) return sourceFiles(path);
+    return name.endsWith('.ts') ? [path] : [];
+  });
+}
+
+const files = sourceFiles(SRC).map((path) => ({
+  name: relative(SRC, path),
+  text: readFileSync(path, 'utf8'),
+}));
+const withoutComments = (text: string): string =>
+  text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '');
+
+describe('every source file', () => {
+  it('opens with a header that says what it is', () => {
+    expect(files.filter(({ text }) => !/^\/\/ \S.{20,}/.test(text)).map(({ name }) => name)).toEqual([]);
+  });
+
+  it('keeps clocks, promises and random numbers out of everything but cli and platform', () => {
+    const forbidden =
+      /\bMath\.random\b|\bDate\b|\bperformance\.|\bPromise\b|\basync\b|\bawait\b|\bset(Timeout|Interval|Immediate)\b|\bprocess\./;
+    const offenders = files
+      .filter(({ name }) => !name.startsWith('cli/') && !name.startsWith('platform/'))
+      .filter(({ text }) => forbidden.test(withoutComments(text)));
+    expect(offenders.map(({ name }) => name)).toEqual([]);
+  });
+
+  it('has no default export', () => {
+    const offenders = files.filter(({ text }) => /^export default/m.test(text));
+    expect(offenders.map(({ name }) => name)).toEqual([]);
+  });
+});

@@ -1,0 +1,13 @@
+// Loads src/ natively through tsx: vitest's own transform turns imports into getters, which makes hot loops ten
+// times slower.
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    execArgv: ['--import', 'tsx'],
+    server: { deps: { external: [/\/src\//] } },
+    testTimeout: 120_000,
+  },
+});

@@ -259,7 +259,7 @@ judge_amo:
     mv      ra, s10
     ret
 
-# --- bits: amoor sets and amoand clears a bit of the hart's own, in a word that all harts write ------------------------
+# --- bits: amoor sets and amoand clears a bit of the hart's own, in a word that all harts write -----------------------
 
 bits:
     la      t0, bits_word

@@ -1237,8 +1237,8 @@ clear_bits:                             # a0 = bits of the PTE at s2
     sfence.vma s1
     ret
 
-# touch(a0 = access, a1 = bits that it needs): performs it; afterwards the PTE has these bits more, and else is as it was.
-# a1 is kept.
+# touch(a0 = access, a1 = bits that it needs): performs it; afterwards the PTE has these bits too, and else is as it
+# was. Keeps a1.
 touch:
     addi    sp, sp, -48
     sd      ra, 0(sp)

@@ -17,11 +17,11 @@
 # verifies a page is mostly not the one that wrote it. A barrier ends each sweep. How many harts there are stands in the
 # device tree (in a1 at entry, counted by hart 0 before it writes anything).
 #
-# Memory: code at 0x80000000, one page for HTIF, one for what the harts share, then buffer_start..buffer_end. The device
-# tree must lie outside: the loader has some MiB of RAM left for it above the buffer.
+# Memory: code at 0x80000000, one page for HTIF, one for what the harts share, then buffer_start..buffer_end. RAM must
+# go on for a MiB or so behind it, where the device tree lies.
 #
 # Checks itself: fail code 2 + h: hart h read a wrong word; `bad_address`, `bad_expected` and `bad_found` tell which.
-# The least memory is two MiB more than the buffer. BUFFER_SIZE may be any number of pages.
+# BUFFER_SIZE may be any number of pages, PASSES up to 2^32; a pass of 64 MiB takes 68 million instructions.
 
     .option norelax                     # the GNU linker must not use gp, which nobody sets here
 

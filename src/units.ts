@@ -76,13 +76,22 @@ export const fromWords = (lo: number, hi: number): number => hi * 2 ** 32 + (lo 
 export const hex = (value: number): string =>
   `0x${(value < 0 ? BigInt.asUintN(64, BigInt(value)) : BigInt(value)).toString(16)}`;
 
-/** What only Umbra can cause: a broken invariant. The machine adds task, step and replay command (exit code 70). */
+/** What only Umbra can cause: a broken invariant. Exit code 70. */
 export class UmbraBug extends Error {
   override readonly name = 'UmbraBug';
-  readonly details: Readonly<Record<string, unknown>>;
+  #details: Readonly<Record<string, unknown>>;
   constructor(message: string, details: Readonly<Record<string, unknown>> = {}) {
     super(message);
-    this.details = details;
+    this.#details = details;
+  }
+
+  get details(): Readonly<Record<string, unknown>> {
+    return this.#details;
+  }
+
+  /** Adds what whoever threw could not know (scheduler: task and step; cli: the replay command); what it said stands. */
+  addDetails(details: Readonly<Record<string, unknown>>): void {
+    this.#details = { ...details, ...this.#details };
   }
 }
 

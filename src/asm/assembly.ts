@@ -50,8 +50,8 @@ export class Assembly implements Scope {
     this.previous = this.current;
   }
 
-  lookup(name: string): Sym {
-    return this.table.lookup(name);
+  lookup(name: string, index: number): Sym {
+    return this.table.lookup(name, index);
   }
 
   numericReference(text: string, index: number): Sym {

@@ -7,7 +7,7 @@ import { registerNumber } from '../hw/isa/index.ts';
 import { Fault } from './errors.ts';
 import { type Expression, evaluateConstant } from './expression.ts';
 import { describe, parseExpression, type Scope } from './expressionParser.ts';
-import { stringBytes, type Token, tokenize } from './tokens.ts';
+import { nextToken, stringBytes, type Token } from './tokens.ts';
 
 export class Cursor {
   /** Where the mnemonic or directive itself stands in the statement. */
@@ -16,13 +16,15 @@ export class Cursor {
   readonly operands: number;
   private readonly text: string;
   private readonly scope: Scope;
-  private list: readonly Token[] | undefined = undefined;
-  private position = 0;
+  /** Tokens that have been looked at; the text goes on at `at`. */
+  private readonly seen: Token[] = [];
+  private at: number;
 
   constructor(text: string, start: number, operands: number, scope: Scope) {
     this.text = text;
     this.start = start;
     this.operands = operands;
+    this.at = operands;
     this.scope = scope;
   }
 
@@ -31,18 +33,18 @@ export class Cursor {
     return this.text.slice(this.operands);
   }
 
-  private get tokens(): readonly Token[] {
-    this.list ??= tokenize(this.text, this.operands);
-    return this.list;
-  }
-
   peek(ahead = 0): Token {
-    return this.tokens[Math.min(this.position + ahead, this.tokens.length - 1)]!;
+    while (this.seen.length <= ahead) {
+      const token = nextToken(this.text, this.at);
+      this.seen.push(token);
+      this.at = token.end;
+    }
+    return this.seen[ahead]!;
   }
 
   next(): Token {
     const token = this.peek();
-    if (token.kind !== 'end') this.position++;
+    if (token.kind !== 'end') this.seen.shift();
     return token;
   }
 
@@ -67,7 +69,7 @@ export class Cursor {
   accept(text: string): boolean {
     const token = this.peek();
     if (token.kind !== 'punctuation' || token.text !== text) return false;
-    this.position++;
+    this.next();
     return true;
   }
 
@@ -96,7 +98,7 @@ export class Cursor {
 
   register(): number {
     const register = this.registerAhead() ?? this.expected('a register');
-    this.position++;
+    this.next();
     return register;
   }
 
@@ -104,7 +106,7 @@ export class Cursor {
   acceptBase(): number | undefined {
     if (this.peek().text !== '(' || this.peek(2).text !== ')') return undefined;
     const register = this.registerAhead(1);
-    if (register !== undefined) this.position += 3;
+    if (register !== undefined) this.seen.splice(0, 3);
     return register;
   }
 
@@ -137,7 +139,7 @@ export class Cursor {
   string(): Uint8Array {
     const token = this.peek();
     if (token.kind !== 'string') this.expected('a string');
-    this.position++;
+    this.next();
     return stringBytes(token.text, token.index + 1);
   }
 }

@@ -67,7 +67,7 @@ function fill(a: Assembly, c: Cursor): void {
 function repeatInteger(a: Assembly, count: number, width: number, value: bigint, index: number): void {
   const { current } = a;
   const at = current.size;
-  if (value === 0n) {
+  if (value === 0n || width === 0) {
     current.fill(count * width, 0, index);
     return;
   }

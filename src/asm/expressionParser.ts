@@ -20,8 +20,8 @@ import type { Token } from './tokens.ts';
 
 /** What names mean at the statement being assembled. */
 export interface Scope {
-  lookup(name: string): Sym;
   /** Throws Fault. */
+  lookup(name: string, index: number): Sym;
   numericReference(text: string, index: number): Sym;
   /** `.`: where the next byte goes. */
   here(): Expression;
@@ -82,7 +82,7 @@ function parsePrimary(reader: TokenReader, scope: Scope, depth: number): Express
     case 'local':
       return mention(scope.numericReference(token.text, token.index), token.index);
     case 'name':
-      return token.text === '.' ? scope.here() : mention(scope.lookup(token.text), token.index);
+      return token.text === '.' ? scope.here() : mention(scope.lookup(token.text, token.index), token.index);
     default:
       return parsePunctuation(token, reader, scope, depth);
   }

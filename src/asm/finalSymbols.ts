@@ -32,11 +32,13 @@ export function settleSymbols(a: Assembly, diagnostics: Diagnostics): void {
 /** Those of .local names come first, as from GNU as and ld. */
 function allocateCommons(a: Assembly, diagnostics: Diagnostics): void {
   const commons = [...a.commons.values()];
-  const isLocal = ({ name }: Common): boolean => a.table.attributesOf(name).binding === 'local';
+  const isLocal = ({ name }: Common): boolean => a.table.attributes.get(name)?.binding === 'local';
   for (const common of [...commons.filter(isLocal), ...commons.filter((one) => !isLocal(one))]) {
-    diagnostics.attempt(common.place.statement, () => a.allocate(common));
-    const attributes = a.table.attributesOf(common.name);
-    if (attributes.binding === 'unstated') attributes.binding = 'global';
+    diagnostics.attempt(common.place.statement, () => {
+      a.allocate(common);
+      const attributes = a.table.attributesOf(common.name, common.place.index);
+      if (attributes.binding === 'unstated') attributes.binding = 'global';
+    });
   }
 }
 

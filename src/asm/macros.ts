@@ -6,7 +6,7 @@
 import type { Cursor } from './cursor.ts';
 import { Fault } from './errors.ts';
 import type { Input } from './input.ts';
-import { MAX_STATEMENTS } from './limits.ts';
+import { MAX_ARGUMENTS, MAX_STATEMENTS } from './limits.ts';
 import { afterString, type Statement } from './source.ts';
 
 interface Parameter {
@@ -54,7 +54,7 @@ export class Macros {
     if (header === null) throw new Fault(c.operands, 'expected a name for the macro');
     const name = header[1]!;
     if (this.macros.has(name)) throw new Fault(c.operands, `macro '${name}' is already defined`);
-    const parameters = splitArguments(c.raw.slice(header[0].length)).map(({ text }) =>
+    const parameters = splitArguments(c.raw.slice(header[0].length), c.operands).map(({ text }) =>
       parseParameter(text, c),
     );
     if (parameters.slice(0, -1).some((p) => p.rest)) {
@@ -97,14 +97,14 @@ interface Argument {
 const OPERATOR = /[-+*/%&|^~!<>=(]/;
 
 /** Cuts arguments at commas, and at blanks that no operator adjoins; not in parentheses or strings. */
-function splitArguments(list: string): Argument[] {
+function splitArguments(list: string, index: number): Argument[] {
   const out: Argument[] = [];
   let start = 0;
   let depth = 0;
   let at = 0;
   const cut = (end: number, next: number): void => {
-    const text = list.slice(start, end);
-    out.push({ text: text.trim(), at: start });
+    if (out.length >= MAX_ARGUMENTS) throw new Fault(index, `more than ${MAX_ARGUMENTS} arguments`);
+    out.push({ text: list.slice(start, end).trim(), at: start });
     start = at = next;
   };
   while (at < list.length) {
@@ -151,7 +151,7 @@ function unquote(text: string): string {
 /** The values of a call's parameters, by name. */
 function bind(macro: Macro, c: Cursor): Map<string, string> {
   const values = new Map<string, string>();
-  const args = splitArguments(c.raw);
+  const args = splitArguments(c.raw, c.operands);
   let position = 0;
   for (const [i, { text, at }] of args.entries()) {
     const keyword = /^([A-Za-z_$][\w$]*)\s*=(?!=)\s*(.*)$/s.exec(text);
@@ -179,6 +179,9 @@ function bind(macro: Macro, c: Cursor): Map<string, string> {
 
 const REFERENCE = /\\(\(\)|@|[A-Za-z_$][\w$]*)/g;
 
+/** What a statement costs besides its text, in characters. */
+const STATEMENT_CHARGE = 16;
+
 /** The statements with their references replaced; what is no parameter stays as it is. */
 function substitute(
   body: readonly Statement[],
@@ -192,7 +195,7 @@ function substitute(
     const produced = text.replace(REFERENCE, (whole, key: string) =>
       key === '()' ? '' : (values.get(key) ?? whole),
     );
-    input.charge(produced.length, index);
+    input.charge(produced.length + STATEMENT_CHARGE, index);
     return { text: produced, line, column, expansion };
   });
 }
@@ -223,13 +226,20 @@ function repeat(c: Cursor, context: MacroContext): void {
   context.input.push(body, rounds, false, context.conditions, c.start);
 }
 
+function letters(text: string, c: Cursor): string[] {
+  const inside = unquote(text);
+  if (inside.length > MAX_ARGUMENTS) throw new Fault(c.operands, `more than ${MAX_ARGUMENTS} characters`);
+  return [...inside];
+}
+
 /** .irp name, values... and .irpc name, characters: the body once for each. */
 function iterate(word: '.irp' | '.irpc', c: Cursor, context: MacroContext): void {
   const body = collect(context.input, '.endr', c);
   const header = /^\s*([A-Za-z_$][\w$]*)\s*,?\s*/.exec(c.raw);
   if (header === null) throw new Fault(c.operands, 'expected a name');
   const rest = c.raw.slice(header[0].length).trim();
-  const values = word === '.irp' ? splitArguments(rest).map(({ text }) => unquote(text)) : [...unquote(rest)];
+  const values =
+    word === '.irp' ? splitArguments(rest, c.operands).map(({ text }) => unquote(text)) : letters(rest, c);
   const statements = (values.length === 0 ? [''] : values).flatMap((value) =>
     substitute(body, new Map([[header[1]!, value]]), word.slice(1), context, c.start),
   );

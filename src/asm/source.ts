@@ -3,6 +3,8 @@
 // First station of the assembler. Ends statements at line ends and `;`, blanks out `#`, `//` and `/* */` comments, and
 // leaves strings and character constants alone. Columns survive: text[i] of a statement stands at column + i of its line.
 
+import { MAX_STATEMENTS } from './limits.ts';
+
 export interface Statement {
   readonly text: string;
   /** The line that the text was written on, from 1. */
@@ -32,18 +34,22 @@ export interface SplitSource {
   readonly openComment: Place | null;
 }
 
-/** The statements of a source; blank ones are left out. */
+/** What ends a statement, or hides such a thing: comments, `;` and quotes. */
+const SPECIAL = /["';#]|\/[/*]/g;
+const ANY_SPECIAL = new RegExp(SPECIAL.source);
+
+/** The statements of a source; blank ones are left out, and those far beyond what input.ts lets through. */
 export function splitSource(source: string): SplitSource {
   const lines = source.split(/\r\n|\n|\r/);
   const statements: Statement[] = [];
   let comment: Place | null = null;
-  for (let i = 0; i < lines.length; i++) {
-    comment = splitLine(lines[i]!, i + 1, comment, statements);
+  for (const [i, line] of lines.entries()) {
+    if (statements.length > MAX_STATEMENTS) break;
+    if (comment !== null || ANY_SPECIAL.test(line)) comment = splitLine(line, i + 1, comment, statements);
+    else if (/\S/.test(line)) statements.push({ text: line, line: i + 1, column: 0, expansion: null });
   }
   return { statements, lines, openComment: comment };
 }
-
-const SPECIAL = /["';#]|\/[/*]/g;
 
 /** Cuts one line; `comment` is the block comment that it starts in. Returns the one that it ends in. */
 function splitLine(line: string, number: number, comment: Place | null, out: Statement[]): Place | null {
@@ -61,7 +67,7 @@ function splitLine(line: string, number: number, comment: Place | null, out: Sta
     if (/\S/.test(text)) out.push({ text, line: number, column: start, expansion: null });
     text = '';
   };
-  while (at < line.length) {
+  while (at < line.length && out.length <= MAX_STATEMENTS) {
     if (open !== null) {
       const close = line.indexOf('*/', at);
       blankTo(close === -1 ? line.length : close + 2);

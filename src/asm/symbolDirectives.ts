@@ -42,7 +42,8 @@ const binding =
   (value: Attributes['binding']): Directive =>
   (a, c) => {
     do {
-      const attributes = a.table.attributesOf(c.name('a symbol'));
+      const index = c.index;
+      const attributes = a.table.attributesOf(c.name('a symbol'), index);
       if (!(value === 'global' && attributes.binding === 'weak')) attributes.binding = value;
     } while (c.accept(','));
     c.end();
@@ -67,7 +68,7 @@ function type(a: Assembly, c: Cursor): void {
   const value = TYPES.get(word);
   if (value === undefined) throw new Fault(index, `unknown symbol type '${word}'`);
   c.end();
-  a.table.attributesOf(name).type = value;
+  a.table.attributesOf(name, c.start).type = value;
 }
 
 function size(a: Assembly, c: Cursor): void {
@@ -76,7 +77,7 @@ function size(a: Assembly, c: Cursor): void {
   const place = a.place(c.index);
   const expression = settled(c.expression());
   c.end();
-  a.table.attributesOf(name).size = { expression, place };
+  a.table.attributesOf(name, c.start).size = { expression, place };
 }
 
 /** name, size[, alignment]: zeros in .bss; .comm puts them behind everything else. */

@@ -3,8 +3,9 @@
 // Written by labels and symbol directives, read by the expression parser and, at the end, by layout.ts and elf.ts. A name that .set redefines gets a new Sym, so that expressions written
 // before keep the old value, as in GNU as; a mention before any definition means the first one.
 
-import { Fault } from './errors.ts';
+import { FatalFault, Fault } from './errors.ts';
 import { type Expression, Sym } from './expression.ts';
+import { MAX_SYMBOLS } from './limits.ts';
 import type { Place } from './source.ts';
 
 /** What directives say about a name, whichever Sym carries it. */
@@ -21,10 +22,11 @@ export class SymbolTable {
   /** How often each numeric label has been defined. */
   private readonly numeric = new Map<number, number>();
 
-  /** The symbol that the name means here, made undefined if it is new. */
-  lookup(name: string): Sym {
+  /** The symbol that the name means here, made undefined if it is new. Throws FatalFault. */
+  lookup(name: string, index: number): Sym {
     let symbol = this.symbols.get(name);
     if (symbol === undefined) {
+      checkRoom(this.symbols, index);
       symbol = new Sym(name);
       this.symbols.set(name, symbol);
     }
@@ -35,9 +37,10 @@ export class SymbolTable {
     return (this.symbols.get(name)?.definition ?? null) !== null;
   }
 
-  attributesOf(name: string): Attributes {
+  attributesOf(name: string, index: number): Attributes {
     let attributes = this.attributes.get(name);
     if (attributes === undefined) {
+      checkRoom(this.attributes, index);
       attributes = { binding: 'unstated', type: 'none', size: null };
       this.attributes.set(name, attributes);
     }
@@ -46,7 +49,7 @@ export class SymbolTable {
 
   /** Defines `name`, once for ever unless both definitions are redefinable. Throws Fault. */
   define(name: string, definition: Expression, redefinable: boolean, place: Place): void {
-    let symbol = this.lookup(name);
+    let symbol = this.lookup(name, place.index);
     if (symbol.definition !== null) {
       if (!(symbol.redefinable && redefinable)) {
         const before = symbol.definedAt === null ? '' : ` in line ${symbol.definedAt.statement.line}`;
@@ -71,10 +74,14 @@ export class SymbolTable {
   numericReference(text: string, index: number): Sym {
     const number = Number.parseInt(text, 10);
     const count = this.numeric.get(number) ?? 0;
-    if (text.endsWith('f')) return this.lookup(numericName(number, count + 1));
+    if (text.endsWith('f')) return this.lookup(numericName(number, count + 1), index);
     if (count === 0) throw new Fault(index, `no label ${number}: before this`);
-    return this.lookup(numericName(number, count));
+    return this.lookup(numericName(number, count), index);
   }
+}
+
+function checkRoom(map: ReadonlyMap<string, unknown>, index: number): void {
+  if (map.size >= MAX_SYMBOLS) throw new FatalFault(index, `more than ${MAX_SYMBOLS} symbols`);
 }
 
 /** A name that no source can spell. */

@@ -1,12 +1,12 @@
 // Tokens: cuts the operands of a statement into tokens.
 //
-// Called once per statement through cursor.ts. Numbers become 64-bit BigInts here and string escapes bytes; everything
+// Called by cursor.ts, one token at a time, so that a statement of any length takes little memory. Numbers become 64-bit BigInts here and string escapes bytes; everything
 // else is left to the parsers.
 
 import { Fault } from './errors.ts';
 import { afterCharacter, afterString } from './source.ts';
 
-/** `local` is a reference to a numeric label, such as 1b or 2f; `end` closes every list. */
+/** `local` is a reference to a numeric label, such as 1b or 2f. */
 export type TokenKind = 'name' | 'number' | 'local' | 'string' | 'punctuation' | 'end';
 
 export interface Token {
@@ -15,8 +15,9 @@ export interface Token {
   readonly text: string;
   /** Of a number or character constant. */
   readonly value: bigint;
-  /** Offset in the statement's text. */
+  /** Where it begins and ends in the statement's text. */
   readonly index: number;
+  readonly end: number;
 }
 
 const BLANK = /[ \t\f\v]*/y;
@@ -33,37 +34,35 @@ function matchAt(pattern: RegExp, text: string, at: number): string | undefined 
   return pattern.exec(text)?.[0];
 }
 
-/** The tokens of text[from..], closed by one of kind `end`. Throws Fault. */
-export function tokenize(text: string, from: number): Token[] {
-  const tokens: Token[] = [];
-  let at = from;
-  for (;;) {
-    at += matchAt(BLANK, text, at)!.length;
-    if (at >= text.length) break;
-    const token = tokenAt(text, at);
-    tokens.push(token.token);
-    at = token.next;
-  }
-  tokens.push({ kind: 'end', text: 'the end of the statement', value: 0n, index: at });
-  return tokens;
+/** The first token of text[from..]; at the end of the text one of kind `end`. Throws Fault. */
+export function nextToken(text: string, from: number): Token {
+  const at = afterBlanks(text, from);
+  if (at < text.length) return tokenAt(text, at);
+  return { kind: 'end', text: 'the end of the statement', value: 0n, index: at, end: at };
 }
 
-function tokenAt(text: string, at: number): { token: Token; next: number } {
-  const make = (kind: TokenKind, spelled: string, value = 0n, length = spelled.length) => ({
-    token: { kind, text: spelled, value, index: at },
-    next: at + length,
-  });
+function afterBlanks(text: string, at: number): number {
+  BLANK.lastIndex = at;
+  BLANK.test(text);
+  return BLANK.lastIndex;
+}
+
+function tokenAt(text: string, at: number): Token {
   const name = matchAt(NAME, text, at);
-  if (name !== undefined) return make('name', name);
+  if (name !== undefined) return token('name', name, at);
   const local = matchAt(LOCAL, text, at);
-  if (local !== undefined) return make('local', local);
+  if (local !== undefined) return token('local', local, at);
   const number = matchAt(NUMBER, text, at);
-  if (number !== undefined) return make('number', number, numberValue(number, at));
+  if (number !== undefined) return token('number', number, at, numberValue(number, at));
   const punctuation = matchAt(PUNCTUATION, text, at);
-  if (punctuation !== undefined) return make('punctuation', punctuation);
+  if (punctuation !== undefined) return token('punctuation', punctuation, at);
   if (text[at] === '"') return stringAt(text, at);
   if (text[at] === "'") return characterAt(text, at);
   throw new Fault(at, `unexpected character ${JSON.stringify(String.fromCodePoint(text.codePointAt(at)!))}`);
+}
+
+function token(kind: TokenKind, text: string, index: number, value = 0n): Token {
+  return { kind, text, value, index, end: index + text.length };
 }
 
 function numberValue(text: string, index: number): bigint {
@@ -78,28 +77,26 @@ function numberValue(text: string, index: number): bigint {
   return value;
 }
 
-function stringAt(text: string, at: number): { token: Token; next: number } {
-  const next = afterString(text, at);
-  if (next - at < 2 || text[next - 1] !== '"' || endsEscaped(text, at, next)) {
+function stringAt(text: string, at: number): Token {
+  const end = afterString(text, at);
+  if (end - at < 2 || text[end - 1] !== '"' || endsEscaped(text, at, end))
     throw new Fault(at, 'unterminated string');
-  }
-  return { token: { kind: 'string', text: text.slice(at + 1, next - 1), value: 0n, index: at }, next };
+  return { kind: 'string', text: text.slice(at + 1, end - 1), value: 0n, index: at, end };
 }
 
-/** True if the quote at next - 1 is the second character of an escape. */
-function endsEscaped(text: string, at: number, next: number): boolean {
+/** True if the quote at end - 1 is the second character of an escape. */
+function endsEscaped(text: string, at: number, end: number): boolean {
   let backslashes = 0;
-  while (next - 2 - backslashes > at && text[next - 2 - backslashes] === '\\') backslashes++;
+  while (end - 2 - backslashes > at && text[end - 2 - backslashes] === '\\') backslashes++;
   return backslashes % 2 === 1;
 }
 
-function characterAt(text: string, at: number): { token: Token; next: number } {
-  const next = afterCharacter(text, at);
-  const closed = next - at > 2 && text[next - 1] === "'" && (text[at + 1] !== '\\' || next - at > 3);
-  const inside = text.slice(at + 1, closed ? next - 1 : next);
-  const bytes = stringBytes(inside, at + 1);
+function characterAt(text: string, at: number): Token {
+  const end = afterCharacter(text, at);
+  const closed = end - at > 2 && text[end - 1] === "'" && (text[at + 1] !== '\\' || end - at > 3);
+  const bytes = stringBytes(text.slice(at + 1, closed ? end - 1 : end), at + 1);
   if (bytes.length !== 1) throw new Fault(at, 'a character constant must be one byte');
-  return { token: { kind: 'number', text: text.slice(at, next), value: BigInt(bytes[0]!), index: at }, next };
+  return { kind: 'number', text: text.slice(at, end), value: BigInt(bytes[0]!), index: at, end };
 }
 
 const ESCAPES: Readonly<Record<string, number>> = {

@@ -40,6 +40,8 @@ export class Kvm {
   readonly mmu: 'shadow' | 'tdp';
   readonly stats: VmStats = newVmStats();
   readonly vcpus: readonly Vcpu[];
+  /** The vCPU that ran last. */
+  lastInGuest: Vcpu | null = null;
   /** The subscription to the mm's notifiers, from createVm to destroyVm. */
   notifier: MmuNotifier | null = null;
 

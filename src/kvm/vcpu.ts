@@ -76,6 +76,9 @@ function* enterGuest(vcpu: Vcpu, budget: number): Steps<ExitReason | null> {
     vcpu.mode = VcpuMode.outsideGuest;
     return null;
   }
+  // Another hart may have stored to what this one reserved.
+  if (kvm.lastInGuest !== vcpu) hart.clearReservation();
+  kvm.lastInGuest = vcpu;
   kvm.trace.kvm_entry?.(vcpu.index, hart.pc);
   const before = hart.attempted;
   if (points.on) yield at.vcpu(vcpu.index);

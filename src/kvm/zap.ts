@@ -142,7 +142,7 @@ function* freeShadowPage(kvm: Kvm, sp: ShadowPage): Steps {
 }
 
 /** A vCPU lets go of a root (mmu_free_root_page): an invalid one goes with its last user. */
-export function* putRoot(kvm: Kvm, sp: ShadowPage, invalidList: ShadowPage[]): Steps {
+export function putRoot(kvm: Kvm, sp: ShadowPage, invalidList: ShadowPage[]): void {
   kvm.mmuLock.assertHeldWrite();
   sp.rootCount--;
   if (sp.rootCount === 0 && sp.invalid) invalidList.push(sp);

@@ -19,6 +19,7 @@ import { allocAnonPage } from './pageAlloc.ts';
 import { allocPte } from './pageTable.ts';
 import { findPte, maybeMkWrite, mkPte, PTE_SPECIAL, ptlOf, readPte, setPte } from './pte.ts';
 import { addNewAnonRmap } from './rmap.ts';
+import { doSwapPage } from './swapIn.ts';
 import type { Vma } from './vma.ts';
 
 /** handle_mm_fault(): `vma` contains `address` and permits the access. Answers VM_FAULT bits. */
@@ -32,7 +33,7 @@ export function* handleMmFault(vma: Vma, address: Hva, flags: number): Steps<num
     vmf.origPte = readPte(mm.host, vmf.ptep);
   }
   if (vmf.origPte === 0) return yield* doAnonymousPage(vmf);
-  if (!isPresent(vmf.origPte)) return VM_FAULT_SIGBUS;
+  if (!isPresent(vmf.origPte)) return yield* doSwapPage(vmf);
   return yield* handlePresentPte(vmf);
 }
 

@@ -14,12 +14,19 @@ import type { Pfn } from '../units.ts';
 import { AnonVmaTable } from './anonVma.ts';
 import { FolioLocks } from './folioLock.ts';
 import { FrameKind, Frames, PG_uptodate } from './frames.ts';
+import { Kswapd } from './kswapd.ts';
 import { type LockStrategy, SleepingLocks } from './lockStrategy.ts';
 import { Lruvec } from './lru.ts';
 import { Mm } from './mmStruct.ts';
+import { OomKiller } from './oom.ts';
 import { allocKernelPages } from './pageAlloc.ts';
+import { ReclaimThrottle } from './reclaimThrottle.ts';
+import { SwapInfo } from './swap.ts';
 import type { SwapDevice } from './swapDevice.ts';
+import { SwapIo } from './swapIo.ts';
+import { SwapReadahead } from './swapReadahead.ts';
 import { HostCpu } from './tlbFlush.ts';
+import { swapClusterMax } from './vmscan.ts';
 import { newVmstat } from './vmstat.ts';
 import { Zone } from './zone.ts';
 
@@ -46,6 +53,14 @@ export class Host {
   readonly anonVmas = new AnonVmaTable();
   readonly cpus: readonly HostCpu[];
   readonly vmstat = newVmstat();
+  readonly swap: SwapInfo | null;
+  readonly swapIo: SwapIo;
+  readonly readahead: SwapReadahead;
+  readonly throttle: ReclaimThrottle;
+  readonly kswapd: Kswapd;
+  readonly oomKiller: OomKiller;
+  /** How many folios reclaim takes at a time. */
+  readonly swapClusterMax: number;
   /** Everybody's page of zeros; never freed, never counted by rmap. */
   readonly zeroPfn: Pfn;
   /** By frame of a page table: its lock, made on first use. */
@@ -56,7 +71,7 @@ export class Host {
   readonly gup = { writable: false };
   #nextMmId = 1;
 
-  constructor({ memory, sched, trace, cpus }: HostOptions) {
+  constructor({ memory, sched, trace, swap, cpus }: HostOptions) {
     this.memory = memory;
     this.sched = sched;
     this.trace = trace;
@@ -69,6 +84,13 @@ export class Host {
     this.frames.flags[this.zeroPfn] = PG_uptodate;
     this.zone = new Zone(sched, memory, this.frames, (this.zeroPfn + 1) as Pfn);
     this.lruvec = new Lruvec(sched, this.frames);
+    this.swapClusterMax = swapClusterMax(this.zone.managedPages);
+    this.swap = swap === null ? null : new SwapInfo(sched, swap);
+    this.swapIo = new SwapIo(sched);
+    this.readahead = new SwapReadahead(this.zone.managedPages);
+    this.throttle = new ReclaimThrottle(sched, this.swapClusterMax);
+    this.kswapd = new Kswapd(sched);
+    this.oomKiller = new OomKiller(sched);
     this.cpus = Array.from({ length: cpus }, (_, index) => new HostCpu(index, new CpuTlb(memory)));
     this.pageTableLocks = new Array<Mutex | null>(memory.endPfn).fill(null);
   }
@@ -76,6 +98,9 @@ export class Host {
   /** Spawns the host's own threads. Once, before anything runs. */
   start(): void {
     for (const cpu of this.cpus) this.sched.spawn(`ipi/${cpu.index}`, cpu.handleIpis(this));
+    this.sched.spawn('swapio', this.swapIo.handleCompletions(this));
+    this.sched.spawn('kswapd0', this.kswapd.run(this));
+    this.sched.spawn('oom_reaper', this.oomKiller.run(this));
   }
 
   /** mm_alloc(): an empty address space with one user; null when out of memory. */

@@ -14,6 +14,7 @@ export { MAP_FIXED, MAP_FIXED_NOREPLACE, mmapAnonymous, PROT_EXEC, PROT_READ, PR
 export type { Mm, SwapReadError } from './mmStruct.ts';
 export { munmap } from './munmap.ts';
 export { allocKernelPages } from './pageAlloc.ts';
+export { reclaimSwapCache } from './swapCache.ts';
 export { MemorySwapDevice, type SwapDevice, type SwapRequest } from './swapDevice.ts';
 export { cmpxchgUser64, copyFromUser, copyToUser, readUser64 } from './userAccess.ts';
 export { userCompareExchange64, userFrame, userLoad64 } from './userStep.ts';

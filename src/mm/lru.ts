@@ -8,7 +8,7 @@
 
 import { at, LOCKS, Mutex, points, type Scheduler, type Steps } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
-import { type Frames, PG_active, PG_lru, PG_referenced, PG_workingset } from './frames.ts';
+import { type Frames, PG_active, PG_lru, PG_referenced } from './frames.ts';
 
 /** enum lru_list, as far as anonymous memory goes. */
 export const LRU_INACTIVE_ANON = 0;
@@ -94,18 +94,35 @@ export class Lruvec {
     this.#size[list]++;
   }
 
-  /** folio_add_lru(): the folio is not on a list yet. */
+  /** folio_add_lru(): the folio is not on a list yet; the caller has a reference. */
   *add(pfn: Pfn): Steps {
     yield* this.lock.lock();
-    yield* this.putbackLocked(pfn);
+    if (points.on) yield at.page(pfn);
+    this.#frames.set(pfn, PG_lru);
+    yield* this.#link(pfn);
     yield* this.lock.unlock();
   }
 
-  /** Sets PG_lru and links at the head of the list that PG_active names. */
-  *putbackLocked(pfn: Pfn): Steps {
+  /**
+   * One folio of move_folios_to_lru(): PG_lru first, so that whoever drops the last reference from now on waits for the
+   * lock. True when this was the last reference: the folio is on no list, and the caller frees it after unlocking.
+   */
+  *putbackLocked(pfn: Pfn): Steps<boolean> {
     this.lock.assertHeld();
     if (points.on) yield at.page(pfn);
     this.#frames.set(pfn, PG_lru);
+    if (points.on) yield at.page(pfn);
+    if (this.#frames.putTestZero(pfn)) {
+      this.#frames.clear(pfn, PG_lru | PG_active);
+      return true;
+    }
+    yield* this.#link(pfn);
+    return false;
+  }
+
+  /** At the head of the list that PG_active names. */
+  *#link(pfn: Pfn): Steps {
+    if (points.on) yield at.page(pfn);
     const list = this.listOf(pfn);
     if (points.on) yield at.lru(this.lock.id);
     this.addHead(pfn, list);
@@ -170,7 +187,4 @@ export class Lruvec {
     if (points.on) yield at.page(pfn);
     this.#frames.set(pfn, PG_lru);
   }
-
-  /** Flags that say where a folio stood; cleared when it starts anew. */
-  static readonly AGE_FLAGS = PG_active | PG_referenced | PG_workingset;
 }

@@ -5,16 +5,25 @@
 //
 // Locks: mmap_lock for read; MADV_DONTNEED only the VMA's lock if the range lies in one VMA.
 
+import { isPresent, PTE_A, PTE_BYTES } from '../hw/sv39/index.ts';
 import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { Errno, type Hva, pageAlignUp, pageOffset } from '../units.ts';
+import { Errno, type Hpa, type Hva, PAGE_SIZE, type Pfn, pageAlignUp, pageOffset } from '../units.ts';
+import { PG_activate, PG_active, PG_referenced, PG_workingset } from './frames.ts';
+import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
+import { walkPageRange } from './pagewalk.ts';
+import { normalPfn, ptepTestAndClearYoung, ptlOf, readPte } from './pte.ts';
+import { ScanControl } from './scanControl.ts';
+import { shrinkFolioList } from './shrinkFolioList.ts';
+import { flushTlbBatchedPending } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
+import { moveFoliosToLru } from './vmscan.ts';
 import { zapPageRange } from './zap.ts';
 
 /** Advice (include/uapi/asm-generic/mman-common.h). */
@@ -45,8 +54,8 @@ export function* madvise(mm: Mm, start: Hva, length: number, advice: number): St
   return holes || covered < end ? -Errno.ENOMEM : 0;
 }
 
-function madviseVma(vma: Vma, start: Hva, end: Hva, _advice: number): Steps {
-  return dontneed(vma, start, end);
+function madviseVma(vma: Vma, start: Hva, end: Hva, advice: number): Steps {
+  return advice === MADV_DONTNEED ? dontneed(vma, start, end) : coldOrPageout(vma, start, end, advice);
 }
 
 /** madvise_dontneed_single_vma() = zap_page_range_single(). */
@@ -61,4 +70,61 @@ function* dontneed(vma: Vma, start: Hva, end: Hva): Steps {
   yield* zapPageRange(gather, vma, start, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
   yield* gather.finish();
+}
+
+/** madvise_cold() and madvise_pageout(): table by table, so that pages are isolated in batches. */
+function* coldOrPageout(vma: Vma, start: Hva, end: Hva, advice: number): Steps {
+  const { mm } = vma;
+  const { host } = mm;
+  const gather = new MmuGather(mm);
+  const pageout = advice === MADV_PAGEOUT;
+  yield* walkPageRange(mm, start, end, function* (ptep, first, last) {
+    const isolated: Pfn[] = [];
+    const ptl = ptlOf(host, ptep);
+    yield* ptl.lock();
+    yield* flushTlbBatchedPending(mm);
+    for (let address = first, entry = ptep; address < last; ) {
+      const pfn = yield* coldPte(gather, entry, address, pageout);
+      if (pfn !== 0 && pageout && (yield* host.lruvec.isolate(pfn as Pfn))) isolated.push(pfn as Pfn);
+      else if (pfn !== 0 && !pageout && (yield* host.lruvec.deactivate(pfn as Pfn)))
+        host.vmstat.pgdeactivate++;
+      address = (address + PAGE_SIZE) as Hva;
+      entry = (entry + PTE_BYTES) as Hpa;
+    }
+    yield* ptl.unlock();
+    yield* reclaimPages(host, isolated);
+  });
+  yield* gather.finish();
+}
+
+/** One entry of madvise_cold_or_pageout_pte_range(): the folio, no longer young; 0 when it is not this mm's alone. */
+function* coldPte(gather: MmuGather, ptep: Hpa, address: Hva, pageout: boolean): Steps<number> {
+  const { host } = gather.mm;
+  const { frames } = host;
+  if (points.on) yield at.pte(ptep);
+  const pte = readPte(host, ptep);
+  const pfn = (isPresent(pte) ? normalPfn(pte) : 0) as Pfn;
+  if (pfn === 0) return 0;
+  if (points.on) yield at.page(pfn);
+  if (frames.maps(pfn) !== 1) return 0;
+  if (!pageout && (pte & PTE_A) !== 0) {
+    if (points.on) yield at.pte(ptep);
+    ptepTestAndClearYoung(host, ptep);
+    gather.noteEntry(address);
+  }
+  if (points.on) yield at.page(pfn);
+  frames.clear(pfn, PG_referenced | PG_activate);
+  if (frames.test(pfn, PG_active)) frames.set(pfn, PG_workingset);
+  return pfn;
+}
+
+/** reclaim_pages(): what cannot be freed now goes back on the LRU. */
+function* reclaimPages(host: Host, isolated: readonly Pfn[]): Steps {
+  if (isolated.length === 0) return;
+  const sc = new ScanControl(host, isolated.length, false);
+  host.lruvec.isolated += isolated.length;
+  const { kept } = yield* shrinkFolioList(host, isolated, sc, true);
+  yield* moveFoliosToLru(host, kept);
+  host.lruvec.isolated -= isolated.length;
+  host.throttle.wakeIsolated();
 }

@@ -1,33 +1,92 @@
 // The page allocator: who gets a frame, and what happens when there are none (mm/page_alloc.c).
 //
-// Faults, swap-in and the page tables of host and hypervisors allocate here.
+// Faults, swap-in and the page tables of host and hypervisors allocate here. Above the low watermark a frame is simply
+// taken; below it kswapd is woken; below the minimum the caller reclaims himself, and when that has no success the OOM
+// killer decides.
+//
+// Invariants: only a victim of the OOM killer takes frames below the minimum. Reclaim never comes here. May sleep.
 
-import type { Steps } from '../sched/index.ts';
+import { at, points, type Steps } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';
+import { tryToFreePages } from './directReclaim.ts';
 import { FrameKind } from './frames.ts';
 import type { Host } from './host.ts';
 import { accountKernelPages, type KernelUse, KIND_OF_USE } from './kernelPages.ts';
 import type { Mm } from './mmStruct.ts';
+import { MAX_RECLAIM_RETRIES } from './scanControl.ts';
+import { scheduleTimeout } from './timeout.ts';
+import { canReclaimAnon } from './vmscan.ts';
 import type { Order } from './zone.ts';
 
-function* allocPages(host: Host, order: Order, kind: FrameKind, _mm: Mm | null): Steps<number> {
+/** A jiffy in ns of virtual time: how long an allocator waits for the OOM killer. */
+const JIFFY = 4_000_000;
+
+/** alloc_page() for anonymous memory of `mm`: one reference, contents undefined; null when out of memory. */
+export function* allocAnonPage(host: Host, mm: Mm): Steps<Pfn | null> {
+  return ((yield* allocPages(host, 0, FrameKind.anon, mm)) || null) as Pfn | null;
+}
+
+/** A frame for a page that nobody has asked for: only if there are plenty. */
+export function* allocReadaheadPage(host: Host): Steps<Pfn | null> {
+  const { zone } = host;
+  return ((yield* getPageFromFreelist(host, 0, FrameKind.anon, zone.watermarks.high)) || null) as Pfn | null;
+}
+
+/** __get_free_pages(GFP_KERNEL | __GFP_ZERO): 1 << order contiguous, aligned frames; null when out of memory. */
+export function* allocKernelPages(host: Host, order: Order, use: KernelUse): Steps<Pfn | null> {
+  const kind = KIND_OF_USE[use];
+  const pfn = (yield* allocPages(host, order, kind, null)) as Pfn | 0;
+  if (pfn === 0) return null;
+  for (let i = 0; i < 1 << order; i++) {
+    const frame = (pfn + i) as Pfn;
+    if (points.on) yield at.page(frame);
+    host.memory.zero(frame);
+  }
+  accountKernelPages(host, kind, 1 << order);
+  return pfn;
+}
+
+/** __alloc_pages(): `mm` is the address space that the caller works for. 0 when out of memory. */
+function* allocPages(host: Host, order: Order, kind: FrameKind, mm: Mm | null): Steps<number> {
+  const pfn = yield* getPageFromFreelist(host, order, kind, host.zone.watermarks.low);
+  return pfn !== 0 ? pfn : yield* allocPagesSlowpath(host, order, kind, mm);
+}
+
+/** get_page_from_freelist(): a block if the zone stays above `mark`, else 0. */
+function* getPageFromFreelist(host: Host, order: Order, kind: FrameKind, mark: number): Steps<number> {
+  if (!host.zone.isAbove(mark, order)) return 0;
   const pfn = yield* host.zone.take(order, kind);
   if (pfn !== 0) host.vmstat.pgalloc_normal += 1 << order;
   return pfn;
 }
 
-/** alloc_page() for anonymous memory: one reference, contents undefined; null when out of memory. May sleep. */
-export function* allocAnonPage(host: Host, mm: Mm): Steps<Pfn | null> {
-  const pfn = yield* allocPages(host, 0, FrameKind.anon, mm);
-  return pfn === 0 ? null : (pfn as Pfn);
+/** __alloc_pages_slowpath(). */
+function* allocPagesSlowpath(host: Host, order: Order, kind: FrameKind, mm: Mm | null): Steps<number> {
+  const { zone, kswapd } = host;
+  let fruitless = 0;
+  for (let attempt = 0; ; attempt++) {
+    kswapd.wake(host, order);
+    const min = yield* getPageFromFreelist(host, order, kind, zone.watermarks.min);
+    if (min !== 0) return min;
+    // ALLOC_OOM: a victim may dig into the reserve, or fail, so that it can exit.
+    if (mm?.killed) return yield* getPageFromFreelist(host, order, kind, zone.watermarks.min >> 1);
+    const reclaimed = yield* tryToFreePages(host, order);
+    const pfn = yield* getPageFromFreelist(host, order, kind, zone.watermarks.min);
+    if (pfn !== 0) return pfn;
+    fruitless = reclaimed > 0 ? 0 : fruitless + 1;
+    // Frames enough, but no four together: without compaction there is no more to be done than this.
+    if (order > 0 && attempt >= MAX_RECLAIM_RETRIES) return 0;
+    if (shouldReclaimRetry(host, order, fruitless)) continue;
+    if (order > 0 || !host.oomKiller.outOfMemory(host)) return 0;
+    fruitless = 0;
+    yield* scheduleTimeout(host.sched, JIFFY);
+  }
 }
 
-/** __get_free_pages(GFP_KERNEL | __GFP_ZERO): null when out of memory. May sleep. */
-export function* allocKernelPages(host: Host, order: Order, use: KernelUse): Steps<Pfn | null> {
-  const kind = KIND_OF_USE[use];
-  const pfn = yield* allocPages(host, order, kind, null);
-  if (pfn === 0) return null;
-  for (let i = 0; i < 1 << order; i++) host.memory.zero((pfn + i) as Pfn);
-  accountKernelPages(host, kind, 1 << order);
-  return pfn as Pfn;
+/** should_reclaim_retry(): would it work if everything that can be reclaimed were? */
+function shouldReclaimRetry(host: Host, order: Order, fruitless: number): boolean {
+  const { zone, lruvec } = host;
+  if (fruitless > MAX_RECLAIM_RETRIES) return false;
+  const reclaimable = canReclaimAnon(host) ? lruvec.inactive + lruvec.active + lruvec.isolated : 0;
+  return zone.freePages + reclaimable - (1 << order) >= zone.watermarks.min;
 }

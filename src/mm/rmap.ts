@@ -1,17 +1,25 @@
-// Reverse mapping: from an anonymous folio to the PTEs that map it (mm/rmap.c).
+// Counting mappings, and finding them from the folio (mm/rmap.c).
+//
+// Faults add, zap removes; reclaim asks who used a folio (folio_referenced) and unmaps it (try_to_unmap). A folio names
+// its anon_vma; each VMA of that which covers the folio's index may have a PTE for it, which is looked up and locked.
+//
+// Invariant: mapcount is the number of present PTEs, except between the two steps of a task that holds the page table
+// lock. Locks: anon_vma->rwsem for read, then the page table lock; folio_referenced() gives up rather than wait.
 
-import { isPresent } from '../hw/sv39/index.ts';
+import { isPresent, ptePfn } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Hpa, type Hva, type Pfn } from '../units.ts';
+import type { AnonVma } from './anonVma.ts';
 import { PG_anon_exclusive, PG_swapbacked } from './frames.ts';
+import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
-import { ptepGetAndClear } from './pte.ts';
+import { findPte, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
 import { flushTlbPage } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
 
 /**
- * folio_add_new_anon_rmap(): the first mapping of a folio that nobody else can see. Under the page table lock, before
- * the PTE is set.
+ * folio_add_new_anon_rmap(): the first mapping of a folio since it was allocated. Under the page table lock, before the
+ * PTE is set; nobody else can map the folio now.
  */
 export function* addNewAnonRmap(vma: Vma, pfn: Pfn, address: Hva, exclusive: boolean): Steps {
   const { host } = vma.mm;
@@ -25,12 +33,27 @@ export function* addNewAnonRmap(vma: Vma, pfn: Pfn, address: Hva, exclusive: boo
   host.vmstat.nr_anon_pages++;
 }
 
-/** folio_remove_rmap_pte(): the PTE was cleared, under its lock; the caller drops its reference. */
+/** folio_add_anon_rmap_pte(): a folio from the swap cache, locked; one that was just read has no anon_vma yet. */
+export function* addAnonRmap(vma: Vma, pfn: Pfn, address: Hva, exclusive: boolean): Steps {
+  const { host } = vma.mm;
+  const { frames } = host;
+  if (frames.mapping[pfn] === 0) {
+    yield* addNewAnonRmap(vma, pfn, address, exclusive);
+    return;
+  }
+  if (points.on) yield at.page(pfn);
+  if (exclusive) frames.set(pfn, PG_anon_exclusive);
+  if (frames.mapcount[pfn]!++ === 0) host.vmstat.nr_anon_pages++;
+}
+
+/** folio_remove_rmap_pte(): the PTE was cleared, under its lock; the caller drops or keeps its reference. */
 export function* removeAnonRmap(vma: Vma, pfn: Pfn): Steps {
   const { host } = vma.mm;
   if (points.on) yield at.page(pfn);
   if (host.frames.maps(pfn) <= 0) bug('rmap removed twice', { pfn });
-  if (--host.frames.mapcount[pfn]! === 0) host.vmstat.nr_anon_pages--;
+  if (--host.frames.mapcount[pfn]! > 0) return;
+  host.frames.clear(pfn, PG_anon_exclusive);
+  host.vmstat.nr_anon_pages--;
 }
 
 /** ptep_clear_flush(): under the page table lock. Returns what the entry was, with the CPU's last A and D. */
@@ -39,4 +62,59 @@ export function* ptepClearFlush(mm: Mm, address: Hva, ptep: Hpa): Steps<number> 
   const pte = ptepGetAndClear(mm.host, ptep);
   if (isPresent(pte)) yield* flushTlbPage(mm, address);
   return pte;
+}
+
+/** folio_get_anon_vma(): of a mapped folio; null when it is not mapped (any more). */
+function* anonVmaOf(host: Host, pfn: Pfn): Steps<AnonVma | null> {
+  if (points.on) yield at.page(pfn);
+  if (host.frames.maps(pfn) === 0) return null;
+  return host.anonVmas.byId.get(host.frames.mapping[pfn]!) ?? null;
+}
+
+/** What a reverse mapping walk does with each VMA that may map the folio; false ends the walk. */
+export type RmapVisitor = (vma: Vma, address: Hva) => Steps<boolean>;
+
+/** rmap_walk(): waits for the anon_vma. */
+export function* rmapWalk(host: Host, pfn: Pfn, visit: RmapVisitor): Steps {
+  const anonVma = yield* anonVmaOf(host, pfn);
+  if (anonVma === null) return;
+  yield* host.locks.anonVmaLockRead(anonVma);
+  yield* visitVmas(host, pfn, anonVma, visit);
+  yield* host.locks.anonVmaUnlockRead(anonVma);
+}
+
+/** rmap_walk() with try_lock: false when the anon_vma is contended, and nothing was visited. */
+export function* rmapTryWalk(host: Host, pfn: Pfn, visit: RmapVisitor): Steps<boolean> {
+  const anonVma = yield* anonVmaOf(host, pfn);
+  if (anonVma === null) return true;
+  if (!(yield* host.locks.anonVmaTrylockRead(anonVma))) return false;
+  yield* visitVmas(host, pfn, anonVma, visit);
+  yield* host.locks.anonVmaUnlockRead(anonVma);
+  return true;
+}
+
+function* visitVmas(host: Host, pfn: Pfn, anonVma: AnonVma, visit: RmapVisitor): Steps {
+  if (points.on) yield at.page(pfn);
+  // The folio may have gone, and another with another anon_vma may have come, before the lock was ours.
+  if (host.frames.mapping[pfn] !== anonVma.id) return;
+  const index = host.frames.index[pfn]!;
+  if (points.on) yield at.list(anonVma.rwsem.id);
+  for (const vma of anonVma.vmas) {
+    const address = vma.addressOf(index);
+    if (address !== null && !(yield* visit(vma, address))) return;
+  }
+}
+
+/** page_vma_mapped_walk(): the PTE that maps the folio, with its table locked; or 0, with nothing locked. */
+export function* lockMappedPte(vma: Vma, pfn: Pfn, address: Hva): Steps<Hpa> {
+  const { host } = vma.mm;
+  const ptep = yield* findPte(vma.mm, address);
+  if (ptep === 0) return ptep;
+  const ptl = ptlOf(host, ptep);
+  yield* ptl.lock();
+  if (points.on) yield at.pte(ptep);
+  const pte = readPte(host, ptep);
+  if (isPresent(pte) && ptePfn(pte) === pfn) return ptep;
+  yield* ptl.unlock();
+  return 0 as Hpa;
 }

@@ -55,6 +55,8 @@ export function readVmstat(host: Host): Readonly<Record<string, number>> {
     nr_inactive_anon: host.lruvec.inactive,
     nr_active_anon: host.lruvec.active,
     nr_isolated_anon: host.lruvec.isolated,
+    nr_writeback: host.throttle.writebackInFlight,
+    nr_swapcached: host.swap?.cachedPages ?? 0,
 
     ...host.vmstat,
   };

@@ -39,6 +39,8 @@ export class Zone {
 
   // Under zone->lock.
   freePages = 0;
+  /** The most pages that were ever in use. */
+  peakPages = 0;
   readonly #next: Int32Array;
   readonly #prev: Int32Array;
   readonly #groupFree: Uint8Array;
@@ -101,6 +103,7 @@ export class Zone {
     this.#unlink(pfn);
     this.#groupFree[pfn >> 2]!--;
     this.freePages--;
+    this.#notePeak();
     return pfn;
   }
 
@@ -110,7 +113,12 @@ export class Zone {
     this.#unlink(pfn);
     this.#groupFree[pfn >> 2] = 0;
     this.freePages -= GROUP_FRAMES;
+    this.#notePeak();
     return pfn;
+  }
+
+  #notePeak(): void {
+    this.peakPages = Math.max(this.peakPages, this.managedPages - this.freePages);
   }
 
   #addFrame(pfn: number): void {

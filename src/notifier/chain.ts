@@ -5,15 +5,26 @@
 //
 // Invariants (reference rules 1-6, 20, 31): every successful start has exactly one end with the same range; after a
 // failed non-blockable start there is none; young is the OR over all clients and never stops early, except test_young.
-// Locks: start and end run under mmap_lock or an rmap lock, never under a PTE lock; the young and secondary-TLB calls
-// run under the PTE lock and must not sleep.
+// Locks: start and end run under mmap_lock or an rmap lock, never under one that a client may take in them; the young
+// and secondary-TLB calls run under the PTE lock and must not sleep.
 
-import { at, mightSleep, points, type Steps } from '../sched/index.ts';
+import { at, LOCKS, mightSleep, points, type Steps, type Task } from '../sched/index.ts';
 import { bug, Errno, type Hva } from '../units.ts';
 import type { MmuNotifier, MmuNotifierRange, NotifierMm, NotifierSubscriptions } from './subscriptions.ts';
 
 function subscriptionsOf(mm: NotifierMm): NotifierSubscriptions {
   return mm.notifierSubscriptions ?? bug('notifier chain called without subscriptions', { mm: mm.id });
+}
+
+/** Linux's __mmu_notifier_invalidate_range_start_map: a client's callback may take any lock from these ranks on. */
+function assertMayCallClients(task: Task): void {
+  for (const { lockClass } of task.held) {
+    if (lockClass.rank >= LOCKS.subscriptions_lock.rank)
+      bug('mmu_notifier range under a lock that a client may take', {
+        task: task.name,
+        holds: lockClass.name,
+      });
+  }
 }
 
 /** mmu_notifier_invalidate_range_start(): may sleep. Cannot fail. */
@@ -32,11 +43,13 @@ export function* mmuNotifierInvalidateRangeStartNonblock(range: MmuNotifierRange
 function* invalidateRangeStart(range: MmuNotifierRange): Steps<number> {
   const { mm, start, end, event, blockable } = range;
   const subscriptions = subscriptionsOf(mm);
-  const { srcu, trace } = mm.notifierEnvironment;
+  const { sched, srcu, trace } = mm.notifierEnvironment;
+  assertMayCallClients(sched.current);
+  mm.notifierEnvironment.stats.invalidate_range_start++;
   trace.invalidate_range_start?.(mm.id, start, end, event, Number(blockable));
   subscriptions.activeInvalidateRanges++;
   const index = yield* srcu.readLock();
-  if (points.on) yield at.list(mm.id);
+  if (points.on) yield at.list(subscriptions.lock.id);
   const list = subscriptions.list;
   let error = 0;
   for (const subscription of list) error = (yield* startOne(subscription, range)) || error;
@@ -76,17 +89,20 @@ function* endAll(list: readonly MmuNotifier[], range: MmuNotifierRange): Steps {
   }
 }
 
-/** mmu_notifier_invalidate_range_end(): once after each successful start, with the same range. */
+/** mmu_notifier_invalidate_range_end(): once after each successful start, with the same range. May sleep as start. */
 export function* mmuNotifierInvalidateRangeEnd(range: MmuNotifierRange): Steps {
   const { mm } = range;
   const subscriptions = subscriptionsOf(mm);
-  const { srcu, trace } = mm.notifierEnvironment;
+  const { sched, srcu, trace } = mm.notifierEnvironment;
+  assertMayCallClients(sched.current);
+  if (range.blockable) mightSleep(sched.current, 'mmu_notifier_invalidate_range_end');
   if (subscriptions.activeInvalidateRanges === 0) bug('invalidate_range_end without start', { mm: mm.id });
   const index = yield* srcu.readLock();
-  if (points.on) yield at.list(mm.id);
+  if (points.on) yield at.list(subscriptions.lock.id);
   yield* endAll(subscriptions.list, range);
   yield* srcu.readUnlock(index);
   subscriptions.activeInvalidateRanges--;
+  mm.notifierEnvironment.stats.invalidate_range_end++;
   trace.invalidate_range_end?.(mm.id, range.start, range.end, range.event);
 }
 
@@ -96,7 +112,7 @@ function* anyYoung(mm: NotifierMm, op: YoungOp, start: Hva, end: Hva): Steps<boo
   const subscriptions = subscriptionsOf(mm);
   const { srcu } = mm.notifierEnvironment;
   const index = yield* srcu.readLock();
-  if (points.on) yield at.list(mm.id);
+  if (points.on) yield at.list(subscriptions.lock.id);
   let young = false;
   for (const subscription of subscriptions.list) {
     const call = subscription.ops[op];
@@ -109,6 +125,7 @@ function* anyYoung(mm: NotifierMm, op: YoungOp, start: Hva, end: Hva): Steps<boo
 /** __mmu_notifier_clear_flush_young(): was [start, end) used through any secondary MMU? Clears, and flushes its TLB. */
 export function* mmuNotifierClearFlushYoung(mm: NotifierMm, start: Hva, end: Hva): Steps<boolean> {
   const young = yield* anyYoung(mm, 'clearFlushYoung', start, end);
+  mm.notifierEnvironment.stats.clear_flush_young++;
   mm.notifierEnvironment.trace.clear_flush_young?.(mm.id, start, end, Number(young));
   return young;
 }
@@ -116,6 +133,7 @@ export function* mmuNotifierClearFlushYoung(mm: NotifierMm, start: Hva, end: Hva
 /** __mmu_notifier_clear_young(): as clear_flush_young, but the secondary TLB may stay as it is. */
 export function* mmuNotifierClearYoung(mm: NotifierMm, start: Hva, end: Hva): Steps<boolean> {
   const young = yield* anyYoung(mm, 'clearYoung', start, end);
+  mm.notifierEnvironment.stats.clear_young++;
   mm.notifierEnvironment.trace.clear_young?.(mm.id, start, end, Number(young));
   return young;
 }
@@ -125,7 +143,7 @@ export function* mmuNotifierTestYoung(mm: NotifierMm, address: Hva): Steps<boole
   const subscriptions = subscriptionsOf(mm);
   const { srcu, trace } = mm.notifierEnvironment;
   const index = yield* srcu.readLock();
-  if (points.on) yield at.list(mm.id);
+  if (points.on) yield at.list(subscriptions.lock.id);
   let young = false;
   for (const subscription of subscriptions.list) {
     if (!subscription.ops.testYoung) continue;
@@ -133,6 +151,7 @@ export function* mmuNotifierTestYoung(mm: NotifierMm, address: Hva): Steps<boole
     if (young) break;
   }
   yield* srcu.readUnlock(index);
+  mm.notifierEnvironment.stats.test_young++;
   trace.test_young?.(mm.id, address, Number(young));
   return young;
 }
@@ -141,9 +160,10 @@ export function* mmuNotifierTestYoung(mm: NotifierMm, address: Hva): Steps<boole
 export function* mmuNotifierArchInvalidateSecondaryTlbs(mm: NotifierMm, start: Hva, end: Hva): Steps {
   const subscriptions = subscriptionsOf(mm);
   const { srcu, trace } = mm.notifierEnvironment;
+  mm.notifierEnvironment.stats.arch_invalidate_secondary_tlbs++;
   trace.invalidate_secondary_tlbs?.(mm.id, start, end);
   const index = yield* srcu.readLock();
-  if (points.on) yield at.list(mm.id);
+  if (points.on) yield at.list(subscriptions.lock.id);
   for (const subscription of subscriptions.list) {
     const call = subscription.ops.archInvalidateSecondaryTlbs;
     if (call) yield* call.call(subscription.ops, subscription, mm, start, end);

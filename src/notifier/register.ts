@@ -4,14 +4,15 @@
 // is open while the list grows. Unregistering is cheap: release, unlink, and wait in synchronize_srcu() for whoever may
 // still be inside a callback.
 //
-// Invariants: a subscription is unlinked only after its release was called (or the mm's release ran it); after
-// unregister has returned no callback runs and none will.
+// Invariants: `subscription.mm` is set from register until unregister returns; a subscription is unlinked only after its
+// release was called, by unregister or by the mm's release, whichever came first or both; after unregister has returned
+// no callback runs and none will.
 
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, Errno } from '../units.ts';
 import { type MmuNotifier, type NotifierMm, NotifierSubscriptions } from './subscriptions.ts';
 
-/** mmu_notifier_register(). Takes mmap_lock; may sleep. 0, -EINVAL, -ENOMEM or -EINTR. */
+/** mmu_notifier_register(). Takes mmap_lock; may sleep. 0; -EINVAL: see MmuNotifierOps; -EINTR: the task was killed. */
 export function* mmuNotifierRegister(subscription: MmuNotifier, mm: NotifierMm): Steps<number> {
   yield* mm.mmapWriteLock();
   const error = yield* mmuNotifierRegisterLocked(subscription, mm);
@@ -22,6 +23,8 @@ export function* mmuNotifierRegister(subscription: MmuNotifier, mm: NotifierMm):
 /** __mmu_notifier_register(): the caller holds mmap_lock for write and a reference in mm_users. */
 export function* mmuNotifierRegisterLocked(subscription: MmuNotifier, mm: NotifierMm): Steps<number> {
   if (mm.mmUsers <= 0) bug('mmu_notifier_register: mm_users is 0', { mm: mm.id });
+  if (subscription.mm !== null)
+    bug('mmu_notifier_register: registered already', { subscription: subscription.id });
   const { ops } = subscription;
   if (ops.archInvalidateSecondaryTlbs && (ops.invalidateRangeStart || ops.invalidateRangeEnd))
     return -Errno.EINVAL;
@@ -30,6 +33,7 @@ export function* mmuNotifierRegisterLocked(subscription: MmuNotifier, mm: Notifi
   mm.notifierSubscriptions ??= new NotifierSubscriptions(mm.notifierEnvironment);
   yield* link(mm.notifierSubscriptions, subscription, mm);
   yield* mm.dropAllLocks();
+  mm.notifierEnvironment.stats.register++;
   mm.notifierEnvironment.trace.register?.(mm.id, subscription.id);
   return 0;
 }
@@ -40,24 +44,29 @@ function* link(subscriptions: NotifierSubscriptions, subscription: MmuNotifier, 
   mm.grab();
   subscription.mm = mm;
   yield* subscriptions.lock.lock();
-  if (points.on) yield at.list(mm.id);
-  subscriptions.list = [subscription, ...subscriptions.list];
+  if (points.on) yield at.list(subscriptions.lock.id);
+  subscriptions.replaceListLocked([subscription, ...subscriptions.list]);
   yield* subscriptions.lock.unlock();
 }
 
-/** mmu_notifier_unregister(): may sleep; the caller must not hold a lock that a callback takes. */
+/**
+ * mmu_notifier_unregister(): once per register, also after the mm's release; may sleep, so no callback may call it, and
+ * the caller must not hold a lock that a callback takes.
+ */
 export function* mmuNotifierUnregister(subscription: MmuNotifier, mm: NotifierMm): Steps {
-  const subscriptions =
-    mm.notifierSubscriptions ?? bug('unregister from an mm without notifiers', { mm: mm.id });
+  const subscriptions = mm.notifierSubscriptions;
+  if (subscriptions === null || subscription.mm !== mm)
+    bug('mmu_notifier_unregister: not registered', { mm: mm.id, subscription: subscription.id });
   const { srcu, trace } = mm.notifierEnvironment;
   const index = yield* srcu.readLock();
-  if (points.on) yield at.list(mm.id);
+  if (points.on) yield at.list(subscriptions.lock.id);
   const stillLinked = subscriptions.list.includes(subscription);
   if (stillLinked && subscription.ops.release) yield* subscription.ops.release(subscription, mm);
   yield* srcu.readUnlock(index);
-  yield* unlink(subscriptions, mm, (other) => other !== subscription);
+  if (stillLinked) yield* unlink(subscriptions, (other) => other !== subscription);
   yield* srcu.synchronize();
   subscription.mm = null;
+  mm.notifierEnvironment.stats.unregister++;
   trace.unregister?.(mm.id, subscription.id);
   yield* mm.drop();
 }
@@ -70,31 +79,28 @@ export function* mmuNotifierRelease(mm: NotifierMm): Steps {
   const subscriptions = mm.notifierSubscriptions;
   if (subscriptions === null) return;
   const { srcu, trace } = mm.notifierEnvironment;
+  mm.notifierEnvironment.stats.release++;
   trace.release?.(mm.id);
   const index = yield* srcu.readLock();
-  if (points.on) yield at.list(mm.id);
+  if (points.on) yield at.list(subscriptions.lock.id);
   for (const subscription of subscriptions.list) {
     if (subscription.ops.release) yield* subscription.ops.release(subscription, mm);
   }
-  yield* unlink(subscriptions, mm, () => false);
+  yield* unlink(subscriptions, () => false);
   yield* srcu.readUnlock(index);
   yield* srcu.synchronize();
 }
 
-function* unlink(
-  subscriptions: NotifierSubscriptions,
-  mm: NotifierMm,
-  keeps: (s: MmuNotifier) => boolean,
-): Steps {
+function* unlink(subscriptions: NotifierSubscriptions, keeps: (other: MmuNotifier) => boolean): Steps {
   yield* subscriptions.lock.lock();
-  if (points.on) yield at.list(mm.id);
-  subscriptions.list = subscriptions.list.filter(keeps);
+  if (points.on) yield at.list(subscriptions.lock.id);
+  subscriptions.replaceListLocked(subscriptions.list.filter(keeps));
   yield* subscriptions.lock.unlock();
 }
 
-/** __mmu_notifier_subscriptions_destroy(): mmdrop of the last reference; nobody may be registered any more. */
+/** __mmu_notifier_subscriptions_destroy(): mmdrop of the last reference; no notifier and no open range is left. */
 export function mmuNotifierSubscriptionsDestroy(mm: NotifierMm): void {
   if (mm.notifierSubscriptions === null) return;
-  if (mm.notifierSubscriptions.list.length !== 0) bug('mm dropped with notifiers registered', { mm: mm.id });
+  if (!mm.notifierSubscriptions.isUnused) bug('mm dropped while notifiers are in use', { mm: mm.id });
   mm.notifierSubscriptions = null;
 }

@@ -7,7 +7,7 @@
 // is replaced, never edited, so that a walker under SRCU sees one consistent version.
 // Locks: `list` changes under `lock`; a new entry additionally needs mmap_lock for write and all rmap locks.
 
-import { LOCKS, Mutex, type Scheduler, Srcu, type Steps } from '../sched/index.ts';
+import { LOCKS, Mutex, points, type Scheduler, Srcu, type Steps } from '../sched/index.ts';
 import type { Tracepoints } from '../trace/index.ts';
 import type { Hva } from '../units.ts';
 
@@ -67,16 +67,31 @@ export class MmuNotifier {
   }
 }
 
+/** How often each entry point was called; statistics, nothing is decided by them. */
+export const newNotifierStats = () => ({
+  register: 0,
+  unregister: 0,
+  release: 0,
+  invalidate_range_start: 0,
+  invalidate_range_end: 0,
+  clear_flush_young: 0,
+  clear_young: 0,
+  test_young: 0,
+  arch_invalidate_secondary_tlbs: 0,
+});
+export type NotifierStats = ReturnType<typeof newNotifierStats>;
+
 /** What one host has once for all its mms: the scheduler, the tracepoints and the global SRCU domain. */
 export interface NotifierEnvironment {
   readonly sched: Scheduler;
   readonly trace: Tracepoints;
   /** One for all mms, as in Linux: an SRCU domain costs words per CPU. */
   readonly srcu: Srcu;
+  readonly stats: NotifierStats;
 }
 
 export function createNotifierEnvironment(sched: Scheduler, trace: Tracepoints): NotifierEnvironment {
-  return { sched, trace, srcu: new Srcu(sched, 'mmu_notifier srcu') };
+  return { sched, trace, srcu: new Srcu(sched, 'mmu_notifier srcu'), stats: newNotifierStats() };
 }
 
 /** What notifier/ needs of an mm; mm/ implements it. */
@@ -88,7 +103,7 @@ export interface NotifierMm {
   readonly mmUsers: number;
   /** mmgrab(): keeps the struct (mm_count). */
   grab(): void;
-  /** mmdrop(). */
+  /** mmdrop(); the last one calls mmuNotifierSubscriptionsDestroy(). */
   drop(): Steps;
   mmapWriteLock(): Steps;
   mmapWriteUnlock(): Steps;
@@ -100,12 +115,30 @@ export interface NotifierMm {
 /** struct mmu_notifier_subscriptions: the notifiers of one mm. */
 export class NotifierSubscriptions {
   readonly lock: Mutex;
-  // Changed under `lock`; read under SRCU.
-  list: readonly MmuNotifier[] = [];
-  /** Open start..end pairs; 0 whenever somebody registers. */
+  // Replaced under `lock`; read under SRCU.
+  #list: readonly MmuNotifier[] = [];
+  /** Open start..end pairs; 0 whenever somebody registers. A cross-check: nothing is decided by it. */
   activeInvalidateRanges = 0;
 
   constructor(environment: NotifierEnvironment) {
     this.lock = new Mutex(environment.sched, LOCKS.subscriptions_lock);
+  }
+
+  /** This version of the list, newest first. Preceded by at.list(lock.id). */
+  get list(): readonly MmuNotifier[] {
+    if (points.on) points.check('list', this.lock.id);
+    return this.#list;
+  }
+
+  /** Under `lock`. Preceded by at.list(lock.id). */
+  replaceListLocked(list: readonly MmuNotifier[]): void {
+    this.lock.assertHeld();
+    if (points.on) points.check('list', this.lock.id);
+    this.#list = list;
+  }
+
+  /** With the last reference to the mm gone there is nobody to be announced to. */
+  get isUnused(): boolean {
+    return this.#list.length === 0 && this.activeInvalidateRanges === 0;
   }
 }

@@ -15,6 +15,7 @@ export function sliceTimer(): () => boolean {
 }
 
 const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
+const SIGPIPE = 13;
 type HandledSignal = keyof typeof SIGNALS;
 
 /**
@@ -24,11 +25,12 @@ type HandledSignal = keyof typeof SIGNALS;
 export class Interrupt {
   readonly #controller = new AbortController();
   readonly #listeners = new Map<HandledSignal, () => void>();
-  #received: HandledSignal | null = null;
+  /** Number of the first signal; 0: none yet. */
+  #received = 0;
 
   constructor() {
     for (const name of Object.keys(SIGNALS) as HandledSignal[]) {
-      const listener = (): void => this.#take(name);
+      const listener = (): void => this.#take(SIGNALS[name]);
       this.#listeners.set(name, listener);
       process.on(name, listener);
     }
@@ -38,17 +40,18 @@ export class Interrupt {
     return this.#controller.signal;
   }
 
-  get received(): HandledSignal | null {
-    return this.#received;
+  get isAborted(): boolean {
+    return this.signal.aborted;
   }
 
-  /** As a shell reports it: 130 for Ctrl-C. */
+  /** As a shell reports a process that the signal ended: 130 for Ctrl-C. */
   get exitCode(): number {
-    return 128 + SIGNALS[this.#received ?? 'SIGINT'];
+    return 128 + this.#received;
   }
 
-  /** Ends the work for another reason than a signal, as when nobody reads the output any more. */
-  abort(): void {
+  /** Nobody reads the output any more: as good as a signal. */
+  abortByClosedPipe(): void {
+    this.#received = SIGPIPE;
     this.#controller.abort();
   }
 
@@ -57,9 +60,9 @@ export class Interrupt {
     for (const [name, listener] of this.#listeners) process.off(name, listener);
   }
 
-  #take(name: HandledSignal): void {
-    if (this.#received !== null) process.exit(this.exitCode);
-    this.#received = name;
+  #take(signal: number): void {
+    if (this.#received !== 0) process.exit(this.exitCode);
+    this.#received = signal;
     this.#controller.abort();
   }
 }

@@ -1,20 +1,19 @@
 // The swap device on a real file: mm submits pages, this writes and reads them, synchronously and with their errno.
 //
-// cli/ opens one before the machine is built. Every block is written once at the start, so that a full or unwritable
-// disk is an error then and not a lost page later. swapFilePath.ts decides which file may be used.
+// cli/ opens one before the machine is built. Its space is taken at the start (preallocate.ts), so that a full or
+// unwritable disk is an error then and not a lost page later. swapFilePath.ts decides which file may be used.
 //
 // Invariants: slot n stands at byte n * 4096; slot 0 is the header and never submitted; after `close`, or at the latest
 // when the process exits, the file is gone if it was created here.
 
-import { type write as fsWrite, readSync, write, writeSync } from 'node:fs';
-import { promisify } from 'node:util';
+import { readSync, writeSync } from 'node:fs';
 import type { SwapDevice, SwapRequest } from '../mm/index.ts';
 import { PAGE_SIZE } from '../units.ts';
-import { codeOf, errnoOf, FileError, fileError } from './fileError.ts';
+import { codeOf, errnoOf, fileError } from './fileError.ts';
+import { preallocate, writeFully } from './preallocate.ts';
 import { type OpenSwapFile, openNamed, openTemporary } from './swapFilePath.ts';
 import { swapHeader } from './swapHeader.ts';
 
-const CHUNK_BYTES = 2 ** 20;
 const EIO = 5;
 
 export interface SwapFileOptions {
@@ -22,16 +21,16 @@ export interface SwapFileOptions {
   readonly path: string | null;
   /** Size of the file: whole pages, at least two. */
   readonly bytes: number;
-  /** Aborted (by Ctrl-C) while the disk is being filled: openSwapFile rejects with its reason. */
+  /** Aborted (by Ctrl-C) while space is being taken: openSwapFile rejects with its reason. */
   readonly signal?: AbortSignal;
 }
 
-/** Opens and fills the file. Rejects with FileError. */
+/** Opens the file and takes its space. Rejects with FileError. */
 export async function openSwapFile(options: SwapFileOptions): Promise<SwapFile> {
   const file = options.path === null ? openTemporary() : openNamed(options.path);
   const device = new SwapFile(file, Math.floor(options.bytes / PAGE_SIZE));
   try {
-    await fill(file, device.slots, options.signal);
+    await prepare(file, device.slots, options.signal);
     return device;
   } catch (error) {
     device.close();
@@ -53,8 +52,8 @@ export class SwapFile implements SwapDevice {
 
   submit(request: SwapRequest): void {
     const position = request.slot * PAGE_SIZE;
-    const transfer = request.write ? writeFully : readFully;
-    request.done(transfer(this.#file.fd, request.memory, position));
+    const move = request.write ? writePage : readPage;
+    request.done(move(this.#file.fd, request.memory, position));
   }
 
   close(): void {
@@ -65,50 +64,31 @@ export class SwapFile implements SwapDevice {
   }
 }
 
-/** Header and zeros. In pieces, so that the event loop turns. */
-async function fill(file: OpenSwapFile, slots: number, signal?: AbortSignal): Promise<void> {
+/** The header goes first: what a killed run leaves behind must be known as ours. */
+async function prepare(file: OpenSwapFile, slots: number, signal?: AbortSignal): Promise<void> {
   try {
-    await writePiece(file.fd, swapHeader(slots), 0);
-    const zeros = new Uint8Array(CHUNK_BYTES);
-    const end = slots * PAGE_SIZE;
-    for (let at = PAGE_SIZE; at < end; at += CHUNK_BYTES) {
-      signal?.throwIfAborted();
-      await writePiece(file.fd, zeros.subarray(0, Math.min(CHUNK_BYTES, end - at)), at);
-    }
+    await writeFully(file.fd, swapHeader(slots), 0);
+    await preallocate(file.fd, PAGE_SIZE, slots * PAGE_SIZE, signal);
   } catch (error) {
     if (codeOf(error) === null) throw error;
     throw fileError(`cannot write ${slots * PAGE_SIZE} bytes of swap to ${file.name}`, error);
   }
 }
 
-const writeAsync: typeof fsWrite.__promisify__ = promisify(write);
-
-async function writePiece(fd: number, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await writeAsync(fd, bytes, done, bytes.length - done, position + done);
-    if (bytesWritten === 0) throw new FileError('the disk takes no more bytes');
-    done += bytesWritten;
-  }
-}
-
 /** 0, or the errno (positive). */
-function writeFully(fd: number, bytes: Uint8Array, position: number): number {
-  return transferFully(bytes.length, (done) =>
-    writeSync(fd, bytes, done, bytes.length - done, position + done),
-  );
+function writePage(fd: number, bytes: Uint8Array, position: number): number {
+  return transfer(bytes.length, (done) => writeSync(fd, bytes, done, bytes.length - done, position + done));
 }
 
 /** 0, or the errno (positive); EIO when the file has become too short. */
-function readFully(fd: number, bytes: Uint8Array, position: number): number {
-  return transferFully(bytes.length, (done) =>
-    readSync(fd, bytes, done, bytes.length - done, position + done),
-  );
+function readPage(fd: number, bytes: Uint8Array, position: number): number {
+  return transfer(bytes.length, (done) => readSync(fd, bytes, done, bytes.length - done, position + done));
 }
 
-function transferFully(length: number, transfer: (done: number) => number): number {
+function transfer(length: number, move: (done: number) => number): number {
   for (let done = 0; done < length; ) {
     try {
-      const moved = transfer(done);
+      const moved = move(done);
       if (moved === 0) return EIO;
       done += moved;
     } catch (error) {

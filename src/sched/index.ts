@@ -7,5 +7,15 @@ export { type Policy, randomPolicy, replayPolicy, runPolicy } from './policies.t
 export { Random } from './random.ts';
 export { Srcu } from './rcu.ts';
 export { type Idle, type Nanoseconds, Scheduler } from './scheduler.ts';
-export { BLOCKED, mightSleep, RESCHED, type Steps, type Stop, Task, type Yielded } from './task.ts';
+export {
+  type Awaited,
+  BLOCKED,
+  type HeldLock,
+  mightSleep,
+  RESCHED,
+  type Steps,
+  type Stop,
+  Task,
+  type Yielded,
+} from './task.ts';
 export { WaitQueue } from './wait.ts';

@@ -1,23 +1,28 @@
 // Locks: spinlock, mutex, rwlock and rwsem, checked against the lock order at each acquire.
 //
 // Who waits is queued first come, first served; a writer that waits holds back later readers, as Linux's rwsem does.
-// "Spinning" and "sleeping" differ in what the holder may do: a holder of a spinning lock must not sleep. Every acquire
-// and release is announced by a point.
+// "Spinning" and "sleeping" differ in what the holder may do: a holder of a spinning lock must not sleep. A release hands
+// the lock to the first waiter directly: nobody can barge in between. Every acquire and release is announced by a point.
 //
-// Invariants: `writer` and `readers` are never both set; a task holds a lock at most once; a release is by a holder.
+// Invariants: `writer` and `readers` are never both set; a task holds a lock at most once; a release is by a holder; a
+// lock that is free has no waiters.
 
 import { bug } from '../units.ts';
 import type { LockClass } from './lockOrder.ts';
 import { at, points } from './points.ts';
 import type { Scheduler } from './scheduler.ts';
-import { BLOCKED, type HeldLock, mightSleep, type Steps, type Task } from './task.ts';
+import { type Awaited, BLOCKED, type HeldLock, mightSleep, type Steps, type Task } from './task.ts';
+
+/** May `task`, which holds another lock of the same class, take `lock` as well? */
+function mayNest(task: Task, { lockClass }: HeldLock): boolean {
+  return task.held.some((held) => held.lockClass.name === lockClass.nestsUnder);
+}
 
 function checkOrder(task: Task, lock: HeldLock): void {
   const rank = lock.lockClass.rank;
   for (const held of task.held) {
     if (held.lockClass.rank < rank) continue;
-    if (held.lockClass === lock.lockClass && held.id !== lock.id && lock.lockClass.nests === 'all-locks')
-      continue;
+    if (held.lockClass === lock.lockClass && held.id !== lock.id && mayNest(task, lock)) continue;
     bug('lock order violated', {
       task: task.name,
       acquires: lock.lockClass.name,
@@ -27,11 +32,17 @@ function checkOrder(task: Task, lock: HeldLock): void {
   }
 }
 
-abstract class Lock implements HeldLock {
+interface Waiter {
+  readonly task: Task;
+  readonly exclusive: boolean;
+  granted: boolean;
+}
+
+abstract class Lock implements HeldLock, Awaited {
   readonly id: number;
   readonly lockClass: LockClass;
   protected readonly sched: Scheduler;
-  protected readonly waiters: { readonly task: Task; readonly exclusive: boolean }[] = [];
+  protected readonly waiters: Waiter[] = [];
 
   constructor(sched: Scheduler, lockClass: LockClass) {
     this.sched = sched;
@@ -57,14 +68,27 @@ abstract class Lock implements HeldLock {
     if (this.lockClass.kind === 'sleeping') mightSleep(task, this.lockClass.name);
   }
 
+  /** Returns once grant() has made the lock the task's; a wake-up for another reason does not count. */
   protected *wait(task: Task, exclusive: boolean): Steps {
-    this.waiters.push({ task, exclusive });
-    this.sched.block(this.lockClass.name);
-    yield BLOCKED;
+    const waiter: Waiter = { task, exclusive, granted: false };
+    this.waiters.push(waiter);
+    while (!waiter.granted) {
+      this.sched.block(this.lockClass.name, this);
+      yield BLOCKED;
+    }
+  }
+
+  protected grant(waiter: Waiter): void {
+    waiter.granted = true;
+    this.sched.wake(waiter.task);
   }
 
   isHeldBy(task: Task): boolean {
     return task.held.includes(this);
+  }
+
+  holders(): readonly Task[] {
+    return this.sched.tasks.filter((task) => this.isHeldBy(task));
   }
 
   /** Linux's lockdep_assert_held(): first line of a function whose name ends in Locked. */
@@ -74,7 +98,7 @@ abstract class Lock implements HeldLock {
   }
 }
 
-/** A spinlock or a mutex, by its class. The grant is direct: release hands the lock to the first waiter. */
+/** A spinlock or a mutex, by its class. */
 export class Mutex extends Lock {
   #owner: Task | null = null;
 
@@ -82,6 +106,7 @@ export class Mutex extends Lock {
     return this.#owner !== null;
   }
 
+  /** spin_lock() or mutex_lock(). */
   *lock(): Steps {
     const task = this.sched.current;
     this.before(task);
@@ -91,6 +116,7 @@ export class Mutex extends Lock {
     this.enter(task);
   }
 
+  /** spin_trylock() or mutex_trylock(): never waits, so it is legal anywhere and against the lock order. */
   *tryLock(): Steps<boolean> {
     if (points.on) yield at.lock(this);
     if (this.#owner !== null) return false;
@@ -105,15 +131,16 @@ export class Mutex extends Lock {
     this.leave(this.sched.current);
     const next = this.waiters.shift();
     this.#owner = next?.task ?? null;
-    if (next !== undefined) this.sched.wake(next.task);
+    if (next !== undefined) this.grant(next);
   }
 }
 
-/** A reader-writer lock or rwsem, by its class. */
+/** A reader-writer lock or rwsem, by its class. A reader that already holds it must not take it again. */
 export class RwLock extends Lock {
   #writer: Task | null = null;
   #readers = 0;
 
+  /** read_lock() or down_read(): queues behind a writer that waits. */
   *lockRead(): Steps {
     const task = this.sched.current;
     this.before(task);
@@ -123,6 +150,7 @@ export class RwLock extends Lock {
     this.enter(task);
   }
 
+  /** write_lock() or down_write(). */
   *lockWrite(): Steps {
     const task = this.sched.current;
     this.before(task);
@@ -132,6 +160,7 @@ export class RwLock extends Lock {
     this.enter(task);
   }
 
+  /** down_read_trylock(): false also when a writer waits. Legal anywhere and against the lock order. */
   *tryLockRead(): Steps<boolean> {
     if (points.on) yield at.lock(this);
     if (this.#writer !== null || this.waiters.length > 0) return false;
@@ -140,6 +169,7 @@ export class RwLock extends Lock {
     return true;
   }
 
+  /** By a reader or the writer; which of the two is known. */
   *unlock(): Steps {
     if (points.on) yield at.lock(this);
     const task = this.sched.current;
@@ -149,7 +179,7 @@ export class RwLock extends Lock {
     this.#grant();
   }
 
-  /** Linux's mmap_write_downgrade(). */
+  /** downgrade_write(): the writer becomes a reader, and the readers that wait ahead of the next writer come in. */
   *downgrade(): Steps {
     if (points.on) yield at.lock(this);
     if (this.#writer !== this.sched.current)
@@ -176,7 +206,7 @@ export class RwLock extends Lock {
       this.waiters.shift();
       if (next.exclusive) this.#writer = next.task;
       else this.#readers++;
-      this.sched.wake(next.task);
+      this.grant(next);
     }
   }
 }

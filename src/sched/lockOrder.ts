@@ -1,16 +1,17 @@
 // The lock order: one table that documents it, and that every acquire is checked against.
 //
-// A task may take a lock only if its rank is above the rank of every lock that it holds; locks of one class nest only
-// where the row says so. The order is Linux's (mm/rmap.c head comment, Documentation/virt/kvm/locking.rst): mmu_lock
-// is below the PTE lock because clear_flush_young is called under it. `line` names the cache line that the lock word
-// shares with the fields it is next to, for the virtual-time cost model.
+// A task may take a lock only if its rank is above the rank of every lock that it holds; several locks of one class are
+// held at once only under the lock that the row names, which makes their order irrelevant. The order is Linux's
+// (mm/rmap.c head comment, Documentation/virt/kvm/locking.rst): mmu_lock is below the PTE lock because
+// clear_flush_young is called under it. `line` names the cache line that the lock word shares with the fields it is
+// next to, for the virtual-time cost model.
 
 export interface LockClass {
   readonly name: string;
   readonly rank: number;
   readonly kind: 'sleeping' | 'spinning';
-  /** How several locks of this class may be held at once. */
-  readonly nests: 'never' | 'all-locks';
+  /** Name of the class under which several locks of this one may be held, in any order; null: never. */
+  readonly nestsUnder: string | null;
   readonly protects: string;
   readonly line: string;
 }
@@ -19,7 +20,7 @@ const sleeping = (rank: number, name: string, line: string, protects: string): L
   name,
   rank,
   kind: 'sleeping',
-  nests: 'never',
+  nestsUnder: null,
   protects,
   line,
 });
@@ -27,22 +28,32 @@ const spinning = (rank: number, name: string, line: string, protects: string): L
   ...sleeping(rank, name, line, protects),
   kind: 'spinning',
 });
-/** Locks that mm_take_all_locks() holds many of at once, under mm_all_locks_mutex. */
-const takenAll = (row: LockClass): LockClass => ({ ...row, nests: 'all-locks' });
+const nestsUnder = (guard: LockClass, row: LockClass): LockClass => ({ ...row, nestsUnder: guard.name });
+
+const mmapLock = sleeping(20, 'mm->mmap_lock', 'mm', 'the VMA tree; held for read by faults');
+/** Serialises mm_take_all_locks(), the only one who holds many rmap locks. */
+const mmAllLocksMutex = sleeping(
+  30,
+  'mm_all_locks_mutex',
+  'global',
+  'the right to hold many rmap locks at once',
+);
 
 export const LOCKS = {
   slots_lock: sleeping(10, 'kvm->slots_lock', 'kvm', 'the installing of memslots'),
-  mmap_lock: sleeping(20, 'mm->mmap_lock', 'mm', 'the VMA tree; held for read by faults'),
-  mm_all_locks_mutex: sleeping(
-    30,
-    'mm_all_locks_mutex',
-    'global',
-    'the right to hold many rmap locks at once',
+  mmap_lock: mmapLock,
+  mm_all_locks_mutex: mmAllLocksMutex,
+  vma_lock: nestsUnder(
+    mmapLock,
+    sleeping(40, 'vma->vm_lock', 'vma', 'one VMA against being unmapped during a fault'),
   ),
-  vma_lock: takenAll(sleeping(40, 'vma->vm_lock', 'vma', 'one VMA against being unmapped during a fault')),
   folio_lock: sleeping(50, 'folio lock (PG_locked)', 'page', 'swap-in, swap-out and unmapping of a folio'),
-  i_mmap_rwsem: takenAll(sleeping(60, 'mapping->i_mmap_rwsem', 'mapping', 'the VMAs that map a file')),
-  anon_vma_rwsem: takenAll(
+  i_mmap_rwsem: nestsUnder(
+    mmAllLocksMutex,
+    sleeping(60, 'mapping->i_mmap_rwsem', 'mapping', 'the VMAs that map a file'),
+  ),
+  anon_vma_rwsem: nestsUnder(
+    mmAllLocksMutex,
     sleeping(70, 'anon_vma->rwsem', 'anon_vma', 'the VMAs that may map an anonymous folio'),
   ),
   subscriptions_lock: spinning(

@@ -2,9 +2,11 @@
 //
 // Kernel code writes `if (points.on) yield at.pte(address)` directly before the access. Run mode leaves `points.on`
 // false, so a point costs one load and branch; exploration and the random policy set it, and then every accessor of
-// shared state asserts through `points.check` that the running task's last point named that kind and object.
+// shared state asserts through `points.check` that the running task's last stop was a point of that kind and object.
+// A point covers all accesses to its object up to the next stop; sleeping ends it.
 //
-// Invariant: the Point that `at` hands out is one reused object; whoever keeps it must copy it (the scheduler does).
+// Invariants: the Point that `at` hands out is one reused object; whoever keeps it must copy it (the scheduler does).
+// `points` speaks of the running task: between steps it is off, so that who inspects a stopped machine needs no point.
 
 import { bug } from '../units.ts';
 
@@ -49,13 +51,13 @@ export const at = {
   vcpu: (index: number): Point => point('vcpu', index),
 } as const;
 
-/** Process-wide: whether tasks stop at plain points, and the point that the running task was last resumed from. */
+/** Process-wide: whether the running task stops at plain points, and the point that it was resumed from. */
 export const points = {
   on: false,
   kind: 'lock' as PointKind,
   object: -1,
 
-  /** Called by accessors of shared state under `if (points.on)`. */
+  /** Called by accessors of shared state under `if (points.on)`. A bug unless the object was announced. */
   check(kind: PointKind, object: number): void {
     if (points.kind !== kind || points.object !== object) {
       bug('access to shared state without its point', {

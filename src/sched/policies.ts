@@ -1,8 +1,9 @@
-// Policies: who runs next. A policy sees the runnable tasks (the one that just stopped at a point comes first) and
-// answers an index; everything else composes from that.
+// Policies: who runs next. A policy sees the runnable tasks and answers an index; everything else composes from that.
 //
-// `run` never stops at plain points. The random policy stops at each and switches with a seeded generator; a recorded
-// schedule is the list of indices that were picked, and `replay` answers them again.
+// The task that just stopped at a point comes first, the others in the order in which they became runnable or last ran;
+// answering 0 each time therefore never pre-empts. `run` never stops at plain points and switches by its seed where tasks
+// block or give the CPU away. The random policy stops at each point; a recorded schedule is the list of indices that
+// were picked, and `replay` answers them again.
 
 import { bug } from '../units.ts';
 import { Random } from './random.ts';
@@ -10,12 +11,15 @@ import type { Task } from './task.ts';
 
 export interface Policy {
   readonly stopsAtPoints: boolean;
-  /** Index into `runnable`, which holds at least two tasks. */
+  /** Index into `runnable`, which holds at least two tasks; with one the policy is not asked. Must not keep the array. */
   pick(runnable: readonly Task[]): number;
 }
 
-/** Run mode: round robin among tasks that block or give the CPU away. */
-export const runPolicy = (): Policy => ({ stopsAtPoints: false, pick: () => 0 });
+/** Run mode: tasks switch only where they block or give the CPU away, to one that the seed picks. */
+export function runPolicy(seed = 1): Policy {
+  const random = new Random(seed);
+  return { stopsAtPoints: false, pick: (runnable) => random.below(runnable.length) };
+}
 
 /** Uniform choice at every point, from a seed. `picks` is the schedule, for `replayPolicy`. */
 export function randomPolicy(seed: number): Policy & { readonly picks: number[] } {

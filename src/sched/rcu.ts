@@ -1,23 +1,26 @@
 // RCU and SRCU with real reader counts: synchronize() really waits for the readers that were inside when it began.
 //
-// One implementation, two contexts: an SRCU reader may sleep, an RCU reader may not. As in Linux's SRCU there are two
-// counters; synchronize() flips the index and waits for the old one to drain, once for each index so that a reader
-// who read the index just before the flip is waited for too.
+// One implementation, two contexts: an SRCU reader may sleep, an RCU reader may not. As in Linux's SRCU readers are
+// counted under one of two indices; a grace period flips the index and waits for the old one to drain. Linux must look
+// at both, since its readers fetch the index and count themselves in two steps; here entering is one step, so that the
+// side which is not current is empty outside grace periods and a grace period waits for no reader that came after it.
 //
-// Invariant: counts[0] + counts[1] is the number of readers inside. Lock: grace periods of one domain are serial.
+// Invariant: outside a grace period all readers are under the current index. Lock: the grace periods of one domain are
+// serial.
 
 import { bug } from '../units.ts';
 import { at, points } from './points.ts';
 import type { Scheduler } from './scheduler.ts';
-import { mightSleep, type Steps } from './task.ts';
+import { type Awaited, mightSleep, type Steps, type Task } from './task.ts';
 import { WaitQueue } from './wait.ts';
 
-export class Srcu {
+export class Srcu implements Awaited {
   readonly id: number;
   readonly #sched: Scheduler;
   readonly #name: string;
   readonly #readersMaySleep: boolean;
-  readonly #counts: [number, number] = [0, 0];
+  /** The tasks inside, by index; a task that nests its sections is there once for each. */
+  readonly #inside: readonly [Task[], Task[]] = [[], []];
   readonly #drained: WaitQueue;
   readonly #idle: WaitQueue;
   #index: 0 | 1 = 0;
@@ -28,43 +31,60 @@ export class Srcu {
     this.#name = name;
     this.#readersMaySleep = readersMaySleep;
     this.id = sched.lockId();
-    this.#drained = new WaitQueue(sched, `${name}: readers`);
-    this.#idle = new WaitQueue(sched, `${name}: grace period`);
+    this.#drained = new WaitQueue(sched, `${name}: readers`, this);
+    this.#idle = new WaitQueue(sched, `${name}: grace period`, this);
   }
 
+  /** Read sections open now. */
   get readers(): number {
-    return this.#counts[0] + this.#counts[1];
+    return this.#inside[0].length + this.#inside[1].length;
+  }
+
+  holders(): readonly Task[] {
+    return [...new Set(this.#inside.flat())];
   }
 
   /** Returns the index that readUnlock() wants back. */
   *readLock(): Steps<0 | 1> {
     if (points.on) yield at.lock(this);
-    const index = this.#index;
-    this.#counts[index]++;
-    if (!this.#readersMaySleep) this.#sched.current.rcuDepth++;
-    return index;
+    const task = this.#sched.current;
+    this.#inside[this.#index].push(task);
+    this.#countSection(task, 1);
+    return this.#index;
   }
 
+  /** By the task that entered. */
   *readUnlock(index: 0 | 1): Steps {
     if (points.on) yield at.lock(this);
-    if (this.#counts[index] === 0) bug(`${this.#name}: unlock without lock`);
-    this.#counts[index]--;
-    if (!this.#readersMaySleep) this.#sched.current.rcuDepth--;
-    if (this.#counts[index] === 0) this.#drained.wakeAll();
+    const task = this.#sched.current;
+    const inside = this.#inside[index];
+    const entry = inside.lastIndexOf(task);
+    if (entry < 0) bug(`${this.#name}: unlock without lock`, { task: task.name, index });
+    inside.splice(entry, 1);
+    this.#countSection(task, -1);
+    if (inside.length === 0) this.#drained.wakeAll();
   }
 
-  /** Returns after every reader that was inside at the call has left. Must not be called by a reader. */
+  /**
+   * Returns after every reader that was inside when the grace period began has left; later readers do not hold it up.
+   * A reader of the same domain must not call it.
+   */
   *synchronize(): Steps {
-    mightSleep(this.#sched.current, `synchronize: ${this.#name}`);
+    const task = this.#sched.current;
+    mightSleep(task, `synchronize: ${this.#name}`);
+    if (this.#inside.some((readers) => readers.includes(task)))
+      bug(`${this.#name}: synchronize inside a read section`, { task: task.name });
     yield* this.#idle.until(() => !this.#busy);
     this.#busy = true;
-    for (let pass = 0; pass < 2; pass++) {
-      if (points.on) yield at.lock(this);
-      const old = this.#index;
-      this.#index = old === 0 ? 1 : 0;
-      yield* this.#drained.until(() => this.#counts[old] === 0);
-    }
+    const old = this.#index;
+    this.#index = old === 0 ? 1 : 0;
+    yield* this.#drained.until(() => this.#inside[old].length === 0);
     this.#busy = false;
     this.#idle.wakeAll();
+  }
+
+  #countSection(task: Task, by: 1 | -1): void {
+    if (this.#readersMaySleep) task.srcuDepth += by;
+    else task.rcuDepth += by;
   }
 }

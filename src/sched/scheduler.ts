@@ -4,13 +4,15 @@
 // task stops; in run mode that is only when it blocks or gives the CPU away, so that exploration and running execute
 // the very same code.
 //
-// Invariants: `current` is null between steps; virtual time never runs backwards; events of equal time are delivered
-// in the order in which they were scheduled.
+// Invariants: `current` is null and points are off between steps; a task is in `tasks` from spawn until it ends or
+// throws; it is in #runnable exactly while its state is 'runnable' and it does not run; virtual time never runs
+// backwards; events of equal time are delivered in the order in which they were scheduled.
 
-import { bug } from '../units.ts';
+import { bug, UmbraBug } from '../units.ts';
+import { describeBlocked } from './blocked.ts';
 import { points } from './points.ts';
 import type { Policy } from './policies.ts';
-import { type Steps, Task, type Yielded } from './task.ts';
+import { type Awaited, NO_POINT, type Steps, Task, type Yielded } from './task.ts';
 
 /** Virtual time in nanoseconds since the machine was built. */
 export type Nanoseconds = number;
@@ -21,13 +23,14 @@ interface TimedEvent {
   readonly deliver: () => void;
 }
 
+/** Why run() returned: its condition holds, or no task can run any more and no event is due. */
 export type Idle = 'deadlock' | 'idle';
 
 export class Scheduler {
   readonly #policy: Policy;
   readonly #runnable: Task[] = [];
   readonly #events: TimedEvent[] = [];
-  readonly tasks: Task[] = [];
+  readonly #tasks: Task[] = [];
   #nextId = 1;
   #nextOrder = 0;
   #nextLockId = 1;
@@ -39,7 +42,11 @@ export class Scheduler {
 
   constructor(policy: Policy) {
     this.#policy = policy;
-    points.on = policy.stopsAtPoints;
+  }
+
+  /** The tasks that have not ended, in the order in which they were spawned. */
+  get tasks(): readonly Task[] {
+    return this.#tasks;
   }
 
   /** The running task (Linux's `current`). */
@@ -47,37 +54,49 @@ export class Scheduler {
     return this.#current ?? bug('no task is running');
   }
 
+  /** Id of the running task, 0 between steps. */
   get currentId(): number {
     return this.#current === null ? 0 : this.#current.id;
   }
 
+  /** A fresh id for an object that a point can name; unique on this scheduler, above 0. */
   lockId(): number {
     return this.#nextLockId++;
   }
 
+  /** A new task on host CPU `cpu`, runnable, last in the queue. */
   spawn(name: string, body: Steps, cpu = 0): Task {
     const task = new Task(this.#nextId++, name, body, cpu);
-    this.tasks.push(task);
+    this.#tasks.push(task);
     this.#runnable.push(task);
     return task;
   }
 
-  /** Marks the running task blocked; it must yield BLOCKED next. */
-  block(waitingFor: string): void {
+  /** Marks the running task blocked; it must yield BLOCKED next, and check afterwards what it was woken for. */
+  block(waitingFor: string, awaited: Awaited | null = null): void {
     const task = this.current;
     task.state = 'blocked';
     task.waitingFor = waitingFor;
+    task.awaited = awaited;
   }
 
+  /** Makes a blocked task runnable, last in the queue; nothing to do for any other. May be called between steps. */
   wake(task: Task): void {
     if (task.state !== 'blocked') return;
     task.state = 'runnable';
     task.waitingFor = '';
+    task.awaited = null;
     this.#runnable.push(task);
   }
 
-  /** Delivers `deliver` once virtual time has reached now + delay; it runs between steps and must not block. */
+  /** One line for each blocked task: what it waits for, held by whom, and what it holds. */
+  describeBlocked(): string[] {
+    return describeBlocked(this.#tasks);
+  }
+
+  /** Calls `deliver` once virtual time has reached now + delay; it runs between steps and must not block. */
   after(delay: Nanoseconds, deliver: () => void): void {
+    if (!(delay >= 0)) bug('event scheduled in the past', { delay });
     const event = { time: this.now + delay, order: this.#nextOrder++, deliver };
     let index = this.#events.length;
     while (index > 0 && isAfter(this.#events[index - 1]!, event)) index--;
@@ -91,22 +110,21 @@ export class Scheduler {
 
   /** Time that the running task spent; due events are delivered before the next step. */
   spend(duration: Nanoseconds): void {
+    if (!(duration >= 0)) bug('virtual time runs backwards', { duration });
     this.now += duration;
   }
 
   /**
-   * Runs tasks until `until()` holds, checked between steps. Returns 'idle' when it holds, 'deadlock' when nothing can
-   * run any more although tasks are blocked (or none are left).
+   * Runs tasks until `until()` holds, checked between steps: 'idle'. Answers 'deadlock' when no task is runnable and no
+   * event is pending, be it that all tasks are blocked (describeBlocked) or that none are left. An error thrown by a
+   * task ends the run; a bug carries the task's name and the step.
    */
   run(until: () => boolean): Idle {
     while (!until()) {
       this.#deliverDue();
       const task = this.#pick();
-      if (task === null) {
-        if (!this.#skipToEvent()) return 'deadlock';
-        continue;
-      }
-      this.#step(task);
+      if (task !== null) this.#step(task);
+      else if (!this.#skipToEvent()) return 'deadlock';
     }
     return 'idle';
   }
@@ -122,34 +140,49 @@ export class Scheduler {
   #step(task: Task): void {
     this.steps++;
     this.#current = task;
+    points.on = this.#policy.stopsAtPoints;
     points.kind = task.pointKind;
     points.object = task.pointObject;
-    const result = task.body.next();
-    this.#current = null;
-    if (result.done) this.#finish(task);
-    else this.#requeue(task, result.value);
+    try {
+      const result = task.body.next();
+      if (result.done) this.#finish(task);
+      else this.#requeue(task, result.value);
+    } catch (error) {
+      if (error instanceof UmbraBug) error.addDetails({ task: task.name, step: this.steps });
+      this.#forget(task);
+      throw error;
+    } finally {
+      this.#current = null;
+      points.on = false;
+    }
   }
 
   #requeue(task: Task, yielded: Yielded): void {
-    if (yielded.type === 'blocked') {
-      // A wake between block() and this yield has already queued the task again.
-      return;
-    }
     if (yielded.type === 'point') {
       task.pointKind = yielded.kind;
       task.pointObject = yielded.object;
       this.#runnable.unshift(task);
-      return;
+    } else {
+      task.pointObject = NO_POINT;
+      if (yielded.type === 'resched') this.#runnable.push(task);
     }
-    this.#runnable.push(task);
+    // block() and BLOCKED come in pairs; whoever was woken in between is queued already.
+    if ((task.state === 'runnable') !== this.#runnable.includes(task))
+      bug('block() and BLOCKED must come in pairs', { state: task.state, stop: yielded.type });
   }
 
   #finish(task: Task): void {
+    this.#forget(task);
+    if (task.held.length > 0)
+      bug('task ended with locks held', { held: task.held.map(({ lockClass }) => lockClass.name) });
+    if (task.rcuDepth + task.srcuDepth + task.nonBlockableDepth > 0)
+      bug('task ended inside a read or non-blockable section');
+  }
+
+  #forget(task: Task): void {
     task.state = 'done';
-    this.tasks.splice(this.tasks.indexOf(task), 1);
-    if (task.held.length > 0) {
-      bug('task ended with locks held', { task: task.name, held: task.held.map((l) => l.lockClass.name) });
-    }
+    const index = this.#tasks.indexOf(task);
+    if (index >= 0) this.#tasks.splice(index, 1);
   }
 
   #deliverDue(): void {

@@ -4,7 +4,7 @@
 // CPU away). `yield*` at a call site is therefore the might_sleep annotation.
 //
 // Invariant: a task that holds a spinning lock, is inside an RCU read section or a non-blockable section never stops
-// to sleep; `mightSleep` checks it.
+// to sleep; `mightSleep` checks it. Waiting for a spinning lock or for another CPU's acknowledgement is not sleeping.
 
 import { bug } from '../units.ts';
 import type { LockClass } from './lockOrder.ts';
@@ -14,7 +14,9 @@ import type { Point, PointKind } from './points.ts';
 export interface Stop {
   readonly type: 'blocked' | 'resched';
 }
+/** Yielded directly after Scheduler.block(): the task runs again once somebody has woken it. */
 export const BLOCKED: Stop = { type: 'blocked' };
+/** Linux's cond_resched(): the task stays runnable and goes to the end of the queue. */
 export const RESCHED: Stop = { type: 'resched' };
 
 export type Yielded = Point | Stop;
@@ -26,7 +28,17 @@ export interface HeldLock {
   readonly lockClass: LockClass;
 }
 
+/** What a task can wait for. */
+export interface Awaited {
+  readonly id: number;
+  /** The tasks that could end the wait, as far as they are known; for the deadlock report. */
+  holders(): readonly Task[];
+}
+
 export type TaskState = 'runnable' | 'blocked' | 'done';
+
+/** The point of a task that stands before none. */
+export const NO_POINT = -1;
 
 export class Task {
   readonly id: number;
@@ -37,13 +49,19 @@ export class Task {
   state: TaskState = 'runnable';
   /** What it waits for, in words, while blocked. */
   waitingFor = '';
-  /** The point it stands before; copied from the reused Point. */
+  awaited: Awaited | null = null;
+  /** The point it stands before, copied from the reused Point; NO_POINT after any other stop. */
   pointKind: PointKind = 'lock';
-  pointObject = -1;
+  pointObject = NO_POINT;
 
   readonly held: HeldLock[] = [];
+  /** Spinning locks held (preempt_count). */
   atomicDepth = 0;
+  /** RCU read sections entered. */
   rcuDepth = 0;
+  /** SRCU read sections entered; they may sleep. */
+  srcuDepth = 0;
+  /** Linux's non_block_start() sections entered. */
   nonBlockableDepth = 0;
 
   constructor(id: number, name: string, body: Steps, cpu = 0) {

@@ -1,7 +1,8 @@
 // Tracepoints: names and typed fields, one table. Systems and names are Linux's (include/trace/events); Umbra adds the
 // system mmu_notifier, for which Linux has no tracepoints.
 //
-// A field is a number: an address, frame, count, or an index into the named string table. At most seven fields.
+// A field is a number: an address, frame, count, or an index into the named string table. At most seven fields, none of
+// which is called time, task or event, since a line of JSON (format.ts) has these next to them.
 
 export type FieldFormat = 'hex' | 'dec' | 'bool' | readonly string[];
 
@@ -58,11 +59,11 @@ export const EVENTS = {
   kvm_mmu_set_dirty_bit: { system: 'kvmmmu', fields: { gpa: 'hex' } },
   invalidate_range_start: {
     system: 'mmu_notifier',
-    fields: { mm: 'dec', start: 'hex', end: 'hex', event: NOTIFIER_EVENTS, blockable: 'bool' },
+    fields: { mm: 'dec', start: 'hex', end: 'hex', notify: NOTIFIER_EVENTS, blockable: 'bool' },
   },
   invalidate_range_end: {
     system: 'mmu_notifier',
-    fields: { mm: 'dec', start: 'hex', end: 'hex', event: NOTIFIER_EVENTS },
+    fields: { mm: 'dec', start: 'hex', end: 'hex', notify: NOTIFIER_EVENTS },
   },
   clear_flush_young: {
     system: 'mmu_notifier',
@@ -101,6 +102,7 @@ export const EVENTS = {
     },
   },
   mm_vmscan_write_folio: { system: 'vmscan', fields: { pfn: 'hex', slot: 'dec' } },
+  try_to_unmap: { system: 'swap', fields: { mm: 'dec', address: 'hex', slot: 'dec' } },
   swap_read_folio: { system: 'swap', fields: { pfn: 'hex', slot: 'dec' } },
   swap_io_error: { system: 'swap', fields: { slot: 'dec', write: 'bool', errno: 'dec' } },
   tlb_flush: { system: 'tlb', fields: { mm: 'dec', start: 'hex', end: 'hex' } },

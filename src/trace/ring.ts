@@ -1,10 +1,11 @@
 // The binary trace ring: fixed records of doubles in typed memory, written by tracepoints, read by sinks.
 //
-// A record is [event, time, task, fields...]. Recording allocates nothing. When the ring is full it is handed to
-// `onFull` (a digest, a file) and starts again; without one it overwrites the oldest, as ftrace does.
+// A record is [event, time, task, fields...]. Recording allocates nothing. When a full ring is to take one more record,
+// it is handed to `onFull` (a digest, a file) and starts again; without one it overwrites the oldest, as ftrace does.
 //
 // Invariant: records lie in the order in which they were written; `recorded` counts all of them, ever.
 
+import { bug } from '../units.ts';
 import { EVENT_NAMES, type EventName, MAX_FIELDS, shapeOf } from './events.ts';
 
 const EVENT = 0;
@@ -18,6 +19,7 @@ export interface TraceRecord {
   readonly event: EventName;
   /** Virtual time, ns. */
   readonly time: number;
+  /** Id of the running task; 0: an event, between steps. */
   readonly task: number;
   readonly fields: Readonly<Record<string, number>>;
 }
@@ -30,7 +32,12 @@ export class TraceRing {
   #oldest = 0;
   recorded = 0;
 
+  /**
+   * `capacity` in records, at least 1. `onFull` gets whole records, oldest first, in memory that is reused when it
+   * returns; it must not trace.
+   */
   constructor(capacity: number, onFull: ((records: Float64Array) => void) | null = null) {
+    if (!Number.isInteger(capacity) || capacity < 1) bug('trace ring without room', { capacity });
     this.#capacity = capacity;
     this.#words = new Float64Array(capacity * RECORD_WORDS);
     this.#onFull = onFull;
@@ -51,7 +58,7 @@ export class TraceRing {
     words[base + FIELDS + 6] = g;
   }
 
-  /** Hands what is in the ring to `onFull` and empties it. */
+  /** Hands what is in the ring to `onFull` and empties it; without `onFull` or records, nothing happens. */
   flush(): void {
     if (this.#onFull === null || this.#used === 0) return;
     this.#onFull(this.#words.subarray(0, this.#used * RECORD_WORDS));

@@ -48,9 +48,14 @@ export class Trace {
     for (const name of EVENT_NAMES) this.#arm(name);
   }
 
-  /** Returns the function that unsubscribes. */
+  /**
+   * Calls `listener` for each `name` from now on; what it throws passes through the kernel code that traced. Returns the
+   * function that unsubscribes this subscription and no other, not even one of the same listener. Both may be called
+   * while the event is delivered: they count from the next event.
+   */
   subscribe(name: EventName, listener: (record: TraceRecord) => void): () => void {
-    const off = this.#bus.on(name, listener);
+    // nanoevents removes by identity.
+    const off = this.#bus.on(name, (record) => listener(record));
     this.#arm(name);
     return () => {
       off();

@@ -31,7 +31,7 @@ export class Alarms {
     this.#wakeAt[hart] = deadline;
     if (deadline >= this.#armedAt[hart]!) return;
     this.#armedAt[hart] = deadline;
-    this.#sched.after(deadline - this.#sched.now, () => this.#ring(hart, deadline));
+    this.#sched.after(Math.max(0, deadline - this.#sched.now), () => this.#ring(hart, deadline));
   }
 
   wake(hart: number): void {

@@ -18,8 +18,8 @@ import {
   type Vcpu,
 } from '../kvm/index.ts';
 import { exitMm, type Host } from '../mm/index.ts';
-import type { Scheduler, Steps } from '../sched/index.ts';
-import { bug, gpa, gpaToGfn } from '../units.ts';
+import { type Scheduler, type Steps, WaitQueue } from '../sched/index.ts';
+import { bug, gpa, gpaToGfn, type Hva } from '../units.ts';
 import { Alarms } from './alarms.ts';
 import { Board } from './board.ts';
 import type { ClintHost } from './clint.ts';
@@ -55,6 +55,8 @@ export class Vmm {
   readonly #config: VmmConfig;
   readonly #alarms: Alarms;
   readonly #spent: Float64Array;
+  readonly #threadEnded: WaitQueue;
+  #threads = 0;
   #process: VmmProcess | null = null;
   /** From boot to teardown. */
   kvm: Kvm | null = null;
@@ -64,6 +66,7 @@ export class Vmm {
     const { host, image, harts, console } = config;
     this.#config = config;
     this.sched = host.sched;
+    this.#threadEnded = new WaitQueue(this.sched, 'vmm: vCPU threads');
     this.#spent = new Float64Array(harts.length);
     this.#alarms = new Alarms(this.sched, harts.length, (hart) => this.#kick(hart));
     this.board = new Board({
@@ -83,6 +86,11 @@ export class Vmm {
   /** Instructions that all harts together have executed: retired, or trapped. */
   get instructions(): number {
     return this.#config.harts.reduce((sum, hart) => sum + hart.attempted, 0);
+  }
+
+  /** Where guest RAM lies in the process; from boot to teardown. */
+  get ramAddress(): Hva {
+    return this.#memory.ram;
   }
 
   // From power-on to the end
@@ -110,8 +118,13 @@ export class Vmm {
     });
   }
 
-  /** Body of the task that ends the process: its memory goes (the mm's notifiers tell kvm), then the VM. */
+  /**
+   * Body of the task that ends the process, once the guest is stopped: waits for the vCPU threads, then its memory goes
+   * (the mm's notifiers tell kvm), then the VM.
+   */
   *teardown(): Steps {
+    if (this.stop === null) bug('teardown of a guest that runs');
+    yield* this.#threadEnded.until(() => this.#threads === 0);
     if (this.#process !== null) yield* exitMm(this.#process.mm);
     if (this.kvm !== null) yield* destroyVm(this.kvm);
     this.#process = null;
@@ -151,7 +164,14 @@ export class Vmm {
     hart.setX(A0, index, 0);
     hart.setX(A1, deviceTree | 0, Math.floor(deviceTree / 2 ** 32));
     hart.readTime = () => this.board.clint.timeAt(this.sched.now + hart.attempted - this.#spent[index]!);
-    this.sched.spawn(`vcpu/${index}`, vcpuThread(this, vcpu));
+    this.#threads++;
+    this.sched.spawn(`vcpu/${index}`, this.#thread(vcpu), index);
+  }
+
+  *#thread(vcpu: Vcpu): Steps {
+    yield* vcpuThread(this, vcpu);
+    this.#threads--;
+    this.#threadEnded.wakeAll();
   }
 
   // For vCPU threads

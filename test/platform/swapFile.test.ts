@@ -114,6 +114,20 @@ describe('a file that is absent', () => {
   });
 });
 
+describe('without the fallocate command', () => {
+  it('the space is taken by writing zeros', async () => {
+    const { PATH } = process.env;
+    process.env.PATH = '';
+    try {
+      const device = await open(3 * 2 ** 20 + 4096);
+      expect(statSync(path).blocks * 512).toBeGreaterThanOrEqual(3 * 2 ** 20 + 4096);
+      device.close();
+    } finally {
+      process.env.PATH = PATH;
+    }
+  });
+});
+
 describe('a file that exists', () => {
   it('and is empty is used, and left as a header', async () => {
     writeFileSync(path, '');
@@ -224,6 +238,20 @@ describe('a disk that is full', () => {
   it('is an error at the start, and leaves nothing behind', () => {
     const script = `
       import { openSwapFile } from ${JSON.stringify(join(import.meta.dirname, '../../src/platform/index.ts'))};
+      process.on('SIGXFSZ', () => {});
+      await openSwapFile({ path: ${JSON.stringify(path)}, bytes: ${4 * 2 ** 20} }).catch((e) => console.log(e.name, e.message));`;
+    const command = 'ulimit -f 1024; exec "$0" --import tsx --input-type=module -e "$1"';
+    const run = spawnSync('sh', ['-c', command, process.execPath, script]);
+    expect(run.stdout.toString()).toMatch(
+      /^FileError cannot write 4194304 bytes of swap to [^\n]*: file too large\n$/,
+    );
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('is an error where zeros must be written, too', () => {
+    const script = `
+      import { openSwapFile } from ${JSON.stringify(join(import.meta.dirname, '../../src/platform/index.ts'))};
+      process.env.PATH = '';
       process.on('SIGXFSZ', () => {});
       await openSwapFile({ path: ${JSON.stringify(path)}, bytes: ${4 * 2 ** 20} }).catch((e) => console.log(e.name, e.message));`;
     const command = 'ulimit -f 1024; exec "$0" --import tsx --input-type=module -e "$1"';

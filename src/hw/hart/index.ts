@@ -16,3 +16,4 @@ export { DataAccess, type DataAccessKind, Fence, HartStats, MmuFault } from './e
 export { guestTranslationMode, satpAsid, satpIsPaged, satpRoot } from './guestState.ts';
 export { type AdScheme, Hart, type HartOptions, hartDeviceBytes, type MmuKind } from './hart.ts';
 export { NO_ROOT } from './mmu.ts';
+export { DEFAULT_TRANSLATOR, jumpCacheBytes, WasmTranslator } from './translate/translator.ts';

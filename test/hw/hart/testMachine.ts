@@ -47,6 +47,8 @@ export class TestMachine implements TableMemory {
   readonly directRoot: Hpa;
   private nextPfn: number;
   private freeTables: Pfn[] = [];
+  /** The tree that stands for the guest's tables; the hart forgets it when satp is written. */
+  private shadowRoot: number = NO_ROOT;
   private readonly walk = new Walk();
 
   constructor(options: TestMachineOptions = {}) {
@@ -199,16 +201,18 @@ export class TestMachine implements TableMemory {
 
   private installShadow(va: number, pfn: Pfn): void {
     if (this.freeTables.length + this.memory.endPfn - this.nextPfn < LEVELS) this.dropShadow();
-    if (this.hart.shadowRoot === NO_ROOT) this.hart.setShadowRoot(this.allocTable() * 4096);
+    if (this.shadowRoot === NO_ROOT) {
+      this.shadowRoot = this.allocTable() * 4096;
+      this.hart.setShadowRoot(this.shadowRoot);
+    }
     const { lo } = this.walk;
     const dirty = (lo & PTE_D) !== 0 ? lo & PTE_W : 0;
-    const root = this.hart.shadowRoot as Hpa;
-    this.map(root, false, va, pfn, PTE_V | (lo & (PTE_R | PTE_X | PTE_U)) | dirty);
+    this.map(this.shadowRoot as Hpa, false, va, pfn, PTE_V | (lo & (PTE_R | PTE_X | PTE_U)) | dirty);
   }
 
   private dropShadow(): void {
-    const root = this.hart.shadowRoot;
-    if (root !== NO_ROOT) this.freeTree(root, LEVELS - 1);
+    if (this.shadowRoot !== NO_ROOT) this.freeTree(this.shadowRoot, LEVELS - 1);
+    this.shadowRoot = NO_ROOT;
     this.hart.setShadowRoot(NO_ROOT);
     this.hart.flushAll();
   }

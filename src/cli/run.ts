@@ -1,0 +1,148 @@
+// umbra run: runs one guest program and reports how it went.
+//
+// The guest's console is stdout, all else stderr; with --json the report is the one line on stdout, whatever happens,
+// and the console goes to stderr.
+
+import { Command, Option } from 'commander';
+import { Interrupt } from '../platform/index.ts';
+import { readProgram } from '../vmm/index.ts';
+import { path, positiveSeconds, sizeBetween, wholeBetween } from './flags.ts';
+import { GuestConsole } from './guestConsole.ts';
+import { LiveLine } from './liveLine.ts';
+import { failureOf } from './outcome.ts';
+import { readGuestProgram } from './program.ts';
+import { endingOf, type RunReport, reportWithoutRun } from './report.ts';
+import { runSession } from './session.ts';
+import type { RunSettings, SwapChoice } from './settings.ts';
+import { statistics, summary } from './summary.ts';
+
+interface RunFlags {
+  readonly ram: number;
+  readonly hostRam: number;
+  readonly swap?: string;
+  readonly swapSize: number;
+  readonly vcpus: number;
+  readonly mmu: 'shadow' | 'tdp';
+  readonly ad: 'hardware' | 'svade' | 'svadu';
+  readonly seed: number;
+  readonly maxInsns?: number;
+  readonly seconds?: number;
+  readonly check?: true;
+  readonly checkTlb?: true;
+  readonly trace?: string;
+  readonly stats?: true;
+  readonly json?: true;
+}
+
+const KIB = 2 ** 10;
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+
+export function command(exit: (code: number) => void): Command {
+  return new Command('run')
+    .argument('<file>', 'an ELF executable for RV64, or assembly (.s, .S)')
+    .option('--ram <size>', "the guest's memory", sizeBetween(4 * KIB, 64 * GIB), 64 * MIB)
+    .option(
+      '--host-ram <size>',
+      "the host's memory, page tables included",
+      sizeBetween(128 * KIB, 4 * GIB),
+      32 * MIB,
+    )
+    .option('--swap <where>', 'a file, "memory" or "none" (default: a temporary file)', path)
+    .option('--swap-size <size>', 'size of the swap', sizeBetween(8 * KIB, 8 * GIB), 256 * MIB)
+    .option('--vcpus <number>', 'harts of the guest', wholeBetween(1, 16), 1)
+    .addOption(
+      new Option('--mmu <kind>', 'shadow page tables, or two-dimensional paging')
+        .choices(['shadow', 'tdp'])
+        .default('shadow'),
+    )
+    .addOption(
+      new Option('--ad <scheme>', "who sets A and D bits in the guest's tables")
+        .choices(['hardware', 'svade', 'svadu'])
+        .default('hardware'),
+    )
+    .option('--seed <number>', 'seed of everything random', wholeBetween(0, Number.MAX_SAFE_INTEGER), 1)
+    .option(
+      '--max-insns <number>',
+      'stop after so many instructions',
+      wholeBetween(1, Number.MAX_SAFE_INTEGER),
+    )
+    .option('--seconds <number>', 'stop after so much time', positiveSeconds)
+    .option('--check', 'check the invariants between slices')
+    .option('--check-tlb', 'walk the tables again at every TLB hit (slow)')
+    .option('--trace <file>', 'write every event as a line of JSON', path)
+    .option('--stats', 'print counters at the end')
+    .option('--json', 'print the report as one line of JSON')
+    .action(async (file: string, flags: RunFlags) => exit(await run(file, flags)));
+}
+
+/** A wrong command line with --json in it is reported in JSON as well. */
+export function reportUsage(message: string, args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  if (!args.slice(0, end < 0 ? undefined : end).includes('--json')) return false;
+  printJson(reportWithoutRun(endingOf('usage', message)));
+  return true;
+}
+
+async function run(file: string, flags: RunFlags): Promise<number> {
+  const settings = settingsOf(flags);
+  const report = await reportOfRun(file, flags, settings);
+  if (flags.json) printJson(report);
+  else printSummary(report, flags);
+  return report.exitCode;
+}
+
+async function reportOfRun(file: string, flags: RunFlags, settings: RunSettings): Promise<RunReport> {
+  let interrupt: Interrupt | null = null;
+  try {
+    const image = readProgram(readGuestProgram(file), file, settings.ramBytes);
+    interrupt = new Interrupt();
+    const console = new GuestConsole(flags.json ? process.stderr : process.stdout, interrupt);
+    const liveLine = new LiveLine(process.stderr);
+    console.onPrint = () => liveLine.clear();
+    return await runSession({ image, settings, console, liveLine, interrupt, digest: flags.json === true });
+  } catch (error) {
+    return reportWithoutRun(endingOfError(error, interrupt), settings);
+  } finally {
+    interrupt?.dispose();
+  }
+}
+
+function endingOfError(error: unknown, interrupt: Interrupt | null) {
+  if (interrupt?.isAborted && error === interrupt.signal.reason) {
+    return { ...endingOf('interrupt', 'interrupted'), exitCode: interrupt.exitCode };
+  }
+  const { outcome, message } = failureOf(error);
+  return endingOf(outcome, message);
+}
+
+function settingsOf(flags: RunFlags): RunSettings {
+  return {
+    ramBytes: flags.ram,
+    hostRamBytes: flags.hostRam,
+    swap: swapChoice(flags.swap),
+    swapBytes: flags.swapSize,
+    vcpus: flags.vcpus,
+    mmu: flags.mmu,
+    ad: flags.ad,
+    seed: flags.seed,
+    maxInstructions: flags.maxInsns ?? Number.POSITIVE_INFINITY,
+    seconds: flags.seconds ?? Number.POSITIVE_INFINITY,
+    check: flags.checkTlb ? 'tlb' : flags.check ? 'on' : 'off',
+    trace: flags.trace ?? null,
+  };
+}
+
+function swapChoice(swap: string | undefined): SwapChoice {
+  if (swap === 'memory' || swap === 'none') return { backend: swap };
+  return { backend: 'file', path: swap ?? null };
+}
+
+function printJson(report: RunReport): void {
+  process.stdout.write(`${JSON.stringify(report)}\n`);
+}
+
+function printSummary(report: RunReport, flags: RunFlags): void {
+  process.stderr.write(`umbra: ${summary(report)}\n`);
+  if (flags.stats) process.stderr.write(statistics(report));
+}

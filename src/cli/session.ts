@@ -1,0 +1,143 @@
+// One run of one guest, from settings to report: opens the files, builds the machine, runs it slice by slice, and closes
+// everything again.
+//
+// Called by run.ts and demo.ts. Between slices the event loop turns: Ctrl-C is heard, the console drains, the live line
+// is rewritten. How long a slice is depends on the clock, and no result does.
+
+import { createMachine, type Machine } from '../machine.ts';
+import { MemorySwapDevice, type SwapDevice } from '../mm/index.ts';
+import {
+  Digest,
+  type Interrupt,
+  openSwapFile,
+  SwapFile,
+  sliceTimer,
+  TraceFile,
+  turnEventLoop,
+} from '../platform/index.ts';
+import { TraceRing } from '../trace/index.ts';
+import { PAGE_SIZE } from '../units.ts';
+import type { ElfImage } from '../vmm/index.ts';
+import type { GuestConsole } from './guestConsole.ts';
+import type { LiveLine } from './liveLine.ts';
+import { failureOf } from './outcome.ts';
+import { type Ending, endingOf, type RunReport, reportOf } from './report.ts';
+import type { RunSettings } from './settings.ts';
+
+export interface SessionOptions {
+  readonly image: ElfImage;
+  readonly settings: RunSettings;
+  readonly console: GuestConsole;
+  readonly liveLine: LiveLine;
+  readonly interrupt: Interrupt;
+  /** Whether the report shall have a digest; it costs time. */
+  readonly digest: boolean;
+}
+
+const RING_RECORDS = 4096;
+
+/** Rejects with the error of a file that cannot be used; everything else is in the report. */
+export async function runSession(options: SessionOptions): Promise<RunReport> {
+  const { settings, interrupt } = options;
+  const trace = settings.trace === null ? null : new TraceFile(settings.trace);
+  try {
+    const swap = await openSwap(settings, interrupt.signal);
+    try {
+      return await runMachine(options, swap, trace);
+    } finally {
+      if (swap instanceof SwapFile) swap.close();
+    }
+  } finally {
+    trace?.close();
+    options.liveLine.clear();
+  }
+}
+
+async function openSwap({ swap, swapBytes }: RunSettings, signal: AbortSignal): Promise<SwapDevice | null> {
+  if (swap.backend === 'none') return null;
+  if (swap.backend === 'memory') return new MemorySwapDevice(swapBytes / PAGE_SIZE);
+  return await openSwapFile({ path: swap.path, bytes: swapBytes, signal });
+}
+
+async function runMachine(
+  options: SessionOptions,
+  swap: SwapDevice | null,
+  trace: TraceFile | null,
+): Promise<RunReport> {
+  const { image, settings, console } = options;
+  const digest = options.digest ? new Digest() : null;
+  const ring = ringFor(digest, trace);
+  const started = performance.now();
+  const machine = createMachine({
+    ...settings,
+    image,
+    swap,
+    swapBackend: settings.swap.backend,
+    ring,
+    console: (bytes) => console.write(bytes),
+  });
+  const ending = await runToTheEnd(machine, options, trace, started);
+  const seconds = (performance.now() - started) / 1000;
+  ring?.flush();
+  if (trace?.failure) throw trace.failure;
+  if (digest !== null) machine.finalState((bytes) => digest.addBytes(bytes));
+  const report = reportOf(machine, settings, ending, seconds, digest?.finish() ?? null);
+  return settings.check === 'off' ? report : checkAtTheEnd(machine, report);
+}
+
+/** Takes the machine down and looks for leaks; whatever the invariants found decides the outcome. */
+function checkAtTheEnd(machine: Machine, report: RunReport): RunReport {
+  if (report.outcome === 'bug') return report;
+  try {
+    if (machine.stop !== null) machine.shutdown();
+  } catch (error) {
+    return { ...report, ...endingOf('bug', failureOf(error).message) };
+  }
+  const { points, violations } = machine.check;
+  const checked = { ...report, check: { ...report.check, points, violations } };
+  const [first] = violations;
+  if (first === undefined) return checked;
+  return { ...checked, ...endingOf('invariant', `broken invariant ${first.invariant}: ${first.message}`) };
+}
+
+function ringFor(digest: Digest | null, trace: TraceFile | null): TraceRing | null {
+  if (digest === null && trace === null) return null;
+  return new TraceRing(RING_RECORDS, (records) => {
+    digest?.addRecords(records);
+    trace?.add(records);
+  });
+}
+
+function endingOfStop({ stop, config }: Machine): Ending {
+  if (stop?.crash) return endingOf('crash', stop.crash);
+  if (stop?.via) return endingOf(stop.code === 0 ? 'pass' : 'fail', null);
+  return endingOf('limit', `the limit of ${config.maxInstructions} instructions is reached`);
+}
+
+async function runToTheEnd(
+  machine: Machine,
+  options: SessionOptions,
+  trace: TraceFile | null,
+  started: number,
+): Promise<Ending> {
+  const { settings, console, liveLine, interrupt } = options;
+  try {
+    for (;;) {
+      const state = machine.runSlice(sliceTimer());
+      await console.flush();
+      if (state === 'stopped') return endingOfStop(machine);
+      if (trace?.failure) throw trace.failure;
+      liveLine.update(() => machine.progress());
+      await turnEventLoop();
+      if (interrupt.isAborted)
+        return { ...endingOf('interrupt', 'interrupted'), exitCode: interrupt.exitCode };
+      if (performance.now() - started >= settings.seconds * 1000) {
+        return endingOf('limit', `the limit of ${settings.seconds} s is reached`);
+      }
+    }
+  } catch (error) {
+    const { outcome, message } = failureOf(error);
+    if (outcome === 'usage') throw error;
+    return endingOf('bug', message);
+  }
+}

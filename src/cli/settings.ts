@@ -1,0 +1,39 @@
+// The settings of a run, as the flags of `umbra run` and the demo give them.
+
+export interface RunSettings {
+  readonly ramBytes: number;
+  readonly hostRamBytes: number;
+  readonly swap: SwapChoice;
+  readonly swapBytes: number;
+  readonly vcpus: number;
+  readonly mmu: 'shadow' | 'tdp';
+  readonly ad: 'hardware' | 'svade' | 'svadu';
+  readonly seed: number;
+  readonly maxInstructions: number;
+  /** Wall-clock limit. */
+  readonly seconds: number;
+  readonly check: 'off' | 'on' | 'tlb';
+  /** Where the events go, or null. */
+  readonly trace: string | null;
+}
+
+/** A file (null: a temporary one), memory, or no swap at all. */
+export type SwapChoice =
+  | { readonly backend: 'file'; readonly path: string | null }
+  | { readonly backend: 'memory' }
+  | { readonly backend: 'none' };
+
+export const DEFAULT_SETTINGS: RunSettings = {
+  ramBytes: 64 * 2 ** 20,
+  hostRamBytes: 32 * 2 ** 20,
+  swap: { backend: 'file', path: null },
+  swapBytes: 256 * 2 ** 20,
+  vcpus: 1,
+  mmu: 'shadow',
+  ad: 'hardware',
+  seed: 1,
+  maxInstructions: Number.POSITIVE_INFINITY,
+  seconds: Number.POSITIVE_INFINITY,
+  check: 'off',
+  trace: null,
+};

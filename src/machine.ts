@@ -1,0 +1,310 @@
+// The composition root: the one place that builds a host, its VM and its guest, and takes them down again.
+//
+// cli/ and the tests make a Machine, run it in slices and read what came of it; explore/ will drive the same parts by
+// another policy. Reads from top to bottom in the order in which a machine is switched on.
+//
+// Invariant: how runSlice() was called never changes a result: everything is a function of the configuration.
+
+import {
+  type AdScheme,
+  CodeCache,
+  DEFAULT_TRANSLATOR,
+  Hart,
+  hartDeviceBytes,
+  jumpCacheBytes,
+  type MmuKind,
+  type StaleHit,
+  WasmTranslator,
+} from './hw/hart/index.ts';
+import { PhysicalMemory } from './hw/memory/index.ts';
+import { DEFAULT_TLB, TlbDomain, type TlbGeometry } from './hw/tlb/index.ts';
+import { Host, readVmstat, type SwapDevice } from './mm/index.ts';
+import { FrameKind, forEachPte, inspectPage } from './mm/internals.ts';
+import { Oracle, SwapCoverage, type Violation } from './oracle/index.ts';
+import { runPolicy, Scheduler } from './sched/index.ts';
+import { Trace, type TraceRing } from './trace/index.ts';
+import { bug, gpa, hex, PAGE_SIZE, type Pfn } from './units.ts';
+import { type ElfImage, Layout, type StopRecord, Vmm } from './vmm/index.ts';
+
+/** off; on: invariants at check points; tlb: also every TLB hit is walked again (interpreter only, slow). */
+export type CheckMode = 'off' | 'on' | 'tlb';
+
+export interface MachineConfig {
+  readonly image: ElfImage;
+  readonly ramBytes: number;
+  /** Every frame that the host can allocate; at least 128 KiB. */
+  readonly hostRamBytes: number;
+  readonly vcpus: number;
+  readonly mmu: MmuKind;
+  readonly ad: AdScheme;
+  readonly seed: number;
+  readonly check: CheckMode;
+  readonly swap: SwapDevice | null;
+  /** What kind of device `swap` is, for the report. */
+  readonly swapBackend: 'file' | 'memory' | 'none';
+  readonly console: (bytes: Uint8Array) => void;
+  /** Takes every trace event; null: none is recorded. */
+  readonly ring: TraceRing | null;
+  readonly maxInstructions: number;
+  /** Sizes of the harts' TLBs. */
+  readonly tlb?: TlbGeometry;
+  /** False: the interpreter alone. */
+  readonly translate?: boolean;
+}
+
+/** How far a run has come, for a live display. */
+export interface Progress {
+  readonly instructions: number;
+  /** Bytes of host memory in use. */
+  readonly residentBytes: number;
+  readonly swappedBytes: number;
+  readonly faults: number;
+  readonly exits: number;
+}
+
+export interface MachineStatistics {
+  readonly ram: { readonly guestBytes: number; readonly hostBytes: number; readonly hostPeakBytes: number };
+  readonly swap: {
+    readonly backend: 'file' | 'memory' | 'none';
+    readonly bytes: number;
+    readonly peakBytes: number;
+  };
+  readonly coverage: { readonly pages: number; readonly neverSwapped: number };
+  readonly exits: Readonly<Record<string, number>>;
+  readonly kvm: Readonly<Record<string, number>>;
+  readonly vm: Readonly<Record<string, number>>;
+  readonly notifier: Readonly<Record<string, number>>;
+}
+
+export type { Violation };
+
+/** Between two looks of the oracle: instructions of all harts, or scheduler steps, whichever comes first. */
+const CHECK_INSTRUCTIONS = 1_000_000;
+const CHECK_STEPS = 20_000;
+
+export class Machine {
+  readonly config: MachineConfig;
+  readonly sched: Scheduler;
+  readonly trace: Trace;
+  readonly memory: PhysicalMemory;
+  readonly host: Host;
+  readonly harts: readonly Hart[];
+  readonly vmm: Vmm;
+  readonly oracle: Oracle;
+  readonly #coverage: SwapCoverage | null;
+  #nextCheckInstructions = CHECK_INSTRUCTIONS;
+  #nextCheckSteps = CHECK_STEPS;
+
+  constructor(config: MachineConfig) {
+    const { hostRamBytes, vcpus, tlb = DEFAULT_TLB } = config;
+    this.config = config;
+    this.sched = new Scheduler(runPolicy(config.seed));
+    this.trace = new Trace(this.sched);
+    this.trace.attachRing(config.ring);
+    this.memory = new PhysicalMemory({
+      frames: Math.floor(hostRamBytes / PAGE_SIZE),
+      deviceBytes: vcpus * (hartDeviceBytes(tlb) + jumpCacheBytes()),
+    });
+    this.host = new Host({
+      memory: this.memory,
+      sched: this.sched,
+      trace: this.trace.points,
+      swap: config.swap,
+      cpus: vcpus,
+    });
+    this.oracle = new Oracle(this.host);
+    this.harts = this.#buildHarts(tlb);
+    this.vmm = new Vmm({
+      host: this.host,
+      image: config.image,
+      harts: this.harts,
+      mmu: config.mmu,
+      maxMmuPages: maxMmuPages(this.memory, vcpus, config.ramBytes),
+      ramBytes: config.ramBytes,
+      isa: ISA,
+      console: config.console,
+      maxInstructions: config.maxInstructions,
+    });
+    this.#coverage = this.#watchCoverage();
+    this.host.start();
+    this.sched.spawn('vmm', this.vmm.boot());
+  }
+
+  /** Pages between the symbols buffer_start and buffer_end, where a program has them. */
+  #watchCoverage(): SwapCoverage | null {
+    const { symbols } = this.config.image;
+    const start = symbols.get('buffer_start')?.address;
+    const end = symbols.get('buffer_end')?.address;
+    if (start === undefined || end === undefined || !(start >= Layout.ram && end > start)) return null;
+    if (end > Layout.ram + this.config.ramBytes) return null;
+    const coverage = new SwapCoverage(gpa(start), gpa(end));
+    this.trace.subscribe('try_to_unmap', ({ fields }) => {
+      coverage.unmapped(gpa(fields.address! - this.vmm.ramAddress + Layout.ram));
+    });
+    return coverage;
+  }
+
+  #buildHarts(tlb: TlbGeometry): Hart[] {
+    const { vcpus, mmu, ad, check, translate = true } = this.config;
+    const domain = new TlbDomain(this.memory);
+    const code = new CodeCache(this.memory);
+    const checksHits = check === 'tlb';
+    if (translate && !checksHits) new WasmTranslator(this.memory, code, { ...DEFAULT_TRANSLATOR, tlb });
+    const onStaleHit = (hit: StaleHit): void => this.oracle.report('I1', describeStaleHit(hit));
+    return Array.from({ length: vcpus }, (_, id) => {
+      const hart = new Hart({ domain, code, id, mmu, ad, tlb, ...(checksHits ? { onStaleHit } : {}) });
+      hart.tlb.first.frameGuard = (frame) => this.#guardFrame(frame);
+      return hart;
+    });
+  }
+
+  /** Before a TLB entry makes a frame reachable to a guest: it must be a page of a process. */
+  #guardFrame(frame: Pfn): void {
+    const kind = this.host.frames.kind[frame];
+    if (kind === FrameKind.anon || kind === FrameKind.zeroPage) return;
+    bug('a guest is about to reach a frame that is no page of its process', { frame, kind });
+  }
+
+  /** Runs until `isOver()` says so, or the guest has stopped. */
+  runSlice(isOver: () => boolean): 'running' | 'stopped' {
+    const end = this.sched.run(() => {
+      if (this.config.check !== 'off') this.#checkIfDue();
+      return this.vmm.stop !== null || isOver();
+    });
+    if (this.vmm.stop === null && end === 'deadlock') {
+      bug('every task waits for another', { blocked: this.sched.describeBlocked() });
+    }
+    if (this.vmm.stop === null) return 'running';
+    this.#checkAtEnd();
+    return 'stopped';
+  }
+
+  get stop(): StopRecord | null {
+    return this.vmm.stop;
+  }
+
+  /** Instructions that all harts together have attempted. */
+  get instructions(): number {
+    return this.vmm.instructions;
+  }
+
+  get check(): { readonly points: number; readonly violations: readonly Violation[] } {
+    return this.oracle;
+  }
+
+  progress(): Progress {
+    const kvm = this.vmm.kvm;
+    return {
+      instructions: this.instructions,
+      residentBytes: (this.host.zone.managedPages - this.host.zone.freePages) * PAGE_SIZE,
+      swappedBytes: usedSlots(this.host) * PAGE_SIZE,
+      faults: sum(kvm?.vcpus.map((vcpu) => vcpu.stats.pf_taken) ?? []),
+      exits: sum(kvm?.vcpus.map((vcpu) => vcpu.stats.exits) ?? []),
+    };
+  }
+
+  statistics(): MachineStatistics {
+    const { host, config } = this;
+    const kvm = this.vmm.kvm;
+    const vcpus = kvm?.vcpus ?? [];
+    return {
+      ram: {
+        guestBytes: config.ramBytes,
+        hostBytes: config.hostRamBytes,
+        hostPeakBytes: host.zone.peakPages * PAGE_SIZE,
+      },
+      swap: {
+        backend: config.swapBackend,
+        bytes: usedSlots(host) * PAGE_SIZE,
+        peakBytes: (host.swap?.peakSlots ?? 0) * PAGE_SIZE,
+      },
+      coverage: this.#coverage?.counts ?? { pages: 0, neverSwapped: 0 },
+      exits: addUp(vcpus.map((vcpu) => vcpu.exits)),
+      kvm: { ...kvm?.stats, ...addUp(vcpus.map((vcpu) => ({ ...vcpu.stats }))) },
+      vm: readVmstat(host),
+      notifier: { ...host.notifierEnvironment.stats },
+    };
+  }
+
+  /** Guest memory page by page as the guest would read it, then the registers of each hart; for a digest. */
+  finalState(take: (bytes: Uint8Array) => void): void {
+    readGuestMemory(this, take);
+    for (const hart of this.harts) take(new Uint8Array(hart.block.buffer, hart.base, REGISTER_BYTES));
+  }
+
+  /** Ends the process and the VM, and looks for what they left behind. */
+  shutdown(): void {
+    const task = this.sched.spawn('teardown', this.vmm.teardown());
+    if (this.sched.run(() => task.state === 'done') === 'deadlock') {
+      bug('teardown waits for ever', { blocked: this.sched.describeBlocked() });
+    }
+    this.oracle.checkLeaks(usedSlots(this.host));
+  }
+
+  #checkIfDue(): void {
+    const { steps } = this.sched;
+    if (this.instructions < this.#nextCheckInstructions && steps < this.#nextCheckSteps) return;
+    this.#nextCheckInstructions = this.instructions + CHECK_INSTRUCTIONS;
+    this.#nextCheckSteps = steps + CHECK_STEPS;
+    this.#checkNow();
+  }
+
+  #checkAtEnd(): void {
+    if (this.config.check !== 'off') this.#checkNow();
+  }
+
+  #checkNow(): void {
+    if (this.vmm.kvm === null) return;
+    this.oracle.check(this.vmm.kvm);
+  }
+}
+
+export const createMachine = (config: MachineConfig): Machine => new Machine(config);
+
+/** What the harts are, for the device tree. */
+const ISA = 'rv64imac_zicntr_zicsr_zifencei_sstc';
+const REGISTER_BYTES = 33 * 8;
+
+/**
+ * n_max_mmu_pages: 2 % of the guest's pages and 64 at least, as KVM has it by default, but not more than a quarter of the
+ * host; enough for the roots and one walk of every vCPU in any case.
+ */
+function maxMmuPages(memory: PhysicalMemory, vcpus: number, ramBytes: number): number {
+  const frames = memory.endPfn - memory.firstPfn;
+  const byGuest = Math.max(64, Math.ceil(ramBytes / PAGE_SIZE / 50));
+  return Math.max(8 + 4 * vcpus, Math.min(Math.floor(frames / 4), byGuest));
+}
+
+const usedSlots = ({ swap }: Host): number => (swap === null ? 0 : swap.totalSlots - swap.freeSlots);
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** Counters of several vCPUs as one. */
+function addUp(records: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const total: Record<string, number> = {};
+  for (const record of records) {
+    for (const [name, value] of Object.entries(record)) total[name] = (total[name] ?? 0) + value;
+  }
+  return total;
+}
+
+const ACCESS_NAMES = ['load', 'store', 'fetch'] as const;
+
+function describeStaleHit({ hart, kind, access, regime, page, pfn, walked }: StaleHit): string {
+  const space = regime.paged ? `root ${hex(regime.root)}` : 'guest physical';
+  const now = walked === null ? 'a walk finds none' : `a walk finds frame ${hex(walked)}`;
+  return `vcpu ${hart}: ${ACCESS_NAMES[access]} hit a stale ${kind} TLB entry: ${hex(page)} (${space}) -> frame ${hex(pfn)}, ${now}: a flush is missing`;
+}
+
+/** Page number and bytes of every page that is not untouched. */
+function readGuestMemory({ vmm, host }: Machine, take: (bytes: Uint8Array) => void): void {
+  const mm = host.mms.find((each) => each === vmm.kvm?.mm);
+  if (mm === undefined) return;
+  const page = new Uint8Array(PAGE_SIZE);
+  const number = new Float64Array(1);
+  forEachPte(mm, (address, pte) => {
+    number[0] = (address - vmm.ramAddress) / PAGE_SIZE;
+    take(new Uint8Array(number.buffer));
+    if (inspectPage(mm, pte, page)) take(page);
+  });
+}

@@ -1,0 +1,65 @@
+// Looking at an address space from outside, without touching it: for the oracle, digests and tests.
+//
+// Reads the bytes of tables, frames and the swap device; takes no lock, faults nothing in, sets no A bit. Only between
+// scheduler steps.
+
+import { isLeaf, isPresent, isTable, levelBytes, pteIndex, ptePfn } from '../hw/sv39/index.ts';
+import { type Hva, PAGE_SIZE, type Pfn, PTES_PER_PAGE, pfnToHpa, type SwapSlot } from '../units.ts';
+import { PG_uptodate } from './frames.ts';
+import type { Host } from './host.ts';
+import type { Mm } from './mmStruct.ts';
+import { isSwapPte, swapPteSlot } from './pte.ts';
+
+const entryAt = (mm: Mm, table: Pfn, index: number): number => mm.host.memory.i32[table * 1024 + index * 2]!;
+
+/** The PTE of `address`, or 0. */
+export function inspectPte(mm: Mm, address: Hva): number {
+  let table = mm.pgd;
+  for (let level = 2; level > 0; level--) {
+    const entry = entryAt(mm, table, pteIndex(address, level));
+    if (!isTable(entry)) return 0;
+    table = ptePfn(entry);
+  }
+  return entryAt(mm, table, pteIndex(address, 0));
+}
+
+/** Visits every PTE that is not 0, in the order of addresses from 0 up, then the negative ones. */
+export function forEachPte(mm: Mm, visit: (address: Hva, pte: number) => void): void {
+  const descend = (table: Pfn, level: number, base: number): void => {
+    for (let index = 0; index < PTES_PER_PAGE; index++) {
+      const entry = entryAt(mm, table, index);
+      if (entry === 0) continue;
+      const address = base + index * levelBytes(level);
+      if (level === 0) visit((address >= 2 ** 38 ? address - 2 ** 39 : address) as Hva, entry);
+      else if (isPresent(entry) && !isLeaf(entry)) descend(ptePfn(entry), level - 1, address);
+    }
+  };
+  descend(mm.pgd, 2, 0);
+}
+
+/** Copies the page behind `pte` into `into` (4096 bytes); false: it cannot be read from the swap device. */
+export function inspectPage(mm: Mm, pte: number, into: Uint8Array): boolean {
+  const { host } = mm;
+  if (isPresent(pte)) {
+    into.set(host.memory.readBytes(pfnToHpa(ptePfn(pte)), PAGE_SIZE));
+    return true;
+  }
+  return isSwapPte(pte) && inspectSlot(host, swapPteSlot(pte), into);
+}
+
+/** Copies the page of a slot in use: from its folio in the swap cache, or from the device. False: it cannot be read. */
+function inspectSlot({ swap, memory, frames }: Host, slot: SwapSlot, into: Uint8Array): boolean {
+  if (swap === null) return false;
+  const { page } = swap.inspect(slot);
+  if (page > 0 && (frames.flags[page]! & PG_uptodate) !== 0) {
+    into.set(memory.readBytes(pfnToHpa(page as Pfn), PAGE_SIZE));
+    return true;
+  }
+  if (page === 0) {
+    into.fill(0);
+    return true;
+  }
+  let failed = 0;
+  swap.device.submit({ write: false, slot, memory: into, done: (errno) => (failed = errno) });
+  return failed === 0;
+}

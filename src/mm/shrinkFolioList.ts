@@ -1,0 +1,202 @@
+// What reclaim does with each folio that it has isolated (mm/vmscan.c: shrink_folio_list, pageout, __remove_mapping).
+//
+// The heart of the journey "up": young? -> slot -> unmap everywhere -> write out -> free when clean and unreferenced.
+// vmscan.ts feeds it from the inactive list, madvise.ts with what MADV_PAGEOUT names.
+//
+// Invariants: each folio comes in isolated (off the LRU, one reference for it) and leaves freed or kept by the caller's
+// list; the flushes that unmapping put off are done before a folio is written, if it was dirty, and before any is freed.
+// Never allocates memory. Locks: one folio lock at a time, by trylock; below it those of rmap and the swap cache.
+
+import { at, points, type Steps } from '../sched/index.ts';
+import type { Pfn, SwapSlot } from '../units.ts';
+import { folioMarkDirty, freeFolio } from './folio.ts';
+import {
+  PG_activate,
+  PG_active,
+  PG_dirty,
+  PG_reclaim,
+  PG_referenced,
+  PG_swapcache,
+  PG_writeback,
+} from './frames.ts';
+import type { Host } from './host.ts';
+import { folioReferenced } from './referenced.ts';
+import { newReclaimStat, type ReclaimStat, type ScanControl } from './scanControl.ts';
+import { folioAllocSwap, folioFreeSwap, swapCacheDelFolioLocked, swapOf } from './swapCache.ts';
+import { swapWriteout } from './swapIo.ts';
+import { tryToUnmap } from './tryToUnmap.ts';
+import { workingsetAge, workingsetEviction } from './workingset.ts';
+
+/** Folios that are freed together (PAGEVEC_SIZE): one flush for all. */
+const FREE_BATCH = 31;
+
+/** What becomes of one folio. `locked` says that this task still has its lock. */
+type Verdict = 'free' | 'activate_locked' | 'keep_locked' | 'keep';
+
+export interface ShrinkResult {
+  readonly reclaimed: number;
+  readonly stat: ReclaimStat;
+  /** To be put back on the LRU, in the order of isolation. */
+  readonly kept: Pfn[];
+}
+
+/** shrink_folio_list(). `ignoreReferences`: the caller knows that nobody wants them. */
+export function* shrinkFolioList(
+  host: Host,
+  isolated: readonly Pfn[],
+  sc: ScanControl,
+  ignoreReferences: boolean,
+): Steps<ShrinkResult> {
+  const stat = newReclaimStat();
+  const kept: Pfn[] = [];
+  const free: Pfn[] = [];
+  let reclaimed = 0;
+  for (const pfn of isolated) {
+    const verdict = yield* shrinkFolio(host, pfn, sc, stat, ignoreReferences);
+    if (verdict === 'free') {
+      reclaimed++;
+      free.push(pfn);
+      if (free.length === FREE_BATCH) yield* freeReclaimed(host, free, sc);
+      continue;
+    }
+    if (verdict === 'activate_locked') yield* activateLocked(host, pfn, stat);
+    if (verdict !== 'keep') yield* host.folioLocks.unlock(pfn);
+    kept.push(pfn);
+  }
+  yield* freeReclaimed(host, free, sc);
+  host.vmstat.pgactivate += stat.activated;
+  return { reclaimed, stat, kept };
+}
+
+/** try_to_unmap_flush(), then free_unref_folios(): the references are frozen at 0. */
+function* freeReclaimed(host: Host, free: Pfn[], sc: ScanControl): Steps {
+  yield* sc.batch.flush();
+  for (const pfn of free.splice(0)) yield* freeFolio(host, pfn);
+}
+
+function* shrinkFolio(
+  host: Host,
+  pfn: Pfn,
+  sc: ScanControl,
+  stat: ReclaimStat,
+  ignoreReferences: boolean,
+): Steps<Verdict> {
+  const { frames } = host;
+  if (!(yield* host.folioLocks.tryLock(pfn))) return 'keep';
+  sc.nrScanned++;
+  const waits = yield* checkWriteback(host, pfn, sc, stat);
+  if (waits) return 'activate_locked';
+  if (!ignoreReferences) {
+    const verdict = yield* checkReferences(host, pfn, stat);
+    if (verdict !== null) return verdict;
+  }
+  if (points.on) yield at.page(pfn);
+  if (!frames.test(pfn, PG_swapcache)) {
+    if (!(yield* folioAllocSwap(host, pfn))) return 'activate_locked';
+    // Not only what the PTE says: it may have been cleaned while the page had a slot before.
+    if (points.on) yield at.page(pfn);
+    folioMarkDirty(host, pfn);
+  }
+  if (points.on) yield at.page(pfn);
+  if (frames.maps(pfn) > 0) {
+    yield* tryToUnmap(host, pfn, sc.batch);
+    if (points.on) yield at.page(pfn);
+    if (frames.maps(pfn) > 0) return 'activate_locked';
+  }
+  if (points.on) yield at.page(pfn);
+  if (frames.test(pfn, PG_dirty)) {
+    yield* sc.batch.flushDirty();
+    const verdict = yield* pageout(host, pfn);
+    if (verdict !== null) return verdict;
+  }
+  if (!(yield* removeMapping(host, pfn))) return 'keep_locked';
+  yield* host.folioLocks.unlock(pfn);
+  return 'free';
+}
+
+/** folio_check_dirty_writeback(), and what is done about a folio that is being written: true to leave it alone. */
+function* checkWriteback(host: Host, pfn: Pfn, sc: ScanControl, stat: ReclaimStat): Steps<boolean> {
+  const { frames } = host;
+  if (points.on) yield at.page(pfn);
+  const writeback = frames.test(pfn, PG_writeback);
+  const dirty = frames.test(pfn, PG_dirty);
+  if (dirty || writeback) stat.dirty++;
+  if (dirty && !writeback) stat.unqueuedDirty++;
+  if (!writeback) return false;
+  const marked = frames.test(pfn, PG_reclaim);
+  if (marked) stat.congested++;
+  if (sc.isKswapd && marked && host.kswapd.writebackFlag) {
+    stat.immediate++;
+  } else {
+    frames.set(pfn, PG_reclaim);
+    stat.writeback++;
+  }
+  return true;
+}
+
+/** folio_check_references(): null to go on and reclaim the folio. */
+function* checkReferences(host: Host, pfn: Pfn, stat: ReclaimStat): Steps<Verdict | null> {
+  const { frames } = host;
+  if (points.on) yield at.page(pfn);
+  if (frames.testAndClear(pfn, PG_activate)) {
+    workingsetAge(host, 1);
+    return 'activate_locked';
+  }
+  const referencedPtes = yield* folioReferenced(host, pfn);
+  if (points.on) yield at.page(pfn);
+  const referencedFolio = referencedPtes >= 0 && frames.testAndClear(pfn, PG_referenced);
+  if (referencedPtes === 0) return null;
+  if (referencedPtes > 0) {
+    // A folio starts out with the reference of the fault that made it: look twice.
+    frames.set(pfn, PG_referenced);
+    if (referencedFolio || referencedPtes > 1) return 'activate_locked';
+  }
+  stat.refKeep++;
+  return 'keep_locked';
+}
+
+/** A candidate no more: back to the active list, and its slot to the swap area if slots are scarce. */
+function* activateLocked(host: Host, pfn: Pfn, stat: ReclaimStat): Steps {
+  if (points.on) yield at.page(pfn);
+  if (host.frames.test(pfn, PG_swapcache) && swapOf(host).isNearlyFull) yield* folioFreeSwap(host, pfn);
+  if (points.on) yield at.page(pfn);
+  host.frames.set(pfn, PG_active);
+  stat.activated++;
+}
+
+/** pageout() and what follows it: null when the folio is clean and locked, so that it can be freed. */
+function* pageout(host: Host, pfn: Pfn): Steps<Verdict | null> {
+  const { frames } = host;
+  if (points.on) yield at.page(pfn);
+  // is_page_cache_freeable(): the swap cache's reference and the isolation's; anybody else's keeps it.
+  if (frames.count(pfn) !== 2) return 'keep_locked';
+  frames.clear(pfn, PG_dirty);
+  frames.set(pfn, PG_reclaim);
+  const slot = frames.private[pfn] as SwapSlot;
+  yield* swapWriteout(host, pfn);
+  host.trace.mm_vmscan_write_folio?.(pfn, slot);
+  host.vmstat.nr_vmscan_write++;
+  if (points.on) yield at.page(pfn);
+  if (frames.test(pfn, PG_writeback)) return 'keep';
+  // A synchronous write (a page of zeros): perhaps it can be freed at once.
+  frames.clear(pfn, PG_reclaim);
+  if (frames.test(pfn, PG_dirty) || !(yield* host.folioLocks.tryLock(pfn))) return 'keep';
+  if (points.on) yield at.page(pfn);
+  return frames.test(pfn, PG_dirty | PG_writeback) ? 'keep_locked' : null;
+}
+
+/** __remove_mapping(): freezes the references of a clean folio that nobody else has, and takes it out of the cache. */
+function* removeMapping(host: Host, pfn: Pfn): Steps<boolean> {
+  const { frames } = host;
+  const swap = swapOf(host);
+  yield* swap.lock.lock();
+  if (points.on) yield at.page(pfn);
+  let removed = frames.test(pfn, PG_swapcache) && frames.freeze(pfn, 2);
+  if (removed && frames.test(pfn, PG_dirty)) {
+    frames.unfreeze(pfn, 2);
+    removed = false;
+  }
+  if (removed) yield* swapCacheDelFolioLocked(host, pfn, workingsetEviction(host, pfn));
+  yield* swap.lock.unlock();
+  return removed;
+}

@@ -1,0 +1,162 @@
+// Faults on swap entries (mm/memory.c: do_swap_page).
+//
+// fault.ts comes here; the folio is found in the swap cache or read into it (a major fault), locked, and mapped again:
+// writable at once if the page was this mm's alone. The slot is given back with the entry; the page keeps its place in
+// the swap cache until somebody writes to it or wants the slot, so that it can be dropped again without I/O.
+//
+// Invariants: the entry is re-checked under the page table lock after every sleep; none -> present is not notified.
+// Locks: as fault.ts; then folio lock, page table lock.
+
+import { PTE_D, PTE_W } from '../hw/sv39/index.ts';
+import { at, type Mutex, points, type Steps } from '../sched/index.ts';
+import { Errno, type Pfn, type SwapSlot } from '../units.ts';
+import { doWpPage } from './copyOnWrite.ts';
+import {
+  FAULT_FLAG_ALLOW_RETRY,
+  FAULT_FLAG_TRIED,
+  FAULT_FLAG_VMA_LOCK,
+  FAULT_FLAG_WRITE,
+  VM_FAULT_MAJOR,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+  type VmFault,
+} from './faultTypes.ts';
+import { folioPut } from './folio.ts';
+import { PG_locked, PG_readahead, PG_swapcache, PG_uptodate } from './frames.ts';
+import type { Host } from './host.ts';
+import { isSwapPteExclusive, mkPte, ptlOf, readPte, setPte, swapPteSlot } from './pte.ts';
+import { addAnonRmap } from './rmap.ts';
+import { folioFreeSwap, swapCacheGetFolio, swapFree, swapOf } from './swapCache.ts';
+import { swapinReadahead } from './swapReadahead.ts';
+import { VM_WRITE } from './vma.ts';
+
+/** do_swap_page(): VM_FAULT bits. */
+export function* doSwapPage(vmf: VmFault): Steps<number> {
+  const { mm } = vmf.vma;
+  const { host } = mm;
+  const slot = swapPteSlot(vmf.origPte);
+  let pfn = yield* lookUp(host, slot);
+  let major = 0;
+  if (pfn === 0) {
+    pfn = yield* swapinReadahead(mm, slot);
+    if (pfn === 0) return yield* backOut(vmf);
+    major = VM_FAULT_MAJOR;
+    host.vmstat.pgmajfault++;
+  }
+  if (!(yield* folioLockOrRetry(vmf, pfn as Pfn))) {
+    yield* folioPut(host, pfn as Pfn);
+    return major | VM_FAULT_RETRY;
+  }
+  return major | (yield* mapLocked(vmf, pfn as Pfn, slot));
+}
+
+/** The folio in the swap cache, if any; tells readahead that it was right. */
+function* lookUp(host: Host, slot: SwapSlot): Steps<number> {
+  const pfn = yield* swapCacheGetFolio(host, slot);
+  if (pfn === 0) return 0;
+  if (points.on) yield at.page(pfn);
+  if (host.frames.testAndClear(pfn as Pfn, PG_readahead)) {
+    host.readahead.hit();
+    host.vmstat.swap_ra_hit++;
+  }
+  return pfn;
+}
+
+/** No folio: out of memory, unless somebody else faulted the page in meanwhile. */
+function* backOut(vmf: VmFault): Steps<number> {
+  const { host } = vmf.vma.mm;
+  const ptl = ptlOf(host, vmf.ptep);
+  yield* ptl.lock();
+  if (points.on) yield at.pte(vmf.ptep);
+  const same = readPte(host, vmf.ptep) === vmf.origPte;
+  yield* ptl.unlock();
+  return same ? VM_FAULT_OOM : 0;
+}
+
+/**
+ * folio_lock_or_retry(): a first fault that would have to wait for the read drops its lock meanwhile; false means that
+ * it did, and that the caller must answer VM_FAULT_RETRY.
+ */
+function* folioLockOrRetry({ vma, flags }: VmFault, pfn: Pfn): Steps<boolean> {
+  const { mm } = vma;
+  const { folioLocks, locks } = mm.host;
+  if (yield* folioLocks.tryLock(pfn)) return true;
+  if ((flags & (FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED)) !== FAULT_FLAG_ALLOW_RETRY) {
+    yield* folioLocks.lock(pfn);
+    return true;
+  }
+  if ((flags & FAULT_FLAG_VMA_LOCK) !== 0) yield* locks.vmaEndRead(vma);
+  else yield* locks.mmapReadUnlock(mm);
+  yield* folioLocks.wait(pfn, PG_locked);
+  return false;
+}
+
+/** The folio is locked and referenced; both end here, the reference in the PTE if all goes well. */
+function* mapLocked(vmf: VmFault, pfn: Pfn, slot: SwapSlot): Steps<number> {
+  const { host } = vmf.vma.mm;
+  const { frames, folioLocks } = host;
+  if (points.on) yield at.page(pfn);
+  if (!frames.test(pfn, PG_swapcache) || frames.private[pfn] !== slot) {
+    yield* folioLocks.unlock(pfn);
+    yield* folioPut(host, pfn);
+    return 0;
+  }
+  const ptl = ptlOf(host, vmf.ptep);
+  yield* ptl.lock();
+  const refused = yield* refuse(vmf, pfn, slot);
+  if (refused === null) return yield* setPresent(vmf, pfn, slot, ptl);
+  yield* ptl.unlock();
+  yield* folioLocks.unlock(pfn);
+  yield* folioPut(host, pfn);
+  return refused;
+}
+
+/** Under the page table lock: what speaks against mapping the folio, or null. 0: somebody else did, or undid it. */
+function* refuse(vmf: VmFault, pfn: Pfn, slot: SwapSlot): Steps<number | null> {
+  const { mm } = vmf.vma;
+  const { host } = mm;
+  if (points.on) yield at.pte(vmf.ptep);
+  if (readPte(host, vmf.ptep) !== vmf.origPte) return 0;
+  if (points.on) yield at.page(pfn);
+  if (host.frames.test(pfn, PG_uptodate)) return null;
+  mm.swapError = { slot, errno: host.swapIo.readErrors.get(slot) ?? Errno.EIO };
+  return VM_FAULT_SIGBUS;
+}
+
+function* setPresent(vmf: VmFault, pfn: Pfn, slot: SwapSlot, ptl: Mutex): Steps<number> {
+  const { vma, address } = vmf;
+  const { mm } = vma;
+  const { host } = mm;
+  yield* swapFree(host, slot);
+  if (yield* shouldTryToFreeSwap(host, vmf, pfn)) yield* folioFreeSwap(host, pfn);
+  mm.anonPages++;
+  mm.swapEntries--;
+  if (points.on) yield at.page(pfn);
+  const exclusive = isSwapPteExclusive(vmf.origPte) || host.frames.count(pfn) === 1;
+  let pte = mkPte(pfn, vma);
+  if (exclusive && (vma.flags & VM_WRITE) !== 0) {
+    pte |= PTE_W;
+    if ((vmf.flags & FAULT_FLAG_WRITE) !== 0) {
+      pte |= PTE_D;
+      vmf.flags &= ~FAULT_FLAG_WRITE;
+    }
+  }
+  yield* addAnonRmap(vma, pfn, address, exclusive);
+  if (points.on) yield at.pte(vmf.ptep);
+  setPte(host, vmf.ptep, pte);
+  vmf.origPte = pte;
+  yield* host.folioLocks.unlock(pfn);
+  if ((vmf.flags & FAULT_FLAG_WRITE) !== 0) return yield* doWpPage(vmf, ptl);
+  yield* ptl.unlock();
+  return 0;
+}
+
+/** should_try_to_free_swap(): when slots are scarce, or when a writer is probably the only user. */
+function* shouldTryToFreeSwap(host: Host, vmf: VmFault, pfn: Pfn): Steps<boolean> {
+  if (points.on) yield at.page(pfn);
+  if (!host.frames.test(pfn, PG_swapcache)) return false;
+  if (swapOf(host).isNearlyFull) return true;
+  // The swap cache's reference and this fault's.
+  return (vmf.flags & FAULT_FLAG_WRITE) !== 0 && host.frames.count(pfn) === 2;
+}

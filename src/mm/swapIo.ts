@@ -1,0 +1,175 @@
+// Reading and writing swap slots (mm/page_io.c).
+//
+// Reclaim writes through swapWriteout(), swap-in reads through swapReadFolio(). The device does its work at once; that it
+// is done becomes known after SWAP_IO_LATENCY of virtual time, and is then handled by the host's swap I/O task, which is
+// what the block layer's softirq is in Linux.
+//
+// Invariants: from submission to completion a folio being written has PG_writeback, one being read PG_locked and not
+// PG_uptodate; both are in the swap cache, which keeps the frame. A failed write leaves the folio dirty and in the
+// cache; a failed read leaves it not uptodate, and only whoever faults on it learns of it.
+
+import { at, BLOCKED, points, type Scheduler, type Steps, type Task } from '../sched/index.ts';
+import { PAGE_SIZE, type Pfn, pfnToHpa, type SwapSlot } from '../units.ts';
+import { folioMarkDirty, folioPut } from './folio.ts';
+import { PG_dirty, PG_locked, PG_reclaim, PG_uptodate, PG_writeback } from './frames.ts';
+import type { Host } from './host.ts';
+import { folioFreeSwap, swapOf } from './swapCache.ts';
+
+/** Virtual time of one request, ns: a fast SSD. */
+export const SWAP_IO_LATENCY = 20_000;
+/** Kilobytes of a page, the unit of pgpgin and pgpgout. */
+const PAGE_KILOBYTES = PAGE_SIZE / 1024;
+
+interface Completion {
+  readonly pfn: Pfn;
+  readonly slot: SwapSlot;
+  readonly write: boolean;
+  readonly errno: number;
+}
+
+/** The swap I/O of a host: requests in flight, completions to be handled, errors. */
+export class SwapIo {
+  readonly #sched: Scheduler;
+  readonly #completed: Completion[] = [];
+  #task: Task | null = null;
+  /** Where a device puts what it read, before it goes into the frame by the one way in. */
+  readonly bounce = new Uint8Array(PAGE_SIZE);
+  /** Slots whose last read failed, with its errno. */
+  readonly readErrors = new Map<SwapSlot, number>();
+
+  constructor(sched: Scheduler) {
+    this.#sched = sched;
+  }
+
+  /** The request is done; the host hears of it later. */
+  complete(completion: Completion): void {
+    this.#sched.after(SWAP_IO_LATENCY, () => {
+      this.#completed.push(completion);
+      if (this.#task !== null) this.#sched.wake(this.#task);
+    });
+  }
+
+  /** Body of the swap I/O task. */
+  *handleCompletions(host: Host): Steps {
+    this.#task = this.#sched.current;
+    for (;;) {
+      const completion = this.#completed.shift();
+      if (completion === undefined) {
+        this.#sched.block('swap I/O completion');
+        yield BLOCKED;
+      } else if (completion.write) yield* endSwapWrite(host, completion);
+      else yield* endSwapRead(host, completion);
+    }
+  }
+}
+
+/**
+ * swap_writeout(): the folio is locked, clean for I/O and in the swap cache; unlocked on return. A page whose slot nobody
+ * needs any more is not written, and a page of zeros is only noted down.
+ */
+export function* swapWriteout(host: Host, pfn: Pfn): Steps {
+  if (yield* folioFreeSwap(host, pfn)) {
+    yield* host.folioLocks.unlock(pfn);
+    return;
+  }
+  const swap = swapOf(host);
+  const slot = host.frames.private[pfn] as SwapSlot;
+  const zero = isZeroFilled(host, pfn);
+  if (points.on) yield at.slot(slot);
+  swap.setZeroFilled(slot, zero);
+  if (zero) host.vmstat.swpout_zero++;
+  else yield* startWriteback(host, pfn);
+  yield* host.folioLocks.unlock(pfn);
+  if (!zero) submitWrite(host, pfn, slot);
+}
+
+/** folio_start_writeback(). */
+function* startWriteback(host: Host, pfn: Pfn): Steps {
+  if (points.on) yield at.page(pfn);
+  host.frames.set(pfn, PG_writeback);
+  host.throttle.writebackInFlight++;
+  host.vmstat.pswpout++;
+  host.vmstat.pgpgout += PAGE_KILOBYTES;
+}
+
+function submitWrite(host: Host, pfn: Pfn, slot: SwapSlot): void {
+  swapOf(host).device.submit({
+    write: true,
+    slot,
+    memory: host.memory.readBytes(pfnToHpa(pfn), PAGE_SIZE),
+    done: (errno) => host.swapIo.complete({ pfn, slot, write: true, errno }),
+  });
+}
+
+/** is_folio_zero_filled(): the last word first, as it is the one most often not zero. */
+function isZeroFilled({ memory }: Host, pfn: Pfn): boolean {
+  const first = pfnToHpa(pfn) >>> 2;
+  const last = first + PAGE_SIZE / 4 - 1;
+  if (memory.i32[last] !== 0) return false;
+  for (let word = first; word < last; word++) if (memory.i32[word] !== 0) return false;
+  return true;
+}
+
+/** end_swap_bio_write() and folio_end_writeback(). */
+function* endSwapWrite(host: Host, { pfn, slot, errno }: Completion): Steps {
+  const { frames } = host;
+  if (errno !== 0) {
+    host.trace.swap_io_error?.(slot, 1, errno);
+    if (points.on) yield at.page(pfn);
+    folioMarkDirty(host, pfn);
+    frames.clear(pfn, PG_reclaim);
+  }
+  if (points.on) yield at.page(pfn);
+  frames.get(pfn);
+  const rotates = frames.testAndClear(pfn, PG_reclaim) && !frames.test(pfn, PG_locked | PG_dirty);
+  if (rotates && (yield* host.lruvec.rotate(pfn))) host.vmstat.pgrotated++;
+  if (points.on) yield at.page(pfn);
+  frames.clear(pfn, PG_writeback);
+  host.folioLocks.wake(pfn);
+  host.throttle.acctReclaimWriteback();
+  yield* folioPut(host, pfn);
+}
+
+/** swap_read_folio(): the folio is new, locked for the device and in the swap cache. */
+export function* swapReadFolio(host: Host, pfn: Pfn, slot: SwapSlot): Steps {
+  const swap = swapOf(host);
+  host.trace.swap_read_folio?.(pfn, slot);
+  if (points.on) yield at.slot(slot);
+  if (swap.isZeroFilled(slot)) {
+    host.vmstat.swpin_zero++;
+    host.memory.zero(pfn);
+    yield* endRead(host, pfn, true);
+    return;
+  }
+  host.vmstat.pswpin++;
+  host.vmstat.pgpgin += PAGE_KILOBYTES;
+  const { bounce } = host.swapIo;
+  let failed = 0;
+  swap.device.submit({
+    write: false,
+    slot,
+    memory: bounce,
+    done: (errno) => {
+      failed = errno;
+      host.swapIo.complete({ pfn, slot, write: false, errno });
+    },
+  });
+  if (failed === 0) host.memory.writeBytes(pfnToHpa(pfn), bounce);
+}
+
+/** end_swap_bio_read(). */
+function* endSwapRead(host: Host, { pfn, slot, errno }: Completion): Steps {
+  if (errno !== 0) {
+    host.trace.swap_io_error?.(slot, 0, errno);
+    host.swapIo.readErrors.set(slot, errno);
+  }
+  yield* endRead(host, pfn, errno === 0);
+}
+
+function* endRead(host: Host, pfn: Pfn, uptodate: boolean): Steps {
+  if (uptodate) {
+    if (points.on) yield at.page(pfn);
+    host.frames.set(pfn, PG_uptodate);
+  }
+  yield* host.folioLocks.unlockForDevice(pfn);
+}

@@ -1,0 +1,74 @@
+// Taking a folio out of every address space, on its way to swap (mm/rmap.c: try_to_unmap).
+//
+// shrinkFolioList.ts calls it. For each PTE (reference table row 9): start; page table lock; clear the PTE, put the CPU
+// flush off, tell secondary TLBs; move dirty to the folio; swap entry; remove the rmap, put; unlock; end. Whoever calls
+// flushes what was put off before the page is written or freed.
+//
+// Locks: the folio lock is held, so that the slot stays; anon_vma->rwsem is taken for read.
+
+import { isPresent, PTE_D } from '../hw/sv39/index.ts';
+import {
+  MmuNotifyEvent,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+} from '../notifier/index.ts';
+import { at, points, type Steps } from '../sched/index.ts';
+import { bug, type Hpa, type Hva, PAGE_SIZE, type Pfn, type SwapSlot } from '../units.ts';
+import { folioMarkDirty, folioPut } from './folio.ts';
+import { PG_anon_exclusive, PG_swapcache } from './frames.ts';
+import type { Host } from './host.ts';
+import { makeSwapPte, ptepGetAndClear, ptlOf, setPte } from './pte.ts';
+import { lockMappedPte, removeAnonRmap, rmapWalk } from './rmap.ts';
+import { swapDuplicate } from './swapCache.ts';
+import type { TlbUnmapBatch } from './tlbFlush.ts';
+import type { Vma } from './vma.ts';
+
+/** try_to_unmap() with TTU_BATCH_FLUSH; whether it worked is what the mapcount then says. */
+export function* tryToUnmap(host: Host, pfn: Pfn, batch: TlbUnmapBatch): Steps {
+  yield* rmapWalk(host, pfn, function* (vma, address) {
+    yield* tryToUnmapOne(vma, pfn, address, batch);
+    return true;
+  });
+}
+
+/** try_to_unmap_one(). */
+function* tryToUnmapOne(vma: Vma, pfn: Pfn, address: Hva, batch: TlbUnmapBatch): Steps {
+  const { mm } = vma;
+  const end = (address + PAGE_SIZE) as Hva;
+  const range =
+    mm.notifierSubscriptions === null
+      ? null
+      : { mm, start: address, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
+  const ptep = yield* lockMappedPte(vma, pfn, address);
+  if (ptep !== 0) {
+    yield* replaceBySwapEntry(vma, pfn, address, ptep, batch);
+    yield* ptlOf(mm.host, ptep).unlock();
+  }
+  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
+}
+
+function* replaceBySwapEntry(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapBatch): Steps {
+  const { mm } = vma;
+  const { host } = mm;
+  if (points.on) yield at.page(pfn);
+  if (!host.frames.test(pfn, PG_swapcache)) bug('anonymous folio unmapped without a slot', { pfn });
+  const exclusive = host.frames.test(pfn, PG_anon_exclusive);
+  const slot = host.frames.private[pfn] as SwapSlot;
+  if (points.on) yield at.pte(ptep);
+  const pte = ptepGetAndClear(host, ptep);
+  if (!isPresent(pte)) bug('mapped PTE vanished under its lock', { ptep });
+  yield* batch.add(mm, address, (pte & PTE_D) !== 0);
+  if ((pte & PTE_D) !== 0) {
+    if (points.on) yield at.page(pfn);
+    folioMarkDirty(host, pfn);
+  }
+  yield* swapDuplicate(host, slot);
+  mm.anonPages--;
+  mm.swapEntries++;
+  if (points.on) yield at.pte(ptep);
+  setPte(host, ptep, makeSwapPte(slot, exclusive));
+  host.trace.try_to_unmap?.(mm.id, address, slot);
+  yield* removeAnonRmap(vma, pfn);
+  yield* folioPut(host, pfn);
+}

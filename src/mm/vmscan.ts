@@ -1,0 +1,175 @@
+// Page reclaim: which folios are looked at, and how many (mm/vmscan.c).
+//
+// kswapd.ts and directReclaim.ts call shrinkNode() with falling priority; it scans the tail of the inactive list
+// (second chance in shrinkFolioList.ts) and refills it from the active list.
+//
+// Invariants: never allocates memory. Between isolation and putback a folio is on no list and has one reference more.
+// Lock: lru_lock for isolation and putback only.
+
+import { at, points, type Steps } from '../sched/index.ts';
+import { bug, type Pfn } from '../units.ts';
+import { freeFolio } from './folio.ts';
+import { PG_active, PG_lru, PG_workingset } from './frames.ts';
+import type { Host } from './host.ts';
+import { LRU_ACTIVE_ANON, LRU_INACTIVE_ANON, type LruList } from './lru.ts';
+import { folioReferenced } from './referenced.ts';
+import { DEF_PRIORITY, newReclaimStat, type ScanControl } from './scanControl.ts';
+import { shrinkFolioList } from './shrinkFolioList.ts';
+
+/** SWAP_CLUSTER_MAX of a host with so many frames: how many folios are isolated at a time. */
+export const swapClusterMax = (managedPages: number): number => Math.min(32, Math.max(1, managedPages >> 4));
+
+/** can_reclaim_anon_pages(): not without a slot to put one in. */
+export const canReclaimAnon = (host: Host): boolean => host.swap !== null && host.swap.freeSlots > 0;
+
+/** inactive_is_low(): the inactive list should be as long as the active one, and shorter on hosts above a GiB. */
+export function inactiveIsLow({ lruvec }: Host): boolean {
+  const gigabytes = Math.floor((lruvec.inactive + lruvec.active) / 2 ** 18);
+  const ratio = gigabytes === 0 ? 1 : Math.floor(Math.sqrt(10 * gigabytes));
+  return lruvec.inactive * ratio < lruvec.active;
+}
+
+/** shrink_node(): one pass over the node's lists at sc.priority. */
+export function* shrinkNode(host: Host, sc: ScanControl): Steps {
+  const before = sc.nrReclaimed;
+  sc.nr = { ...newReclaimStat(), taken: 0 };
+  prepareScanControl(host, sc);
+  yield* shrinkLruvec(host, sc);
+  const { nr } = sc;
+  if (sc.isKswapd) {
+    // Everything that was taken is being written: pages are freed faster than they can be cleaned.
+    if (nr.writeback > 0 && nr.writeback === nr.taken) host.kswapd.writebackFlag = true;
+    if (nr.immediate > 0) yield* host.throttle.waitForWriteback();
+  } else if (nr.dirty > 0 && nr.dirty === nr.congested) {
+    yield* host.throttle.waitForWriteback();
+  }
+  if (sc.nrReclaimed > before) host.kswapd.failures = 0;
+}
+
+/** prepare_scan_control(): refaults, or an inactive list that is too short, make active folios fair game. */
+function prepareScanControl(host: Host, sc: ScanControl): void {
+  const refaults = host.vmstat.workingset_activate_anon;
+  sc.mayDeactivate = sc.forceDeactivate || refaults !== host.lruvec.refaults || inactiveIsLow(host);
+}
+
+/** snapshot_refaults(). */
+export function snapshotRefaults(host: Host): void {
+  host.lruvec.refaults = host.vmstat.workingset_activate_anon;
+}
+
+/** shrink_lruvec(), with what get_scan_count() says when there are only anonymous pages. */
+function* shrinkLruvec(host: Host, sc: ScanControl): Steps {
+  const { lruvec, swapClusterMax: cluster } = host;
+  const scans = canReclaimAnon(host);
+  let inactive = scans ? lruvec.inactive >> sc.priority : 0;
+  let active = scans ? lruvec.active >> sc.priority : 0;
+  const proportional = !sc.isKswapd && sc.priority === DEF_PRIORITY;
+  let reclaimed = 0;
+  while (inactive > 0 || active > 0) {
+    if (inactive > 0) {
+      const pages = Math.min(inactive, cluster);
+      inactive -= pages;
+      reclaimed += yield* shrinkInactiveList(host, sc, pages);
+    }
+    if (active > 0) {
+      const pages = Math.min(active, cluster);
+      active -= pages;
+      if (sc.mayDeactivate) yield* shrinkActiveList(host, sc, pages);
+      else sc.skippedDeactivate = true;
+    }
+    if (reclaimed >= sc.nrToReclaim && !proportional) break;
+  }
+  sc.nrReclaimed += reclaimed;
+  if (host.swap !== null && inactiveIsLow(host)) yield* shrinkActiveList(host, sc, cluster);
+}
+
+/** shrink_inactive_list(): how many were freed. */
+function* shrinkInactiveList(host: Host, sc: ScanControl, pages: number): Steps<number> {
+  const { lruvec, vmstat } = host;
+  if (!sc.isKswapd && tooManyIsolated(host))
+    yield* host.throttle.waitForIsolated(() => tooManyIsolated(host));
+  const isolated = yield* isolateLruFolios(host, LRU_INACTIVE_ANON, pages);
+  if (isolated.length === 0) return 0;
+  vmstat[sc.isKswapd ? 'pgscan_kswapd' : 'pgscan_direct'] += isolated.length;
+  vmstat.pgscan_anon += isolated.length;
+  const { reclaimed, stat, kept } = yield* shrinkFolioList(host, isolated, sc, false);
+  yield* moveFoliosToLru(host, kept);
+  lruvec.isolated -= isolated.length;
+  host.throttle.wakeIsolated();
+  vmstat[sc.isKswapd ? 'pgsteal_kswapd' : 'pgsteal_direct'] += reclaimed;
+  vmstat.pgsteal_anon += reclaimed;
+  for (const key of ['dirty', 'unqueuedDirty', 'congested', 'writeback', 'immediate'] as const)
+    sc.nr[key] += stat[key];
+  sc.nr.taken += isolated.length;
+  host.trace.mm_vmscan_lru_shrink_inactive?.(
+    isolated.length,
+    reclaimed,
+    stat.dirty,
+    stat.activated,
+    stat.refKeep,
+    sc.priority,
+  );
+  return reclaimed;
+}
+
+/** too_many_isolated(): a direct reclaimer leaves most of the list to those who are at it already. */
+const tooManyIsolated = ({ lruvec, swapClusterMax: cluster }: Host): boolean =>
+  lruvec.isolated > Math.max(lruvec.inactive >> 3, cluster);
+
+/** shrink_active_list(): referenced or not, anonymous folios move on; asking has cleared their A bits. */
+function* shrinkActiveList(host: Host, sc: ScanControl, pages: number): Steps {
+  const { lruvec, frames, vmstat } = host;
+  const isolated = yield* isolateLruFolios(host, LRU_ACTIVE_ANON, pages);
+  if (isolated.length === 0) return;
+  let referenced = 0;
+  for (const pfn of isolated) {
+    if ((yield* folioReferenced(host, pfn)) > 0) referenced++;
+    if (points.on) yield at.page(pfn);
+    frames.clear(pfn, PG_active);
+    frames.set(pfn, PG_workingset);
+  }
+  yield* moveFoliosToLru(host, isolated);
+  lruvec.isolated -= isolated.length;
+  host.throttle.wakeIsolated();
+  vmstat.pgdeactivate += isolated.length;
+  host.trace.mm_vmscan_lru_shrink_active?.(isolated.length, 0, isolated.length, referenced, sc.priority);
+}
+
+/** isolate_lru_folios(): up to `pages` from the tail of `list`. */
+function* isolateLruFolios(host: Host, list: LruList, pages: number): Steps<Pfn[]> {
+  const { lruvec } = host;
+  const isolated: Pfn[] = [];
+  yield* lruvec.lock.lock();
+  for (let scanned = 0; scanned < pages; scanned++) {
+    if (points.on) yield at.lru(lruvec.lock.id);
+    const pfn = lruvec.tail(list) as Pfn | 0;
+    if (pfn === 0) break;
+    const taken = yield* takeForReclaim(host, pfn);
+    if (points.on) yield at.lru(lruvec.lock.id);
+    lruvec.remove(pfn, list);
+    if (taken) isolated.push(pfn);
+    else lruvec.addHead(pfn, list);
+  }
+  lruvec.isolated += isolated.length;
+  yield* lruvec.lock.unlock();
+  return isolated;
+}
+
+/** A folio that is being freed, or that somebody else isolates at this moment, stays. */
+function* takeForReclaim({ frames }: Host, pfn: Pfn): Steps<boolean> {
+  if (points.on) yield at.page(pfn);
+  if (!frames.tryGet(pfn)) return false;
+  if (frames.testAndClear(pfn, PG_lru)) return true;
+  if (frames.putTestZero(pfn)) bug('folio on the LRU lost its last reference', { pfn });
+  return false;
+}
+
+/** move_folios_to_lru(): back to the head of the list that PG_active names; frees what nobody else has any more. */
+export function* moveFoliosToLru(host: Host, folios: readonly Pfn[]): Steps {
+  const { lruvec } = host;
+  const free: Pfn[] = [];
+  yield* lruvec.lock.lock();
+  for (const pfn of folios) if (yield* lruvec.putbackLocked(pfn)) free.push(pfn);
+  yield* lruvec.lock.unlock();
+  for (const pfn of free) yield* freeFolio(host, pfn);
+}

@@ -1,0 +1,5 @@
+// The face of oracle/: the invariants of the design, checked on a running machine.
+
+export { SwapCoverage } from './coverage.ts';
+export { Oracle } from './oracle.ts';
+export type { InvariantName, Report, Violation } from './violation.ts';

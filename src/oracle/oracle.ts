@@ -1,0 +1,39 @@
+// The oracle of one machine: runs the checks, keeps what they found.
+//
+// machine.ts asks it between scheduler steps. It stops collecting after a few violations: the first says what broke.
+
+import type { Kvm } from '../kvm/internals.ts';
+import type { Host } from '../mm/index.ts';
+import { checkLeaks, checkMappings } from './hostCheck.ts';
+import { checkShadow } from './shadowCheck.ts';
+import type { InvariantName, Violation } from './violation.ts';
+
+const MAX_VIOLATIONS = 16;
+
+export class Oracle {
+  /** Times that everything was looked at. */
+  points = 0;
+  readonly violations: Violation[] = [];
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  readonly report = (invariant: InvariantName, message: string): void => {
+    if (this.violations.length >= MAX_VIOLATIONS) return;
+    this.violations.push({ invariant, message, step: this.#host.sched.steps });
+  };
+
+  /** Looks at everything that can be seen between two steps. */
+  check(kvm: Kvm): void {
+    this.points++;
+    checkShadow(kvm, this.report);
+    checkMappings(this.#host, this.report);
+  }
+
+  /** After everything was torn down. */
+  checkLeaks(usedSwapSlots: number): void {
+    checkLeaks(this.#host, usedSwapSlots, this.report);
+  }
+}

@@ -1,0 +1,106 @@
+// The shadow MMU against the host, between steps: I1, I5, I7 and I10 as far as a look at the tables can tell.
+//
+// Rule (reference rules 22, 26): outside an open notifier range, a present leaf spte maps the very frame that the host
+// maps at that gfn, and permits writing only if the host does; whatever a TLB holds, some spte supports, unless a flush
+// of that vCPU is already requested.
+//
+// Called by oracle.ts between scheduler steps; reads, never writes.
+
+import { isLeaf, isPresent, PTE_W, ptePfn } from '../hw/sv39/index.ts';
+import { INFO_WRITE } from '../hw/tlb/index.ts';
+import { gfnToMemslot, type Kvm, type Memslot, Request, type ShadowPage } from '../kvm/internals.ts';
+import { FrameKind, inspectPte } from '../mm/internals.ts';
+import { type Gfn, type Hpa, hex, type Pfn } from '../units.ts';
+import type { Report } from './violation.ts';
+
+/** Frames that sptes map; the value says whether one of them is writable. */
+type Mapped = Map<Pfn, boolean>;
+
+export function checkShadow(kvm: Kvm, report: Report): void {
+  const mapped: Mapped = new Map();
+  let leaves = 0;
+  for (const sp of kvm.shadowPages) leaves += checkPage(kvm, sp, mapped, report);
+  if (leaves !== kvm.stats.pages_4k) {
+    report('I7', `${leaves} leaf sptes are present, but ${kvm.stats.pages_4k} are accounted`);
+  }
+  for (const vcpu of kvm.vcpus) {
+    if ((vcpu.requests & Request.tlbFlush) === 0) checkTlb(vcpu, mapped, report);
+  }
+}
+
+/** The number of present leaves. */
+function checkPage(kvm: Kvm, sp: ShadowPage, mapped: Mapped, report: Report): number {
+  let leaves = 0;
+  let unsyncChildren = 0;
+  for (let index = 0; index < sp.entries; index++) {
+    const sptep = sp.sptep(index);
+    const spte = kvm.memory.i32[sptep >>> 2]!;
+    if (!isPresent(spte)) continue;
+    if (isLeaf(spte)) {
+      leaves++;
+      mapped.set(ptePfn(spte), (spte & PTE_W) !== 0 || mapped.get(ptePfn(spte)) === true);
+      checkLeaf(kvm, sp, sptep, spte, report);
+      continue;
+    }
+    const child = kvm.pageOfFrame.get(ptePfn(spte));
+    if (child === undefined || child.invalid)
+      report('I7', `spte ${hex(sptep)} points to a freed shadow page`);
+    else if (!child.parents.has(sptep))
+      report('I7', `shadow page of gfn ${hex(child.gfn)} does not know its parent`);
+    else if (child.unsync || child.unsyncChildren > 0) unsyncChildren++;
+  }
+  if (unsyncChildren !== sp.unsyncChildren) {
+    report(
+      'I10',
+      `shadow page of gfn ${hex(sp.gfn)} knows ${sp.unsyncChildren} of ${unsyncChildren} unsync children`,
+    );
+  }
+  return leaves;
+}
+
+function checkLeaf(kvm: Kvm, sp: ShadowPage, sptep: Hpa, spte: number, report: Report): void {
+  const gfn = sp.gfnOf(sp.indexOf(sptep));
+  const slot = gfnToMemslot(kvm, gfn);
+  const what = `spte ${hex(sptep)} of gfn ${hex(gfn)}`;
+  if (slot === null) {
+    report('I1', `${what} maps a gfn that has no memslot`);
+    return;
+  }
+  if (!slot.rmap.sptesOf(gfn).includes(sptep))
+    report('I1', `${what} is in no rmap: no notifier will find it`);
+  if (!isBeingInvalidated(kvm, gfn)) checkAgainstHost(kvm, slot, gfn, spte, what, report);
+  if ((spte & PTE_W) === 0) return;
+  if (slot.writeTrack.has(gfn)) report('I10', `${what} is writable, but stores to its gfn must trap`);
+  const synced = kvm.pagesOfGfn.get(gfn)?.some((table) => !table.role.direct && !table.unsync);
+  if (synced) report('I10', `${what} is writable, but a guest table in sync is there`);
+}
+
+function checkAgainstHost(
+  kvm: Kvm,
+  slot: Memslot,
+  gfn: Gfn,
+  spte: number,
+  what: string,
+  report: Report,
+): void {
+  const frame = ptePfn(spte);
+  const pte = inspectPte(kvm.mm, slot.hvaOf(gfn));
+  const maps = `${what} maps frame ${hex(frame)}`;
+  if (kvm.host.frames.kind[frame] === FrameKind.free) report('I1', `${maps}, which is free`);
+  else if (!isPresent(pte)) report('I1', `${maps}, but the host has no page there`);
+  else if (ptePfn(pte) !== frame) report('I1', `${maps}, but the host's page is in ${hex(ptePfn(pte))}`);
+  else if ((spte & ~pte & PTE_W) !== 0) report('I5', `${what} is writable, but the host's PTE is not`);
+}
+
+const isBeingInvalidated = (kvm: Kvm, gfn: Gfn): boolean =>
+  kvm.mmuInvalidateInProgress > 0 && gfn >= kvm.mmuInvalidateRangeStart && gfn < kvm.mmuInvalidateRangeEnd;
+
+function checkTlb(vcpu: Kvm['vcpus'][number], mapped: Mapped, report: Report): void {
+  vcpu.hart.tlb.forEach((_regime, page, frame, info, kind) => {
+    const writable = mapped.get(frame);
+    const what = `vcpu ${vcpu.index}: ${kind} TLB entry for ${hex(page)}`;
+    if (writable === undefined) report('I1', `${what} maps frame ${hex(frame)}, which no spte maps any more`);
+    else if ((info & INFO_WRITE) !== 0 && !writable)
+      report('I5', `${what} is writable, but no spte of its frame is`);
+  });
+}

@@ -1,0 +1,50 @@
+// Reading a file that a user named, and writing one: whole files, with one clear line when it cannot be done.
+//
+// Used by cli/. Only regular files are read: a device may never end, and a pipe without a writer would hang the process
+// where no signal reaches it.
+
+import { closeSync, constants, fstatSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { FileError, fileError } from './fileError.ts';
+
+const MAX_BYTES = 2 ** 30;
+
+/** The bytes of a file of at most 1 GiB. Throws FileError. */
+export function readInputFile(path: string): Uint8Array {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    throw fileError(`cannot open ${path}`, error);
+  }
+  try {
+    return readAll(fd, path);
+  } catch (error) {
+    throw error instanceof FileError ? error : fileError(`cannot read ${path}`, error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Creates the file or overwrites it. Throws FileError. */
+export function writeOutputFile(path: string, bytes: Uint8Array): void {
+  try {
+    writeFileSync(path, bytes);
+  } catch (error) {
+    throw fileError(`cannot write ${path}`, error);
+  }
+}
+
+function readAll(fd: number, path: string): Uint8Array {
+  const stats = fstatSync(fd);
+  if (stats.isDirectory()) throw new FileError(`${path} is a directory`);
+  if (!stats.isFile()) throw new FileError(`${path} is not a regular file`);
+  if (stats.size > MAX_BYTES) throw new FileError(`${path} is larger than 1 GiB`);
+  const bytes = new Uint8Array(stats.size);
+  let length = 0;
+  while (length < bytes.length) {
+    const moved = readSync(fd, bytes, length, bytes.length - length, null);
+    if (moved === 0) break;
+    length += moved;
+  }
+  return bytes.subarray(0, length);
+}

@@ -1,0 +1,231 @@
+// Random guest programs for the translator's property test: mostly sensible instructions in a loop over two pages, with
+// branches, calls, loads and stores of every kind, atomics, traps, CSRs, and stores into the code itself.
+
+import fc from 'fast-check';
+import { decode, encode, Op, opOf } from '../../../../src/hw/isa/index.ts';
+import { hiWord, loWord } from '../../../../src/units.ts';
+import { RAM, type TestMachine } from '../testMachine.ts';
+
+const PAGES = 16;
+const DATA = RAM + 4 * 4096;
+const HANDLER = RAM + 12 * 4096;
+const TABLES = RAM + 13 * 4096;
+
+/** Registers that hold addresses and are seldom overwritten; the others are the program's to compute with. */
+const DATA_BASE = 8;
+const CODE_BASE = 9;
+const LINK = 1;
+const TEMPORARIES = [0, 5, 6, 7, 10, 11, 12, 13, 14, 15, 28, 29];
+/** Hold instruction words, for stores into the code. */
+const WORDS = [16, 17];
+
+export interface RandomGuest {
+  readonly code: readonly (readonly number[])[];
+  /** Bytes of the first code page that the program starts before its end. */
+  readonly lead: number;
+  /** Privilege that it runs at. */
+  readonly mode: 'M' | 'S' | 'U';
+  /** Permissions (R 2, W 4, X 8) of the data pages, paged modes only. */
+  readonly permissions: readonly number[];
+  readonly registers: readonly bigint[];
+}
+
+const temporary = fc.constantFrom(...TEMPORARIES);
+const anyRegister = fc.integer({ min: 0, max: 31 });
+const destination = fc.oneof({ weight: 20, arbitrary: temporary }, { weight: 1, arbitrary: anyRegister });
+const source = fc.oneof({ weight: 6, arbitrary: temporary }, { weight: 1, arbitrary: anyRegister });
+const imm12 = fc.integer({ min: -2048, max: 2047 });
+const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+const word = (value: number): number[] => [value & 0xffff, value >>> 16];
+const instruction = (
+  ops: readonly number[],
+  rd: fc.Arbitrary<number>,
+  rs1: fc.Arbitrary<number>,
+  rs2: fc.Arbitrary<number>,
+  imm: fc.Arbitrary<number>,
+): fc.Arbitrary<number[]> =>
+  fc
+    .tuple(fc.constantFrom(...ops), rd, rs1, rs2, imm)
+    .map(([op, d, s, t, i]) => word(encode(op, d, s, t, i)));
+const nothing = fc.constant(0);
+
+const computation = fc.oneof(
+  instruction(range(Op.addi, Op.andi), destination, source, nothing, imm12),
+  instruction(range(Op.slli, Op.sraiw), destination, source, nothing, imm12),
+  instruction(range(Op.add, Op.remuw), destination, source, source, nothing),
+  instruction(
+    [Op.lui, Op.auipc],
+    destination,
+    nothing,
+    nothing,
+    fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+  ),
+);
+
+const dataOffset = fc.oneof(
+  fc.integer({ min: -32, max: 31 }).map((n) => n * 8),
+  imm12,
+  fc.integer({ min: -8, max: 8 }),
+);
+const dataBase = fc.oneof(
+  { weight: 12, arbitrary: fc.constant(DATA_BASE) },
+  { weight: 1, arbitrary: source },
+);
+const access = fc.oneof(
+  instruction(range(Op.lb, Op.lwu), destination, dataBase, nothing, dataOffset),
+  instruction(range(Op.sb, Op.sd), nothing, dataBase, source, dataOffset),
+  instruction(range(Op.lr_w, Op.amomaxu_d), destination, dataBase, source, fc.integer({ min: 0, max: 3 })),
+  instruction([Op.lr_w, Op.lr_d, Op.sc_w, Op.sc_d], destination, dataBase, source, nothing),
+  instruction(
+    [Op.addi],
+    fc.constant(DATA_BASE),
+    fc.constant(DATA_BASE),
+    nothing,
+    fc.constantFrom(8, -8, 512, -512, 1, -1),
+  ),
+);
+
+const near = fc.integer({ min: -30, max: 40 }).map((n) => n * 2);
+const transfer = fc.oneof(
+  { weight: 8, arbitrary: instruction(range(Op.beq, Op.bgeu), nothing, source, source, near) },
+  { weight: 1, arbitrary: instruction([Op.jal], fc.constantFrom(0, LINK), nothing, nothing, near) },
+  {
+    weight: 1,
+    arbitrary: instruction([Op.jalr], fc.constantFrom(0, LINK), fc.constant(CODE_BASE), nothing, near),
+  },
+  { weight: 1, arbitrary: instruction([Op.jalr], fc.constant(0), fc.constant(LINK), nothing, nothing) },
+);
+
+const intoCode = instruction(
+  range(Op.sb, Op.sd),
+  nothing,
+  fc.constant(CODE_BASE),
+  fc.constantFrom(...WORDS, 5),
+  near,
+);
+
+const CSRS = [0x340, 0xb00, 0xb02, 0xc00, 0xc02, 0x300, 0x304, 0x7c0];
+const system = fc.oneof(
+  instruction([Op.fence, Op.fence_i, Op.ecall, Op.ebreak, Op.sfence_vma], nothing, nothing, nothing, nothing),
+  instruction(range(Op.csrrw, Op.csrrci), destination, source, nothing, fc.constantFrom(...CSRS)),
+  instruction([Op.csrrs], destination, nothing, nothing, fc.constantFrom(...CSRS)),
+);
+
+const isLegal = (bits: number): boolean => {
+  const decoded = new Int32Array(2);
+  decode(bits, decoded, 0);
+  return opOf(decoded[0]!) !== Op.illegal;
+};
+const compressed = fc
+  .integer({ min: 0, max: 0xffff })
+  .filter((half) => (half & 3) !== 3 && isLegal(half))
+  .map((half) => [half]);
+
+const anyInstruction = fc.oneof(
+  { weight: 60, arbitrary: computation },
+  { weight: 45, arbitrary: access },
+  { weight: 25, arbitrary: transfer },
+  { weight: 20, arbitrary: compressed },
+  { weight: 2, arbitrary: intoCode },
+  { weight: 2, arbitrary: system },
+  { weight: 1, arbitrary: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }).map(word) },
+);
+
+const value = fc.oneof(
+  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+  fc.integer({ min: -4, max: 4 }).map(BigInt),
+  fc.constantFrom(-(2n ** 63n), 2n ** 63n - 1n, -(2n ** 31n), 2n ** 31n, 0xffffffffn),
+);
+
+export const randomGuest: fc.Arbitrary<RandomGuest> = fc.record({
+  code: fc.array(anyInstruction, { minLength: 4, maxLength: 120, size: 'max' }),
+  lead: fc.integer({ min: 0, max: 120 }).map((n) => n * 2),
+  mode: fc.constantFrom('M', 'S', 'U'),
+  permissions: fc.array(fc.constantFrom(2, 6, 6, 6, 6, 6, 14, 0), { minLength: 8, maxLength: 8 }),
+  registers: fc.array(value, { minLength: 32, maxLength: 32 }),
+});
+
+const NOP = 0x0001;
+
+/**
+ * Puts a program, what leads back to it on both sides, a trap handler and page tables into memory, and the hart at its
+ * start.
+ */
+export function loadGuest(machine: TestMachine, guest: RandomGuest): void {
+  const start = RAM + 4096 - guest.lead;
+  const nops = new Array<number>((start - RAM) / 2).fill(NOP);
+  const halves = [...nops, ...guest.code.flat()];
+  for (let at = RAM + halves.length * 2; at + 6 <= DATA; at += 6) {
+    halves.push(NOP, ...word(encode(Op.jal, 0, 0, 0, start - at - 2)));
+  }
+  machine.loadBytes(new Uint8Array(Uint16Array.from(halves).buffer), RAM);
+  machine.load(HANDLER_CODE, HANDLER);
+  loadTables(machine, guest);
+  guest.registers.forEach((initial, r) => {
+    machine.setX(r, initial);
+  });
+  machine.setX(DATA_BASE, BigInt(DATA + 4096));
+  machine.setX(CODE_BASE, BigInt(start));
+  machine.setX(WORDS[0]!, BigInt(encode(Op.addi, 10, 10, 0, 3)));
+  machine.setX(WORDS[1]!, BigInt(encode(Op.bne, 0, 10, 11, -8)));
+  enterMode(machine, guest, start);
+}
+
+/** Skips four bytes after a trap, or starts over where nothing could be fetched (mcause 1 and 12). */
+const SCRATCH = 31;
+const MSCRATCH = 0x340;
+const HANDLER_CODE = [
+  encode(Op.csrrw, SCRATCH, SCRATCH, 0, MSCRATCH),
+  encode(Op.csrrs, SCRATCH, 0, 0, 0x342),
+  encode(Op.addi, SCRATCH, SCRATCH, 0, -1),
+  encode(Op.beq, 0, SCRATCH, 0, 28),
+  encode(Op.addi, SCRATCH, SCRATCH, 0, -11),
+  encode(Op.beq, 0, SCRATCH, 0, 20),
+  encode(Op.csrrs, SCRATCH, 0, 0, 0x341),
+  encode(Op.addi, SCRATCH, SCRATCH, 0, 4),
+  encode(Op.csrrw, 0, SCRATCH, 0, 0x341),
+  encode(Op.jal, 0, 0, 0, 8),
+  encode(Op.csrrw, 0, CODE_BASE, 0, 0x341),
+  encode(Op.csrrw, SCRATCH, SCRATCH, 0, MSCRATCH),
+  encode(Op.mret, 0, 0, 0, 0),
+];
+
+/** Three levels that map the RAM's pages to themselves. */
+function loadTables(machine: TestMachine, guest: RandomGuest): void {
+  const user = guest.mode === 'U' ? 16 : 0;
+  const put = (table: number, index: number, target: number, flags: number): void => {
+    const pte = (BigInt(target) / 4096n) * 1024n + BigInt(flags);
+    machine.load([loWord(Number(pte)), hiWord(Number(pte))], table + index * 8);
+  };
+  put(TABLES, 2, TABLES + 4096, 1);
+  put(TABLES + 4096, 0, TABLES + 8192, 1);
+  for (let page = 0; page < PAGES; page++) {
+    const permission = page < 4 ? 14 : (guest.permissions[page - 4] ?? 6);
+    put(TABLES + 8192, page, RAM + page * 4096, permission === 0 ? 0 : 1 | permission | user);
+  }
+}
+
+/** mtvec, satp and mret into the mode, by a few instructions in the handler's page. */
+function enterMode(machine: TestMachine, guest: RandomGuest, start: number): void {
+  const { hart } = machine;
+  const mpp = { M: 3, S: 1, U: 0 }[guest.mode];
+  const boot = HANDLER + 1024;
+  const satp = 8n * 2n ** 60n + BigInt(TABLES / 4096);
+  const values = [BigInt(HANDLER), satp, BigInt(start), BigInt(mpp) << 11n, -1n];
+  const csrs = [0x305, 0x180, 0x341, 0x300, 0x306];
+  const saved = values.map((_, i) => machine.x(20 + i));
+  values.forEach((v, i) => {
+    machine.setX(20 + i, v);
+  });
+  machine.load(
+    [...csrs.map((csr, i) => encode(Op.csrrw, 0, 20 + i, 0, csr)), encode(Op.mret, 0, 0, 0, 0)],
+    boot,
+  );
+  hart.setPc(loWord(boot), hiWord(boot));
+  for (let i = 0; i <= csrs.length; i++) machine.run(1);
+  saved.forEach((v, i) => {
+    machine.setX(20 + i, v);
+  });
+}

@@ -1,0 +1,236 @@
+// Memory keeps its contents whatever the host does to it: random programs on tiny hosts, against a slow obvious model.
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  copyFromUser,
+  copyToUser,
+  exitMm,
+  getUserPage,
+  MADV_COLD,
+  MADV_DONTNEED,
+  MADV_PAGEOUT,
+  type Mm,
+  madvise,
+  mmapAnonymous,
+  munmap,
+  PROT_READ,
+  PROT_WRITE,
+  putPage,
+} from '../../src/mm/index.ts';
+import { randomPolicy, type Steps } from '../../src/sched/index.ts';
+import { Errno, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
+import {
+  type Bench,
+  expectBalanced,
+  expectNothingLeaked,
+  makeBench,
+  newMm,
+  pageAt,
+  runTasks,
+  traceOf,
+} from './support.ts';
+
+const PAGES = 40;
+/** Bytes of a page that a program writes; the rest must stay zero. */
+const STAMP = 16;
+
+type Op =
+  | { readonly kind: 'write'; readonly page: number; readonly offset: number; readonly value: number }
+  | { readonly kind: 'read'; readonly page: number }
+  | { readonly kind: 'pin'; readonly page: number; readonly write: boolean }
+  | { readonly kind: 'unpin' }
+  | {
+      readonly kind: 'dontneed' | 'cold' | 'pageout' | 'munmap' | 'mmap';
+      readonly page: number;
+      readonly pages: number;
+    };
+
+const page = fc.nat({ max: PAGES - 1 });
+const range = { page, pages: fc.integer({ min: 1, max: 12 }) };
+const opOf: fc.Arbitrary<Op> = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      kind: fc.constant('write' as const),
+      page,
+      offset: fc.constantFrom(0, 1, STAMP - 1),
+      value: fc.integer({ min: 1, max: 255 }),
+    }),
+  },
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('read' as const), page }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('pin' as const), page, write: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('unpin' as const) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constantFrom(
+        'dontneed' as const,
+        'cold' as const,
+        'pageout' as const,
+        'munmap' as const,
+        'mmap' as const,
+      ),
+      ...range,
+    }),
+  },
+);
+
+/** A program on its own part of an address space, and the model of what it must see. */
+class Program {
+  readonly #mm: Mm;
+  readonly #cpu: number;
+  readonly #base: Hva;
+  /** Mapped pages and their first bytes; a page that is missing is not mapped. */
+  readonly #model = new Map<number, Uint8Array>();
+  readonly #pins: Pfn[] = [];
+
+  constructor(mm: Mm, cpu: number, base: Hva) {
+    this.#mm = mm;
+    this.#cpu = cpu;
+    this.#base = base;
+    for (let i = 0; i < PAGES; i++) this.#model.set(i, new Uint8Array(STAMP));
+  }
+
+  *run(ops: readonly Op[]): Steps {
+    for (const op of ops) yield* this.#step(op);
+    for (let i = 0; i < PAGES; i++) yield* this.#read(i);
+    while (this.#pins.length > 0) yield* putPage(this.#mm.host, this.#pins.pop()!);
+  }
+
+  *#step(op: Op): Steps {
+    if (op.kind === 'write') yield* this.#write(op.page, op.offset, op.value);
+    else if (op.kind === 'read') yield* this.#read(op.page);
+    else if (op.kind === 'pin') yield* this.#pin(op.page, op.write);
+    else if (op.kind === 'unpin') {
+      const pfn = this.#pins.shift();
+      if (pfn !== undefined) yield* putPage(this.#mm.host, pfn);
+    } else yield* this.#range(op.kind, op.page, Math.min(op.pages, PAGES - op.page));
+  }
+
+  *#write(index: number, offset: number, value: number): Steps {
+    const error = yield* copyToUser(
+      this.#mm,
+      this.#cpu,
+      (pageAt(this.#base, index) + offset) as Hva,
+      Uint8Array.of(value),
+    );
+    const model = this.#model.get(index);
+    expect({ index, error }).toEqual({ index, error: model ? 0 : -Errno.EFAULT });
+    if (model) model[offset] = value;
+  }
+
+  *#read(index: number): Steps {
+    const bytes = new Uint8Array(PAGE_SIZE);
+    const error = yield* copyFromUser(this.#mm, this.#cpu, pageAt(this.#base, index), bytes);
+    const model = this.#model.get(index);
+    expect({ index, error }).toEqual({ index, error: model ? 0 : -Errno.EFAULT });
+    if (!model) return;
+    expect({ index, bytes: [...bytes.subarray(0, STAMP)] }).toEqual({ index, bytes: [...model] });
+    expect(bytes.subarray(STAMP).every((byte) => byte === 0)).toBe(true);
+  }
+
+  *#pin(index: number, write: boolean): Steps {
+    if (this.#pins.length >= 3) return;
+    const pfn = yield* getUserPage(this.#mm, pageAt(this.#base, index), write);
+    const model = this.#model.get(index);
+    if (!model) {
+      expect(pfn).toBe(-Errno.EFAULT);
+      return;
+    }
+    expect(pfn).toBeGreaterThan(0);
+    this.#pins.push(pfn as Pfn);
+  }
+
+  *#range(kind: 'dontneed' | 'cold' | 'pageout' | 'munmap' | 'mmap', first: number, pages: number): Steps {
+    const start = pageAt(this.#base, first);
+    const length = pages * PAGE_SIZE;
+    const covered = Array.from({ length: pages }, (_, i) => first + i);
+    if (kind === 'munmap') {
+      expect(yield* munmap(this.#mm, start, length)).toBe(0);
+      for (const index of covered) this.#model.delete(index);
+    } else if (kind === 'mmap') {
+      const MAP_FIXED = 0x10;
+      expect(yield* mmapAnonymous(this.#mm, start, length, PROT_READ | PROT_WRITE, MAP_FIXED)).toBe(start);
+      for (const index of covered) this.#model.set(index, new Uint8Array(STAMP));
+    } else {
+      const advice = { dontneed: MADV_DONTNEED, cold: MADV_COLD, pageout: MADV_PAGEOUT }[kind];
+      const whole = covered.every((index) => this.#model.has(index));
+      expect(yield* madvise(this.#mm, start, length, advice)).toBe(whole ? 0 : -Errno.ENOMEM);
+      if (kind === 'dontneed') for (const index of covered) this.#model.get(index)?.fill(0);
+    }
+  }
+}
+
+interface Scene {
+  readonly programs: readonly (readonly Op[])[];
+  readonly frames: number;
+  /** One address space for all programs, or one each. */
+  readonly shared: boolean;
+}
+
+/** Runs the programs to their end, each with its own part of an address space, then takes everything down. */
+function play(scene: Scene, bench: Bench): void {
+  const { host } = bench;
+  const mms: Mm[] = [];
+  const programs: Program[] = [];
+  runTasks(bench, function* () {
+    for (let i = 0; i < scene.programs.length; i++) {
+      const mm = i > 0 && scene.shared ? mms[0]! : yield* newMm(host);
+      if (!mms.includes(mm)) mms.push(mm);
+      const base = yield* mmapAnonymous(mm, 0, PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, 0);
+      expect(base).toBeGreaterThan(0);
+      programs.push(new Program(mm, i % host.cpus.length, base as Hva));
+    }
+  });
+  runTasks(bench, ...programs.map((program, i) => () => program.run(scene.programs[i]!)));
+  for (const k of ['pswpin','pswpout','swpin_zero','pgmajfault','allocstall_normal','pgreuse','swap_ra','pgactivate','oom_kill','nr_tlb_remote_flush']) (globalThis as any).S[k]=((globalThis as any).S[k]??0)+(host.vmstat as any)[k];
+  expectBalanced(bench);
+  runTasks(bench, function* () {
+    for (const mm of mms) yield* exitMm(mm);
+  });
+  expectNothingLeaked(bench);
+}
+
+const sceneOf = (programs: number, ops: number): fc.Arbitrary<Scene> =>
+  fc.record({
+    programs: fc.array(fc.array(opOf, { maxLength: ops }), { minLength: 1, maxLength: programs }),
+    frames: fc.constantFrom(32, 40, 64, 128),
+    shared: fc.boolean(),
+  });
+
+(globalThis as any).S={};
+describe('memory contents', () => {
+  it('survive random programs on tiny hosts', () => {
+    fc.assert(
+      fc.property(sceneOf(3, 120), (scene) => {
+        play(scene, makeBench({ frames: scene.frames, swapSlots: 400 }));
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
+  it('survive every interleaving that a random scheduler finds, with a point before each access', () => {
+    fc.assert(
+      fc.property(sceneOf(3, 40), fc.nat(), (scene, seed) => {
+        play(scene, makeBench({ frames: scene.frames, swapSlots: 400, policy: randomPolicy(seed) }));
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
+  it('print',()=>console.log((globalThis as any).S));
+  it('and the trace are the same for the same seed', () => {
+    fc.assert(
+      fc.property(sceneOf(2, 30), fc.nat(), (scene, seed) => {
+        const traces = [0, 1].map(() => {
+          const bench = makeBench({ frames: scene.frames, swapSlots: 400, policy: randomPolicy(seed) });
+          play(scene, bench);
+          return traceOf(bench);
+        });
+        expect(traces[0]).toEqual(traces[1]);
+      }),
+      { numRuns: 10 },
+    );
+  });
+});

@@ -19,8 +19,7 @@ import {
 import { PhysicalMemory } from './hw/memory/index.ts';
 import { DEFAULT_TLB, TlbDomain, type TlbGeometry } from './hw/tlb/index.ts';
 import { Host, readVmstat, type SwapDevice } from './mm/index.ts';
-import { FrameKind, forEachPte, inspectPage } from './mm/internals.ts';
-import { Oracle, SwapCoverage, type Violation } from './oracle/index.ts';
+import { isProcessPage, Oracle, readPages, SwapCoverage, type Violation } from './oracle/index.ts';
 import { runPolicy, Scheduler } from './sched/index.ts';
 import { Trace, type TraceRing } from './trace/index.ts';
 import { bug, gpa, hex, PAGE_SIZE, type Pfn } from './units.ts';
@@ -160,9 +159,8 @@ export class Machine {
 
   /** Before a TLB entry makes a frame reachable to a guest: it must be a page of a process. */
   #guardFrame(frame: Pfn): void {
-    const kind = this.host.frames.kind[frame];
-    if (kind === FrameKind.anon || kind === FrameKind.zeroPage) return;
-    bug('a guest is about to reach a frame that is no page of its process', { frame, kind });
+    if (isProcessPage(this.host, frame)) return;
+    bug('a guest is about to reach a frame that is no page of its process', { frame });
   }
 
   /** Runs until `isOver()` says so, or the guest has stopped. */
@@ -228,7 +226,8 @@ export class Machine {
 
   /** Guest memory page by page as the guest would read it, then the registers of each hart; for a digest. */
   finalState(take: (bytes: Uint8Array) => void): void {
-    readGuestMemory(this, take);
+    const { kvm, ramAddress } = this.vmm;
+    if (kvm !== null) readPages(kvm.mm, ramAddress, take);
     for (const hart of this.harts) take(new Uint8Array(hart.block.buffer, hart.base, REGISTER_BYTES));
   }
 
@@ -294,17 +293,4 @@ function describeStaleHit({ hart, kind, access, regime, page, pfn, walked }: Sta
   const space = regime.paged ? `root ${hex(regime.root)}` : 'guest physical';
   const now = walked === null ? 'a walk finds none' : `a walk finds frame ${hex(walked)}`;
   return `vcpu ${hart}: ${ACCESS_NAMES[access]} hit a stale ${kind} TLB entry: ${hex(page)} (${space}) -> frame ${hex(pfn)}, ${now}: a flush is missing`;
-}
-
-/** Page number and bytes of every page that is not untouched. */
-function readGuestMemory({ vmm, host }: Machine, take: (bytes: Uint8Array) => void): void {
-  const mm = host.mms.find((each) => each === vmm.kvm?.mm);
-  if (mm === undefined) return;
-  const page = new Uint8Array(PAGE_SIZE);
-  const number = new Float64Array(1);
-  forEachPte(mm, (address, pte) => {
-    number[0] = (address - vmm.ramAddress) / PAGE_SIZE;
-    take(new Uint8Array(number.buffer));
-    if (inspectPage(mm, pte, page)) take(page);
-  });
 }

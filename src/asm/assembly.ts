@@ -94,7 +94,7 @@ export class Assembly implements Scope {
   /** Emits an instruction whose operands are all known. Throws Fault. */
   emit(op: number, rd: number, rs1: number, rs2: number, imm: number, index: number): void {
     const { current } = this;
-    if (current.kind === 'bss') throw new Fault(index, `section '${current.name}' can only hold zeros`);
+    if (current.kind === 'bss') current.failNoBits(index);
     current.appendWord(encode(op, rd, rs1, rs2, imm), index);
     if (current.align < 4) current.alignTo(2, index);
   }

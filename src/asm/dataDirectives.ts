@@ -6,7 +6,7 @@ import { encode, Op } from '../hw/isa/index.ts';
 import type { Assembly } from './assembly.ts';
 import type { Cursor } from './cursor.ts';
 import { Fault } from './errors.ts';
-import { evaluate } from './expression.ts';
+import { evaluate, evaluateConstant } from './expression.ts';
 import type { FixupKind } from './fixups.ts';
 import { MAX_ALIGN_POWER, MAX_NOBITS } from './limits.ts';
 import { paddingTo } from './sections.ts';
@@ -33,6 +33,7 @@ const integers =
       const at = a.current.size;
       a.current.fill(width, 0, index);
       if (a.current.kind !== 'bss') a.fix(kind, at, expression, index);
+      else if (evaluateConstant(expression) !== 0n) a.current.failNoBits(index);
     });
 
 const strings =
@@ -71,7 +72,7 @@ function repeatInteger(a: Assembly, count: number, width: number, value: bigint,
     current.fill(count * width, 0, index);
     return;
   }
-  if (current.kind === 'bss') throw new Fault(index, `section '${current.name}' can only hold zeros`);
+  if (current.kind === 'bss') current.failNoBits(index);
   current.fill(count * width, 0, index);
   for (let i = 0; i < count; i++) current.writeInteger(at + i * width, value, width);
 }
@@ -159,7 +160,7 @@ function insn(a: Assembly, c: Cursor): void {
   }
   c.end();
   if ((word & 3) !== 3 || (word & 31) === 31) throw new Fault(index, 'that is no instruction of 4 bytes');
-  if (a.current.kind === 'bss') throw new Fault(index, `section '${a.current.name}' can only hold zeros`);
+  if (a.current.kind === 'bss') a.current.failNoBits(index);
   a.current.appendWord(word, index);
 }
 

@@ -64,7 +64,7 @@ export class Diagnostics {
       file: this.file,
       line: origin.line,
       column: origin.column + inside + 1,
-      text,
+      text: text.slice(0, MAX_TEXT),
       sourceLine: this.lines[origin.line - 1] ?? '',
       note:
         statement.expansion === null
@@ -73,8 +73,9 @@ export class Diagnostics {
     });
   }
 
-  /** Runs `action`; a Fault in it becomes a diagnostic in that statement. */
+  /** Unless the list is full, runs `action`; a Fault in it becomes a diagnostic in that statement. */
   attempt(statement: Statement, action: () => void): void {
+    if (this.full) return;
     try {
       action();
     } catch (error) {
@@ -95,6 +96,8 @@ function outermost(statement: Statement): Statement {
   return at;
 }
 
+/** Characters of an error, which may name what the source names, and of a source line that is shown. */
+const MAX_TEXT = 200;
 const WIDTH = 160;
 
 /** At most WIDTH characters of a line around a column, without control characters. */

@@ -111,7 +111,7 @@ const absolute = (value: bigint): Value => ({ section: null, value: wrap(value) 
  * The value as far as it is known now; undefined if it depends on an undefined symbol or on addresses not yet laid out.
  * Throws Fault for a division by zero and for definitions in a loop.
  */
-export const evaluate = (e: Expression): Value | undefined => valueAt(e, 'early', 0);
+export const evaluate = (e: Expression): Value | undefined => valueAt(e, EARLY, 0);
 
 /** The value if it is known now and does not depend on addresses, else undefined. Throws as evaluate() does. */
 export function evaluateConstant(e: Expression): bigint | undefined {
@@ -124,32 +124,38 @@ export function evaluateConstant(e: Expression): bigint | undefined {
  * program leaves out.
  */
 export function evaluateFinal(e: Expression, index: number): bigint {
-  const value = valueAt(e, 'final', 0);
+  const value = valueAt(e, FINAL, 0);
   if (value?.section !== null)
     throw new Fault(index, 'the value is in a section that is not part of the program');
   return value.value;
 }
 
-type Stage = 'early' | 'final';
+interface Evaluation {
+  readonly final: boolean;
+  /** Inside the definition of a symbol: where that symbol is mentioned, which is to blame for all that is wrong. */
+  readonly index: number | null;
+}
 
-function valueAt(e: Expression, stage: Stage, depth: number): Value | undefined {
-  if (depth > MAX_EXPRESSION_DEPTH) throw new Fault(0, 'symbol definitions are nested too deeply');
+const EARLY: Evaluation = { final: false, index: null };
+const FINAL: Evaluation = { final: true, index: null };
+
+function valueAt(e: Expression, how: Evaluation, depth: number): Value | undefined {
   switch (e.kind) {
     case 'constant':
       return { section: null, value: e.value };
     case 'place':
       return placed(e.section, e.offset);
     case 'symbol':
-      return symbolValue(e.symbol, e.index, stage, depth);
+      return symbolValue(e.symbol, how.index === null ? { ...how, index: e.index } : how, depth);
     case 'unary': {
-      const operand = valueAt(e.operand, stage, depth + 1);
+      const operand = valueAt(e.operand, how, depth + 1);
       return operand?.section === null ? absolute(applyUnary(e.operator, operand.value)) : undefined;
     }
     case 'binary': {
-      const left = valueAt(e.left, stage, depth + 1);
+      const left = valueAt(e.left, how, depth + 1);
       if (left === undefined) return undefined;
-      const right = valueAt(e.right, stage, depth + 1);
-      return right === undefined ? undefined : combine(e.operator, left, right, e.index);
+      const right = valueAt(e.right, how, depth + 1);
+      return right === undefined ? undefined : combine(e.operator, left, right, how.index ?? e.index);
     }
   }
 }
@@ -160,25 +166,19 @@ function placed(section: Section, offset: bigint): Value {
     : { section: null, value: BigInt(section.address) + offset };
 }
 
-function symbolValue(symbol: Sym, index: number, stage: Stage, depth: number): Value | undefined {
-  const { definition } = symbol;
+function symbolValue(symbol: Sym, how: Evaluation, depth: number): Value | undefined {
+  const { definition, known } = symbol;
   if (definition === null) {
-    if (stage === 'early') return undefined;
-    throw new Fault(index, `undefined symbol '${displayName(symbol.name)}'`);
+    if (how.final) throw new Fault(how.index!, `undefined symbol '${displayName(symbol.name)}'`);
+    return undefined;
   }
-  symbol.known ??= definitionValue(symbol, index, stage, depth);
-  if (symbol.known === undefined || symbol.known.section === null) return symbol.known;
-  return placed(symbol.known.section, symbol.known.value);
-}
-
-/** The value of a defined symbol. Whatever is wrong with its definition is wrong here, at `index`. */
-function definitionValue(symbol: Sym, index: number, stage: Stage, depth: number): Value | undefined {
-  if (symbol.busy) throw new Fault(index, `the definition of '${displayName(symbol.name)}' is a loop`);
+  if (known !== undefined) return known.section === null ? known : placed(known.section, known.value);
+  if (symbol.busy) throw new Fault(how.index!, `the definition of '${displayName(symbol.name)}' is a loop`);
+  if (depth > MAX_EXPRESSION_DEPTH) throw new Fault(how.index!, 'symbol definitions are nested too deeply');
   symbol.busy = true;
   try {
-    return valueAt(symbol.definition!, stage, depth + 1);
-  } catch (error) {
-    throw error instanceof Fault ? new Fault(index, error.message) : error;
+    symbol.known = valueAt(definition, how, depth + 1);
+    return symbol.known;
   } finally {
     symbol.busy = false;
   }

@@ -7,15 +7,8 @@ import type { Cursor } from './cursor.ts';
 import { Fault } from './errors.ts';
 import type { Input } from './input.ts';
 import { MAX_ARGUMENTS, MAX_STATEMENTS } from './limits.ts';
-import { afterString, type Statement } from './source.ts';
-
-interface Parameter {
-  readonly name: string;
-  readonly fallback: string;
-  readonly required: boolean;
-  /** Takes all that is left of the arguments. */
-  readonly rest: boolean;
-}
+import { bindArguments, type Parameter, parseParameters, splitArguments, unquote } from './macroArguments.ts';
+import type { Statement } from './source.ts';
 
 interface Macro {
   readonly name: string;
@@ -54,12 +47,7 @@ export class Macros {
     if (header === null) throw new Fault(c.operands, 'expected a name for the macro');
     const name = header[1]!;
     if (this.macros.has(name)) throw new Fault(c.operands, `macro '${name}' is already defined`);
-    const parameters = splitArguments(c.raw.slice(header[0].length), c.operands).map(({ text }) =>
-      parseParameter(text, c),
-    );
-    if (parameters.slice(0, -1).some((p) => p.rest)) {
-      throw new Fault(c.operands, 'only the last parameter can be a vararg');
-    }
+    const parameters = parseParameters(c.raw.slice(header[0].length), c);
     this.macros.set(name, { name, parameters, body });
   }
 
@@ -69,112 +57,11 @@ export class Macros {
   }
 
   private expand(macro: Macro, c: Cursor, context: MacroContext): void {
-    const values = bind(macro, c);
+    const values = bindArguments(macro.name, macro.parameters, c);
     values.set('@', String(this.calls++));
     const statements = substitute(macro.body, values, macro.name, context, c.start);
     context.input.push(statements, 1, true, context.conditions, c.start);
   }
-}
-
-function parseParameter(text: string, c: Cursor): Parameter {
-  const match = /^([A-Za-z_$][\w$]*)(?::(req|vararg))?(?:\s*=\s*(.*))?$/s.exec(text);
-  if (match === null) throw new Fault(c.operands, `bad macro parameter '${text.slice(0, 60)}'`);
-  const [, name, qualifier, fallback] = match;
-  return {
-    name: name!,
-    fallback: unquote(fallback ?? ''),
-    required: qualifier === 'req',
-    rest: qualifier === 'vararg',
-  };
-}
-
-interface Argument {
-  readonly text: string;
-  /** Where it begins in the list. */
-  readonly at: number;
-}
-
-const OPERATOR = /[-+*/%&|^~!<>=(]/;
-
-/** Cuts arguments at commas, and at blanks that no operator adjoins; not in parentheses or strings. */
-function splitArguments(list: string, index: number): Argument[] {
-  const out: Argument[] = [];
-  let start = 0;
-  let depth = 0;
-  let at = 0;
-  const cut = (end: number, next: number): void => {
-    if (out.length >= MAX_ARGUMENTS) throw new Fault(index, `more than ${MAX_ARGUMENTS} arguments`);
-    out.push({ text: list.slice(start, end).trim(), at: start });
-    start = at = next;
-  };
-  while (at < list.length) {
-    const c = list[at]!;
-    if (c === '"') at = afterString(list, at);
-    else if (c === ',' && depth <= 0) cut(at, at + 1);
-    else if (/\s/.test(c) && depth <= 0) at = blank(list, at, start, cut);
-    else {
-      if (c === '(') depth++;
-      if (c === ')') depth--;
-      at++;
-    }
-  }
-  if (out.length > 0 || list.trim() !== '') cut(list.length, list.length);
-  return out;
-}
-
-/** Passes over blanks, cutting if they separate two arguments. */
-function blank(list: string, at: number, start: number, cut: (end: number, next: number) => void): number {
-  let next = at;
-  while (next < list.length && /\s/.test(list[next]!)) next++;
-  const before = list.slice(start, at).trim().at(-1);
-  const after = list[next];
-  const separates =
-    before !== undefined &&
-    after !== undefined &&
-    after !== ',' &&
-    !OPERATOR.test(before) &&
-    !OPERATOR.test(after);
-  if (separates) cut(at, next);
-  return next;
-}
-
-/** `"text"` without its quotes. */
-function unquote(text: string): string {
-  return text.length >= 2 &&
-    text.startsWith('"') &&
-    afterString(text, 0) === text.length &&
-    text.endsWith('"')
-    ? text.slice(1, -1)
-    : text;
-}
-
-/** The values of a call's parameters, by name. */
-function bind(macro: Macro, c: Cursor): Map<string, string> {
-  const values = new Map<string, string>();
-  const args = splitArguments(c.raw, c.operands);
-  let position = 0;
-  for (const [i, { text, at }] of args.entries()) {
-    const keyword = /^([A-Za-z_$][\w$]*)\s*=(?!=)\s*(.*)$/s.exec(text);
-    if (keyword !== null && macro.parameters.some((p) => p.name === keyword[1])) {
-      values.set(keyword[1]!, unquote(keyword[2]!));
-      continue;
-    }
-    const parameter = macro.parameters[position++];
-    if (parameter === undefined)
-      throw new Fault(c.operands + at, `too many arguments for macro '${macro.name}'`);
-    if (parameter.rest) {
-      values.set(parameter.name, c.raw.slice(at).trim());
-      break;
-    }
-    if (text !== '' || i < args.length - 1) values.set(parameter.name, unquote(text));
-  }
-  for (const { name, fallback, required } of macro.parameters) {
-    const value = values.get(name) ?? '';
-    if (value === '' && required)
-      throw new Fault(c.start, `macro '${macro.name}' needs an argument for '${name}'`);
-    if (value === '') values.set(name, fallback);
-  }
-  return values;
 }
 
 const REFERENCE = /\\(\(\)|@|[A-Za-z_$][\w$]*)/g;

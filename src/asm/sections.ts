@@ -36,10 +36,15 @@ export class Section {
     return this.kind === 'bss' ? new Uint8Array(0) : this.buffer.subarray(0, this.size);
   }
 
+  /** Something other than zeros was to go into a section that has none in the file. Throws Fault. */
+  failNoBits(index: number): never {
+    throw new Fault(index, `section '${this.name}' can only hold zeros`);
+  }
+
   /** Appends `count` bytes of `value`. Throws Fault. */
   fill(count: number, value: number, index: number): void {
     if (this.kind === 'bss') {
-      if (value !== 0) throw new Fault(index, `section '${this.name}' can only hold zeros`);
+      if (value !== 0) this.failNoBits(index);
       if (this.size + count > MAX_NOBITS) throw new Fault(index, `section '${this.name}' is too large`);
       this.size += count;
       return;
@@ -51,8 +56,7 @@ export class Section {
   /** Appends bytes. Throws Fault. */
   append(bytes: Uint8Array, index: number): void {
     if (this.kind === 'bss') {
-      if (bytes.some((byte) => byte !== 0))
-        throw new Fault(index, `section '${this.name}' can only hold zeros`);
+      if (bytes.some((byte) => byte !== 0)) this.failNoBits(index);
       this.fill(bytes.length, 0, index);
       return;
     }
@@ -62,8 +66,7 @@ export class Section {
 
   /** Appends the low `width` bytes (1, 2, 4 or 8) of a value, little-endian. Throws Fault. */
   appendInteger(value: bigint, width: number, index: number): void {
-    if (this.kind === 'bss' && value !== 0n)
-      throw new Fault(index, `section '${this.name}' can only hold zeros`);
+    if (this.kind === 'bss' && value !== 0n) this.failNoBits(index);
     const at = this.size;
     this.fill(width, 0, index);
     if (this.kind !== 'bss') this.writeInteger(at, value, width);

@@ -5,17 +5,15 @@
 
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { Interrupt } from '../platform/index.ts';
 import { readProgram } from '../vmm/index.ts';
-import { GuestConsole } from './guestConsole.ts';
-import { LiveLine } from './liveLine.ts';
 import { EXIT_CODES } from './outcome.ts';
 import { readGuestProgram } from './program.ts';
 import type { RunReport } from './report.ts';
+import { onScreen } from './screen.ts';
 import { runSession } from './session.ts';
 import { DEFAULT_SETTINGS, type RunSettings } from './settings.ts';
 import { summary } from './summary.ts';
-import { count, mebibytes } from './words.ts';
+import { bytesInWords, count } from './words.ts';
 
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
@@ -68,56 +66,45 @@ export function command(exit: (code: number) => void): Command {
 }
 
 async function demo(): Promise<number> {
-  const interrupt = new Interrupt();
-  try {
-    for (const act of [THRASH, KERNEL]) {
-      const exitCode = await perform(act, interrupt);
-      if (exitCode !== EXIT_CODES.pass) return exitCode;
-    }
-    process.stdout.write(EPILOGUE);
-    return EXIT_CODES.pass;
-  } catch (error) {
-    if (!interrupt.isAborted) throw error;
-    return interrupt.exitCode;
-  } finally {
-    interrupt.dispose();
+  for (const act of [THRASH, KERNEL]) {
+    const exitCode = await perform(act);
+    if (exitCode !== EXIT_CODES.pass) return exitCode;
   }
+  process.stdout.write(EPILOGUE);
+  return EXIT_CODES.pass;
 }
 
-async function perform(act: Act, interrupt: Interrupt): Promise<number> {
-  const file = fileURLToPath(new URL(`../../guests/${act.guest}`, import.meta.url));
-  const image = readProgram(readGuestProgram(file), act.guest, act.settings.ramBytes);
-  process.stdout.write(act.opening);
-  const liveLine = new LiveLine(process.stderr);
-  const console = new GuestConsole(process.stdout, interrupt);
-  console.onPrint = () => liveLine.clear();
-  try {
-    const report = await runSession({ ...act, image, console, liveLine, interrupt, digest: false });
-    if (report.outcome === 'pass') process.stdout.write(act.closing(report));
-    else process.stderr.write(`umbra: ${act.guest}: ${summary(report)}\n`);
-    return report.exitCode;
-  } finally {
-    console.dispose();
-  }
+async function perform({ guest, settings, opening, closing }: Act): Promise<number> {
+  const file = fileURLToPath(new URL(`../../guests/${guest}`, import.meta.url));
+  const image = readProgram(readGuestProgram(file), guest, settings.ramBytes);
+  process.stdout.write(opening);
+  const report = await onScreen(process.stdout, (screen) =>
+    runSession({ image, settings, screen, digest: false }),
+  );
+  if (report.outcome === 'pass') process.stdout.write(closing(report));
+  else process.stderr.write(`umbra: ${guest}: ${summary(report)}\n`);
+  return report.exitCode;
 }
 
 function closingOfThrash(report: RunReport): string {
   const { ram, swap, vm, notifier, kvm, coverage, instructions, seconds, mips } = report;
+  const pages = count(coverage.pages);
   return `
-   All right: the guest found every byte as it had written it.
+   All right: every byte was as the guest had written it.
 
-   memory the guest used      ${line(mebibytes(coverage.pages * 4 * KIB), 'and verified, three times')}
-   memory the host had        ${line(mebibytes(ram.hostBytes), 'for the guest, all page tables and the swap cache')}
-   pages that went out        ${line(count(vm.pswpout ?? 0), 'written to the swap file')}
-   pages that came back       ${line(count(vm.pswpin ?? 0), 'read from it, when the guest touched them again')}
-   never out of memory        ${line(count(coverage.neverSwapped), `of the ${count(coverage.pages)} pages of its buffer`)}
-   notifier calls             ${line(count(notifier.invalidate_range_start ?? 0), 'before the host took pages: the hypervisor forgot them first')}
-   page faults in the shadow  ${line(count(kvm.pf_taken ?? 0), 'where the hypervisor had to find a page again')}
-   most swap in use           ${line(mebibytes(swap.peakBytes), 'at one time')}
-   speed                      ${line(`${mips.toFixed(1)} MIPS`, `${count(instructions)} instructions in ${seconds.toFixed(1)} s`)}
+   memory the guest used      ${line(bytesInWords(coverage.pages * 4 * KIB), 'filled and verified three times')}
+   memory the host had        ${line(bytesInWords(ram.hostBytes), 'for the guest and all page tables')}
+   most swap in use           ${line(bytesInWords(swap.peakBytes), 'at one time')}
+   pages that went out        ${line(count(vm.pswpout ?? 0), 'written to the swap file, 4 KiB each')}
+   pages that came back       ${line(count(vm.pswpin ?? 0), 'read again when the guest touched them')}
+   pages that never left      ${line(count(coverage.neverSwapped), `of the ${pages} of the buffer`)}
+   notifier calls             ${line(count(notifier.invalidate_range_start ?? 0), 'each before the host took a page away')}
+   page faults                ${line(count(kvm.pf_taken ?? 0), 'each where the hypervisor found a page again')}
+   instructions               ${line(count(instructions), `in ${seconds.toFixed(1)} s: ${mips.toFixed(1)} million a second`)}
 
-   The notifier calls (mmu_notifier, as in Linux) are all that keeps the shadow page tables in step with the host.
-   Leave one out, and the guest reads a page that belongs to somebody else by now.
+   The guest's memory accesses go through shadow page tables, which the hypervisor makes. The host does not know them. The
+   notifier calls (mmu_notifier, as in Linux) are all that keeps the two in step: each tells the hypervisor to forget a
+   page before it goes. Leave one out, and the guest reads and writes a page that belongs to somebody else by now.
 `;
 }
 
@@ -126,11 +113,12 @@ function closingOfKernel(report: RunReport): string {
   return `
    All right: every fault came when, where and why the manual says, and no other.
 
-   shadow page tables dropped ${line(count(kvm.mmu_shadow_zapped ?? 0), 'because the guest changed its own tables')}
-   pages out and back         ${line(`${count(vm.pswpout ?? 0)}, ${count(vm.pswpin ?? 0)}`, 'page tables of the guest among them')}
-   notifier calls             ${line(count(notifier.invalidate_range_start ?? 0), 'kept the shadows in step')}
+   shadow page tables zapped  ${line(count(kvm.mmu_shadow_zapped ?? 0), "after changes of the guest's own tables")}
+   pages that went out        ${line(count(vm.pswpout ?? 0), "the guest's page tables among them")}
+   pages that came back       ${line(count(vm.pswpin ?? 0), '')}
+   notifier calls             ${line(count(notifier.invalidate_range_start ?? 0), 'each before the host took a page away')}
    instructions               ${line(count(instructions), `in ${seconds.toFixed(1)} s`)}
 `;
 }
 
-const line = (value: string, meaning: string): string => `${value.padStart(12)}   ${meaning}`;
+const line = (value: string, meaning: string): string => `${value.padStart(12)}   ${meaning}`.trimEnd();

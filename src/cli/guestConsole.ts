@@ -36,6 +36,10 @@ export class GuestConsole {
       this.#pending = [];
     }
     if (this.#stream.writableLength > MAX_WAITING) await this.#drained();
+    this.throwIfFailed();
+  }
+
+  throwIfFailed(): void {
     if (this.#failure !== null) throw this.#failure;
   }
 

@@ -2,7 +2,7 @@
 //
 // The session calls `update` between slices. On anything but a terminal there is no line.
 
-import { count, mebibytes } from './words.ts';
+import { bytesInWords, count } from './words.ts';
 
 export interface Progress {
   readonly instructions: number;
@@ -54,8 +54,8 @@ export class LiveLine {
 const format = (p: Progress, mips: number): string =>
   [
     `${mips.toFixed(1)} MIPS`,
-    `resident ${mebibytes(p.residentBytes)}`,
-    `swapped ${mebibytes(p.swappedBytes)}`,
+    `resident ${bytesInWords(p.residentBytes)}`,
+    `swapped ${bytesInWords(p.swappedBytes)}`,
     `faults ${count(p.faults)}`,
     `exits ${count(p.exits)}`,
   ].join('  ');

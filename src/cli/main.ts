@@ -67,7 +67,7 @@ function report(error: unknown, verb: Verb | undefined, args: readonly string[])
 function watchOutput(): void {
   process.on('SIGXFSZ', () => {});
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') return;
+    if (error.code === 'EPIPE' || process.stdout.listenerCount('error') > 1) return;
     process.stderr.write(`umbra: cannot write to standard output: ${error.message}\n`);
     process.exitCode = EXIT_CODES.usage;
   });

@@ -4,14 +4,12 @@
 // and the console goes to stderr.
 
 import { Command, Option } from 'commander';
-import { Interrupt } from '../platform/index.ts';
 import { readProgram } from '../vmm/index.ts';
 import { path, positiveSeconds, sizeBetween, wholeBetween } from './flags.ts';
-import { GuestConsole } from './guestConsole.ts';
-import { LiveLine } from './liveLine.ts';
 import { failureOf } from './outcome.ts';
 import { readGuestProgram } from './program.ts';
 import { endingOf, type RunReport, reportWithoutRun } from './report.ts';
+import { onScreen } from './screen.ts';
 import { runSession } from './session.ts';
 import type { RunSettings, SwapChoice } from './settings.ts';
 import { statistics, summary } from './summary.ts';
@@ -45,7 +43,7 @@ export function command(exit: (code: number) => void): Command {
     .option(
       '--host-ram <size>',
       "the host's memory, page tables included",
-      sizeBetween(128 * KIB, 4 * GIB),
+      sizeBetween(128 * KIB, 3 * GIB),
       32 * MIB,
     )
     .option('--swap <where>', 'a file, "memory" or "none" (default: a temporary file)', path)
@@ -93,27 +91,15 @@ async function run(file: string, flags: RunFlags): Promise<number> {
 }
 
 async function reportOfRun(file: string, flags: RunFlags, settings: RunSettings): Promise<RunReport> {
-  let interrupt: Interrupt | null = null;
   try {
     const image = readProgram(readGuestProgram(file), file, settings.ramBytes);
-    interrupt = new Interrupt();
-    const console = new GuestConsole(flags.json ? process.stderr : process.stdout, interrupt);
-    const liveLine = new LiveLine(process.stderr);
-    console.onPrint = () => liveLine.clear();
-    return await runSession({ image, settings, console, liveLine, interrupt, digest: flags.json === true });
+    return await onScreen(flags.json ? process.stderr : process.stdout, (screen) =>
+      runSession({ image, settings, screen, digest: flags.json === true }),
+    );
   } catch (error) {
-    return reportWithoutRun(endingOfError(error, interrupt), settings);
-  } finally {
-    interrupt?.dispose();
+    const { outcome, message } = failureOf(error);
+    return reportWithoutRun(endingOf(outcome, message), settings);
   }
-}
-
-function endingOfError(error: unknown, interrupt: Interrupt | null) {
-  if (interrupt?.isAborted && error === interrupt.signal.reason) {
-    return { ...endingOf('interrupt', 'interrupted'), exitCode: interrupt.exitCode };
-  }
-  const { outcome, message } = failureOf(error);
-  return endingOf(outcome, message);
 }
 
 function settingsOf(flags: RunFlags): RunSettings {

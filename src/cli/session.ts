@@ -4,7 +4,7 @@
 // Called by run.ts and demo.ts. Between slices the event loop turns: Ctrl-C is heard, the console drains, the live line
 // is rewritten. How long a slice is depends on the clock, and no result does.
 
-import { createMachine, type Machine } from '../machine.ts';
+import { createMachine, type Machine, type MachineConfig } from '../machine.ts';
 import { MemorySwapDevice, type SwapDevice } from '../mm/index.ts';
 import {
   Digest,
@@ -17,19 +17,17 @@ import {
 } from '../platform/index.ts';
 import { TraceRing } from '../trace/index.ts';
 import { PAGE_SIZE } from '../units.ts';
-import type { ElfImage } from '../vmm/index.ts';
-import type { GuestConsole } from './guestConsole.ts';
-import type { LiveLine } from './liveLine.ts';
+import { type ElfImage, InputError } from '../vmm/index.ts';
 import { failureOf } from './outcome.ts';
-import { type Ending, endingOf, type RunReport, reportOf } from './report.ts';
+import { type Ending, endingOf, type RunReport, reportOf, reportWithoutRun } from './report.ts';
+import type { Screen } from './screen.ts';
 import type { RunSettings } from './settings.ts';
+import { bytesInWords } from './words.ts';
 
 export interface SessionOptions {
   readonly image: ElfImage;
   readonly settings: RunSettings;
-  readonly console: GuestConsole;
-  readonly liveLine: LiveLine;
-  readonly interrupt: Interrupt;
+  readonly screen: Screen;
   /** Whether the report shall have a digest; it costs time. */
   readonly digest: boolean;
 }
@@ -38,25 +36,45 @@ const RING_RECORDS = 4096;
 
 /** Rejects with the error of a file that cannot be used; everything else is in the report. */
 export async function runSession(options: SessionOptions): Promise<RunReport> {
-  const { settings, interrupt } = options;
+  const { settings } = options;
   const trace = settings.trace === null ? null : new TraceFile(settings.trace);
   try {
-    const swap = await openSwap(settings, interrupt.signal);
-    try {
-      return await runMachine(options, swap, trace);
-    } finally {
-      if (swap instanceof SwapFile) swap.close();
-    }
+    return await runWithSwap(options, trace);
   } finally {
     trace?.close();
-    options.liveLine.clear();
   }
 }
 
+async function runWithSwap(options: SessionOptions, trace: TraceFile | null): Promise<RunReport> {
+  const { settings, screen } = options;
+  let swap: SwapDevice | null;
+  try {
+    swap = await openSwap(settings, screen.interrupt.signal);
+  } catch (error) {
+    if (!screen.interrupt.isAborted) throw error;
+    return reportWithoutRun(interrupted(screen.interrupt), settings);
+  }
+  try {
+    return await runMachine(options, swap, trace);
+  } finally {
+    if (swap instanceof SwapFile) swap.close();
+  }
+}
+
+const interrupted = ({ exitCode }: Interrupt): Ending => ({
+  ...endingOf('interrupt', 'interrupted'),
+  exitCode,
+});
+
 async function openSwap({ swap, swapBytes }: RunSettings, signal: AbortSignal): Promise<SwapDevice | null> {
-  if (swap.backend === 'none') return null;
-  if (swap.backend === 'memory') return new MemorySwapDevice(swapBytes / PAGE_SIZE);
-  return await openSwapFile({ path: swap.path, bytes: swapBytes, signal });
+  switch (swap.backend) {
+    case 'file':
+      return await openSwapFile({ path: swap.path, bytes: swapBytes, signal });
+    case 'memory':
+      return new MemorySwapDevice(swapBytes / PAGE_SIZE);
+    case 'none':
+      return null;
+  }
 }
 
 async function runMachine(
@@ -64,17 +82,17 @@ async function runMachine(
   swap: SwapDevice | null,
   trace: TraceFile | null,
 ): Promise<RunReport> {
-  const { image, settings, console } = options;
+  const { image, settings, screen } = options;
   const digest = options.digest ? new Digest() : null;
   const ring = ringFor(digest, trace);
   const started = performance.now();
-  const machine = createMachine({
+  const machine = buildMachine({
     ...settings,
     image,
     swap,
     swapBackend: settings.swap.backend,
     ring,
-    console: (bytes) => console.write(bytes),
+    console: (bytes) => screen.console.write(bytes),
   });
   const ending = await runToTheEnd(machine, options, trace, started);
   const seconds = (performance.now() - started) / 1000;
@@ -83,6 +101,16 @@ async function runMachine(
   if (digest !== null) machine.finalState((bytes) => digest.addBytes(bytes));
   const report = reportOf(machine, settings, ending, seconds, digest?.finish() ?? null);
   return settings.check === 'off' ? report : checkAtTheEnd(machine, report);
+}
+
+/** Node throws RangeError when it cannot get the memory that stands for the host's. */
+function buildMachine(config: MachineConfig): Machine {
+  try {
+    return createMachine(config);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new InputError(`no room for ${bytesInWords(config.hostRamBytes)} of host memory: ${error.message}`);
+  }
 }
 
 /** Takes the machine down and looks for leaks; whatever the invariants found decides the outcome. */
@@ -120,7 +148,8 @@ async function runToTheEnd(
   trace: TraceFile | null,
   started: number,
 ): Promise<Ending> {
-  const { settings, console, liveLine, interrupt } = options;
+  const { settings } = options;
+  const { console, liveLine, interrupt } = options.screen;
   try {
     for (;;) {
       const state = machine.runSlice(sliceTimer());
@@ -129,8 +158,8 @@ async function runToTheEnd(
       if (trace?.failure) throw trace.failure;
       liveLine.update(() => machine.progress());
       await turnEventLoop();
-      if (interrupt.isAborted)
-        return { ...endingOf('interrupt', 'interrupted'), exitCode: interrupt.exitCode };
+      console.throwIfFailed();
+      if (interrupt.isAborted) return interrupted(interrupt);
       if (performance.now() - started >= settings.seconds * 1000) {
         return endingOf('limit', `the limit of ${settings.seconds} s is reached`);
       }

@@ -1,7 +1,7 @@
 // What a run prints for people: one line of how it ended, and the counters of --stats.
 
 import type { RunReport } from './report.ts';
-import { count, mebibytes } from './words.ts';
+import { bytesInWords, count, plural } from './words.ts';
 
 /** One line (more only for a bug, with its stack). */
 export function summary(report: RunReport): string {
@@ -23,8 +23,8 @@ function verdict({ outcome, message, guest }: RunReport): string {
 }
 
 const work = ({ instructions, seconds, mips, ram, swap }: RunReport): string =>
-  `${count(instructions)} instructions in ${seconds.toFixed(2)} s (${mips.toFixed(1)} MIPS), ` +
-  `host memory ${mebibytes(ram.hostPeakBytes)} of ${mebibytes(ram.hostBytes)}, swap ${mebibytes(swap.peakBytes)}`;
+  `${plural(instructions, 'instruction')} in ${seconds.toFixed(2)} s (${mips.toFixed(1)} MIPS), ` +
+  `host memory ${bytesInWords(ram.hostPeakBytes)} of ${bytesInWords(ram.hostBytes)}, swap ${bytesInWords(swap.peakBytes)}`;
 
 /** All counters, a section each. */
 export function statistics(report: RunReport): string {

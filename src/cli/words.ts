@@ -3,8 +3,11 @@
 /** "12,345". */
 export const count = (value: number): string => value.toLocaleString('en-US');
 
-/** "16.0 MiB". */
-export const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+/** "512 KiB", "16.0 MiB", "2.0 GiB". */
+export function bytesInWords(bytes: number): string {
+  if (bytes < 2 ** 20) return `${Math.round(bytes / 2 ** 10)} KiB`;
+  return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}
 
 /** "1 page", "2 pages". */
 export const plural = (value: number, noun: string): string =>

@@ -1,7 +1,8 @@
 // Guest memory as the hypervisor reads and writes it: by gpa, through the VMM process's own page tables.
 //
 // Two kinds: steps that fault pages in and may sleep, and peeks, which are one hardware access of this CPU through the
-// process's page tables and answer "not reachable now" instead of faulting (kvm_vcpu_read_guest_atomic).
+// process's page tables and answer "not reachable now" instead of faulting (kvm_vcpu_read_guest_atomic). A peek is
+// announced by at.tlb() of the CPU.
 //
 // Locks: peeks may be done under mmu_lock; the others need a context that may sleep.
 
@@ -69,10 +70,10 @@ export function pokeGuest64(
   return userCompareExchange64(kvm.mm, hva as never, oldLo, oldHi, newLo, newHi);
 }
 
-/** Faults the page of `address` in. 0, or -errno of the fault. */
+/** Faults the page of `address` in. 0, -errno of the fault, or -EAGAIN: its memslot is being changed. */
 export function* faultInGuestPage(kvm: Kvm, address: Gpa, write: boolean): Steps<number> {
   const slot = gfnToMemslot(kvm, gpaToGfn(address));
-  if (slot === null) return -Errno.EFAULT;
+  if (slot === null || slot.invalid) return -Errno.EAGAIN;
   const page = yield* getUserPage(kvm.mm, slot.hvaOf(gpaToGfn(address)), write);
   if (page < 0) return page;
   yield* putPage(kvm.host, page as never);

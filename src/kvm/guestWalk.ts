@@ -18,11 +18,13 @@ import {
   WalkStatus,
   walkTables,
 } from '../hw/sv39/index.ts';
-import { RESCHED, type Steps } from '../sched/index.ts';
-import { Errno, type Gfn, type Gpa, gpaToGfn } from '../units.ts';
+import { at, points, type Steps } from '../sched/index.ts';
+import { type Gfn, type Gpa, gpaToGfn } from '../units.ts';
 import { faultInGuestPage, peekGuest64, pokeGuest64 } from './guestMemory.ts';
 import type { Kvm } from './kvm.ts';
 import { gfnToMemslot, KVM_MEM_READONLY } from './memslot.ts';
+import { takeTurn } from './reservation.ts';
+import type { Vcpu } from './vcpuState.ts';
 
 /** One entry on the way, by level. */
 interface TrailEntry {
@@ -33,7 +35,7 @@ interface TrailEntry {
 
 const newTrail = (): TrailEntry[] => [0, 1, 2].map(() => ({ address: 0 as Gpa, lo: 0, hi: 0 }));
 
-/** How the guest's translation of an access ended. */
+/** How the guest's translation of an access ended; a negative number: -errno of faulting in a page of the tables. */
 export type GuestWalkResult = 'ok' | 'pageFault' | 'accessFault' | number;
 
 /** struct guest_walker, one per vCPU. */
@@ -41,11 +43,14 @@ export class GuestWalk implements TableMemory {
   readonly walk = new Walk();
   /** Entries read, by level: from 2 (the root) down to walk.level. */
   readonly trail = newTrail();
+  readonly #vcpu: Vcpu;
   readonly #kvm: Kvm;
+  readonly #now = { lo: 0, hi: 0 };
   #missingForWrite = false;
 
-  constructor(kvm: Kvm) {
-    this.#kvm = kvm;
+  constructor(vcpu: Vcpu) {
+    this.#vcpu = vcpu;
+    this.#kvm = vcpu.kvm;
   }
 
   /** The gfn of the table at `level`. */
@@ -54,26 +59,29 @@ export class GuestWalk implements TableMemory {
   }
 
   /**
-   * Translates `address` as the hart's present state demands. 'ok': this.walk is valid. A negative number: -errno of
-   * faulting in a page of the tables.
+   * Translates `address` as the hart's present state demands. 'ok': this.walk is valid. -EAGAIN: a memslot is being
+   * changed; the caller must leave its SRCU section before it tries again.
    */
   *translate(hart: Hart, address: number, access: AccessKind): Steps<GuestWalkResult> {
     const mode = guestTranslationMode(hart, access);
     for (;;) {
+      if (points.on) yield at.tlb(this.#kvm.sched.current.cpu);
       const status = walkTables(mode, this, address, access, this.walk);
       if (status === WalkStatus.ok) return 'ok';
       if (status === WalkStatus.pageFault) return 'pageFault';
       if (status === WalkStatus.accessFault) return 'accessFault';
-      const error = yield* this.#resolve();
+      const entry = this.walk.entryAddress as Gpa;
+      const error = yield* faultInGuestPage(this.#kvm, entry, this.#missingForWrite);
       if (error !== 0) return error;
     }
   }
 
   /** FNAME(gpte_changed): whether the entry of `level` differs now from what the walk read; true also if unreadable. */
-  changed(level: number): boolean {
+  *hasChanged(level: number): Steps<boolean> {
     const seen = this.trail[level]!;
-    if (!peekGuest64(this.#kvm, seen.address, scratch)) return true;
-    return scratch.lo !== seen.lo || scratch.hi !== seen.hi;
+    if (points.on) yield at.tlb(this.#kvm.sched.current.cpu);
+    if (!peekGuest64(this.#kvm, seen.address, this.#now)) return true;
+    return this.#now.lo !== seen.lo || this.#now.hi !== seen.hi;
   }
 
   readEntry(address: number, walk: Walk): EntryAnswer {
@@ -91,6 +99,7 @@ export class GuestWalk implements TableMemory {
   compareAndSet(address: number, oldLo: number, oldHi: number, newLo: number, newHi: number): EntryAnswer {
     const slot = gfnToMemslot(this.#kvm, gpaToGfn(address as Gpa));
     if (slot === null || (slot.flags & KVM_MEM_READONLY) !== 0) return Entry.accessFault;
+    takeTurn(this.#vcpu);
     const answer = pokeGuest64(this.#kvm, address as Gpa, oldLo, oldHi, newLo, newHi);
     if (answer === 0) return Entry.changed;
     this.#missingForWrite = answer < 0;
@@ -101,16 +110,4 @@ export class GuestWalk implements TableMemory {
     if ((newLo & PTE_D) !== 0) trace.kvm_mmu_set_dirty_bit?.(address);
     return Entry.ok;
   }
-
-  *#resolve(): Steps<number> {
-    const address = this.walk.entryAddress as Gpa;
-    if (gfnToMemslot(this.#kvm, gpaToGfn(address))?.invalid) {
-      yield RESCHED;
-      return 0;
-    }
-    const error = yield* faultInGuestPage(this.#kvm, address, this.#missingForWrite);
-    return error === -Errno.EAGAIN ? 0 : error;
-  }
 }
-
-const scratch = { lo: 0, hi: 0 };

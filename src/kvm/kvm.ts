@@ -40,8 +40,10 @@ export class Kvm {
   readonly mmu: 'shadow' | 'tdp';
   readonly stats: VmStats = newVmStats();
   readonly vcpus: readonly Vcpu[];
-  /** The vCPU that ran last. */
-  lastInGuest: Vcpu | null = null;
+  /** The vCPU that touched guest memory last (reservation.ts). */
+  lastTurn: Vcpu | null = null;
+  /** The mm is going or gone: no vCPU may run. Set before the last zap, so that a check under mmu_lock is enough. */
+  vmDead = false;
   /** The subscription to the mm's notifiers, from createVm to destroyVm. */
   notifier: MmuNotifier | null = null;
 

@@ -59,6 +59,10 @@ export class Memslot {
     return (this.baseGfn + this.npages) as Gfn;
   }
 
+  contains(gfn: Gfn): boolean {
+    return gfn >= this.baseGfn && gfn < this.endGfn;
+  }
+
   /** gfn_to_hva_memslot(). */
   hvaOf(gfn: Gfn): Hva {
     return (this.userspaceAddr + (gfn - this.baseGfn) * PAGE_SIZE) as Hva;

@@ -4,11 +4,12 @@
 // A change installs a new version of the set: it waits until no notifier range is open (so that start and end see the
 // same slots), publishes, and waits for the readers of the old version.
 //
-// Invariant: a slot being deleted or moved is INVALID first, its shadow state is zapped, then it goes.
-// Locks: slots_lock.
+// Invariant: a slot being deleted or moved is INVALID first, its shadow state is zapped, then it goes; while it is
+// INVALID nothing new is shadowed or mapped in it. Locks: slots_lock; publishing also takes mn_invalidate_lock.
 
+import { PROT_WRITE } from '../mm/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { Errno, PAGE_SIZE } from '../units.ts';
+import { Errno, type Hva, PAGE_SIZE } from '../units.ts';
 import type { Kvm } from './kvm.ts';
 import { KVM_MEM_READONLY, Memslot, type UserMemoryRegion } from './memslot.ts';
 import { kvmArchFlushShadowMemslot } from './zap.ts';
@@ -16,12 +17,15 @@ import { kvmArchFlushShadowMemslot } from './zap.ts';
 const KVM_MEM_FLAGS = KVM_MEM_READONLY;
 const KVM_USER_MEM_SLOTS = 512;
 const KVM_MEM_MAX_NR_PAGES = 2 ** 31 - 1;
+/** TASK_SIZE of an Sv39 process. */
+const HVA_LIMIT = 2 ** 38;
 /** Sv39x4: 41 bits of guest physical address. */
 const GPA_LIMIT = 2 ** 41;
 
 /**
  * KVM_SET_USER_MEMORY_REGION. 0, -EINVAL (flags, alignment, slot id, size, an absent slot deleted, a change of size, hva
- * or read-only), -EEXIST (overlap). An unmapped hva is accepted: it shows as -EFAULT of KVM_RUN.
+ * or read-only), -EEXIST (overlap), -EFAULT (beyond what guest physical addresses can name), -EPERM (writable, over a
+ * mapping of the process that is not). An unmapped hva is accepted: it shows as -EFAULT of KVM_RUN.
  */
 export function* kvmSetMemoryRegion(kvm: Kvm, region: UserMemoryRegion): Steps<number> {
   if (!isWellFormed(region)) return -Errno.EINVAL;
@@ -38,9 +42,10 @@ function isWellFormed(region: UserMemoryRegion): boolean {
   if ((flags & ~KVM_MEM_FLAGS) !== 0) return false;
   if (!isPageAligned(memorySize) || !isPageAligned(guestPhysAddr) || !isPageAligned(userspaceAddr))
     return false;
-  if (!(slot >= 0 && slot < KVM_USER_MEM_SLOTS) || memorySize < 0 || guestPhysAddr < 0) return false;
-  if (userspaceAddr < 0 || userspaceAddr + memorySize > 2 ** 38) return false;
-  return guestPhysAddr + memorySize <= GPA_LIMIT && memorySize / PAGE_SIZE <= KVM_MEM_MAX_NR_PAGES;
+  if (!Number.isInteger(slot) || slot < 0 || slot >= KVM_USER_MEM_SLOTS) return false;
+  if (memorySize < 0 || guestPhysAddr < 0) return false;
+  if (userspaceAddr < 0 || userspaceAddr + memorySize > HVA_LIMIT) return false;
+  return memorySize / PAGE_SIZE <= KVM_MEM_MAX_NR_PAGES;
 }
 
 function* setMemoryRegionLocked(kvm: Kvm, region: UserMemoryRegion): Steps<number> {
@@ -61,8 +66,25 @@ function* setMemoryRegionLocked(kvm: Kvm, region: UserMemoryRegion): Steps<numbe
   if (kvm.memslots.some((slot) => slot !== old && slot.baseGfn < next.endGfn && next.baseGfn < slot.endGfn)) {
     return -Errno.EEXIST;
   }
-  yield* replaceSlot(kvm, old, next);
-  return 0;
+  const error = yield* prepareMemoryRegion(kvm, next);
+  if (error === 0) yield* replaceSlot(kvm, old, next);
+  return error;
+}
+
+/** kvm_arch_prepare_memory_region() of arch/riscv. */
+function* prepareMemoryRegion(kvm: Kvm, next: Memslot): Steps<number> {
+  if (next.endGfn * PAGE_SIZE > GPA_LIMIT) return -Errno.EFAULT;
+  if ((next.flags & KVM_MEM_READONLY) !== 0) return 0;
+  const { mm } = kvm;
+  const end = (next.userspaceAddr + next.npages * PAGE_SIZE) as Hva;
+  yield* mm.host.locks.mmapReadLock(mm);
+  if (points.on) yield at.list(mm.vmas.id);
+  // VM_WRITE is PROT_WRITE's bit.
+  const isWritable = mm.vmas
+    .overlapping(next.userspaceAddr, end)
+    .every(({ flags }) => (flags & PROT_WRITE) !== 0);
+  yield* mm.host.locks.mmapReadUnlock(mm);
+  return isWritable ? 0 : -Errno.EPERM;
 }
 
 /** kvm_set_memslot(): delete (next null), create (old null) or move. */
@@ -71,15 +93,30 @@ function* replaceSlot(kvm: Kvm, old: Memslot | null, next: Memslot | null): Step
   if (old !== null) {
     yield* installMemslots(kvm, [...others, new Memslot(old.region, old)]);
     yield* kvmArchFlushShadowMemslot(kvm);
+    for (const gfn of kvm.watchedGfns) if (old.contains(gfn)) kvm.watchedGfns.delete(gfn);
   }
   if (next !== null) others = [...others, next];
   yield* installMemslots(kvm, others);
 }
 
-/** install_new_memslots(): waits for open notifier ranges, publishes, waits for readers of the old set. */
+/**
+ * kvm_swap_active_memslots(): publishes once no notifier range is open, so that a start and its end see the same set,
+ * and waits for the readers of the old one.
+ */
 function* installMemslots(kvm: Kvm, slots: readonly Memslot[]): Steps {
-  yield* kvm.mnMemslotsUpdateWait.until(() => kvm.mnActiveInvalidateCount === 0);
+  yield* lockWithoutOpenRanges(kvm);
   if (points.on) yield at.list(kvm.id);
   kvm.memslots = [...slots].sort((a, b) => a.baseGfn - b.baseGfn);
+  yield* kvm.mnInvalidateLock.unlock();
   yield* kvm.srcu.synchronize();
+}
+
+/** Takes mn_invalidate_lock at a time when mn_active_invalidate_count is 0. */
+function* lockWithoutOpenRanges(kvm: Kvm): Steps {
+  for (;;) {
+    yield* kvm.mnMemslotsUpdateWait.until(() => kvm.mnActiveInvalidateCount === 0);
+    yield* kvm.mnInvalidateLock.lock();
+    if (kvm.mnActiveInvalidateCount === 0) return;
+    yield* kvm.mnInvalidateLock.unlock();
+  }
 }

@@ -11,10 +11,10 @@ import { isPresent, PTE_A, PTE_D, PTE_W, ptePfn } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Gfn, type Hpa, type Pfn, pfn as toPfn } from '../units.ts';
 import type { Kvm } from './kvm.ts';
-import { gfnToMemslot, KVM_MEM_READONLY, type Memslot } from './memslot.ts';
+import { gfnToMemslot, type Memslot } from './memslot.ts';
 import { kvmFlushRemoteTlbs } from './requests.ts';
 import { type Role, ShadowPage, sameRole } from './shadowPage.ts';
-import { exchangeSpte, isShadowLeaf, makeLeafSpte, makeNonleafSpte, readSpte } from './spte.ts';
+import { isShadowLeaf, makeLeafSpte, makeNonleafSpte, readSpte, setSpte } from './spte.ts';
 import { childOf, mayBeWritable, updateSpte } from './spteChange.ts';
 import { syncPage } from './sync.ts';
 import { setUnsyncChild } from './unsyncTree.ts';
@@ -79,7 +79,7 @@ export function* insertShadowPage(kvm: Kvm, sp: ShadowPage): Steps<ShadowPage> {
 export function* linkShadowPage(kvm: Kvm, parent: ShadowPage, sptep: Hpa, sp: ShadowPage): Steps {
   if (yield* zapPte(kvm, parent, sptep)) yield* kvmFlushRemoteTlbs(kvm);
   if (points.on) yield at.spte(sptep);
-  exchangeSpte(kvm.memory, sptep, makeNonleafSpte(sp.spt));
+  setSpte(kvm.memory, sptep, makeNonleafSpte(sp.spt));
   sp.parents.add(sptep);
   if (sp.unsync || sp.unsyncChildren > 0) setUnsyncChild(kvm, sptep);
 }
@@ -99,7 +99,7 @@ export interface Leaf {
   readonly pfn: Pfn;
   /** R, W, X, U as the guest grants them; ACCESS_ALL in a direct table. */
   readonly access: number;
-  /** The host's PTE permits writing. */
+  /** The host's PTE permits writing, and so does the memslot. */
   readonly hostWritable: boolean;
   /** The fault is of a store. */
   readonly write: boolean;
@@ -108,11 +108,12 @@ export interface Leaf {
 /** mmu_set_spte(): installs `leaf` at `sptep` of a level-0 page. */
 export function* setLeafSpte(kvm: Kvm, sp: ShadowPage, sptep: Hpa, leaf: Leaf): Steps<RetPf> {
   const slot = gfnToMemslot(kvm, leaf.gfn) ?? bug('mapping a gfn without a memslot', { gfn: leaf.gfn });
-  const mmuWritable = (leaf.access & PTE_W) !== 0 && (yield* mayBeWritable(kvm, slot, leaf.gfn, true));
-  const hostWritable = leaf.hostWritable && (slot.flags & KVM_MEM_READONLY) === 0;
-  const spte = makeLeafSpte(leaf.pfn, leaf.access, hostWritable, mmuWritable);
+  const { access, hostWritable } = leaf;
+  const wanted = hostWritable && (access & PTE_W) !== 0;
+  const mmuWritable = wanted && (yield* mayBeWritable(kvm, slot, leaf.gfn, true));
+  const spte = makeLeafSpte(leaf.pfn, access, hostWritable, mmuWritable);
   const changed = yield* installLeaf(kvm, slot, sp, sptep, leaf, spte);
-  if (leaf.write && (leaf.access & PTE_W) !== 0 && !mmuWritable) return RetPf.emulate;
+  if (leaf.write && wanted && !mmuWritable) return RetPf.emulate;
   return changed ? RetPf.fixed : RetPf.spurious;
 }
 
@@ -129,15 +130,20 @@ function* installLeaf(
   if (points.on) yield at.spte(sptep);
   const old = readSpte(kvm.memory, sptep);
   const sameTarget = isPresent(old) && ptePfn(old) === leaf.pfn && sp.gfnOf(index) === leaf.gfn;
+  if (sameTarget && (old & ~(PTE_A | PTE_D)) === spte) return false;
   if (isPresent(old) && !sameTarget) {
     yield* dropSpte(kvm, sp, sptep);
     yield* kvmFlushRemoteTlbs(kvm);
   }
-  if (sameTarget && (old & ~(PTE_A | PTE_D)) === spte) return false;
   sp.setTranslation(index, leaf.gfn, leaf.access);
-  yield* updateSpte(kvm, sptep, sameTarget ? spte | (old & (PTE_A | PTE_D)) : spte);
   kvm.trace.kvm_mmu_set_spte?.(leaf.gfn, spte, sptep, sp.role.level + 1);
-  if (!sameTarget) yield* rmapAdd(kvm, slot, leaf.gfn, sptep);
+  if (sameTarget) {
+    yield* updateSpte(kvm, sptep, spte);
+    return true;
+  }
+  if (points.on) yield at.spte(sptep);
+  setSpte(kvm.memory, sptep, spte);
+  yield* rmapAdd(kvm, slot, leaf.gfn, sptep);
   return true;
 }
 

@@ -31,6 +31,7 @@ function* handleHvaRange(
   const index = yield* kvm.srcu.readLock();
   let locked = false;
   let result = false;
+  if (points.on) yield at.list(kvm.id);
   for (const { slot, startGfn, endGfn } of slotsInHvaRange(kvm, start, end)) {
     if (!locked) yield* kvm.mmuLock.lockWrite();
     locked = true;
@@ -124,6 +125,7 @@ export function kvmMmuNotifierOps(kvm: Kvm): MmuNotifierOps {
     },
 
     *release() {
+      kvm.vmDead = true;
       yield* kvmMmuZapAll(kvm);
     },
   };

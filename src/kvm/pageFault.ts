@@ -3,7 +3,7 @@
 //
 // Called by vcpu.ts on an MMU-fault exit. Order is everything: walk the guest's tables, find the memslot, set frames
 // aside, snapshot the invalidate sequence, fault the host page in (may sleep), take mmu_lock, check the sequence again,
-// and only then install; on any doubt give up and let the guest fault again (Retry; the paired side is
+// and only then install; on any doubt give up and let the guest fault again (retry; the paired side is
 // notifierClient.ts).
 //
 // Locks: kvm->srcu throughout; mmu_lock for write around the installing.
@@ -11,10 +11,10 @@
 import type { Hart } from '../hw/hart/index.ts';
 import { Access, type AccessKind, levelBytes, pteIndex, pteIndexX4 } from '../hw/sv39/index.ts';
 import { allocKernelPages, getUserPage, putPage } from '../mm/index.ts';
-import { at, points, RESCHED, type Steps } from '../sched/index.ts';
+import { at, points, type Steps } from '../sched/index.ts';
 import { bug, Errno, type Gfn, type Gpa, gpaToGfn, type Pfn } from '../units.ts';
 import { guestAccess } from './guestMemory.ts';
-import type { GuestWalk } from './guestWalk.ts';
+import type { GuestWalk, GuestWalkResult } from './guestWalk.ts';
 import type { Kvm } from './kvm.ts';
 import { gfnToMemslot, KVM_MEM_READONLY, type Memslot } from './memslot.ts';
 import { getShadowPage, type Leaf, linkedChild, linkShadowPage, RetPf, setLeafSpte } from './mmu.ts';
@@ -27,29 +27,40 @@ import { zapOldestPages } from './zap.ts';
 /** Shadow pages that one fault can need: two tables and one page inside a guest superpage. */
 const MAX_PAGES_PER_FAULT = 3;
 
-/** What a fault came to, beyond Linux's RET_PF_*. */
+/** What a fault came to; beyond Linux's RET_PF_*, done: the emulation has finished the instruction, or what it waited for. */
 export type FaultResult =
-  | { readonly kind: 'retry' }
-  | { readonly kind: 'emulate'; readonly gpa: Gpa }
-  | { readonly kind: 'mmio'; readonly gpa: Gpa }
-  | { readonly kind: 'guestPageFault' }
-  | { readonly kind: 'guestAccessFault' }
+  | { readonly kind: 'fixed' | 'spurious' | 'retry' | 'done' }
+  | { readonly kind: 'emulate' | 'mmio'; readonly gpa: Gpa }
+  | { readonly kind: 'guestPageFault' | 'guestAccessFault'; readonly address: number }
   | { readonly kind: 'error'; readonly errno: number; readonly gpa: Gpa };
 
-const RETRY: FaultResult = { kind: 'retry' };
+export const RETRY: FaultResult = { kind: 'retry' };
+const FIXED: FaultResult = { kind: 'fixed' };
+const SPURIOUS: FaultResult = { kind: 'spurious' };
 
 /** FNAME(page_fault): the shadow root lacks a translation of `address`. */
 export function* pagedFault(vcpu: Vcpu, hart: Hart, address: number, access: AccessKind): Steps<FaultResult> {
   const { guestWalk } = vcpu;
   const result = yield* guestWalk.translate(hart, address, access);
-  if (result === 'pageFault') return { kind: 'guestPageFault' };
-  if (result === 'accessFault') return { kind: 'guestAccessFault' };
-  const gpa = guestWalk.walk.pa as Gpa;
-  if (result !== 'ok') return { kind: 'error', errno: -result, gpa: guestWalk.walk.entryAddress as Gpa };
-  const leafAccess = guestAccess(guestWalk.walk.lo);
-  return yield* mapGuestPage(vcpu, gpa, leafAccess, access === Access.store, (leaf) =>
+  const failure = walkFailure(guestWalk, result, address);
+  if (failure !== null) return failure;
+  const { pa, lo } = guestWalk.walk;
+  return yield* mapGuestPage(vcpu, pa as Gpa, guestAccess(lo), access === Access.store, (leaf) =>
     fetchPaged(vcpu, guestWalk, address, leaf),
   );
+}
+
+/** What a walk of the guest's tables for `address` that failed comes to; null: it did not fail. */
+export function walkFailure(
+  { walk }: GuestWalk,
+  result: GuestWalkResult,
+  address: number,
+): FaultResult | null {
+  if (result === 'ok') return null;
+  if (result === 'pageFault') return { kind: 'guestPageFault', address };
+  if (result === 'accessFault') return { kind: 'guestAccessFault', address };
+  if (result === -Errno.EAGAIN) return RETRY;
+  return { kind: 'error', errno: -result, gpa: walk.entryAddress as Gpa };
 }
 
 /** direct_page_fault(): the direct root (unpaged guest, or second stage) lacks `gpa`. */
@@ -70,12 +81,10 @@ function* mapGuestPage(
 ): Steps<FaultResult> {
   const { kvm } = vcpu;
   const gfn = gpaToGfn(gpa);
+  if (points.on) yield at.list(kvm.id);
   const slot = gfnToMemslot(kvm, gfn);
   if (slot === null) return { kind: 'mmio', gpa };
-  if (slot.invalid) {
-    yield RESCHED;
-    return RETRY;
-  }
+  if (slot.invalid) return RETRY;
   const readOnly = (slot.flags & KVM_MEM_READONLY) !== 0;
   if (write && readOnly) return { kind: 'mmio', gpa };
   // page_fault_handle_page_track(): such a store can never be mapped.
@@ -85,13 +94,18 @@ function* mapGuestPage(
   if (points.on) yield at.sequence(kvm.id);
   const sequence = kvm.mmuInvalidateSeq;
   const page = yield* getUserPage(kvm.mm, slot.hvaOf(gfn), write);
-  if (page < 0) return page === -Errno.EAGAIN ? RETRY : { kind: 'error', errno: -page, gpa };
+  if (page < 0) return { kind: 'error', errno: -page, gpa };
   const hostWritable = kvm.host.gup.writable && !readOnly;
   const leaf: Leaf = { gfn, pfn: page as Pfn, access, hostWritable, write };
   const answer = yield* installUnderLock(vcpu, slot, leaf, sequence, fetch);
   yield* putPage(kvm.host, leaf.pfn);
-  vcpu.lastRetPf = answer;
-  return answer === RetPf.emulate ? { kind: 'emulate', gpa } : RETRY;
+  return faultResultOf(answer, gpa);
+}
+
+function faultResultOf(answer: RetPf, gpa: Gpa): FaultResult {
+  if (answer === RetPf.emulate) return { kind: 'emulate', gpa };
+  if (answer === RetPf.fixed) return FIXED;
+  return answer === RetPf.spurious ? SPURIOUS : RETRY;
 }
 
 function* installUnderLock(
@@ -113,10 +127,10 @@ function* installUnderLock(
   return answer;
 }
 
-/** is_page_fault_stale(): the root went, the memslot went, or a notifier touched the gfn since the snapshot. */
+/** is_page_fault_stale(): the VM or the root or the memslot went, or a notifier touched the gfn since the snapshot. */
 function isPageFaultStale(vcpu: Vcpu, slot: Memslot, gfn: Gfn, sequence: number): boolean {
   const { kvm } = vcpu;
-  if (vcpu.root?.invalid || vcpu.directRoot?.invalid) return true;
+  if (kvm.vmDead || vcpu.root?.invalid || vcpu.directRoot?.invalid) return true;
   return gfnToMemslot(kvm, gfn) !== slot || mmuInvalidateRetryGfn(kvm, sequence, gfn);
 }
 
@@ -139,7 +153,8 @@ function* fetchPaged(vcpu: Vcpu, guestWalk: GuestWalk, address: number, leaf: Le
   const { kvm } = vcpu;
   const { level: guestLevel } = guestWalk.walk;
   const { root } = vcpu;
-  if (root === null || root.gfn !== guestWalk.tableGfn(2) || guestWalk.changed(2)) return RetPf.retry;
+  if (root === null || root.gfn !== guestWalk.tableGfn(2)) return RetPf.retry;
+  if (yield* guestWalk.hasChanged(2)) return RetPf.retry;
   let sp = root;
   for (let level = 2; level > guestLevel; level--) {
     sp.writeFloodingCount = 0;
@@ -148,7 +163,7 @@ function* fetchPaged(vcpu: Vcpu, guestWalk: GuestWalk, address: number, leaf: Le
       role: { ...TABLE_ROLE, level: level - 1 },
     });
     // Written between the walk and the write protection of the table: what was read is not what is shadowed.
-    if (child === null || guestWalk.changed(level - 1)) return RetPf.retry;
+    if (child === null || (yield* guestWalk.hasChanged(level - 1))) return RetPf.retry;
     sp = child;
   }
   for (let level = guestLevel; level > 0; level--) {
@@ -225,7 +240,7 @@ export function* recycleForMemory(kvm: Kvm): Steps<boolean> {
 }
 
 /** make_mmu_pages_available(): keeps within n_max_mmu_pages by zapping the oldest; false: all are roots in use. */
-function* makeMmuPagesAvailable(kvm: Kvm): Steps<boolean> {
+export function* makeMmuPagesAvailable(kvm: Kvm): Steps<boolean> {
   const available = kvm.maxMmuPages - kvm.usedMmuPages;
   if (available >= MAX_PAGES_PER_FAULT) return true;
   yield* zapOldestPages(kvm, Math.max(MAX_PAGES_PER_FAULT - available, Math.ceil(kvm.maxMmuPages / 16)));

@@ -24,9 +24,10 @@ export function* kvmMakeAllCpusRequest(kvm: Kvm, request: number): Steps {
     }
   }
   for (const vcpu of kvm.vcpus) {
+    if (points.on) yield at.vcpu(vcpu.index);
     while (vcpu.mode === VcpuMode.exitingGuest) {
+      yield RESCHED;
       if (points.on) yield at.vcpu(vcpu.index);
-      else yield RESCHED;
     }
   }
 }

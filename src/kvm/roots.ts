@@ -4,16 +4,17 @@
 // A satp write only switches the root: nothing is flushed or synced for it. A root that is loaded again after a fence
 // that concerned it is synced then, not at the fence, so that the work is what the manual demands and no more.
 //
-// Invariants: a vCPU's roots are referenced (rootCount) while the hart may walk them; `syncedRoots` names the (root,
-// asid) pairs that no fence of this vCPU has concerned since they were synced. Locks: each function takes mmu_lock.
+// Invariants: a vCPU's roots are referenced (rootCount) while the hart may walk them; the vCPU's fence clock calls a root
+// in sync only if no fence of that vCPU has concerned it since it was synced. Locks: each function takes mmu_lock.
 
 import { NO_ROOT, satpAsid, satpIsPaged, satpRoot } from '../hw/hart/index.ts';
 import { allocKernelPages, freeKernelPages } from '../mm/index.ts';
 import type { Steps } from '../sched/index.ts';
 import { type Gfn, type Gpa, gpaToGfn, pfnToHpa } from '../units.ts';
+import type { Kvm } from './kvm.ts';
 import { gfnToMemslot } from './memslot.ts';
 import { getShadowPage, insertShadowPage } from './mmu.ts';
-import { recycleForMemory, topupShadowPageCache } from './pageFault.ts';
+import { makeMmuPagesAvailable, recycleForMemory, topupShadowPageCache } from './pageFault.ts';
 import { ACCESS_ALL, type Role, ShadowPage } from './shadowPage.ts';
 import { syncAddress, syncChildren } from './sync.ts';
 import type { Vcpu } from './vcpuState.ts';
@@ -21,10 +22,6 @@ import { commitZapPage, putRoot } from './zap.ts';
 
 const DIRECT_ROOT: Role = { level: 2, direct: true, wide: true, access: ACCESS_ALL };
 const PAGED_ROOT: Role = { level: 2, direct: false, wide: false, access: ACCESS_ALL };
-const MAX_SYNCED_ROOTS = 4096;
-
-const keyOf = (root: Gfn, asid: number): number => root * 65536 + asid;
-const asidOfKey = (key: number): number => key % 65536;
 
 /** kvm_mmu_reload(): loads what is missing. False: out of memory. */
 export function* kvmMmuReload(vcpu: Vcpu): Steps<boolean> {
@@ -82,28 +79,37 @@ function* release(vcpu: Vcpu, root: ShadowPage): Steps {
   yield* kvm.mmuLock.unlock();
 }
 
+/** mmu_alloc_direct_roots(): all vCPUs share one. False: out of memory. */
 function* loadDirectRoot(vcpu: Vcpu): Steps<boolean> {
   const { kvm } = vcpu;
-  const shared = (): ShadowPage | undefined => kvm.pagesOfGfn.get(0 as Gfn)?.find((sp) => sp.role.wide);
-  if (shared() === undefined) {
-    const frames = yield* allocWideRoot(vcpu);
-    if (frames === null) return false;
-    yield* kvm.mmuLock.lockWrite();
-    // Another vCPU may have made it while this one waited for memory.
-    const late = shared() !== undefined;
-    if (!late) yield* insertShadowPage(kvm, new ShadowPage(0 as Gfn, DIRECT_ROOT, frames));
-    yield* kvm.mmuLock.unlock();
-    if (late) yield* freeKernelPages(kvm.host, frames, 2);
-  }
   yield* kvm.mmuLock.lockWrite();
-  const root = shared();
-  if (root !== undefined) {
-    root.rootCount++;
-    vcpu.directRoot = root;
-    vcpu.hart.setDirectRoot(pfnToHpa(root.spt));
-  }
+  const shared = sharedDirectRoot(kvm);
+  if (shared !== undefined) useDirectRoot(vcpu, shared);
   yield* kvm.mmuLock.unlock();
+  return shared !== undefined || (yield* makeDirectRoot(vcpu));
+}
+
+function* makeDirectRoot(vcpu: Vcpu): Steps<boolean> {
+  const { kvm } = vcpu;
+  const frames = yield* allocWideRoot(vcpu);
+  if (frames === null) return false;
+  yield* kvm.mmuLock.lockWrite();
+  // Another vCPU may have made it while this one waited for memory.
+  const late = sharedDirectRoot(kvm);
+  const fresh = new ShadowPage(0 as Gfn, DIRECT_ROOT, frames);
+  useDirectRoot(vcpu, late ?? (yield* insertShadowPage(kvm, fresh)));
+  yield* kvm.mmuLock.unlock();
+  if (late !== undefined) yield* freeKernelPages(kvm.host, frames, 2);
   return true;
+}
+
+const sharedDirectRoot = (kvm: Kvm): ShadowPage | undefined =>
+  kvm.pagesOfGfn.get(0 as Gfn)?.find((sp) => sp.role.wide);
+
+function useDirectRoot(vcpu: Vcpu, root: ShadowPage): void {
+  root.rootCount++;
+  vcpu.directRoot = root;
+  vcpu.hart.setDirectRoot(pfnToHpa(root.spt));
 }
 
 function* allocWideRoot(vcpu: Vcpu) {
@@ -115,27 +121,42 @@ function* allocWideRoot(vcpu: Vcpu) {
 
 /** mmu_alloc_shadow_roots(): without memory at the root's gfn there is none, and every access faults in the guest. */
 function* loadPagedRoot(vcpu: Vcpu): Steps<boolean> {
-  const { kvm, hart } = vcpu;
-  const gfn = gpaToGfn(satpRoot(hart) as Gpa);
-  if (gfnToMemslot(kvm, gfn) === null) return true;
+  const { kvm } = vcpu;
+  const gfn = gpaToGfn(satpRoot(vcpu.hart) as Gpa);
+  if (!isVisible(kvm, gfn)) return true;
   if (!(yield* topupShadowPageCache(vcpu))) return false;
   yield* kvm.mmuLock.lockWrite();
+  // The memslot may have gone since; once it is INVALID under mmu_lock, nothing may be shadowed in it any more.
+  const loaded = !isVisible(kvm, gfn) || (yield* loadRootLocked(vcpu, gfn));
+  yield* kvm.mmuLock.unlock();
+  return loaded;
+}
+
+/** kvm_is_visible_gfn(). */
+function isVisible(kvm: Kvm, gfn: Gfn): boolean {
+  const slot = gfnToMemslot(kvm, gfn);
+  return slot !== null && !slot.invalid;
+}
+
+function* loadRootLocked(vcpu: Vcpu, gfn: Gfn): Steps<boolean> {
+  const { kvm, hart } = vcpu;
+  kvm.mmuLock.assertHeldWrite();
+  if (!(yield* makeMmuPagesAvailable(kvm))) return false;
   const root = yield* getShadowPage(vcpu, gfn, PAGED_ROOT);
   root.rootCount++;
+  root.writeFloodingCount = 0;
   vcpu.root = root;
   hart.setShadowRoot(pfnToHpa(root.spt));
-  yield* syncIfFenced(vcpu, root);
-  yield* kvm.mmuLock.unlock();
+  yield* syncIfFencedLocked(vcpu, root);
   return true;
 }
 
-/** Syncs `root` unless it is in sync with the fences of this vCPU already. mmu_lock held. */
-function* syncIfFenced(vcpu: Vcpu, root: ShadowPage): Steps {
-  const key = keyOf(root.gfn, satpAsid(vcpu.hart));
-  if (vcpu.syncedRoots.has(key)) return;
-  if (vcpu.syncedRoots.size >= MAX_SYNCED_ROOTS) vcpu.syncedRoots.clear();
+/** Syncs `root` unless it is in sync with the fences of this vCPU already. */
+function* syncIfFencedLocked(vcpu: Vcpu, root: ShadowPage): Steps {
+  const asid = satpAsid(vcpu.hart);
+  if (vcpu.fences.isInSync(root.gfn, asid)) return;
   if (root.unsyncChildren > 0) yield* syncChildren(vcpu.kvm, root);
-  vcpu.syncedRoots.add(key);
+  vcpu.fences.noteSynced(root.gfn, asid);
 }
 
 /** kvm_mmu_sync_roots(), of the current root. */
@@ -143,7 +164,7 @@ function* syncRoot(vcpu: Vcpu): Steps {
   const { kvm, root } = vcpu;
   if (root === null) return;
   yield* kvm.mmuLock.lockWrite();
-  if (!root.invalid) yield* syncIfFenced(vcpu, root);
+  if (!root.invalid) yield* syncIfFencedLocked(vcpu, root);
   yield* kvm.mmuLock.unlock();
 }
 
@@ -155,17 +176,17 @@ export interface Fence {
 }
 
 /** What a fence demands: table in reference kvm.md 2.4. The hart's TLB is flushed by vcpu.ts. */
-export function* kvmMmuFence(vcpu: Vcpu, fence: Fence): Steps {
-  vcpu.stats.invlpg += fence.page === null ? 0 : 1;
-  const current = vcpu.root === null ? -1 : keyOf(vcpu.root.gfn, satpAsid(vcpu.hart));
-  const concernsCurrent = current >= 0 && (fence.asid === null || fence.asid === asidOfKey(current));
-  for (const key of [...vcpu.syncedRoots]) {
-    const keeps = key === current && fence.page !== null;
-    if (!keeps && (fence.asid === null || fence.asid === asidOfKey(key))) vcpu.syncedRoots.delete(key);
-  }
-  if (!concernsCurrent) return;
-  if (fence.page === null) yield* syncRoot(vcpu);
-  else yield* syncCurrentAddress(vcpu, fence.page);
+export function* kvmMmuFence(vcpu: Vcpu, { page, asid }: Fence): Steps {
+  const { root, fences } = vcpu;
+  if (page !== null) vcpu.stats.invlpg++;
+  const current = satpAsid(vcpu.hart);
+  const concerned = root !== null && (asid === null || asid === current);
+  const wasInSync = concerned && fences.isInSync(root.gfn, current);
+  fences.fence(asid);
+  if (!concerned) return;
+  if (page === null || !wasInSync) return yield* syncRoot(vcpu);
+  yield* syncCurrentAddress(vcpu, page);
+  fences.noteSynced(root.gfn, current);
 }
 
 function* syncCurrentAddress(vcpu: Vcpu, address: number): Steps {

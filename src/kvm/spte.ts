@@ -1,14 +1,24 @@
 // Sptes: entries of shadow and second-stage tables, their software bits, and the only accessors to them.
 //
 // Permission bits are the guest's, narrowed by what the host page, write protection and a clean guest entry forbid. A
-// and D of an spte are set by hardware while it walks and belong to the host (ageing, dirty transfer): whoever replaces
-// a present leaf does it by an exchange and acts on the value that it got.
+// and D of an spte are set by hardware while it walks and belong to the host (ageing, dirty transfer): whoever takes a
+// present leaf away does it by an exchange and acts on the value that it got; whoever changes its permissions keeps them.
 //
 // Invariants (Documentation/virt/kvm/locking.rst): W implies HOST_WRITABLE and MMU_WRITABLE. A non-leaf entry carries V
 // alone. Locks: mmu_lock for every change but hardware's A and D.
 
 import type { PhysicalMemory } from '../hw/memory/index.ts';
-import { isLeaf, isPresent, makePte, PTE_A, PTE_SOFT0, PTE_SOFT1, PTE_V, PTE_W } from '../hw/sv39/index.ts';
+import {
+  isLeaf,
+  isPresent,
+  makePte,
+  PTE_A,
+  PTE_D,
+  PTE_SOFT0,
+  PTE_SOFT1,
+  PTE_V,
+  PTE_W,
+} from '../hw/sv39/index.ts';
 import { points } from '../sched/index.ts';
 import type { Hpa, Pfn } from '../units.ts';
 
@@ -51,6 +61,14 @@ export function exchangeSpte(memory: PhysicalMemory, sptep: Hpa, spte: number): 
   if (points.on) points.check('spte', sptep);
   const old = memory.i32[sptep >>> 2]!;
   memory.write64(sptep, spte, 0);
+  return old;
+}
+
+/** A cmpxchg loop: other permissions for a present leaf whose page stays, with whatever A and D hardware has set. The old one. */
+export function changeLeafSpte(memory: PhysicalMemory, sptep: Hpa, spte: number): number {
+  if (points.on) points.check('spte', sptep);
+  const old = memory.i32[sptep >>> 2]!;
+  memory.write64(sptep, (spte & ~(PTE_A | PTE_D)) | (old & (PTE_A | PTE_D)), 0);
   return old;
 }
 

@@ -2,18 +2,17 @@
 //
 // mmu.ts installs and sync.ts refreshes with it.
 //
-// Invariants: an spte that loses W, A or D is flushed before mmu_lock is dropped; a D that goes is in the page first; a
-// guest table becomes writable only by going out of sync. Locks: mmu_lock for write.
+// Invariants: an spte that loses W is flushed before mmu_lock is dropped; A and D are kept; a guest table becomes writable
+// only by going out of sync. Locks: mmu_lock for write.
 
-import { isPresent, PTE_A, PTE_D, ptePfn } from '../hw/sv39/index.ts';
-import { setPageDirty } from '../mm/index.ts';
+import { ptePfn } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Gfn, type Hpa } from '../units.ts';
 import type { Kvm } from './kvm.ts';
 import type { Memslot } from './memslot.ts';
 import { kvmFlushRemoteTlbs } from './requests.ts';
 import type { ShadowPage } from './shadowPage.ts';
-import { exchangeSpte, isWritableSpte } from './spte.ts';
+import { changeLeafSpte, isWritableSpte } from './spte.ts';
 import { markUnsync } from './unsyncTree.ts';
 import { isWriteTracked } from './writeTrack.ts';
 
@@ -21,17 +20,11 @@ import { isWriteTracked } from './writeTrack.ts';
 export const childOf = (kvm: Kvm, spte: number): ShadowPage =>
   kvm.pageOfFrame.get(ptePfn(spte)) ?? bug('spte points to no shadow page', { spte });
 
-/** mmu_spte_update(): replaces an spte of the same page; flushes when it lost W. */
+/** mmu_spte_update(): other permissions for a present leaf of the same page; flushes when it lost W. */
 export function* updateSpte(kvm: Kvm, sptep: Hpa, spte: number): Steps {
   if (points.on) yield at.spte(sptep);
-  const old = exchangeSpte(kvm.memory, sptep, spte);
-  if (!isPresent(old)) return;
-  const lost = old & ~spte;
-  if ((lost & PTE_D) !== 0) {
-    if (points.on) yield at.page(ptePfn(old));
-    setPageDirty(kvm.host, ptePfn(old));
-  }
-  if (isWritableSpte(lost) || (lost & PTE_A) !== 0) yield* kvmFlushRemoteTlbs(kvm);
+  const old = changeLeafSpte(kvm.memory, sptep, spte);
+  if (isWritableSpte(old & ~spte)) yield* kvmFlushRemoteTlbs(kvm);
 }
 
 /**

@@ -25,6 +25,7 @@ type SyncResult = 'unchanged' | 'changed' | 'unreadable';
 /** kvm_sync_spte(): makes one present leaf what the guest's entry says now. */
 function* syncSpte(kvm: Kvm, sp: ShadowPage, sptep: Hpa): Steps<SyncResult> {
   const index = sp.indexOf(sptep);
+  if (points.on) yield at.tlb(kvm.sched.current.cpu);
   if (!peekGuestEntry(kvm, sp.gfn, index, entry)) return 'unreadable';
   const { access } = entry;
   const wanted = entry.isAccessedLeaf ? entry.gfn : null;

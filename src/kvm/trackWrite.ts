@@ -1,9 +1,10 @@
 // What a store to guest memory does to the shadow state derived from it (kvm_mmu_track_write), and watching pages for
 // the VMM.
 //
-// Emulated stores (emulate.ts) come here after the write was performed.
+// Emulated stores (emulate.ts) come here after the write was performed, under the same hold of mmu_lock: whoever sees the
+// new entry and fences must not find the old translation any more.
 //
-// Locks: each function takes mmu_lock for write.
+// Locks: as each function says.
 
 import type { Steps } from '../sched/index.ts';
 import { bug, type Gfn, type Gpa, gpaToGfn, pageOffset } from '../units.ts';
@@ -21,19 +22,21 @@ const WRITE_FLOODING_LIMIT = 3;
 export function* trackWrites(kvm: Kvm, gfn: Gfn): Steps {
   yield* kvm.mmuLock.lockWrite();
   const slot = gfnToMemslot(kvm, gfn) ?? bug('trackWrites: no memory there', { gfn });
-  addTrack(slot, gfn);
-  kvm.watchedGfns.add(gfn);
-  if (yield* writeProtectGfn(kvm, slot, gfn)) yield* kvmFlushRemoteTlbs(kvm);
+  if (!kvm.watchedGfns.has(gfn)) {
+    kvm.watchedGfns.add(gfn);
+    addTrack(slot, gfn);
+    if (yield* writeProtectGfn(kvm, slot, gfn)) yield* kvmFlushRemoteTlbs(kvm);
+  }
   yield* kvm.mmuLock.unlock();
 }
 
 /**
  * kvm_mmu_track_write(): guest memory [address, address + bytes) was just written by an emulated store; zaps what was
- * derived from it. Takes mmu_lock.
+ * derived from it.
  */
-export function* kvmTrackWrite(kvm: Kvm, address: Gpa, bytes: number): Steps {
+export function* kvmTrackWriteLocked(kvm: Kvm, address: Gpa, bytes: number): Steps {
+  kvm.mmuLock.assertHeldWrite();
   if (kvm.indirectShadowPages === 0) return;
-  yield* kvm.mmuLock.lockWrite();
   kvm.stats.mmu_pte_write++;
   const invalidList: ShadowPage[] = [];
   let flush = false;
@@ -47,7 +50,6 @@ export function* kvmTrackWrite(kvm: Kvm, address: Gpa, bytes: number): Steps {
     }
   }
   yield* remoteFlushOrZap(kvm, invalidList, flush);
-  yield* kvm.mmuLock.unlock();
 }
 
 /** detect_write_misaligned(): a store of less than a word, or across entries, is hardly one of a page table. */
@@ -61,15 +63,4 @@ function isFlooded(sp: ShadowPage): boolean {
   if (sp.role.level === 0) return false;
   sp.writeFloodingCount++;
   return sp.writeFloodingCount >= WRITE_FLOODING_LIMIT;
-}
-
-/** kvm_mmu_unprotect_gfn(): zaps every shadow page of `gfn`, so that it can be written again; true if there was one. */
-export function* unprotectGfn(kvm: Kvm, gfn: Gfn): Steps<boolean> {
-  yield* kvm.mmuLock.lockWrite();
-  const invalidList: ShadowPage[] = [];
-  const pages = [...(kvm.pagesOfGfn.get(gfn) ?? [])].filter((sp) => !sp.role.direct);
-  for (const sp of pages) yield* prepareZapPage(kvm, sp, invalidList);
-  yield* remoteFlushOrZap(kvm, invalidList, pages.length > 0);
-  yield* kvm.mmuLock.unlock();
-  return pages.length > 0;
 }

@@ -6,32 +6,41 @@
 // Invariants: requests are looked at after IN_GUEST_MODE is set and before the hart runs (requests.ts); every fault
 // re-enters at the same instruction, which either completes, faults again or was emulated. Locks: none held across turns.
 
-import { Cause, EXIT_NAMES, Exit, type ExitReason, type Hart } from '../hw/hart/index.ts';
-import { Access, type AccessKind } from '../hw/sv39/index.ts';
-import { at, points, type Steps } from '../sched/index.ts';
-import { Errno, type Gpa, hiWord, loWord, PAGE_SIZE, pageOffset } from '../units.ts';
-import { emulateCrossingStore, emulateStore } from './emulate.ts';
-import { RetPf } from './mmu.ts';
+import {
+  ACCESS_FAULT,
+  Cause,
+  EXIT_NAMES,
+  Exit,
+  type ExitReason,
+  type Hart,
+  PAGE_FAULT,
+} from '../hw/hart/index.ts';
+import { Access } from '../hw/sv39/index.ts';
+import { at, points, RESCHED, type Steps } from '../sched/index.ts';
+import { Errno, type Gpa, hiWord, loWord } from '../units.ts';
+import { emulateStore } from './emulate.ts';
 import { directFault, type FaultResult, pagedFault } from './pageFault.ts';
+import { takeTurn } from './reservation.ts';
 import { kvmMmuFence, kvmMmuNewPgd, kvmMmuReload } from './roots.ts';
-import { unprotectGfn } from './trackWrite.ts';
 import { Request, VcpuMode } from './vcpuMode.ts';
 import type { Vcpu } from './vcpuState.ts';
 
-const ACCESS_FAULT = [Cause.loadAccess, Cause.storeAccess, Cause.fetchAccess] as const;
-const PAGE_FAULT = [Cause.loadPageFault, Cause.storePageFault, Cause.fetchPageFault] as const;
+/** Virtual ns that a fault takes which must be tried again. */
+const RETRY_COST = 1000;
 
 /**
  * KVM_RUN for at most `budget` instructions (an instruction that traps counts too). 0 with the reason in vcpu.run, or
- * -errno: -EFAULT no host page behind guest memory, -ENOMEM the host is out of memory, -EIO swap could not be read.
+ * -errno: -EFAULT no host page behind guest memory, -ENOMEM the host is out of memory, -EIO swap could not be read, or the
+ * process is gone.
  */
 export function* vcpuRun(vcpu: Vcpu, budget: number): Steps<number> {
   const { run, hart } = vcpu;
   const limit = hart.attempted + budget;
-  completeMmio(vcpu);
   run.exitReason = 'none';
   run.errno = 0;
+  completeMmio(vcpu);
   while (run.exitReason === 'none') {
+    if (vcpu.kvm.vmDead) return failed(vcpu, Errno.EIO);
     if (hart.attempted >= limit) {
       userspaceExit(vcpu, 'intr');
       break;
@@ -76,12 +85,10 @@ function* enterGuest(vcpu: Vcpu, budget: number): Steps<ExitReason | null> {
     vcpu.mode = VcpuMode.outsideGuest;
     return null;
   }
-  // Another hart may have stored to what this one reserved.
-  if (kvm.lastInGuest !== vcpu) hart.clearReservation();
-  kvm.lastInGuest = vcpu;
   kvm.trace.kvm_entry?.(vcpu.index, hart.pc);
   const before = hart.attempted;
   if (points.on) yield at.vcpu(vcpu.index);
+  takeTurn(vcpu);
   const reason = hart.run(budget);
   vcpu.mode = VcpuMode.outsideGuest;
   vcpu.stats.exits++;
@@ -116,7 +123,7 @@ function* handleExit(vcpu: Vcpu, reason: ExitReason): Steps {
       if (!vcpu.hart.hasWakeup()) userspaceExit(vcpu, 'hlt');
       return;
     case Exit.crash:
-      return userspaceExit(vcpu, 'shutdown');
+      return shutDown(vcpu, crashCause(vcpu));
     default:
       return;
   }
@@ -142,47 +149,73 @@ function* handleMmuFault(vcpu: Vcpu): Steps {
     kvm.mmuInvalidateSeq,
     kvm.mmuInvalidateInProgress,
   );
-  vcpu.lastRetPf = RetPf.retry;
   const index = yield* kvm.srcu.readLock();
-  const result = fault.paged
+  let result = fault.paged
     ? yield* pagedFault(vcpu, hart, fault.va, fault.access)
     : yield* directFault(vcpu, fault.gpa as Gpa, fault.wanted);
-  yield* finishFault(vcpu, hart, result);
+  if (result.kind === 'emulate') {
+    stats.pf_emulate++;
+    result = yield* emulateStore(vcpu, hart, result.gpa);
+  }
   yield* kvm.srcu.readUnlock(index);
+  if (result.kind === 'retry') yield* backOff(vcpu);
+  else finishFault(vcpu, hart, result);
 }
 
-function* finishFault(vcpu: Vcpu, hart: Hart, result: FaultResult): Steps {
-  const { stats } = vcpu;
+/**
+ * What was in the way of the fault (an open notifier range, a memslot that is being changed) is some other task's to
+ * finish, and that task may wait for an event: let it run, and let time pass.
+ */
+function* backOff({ kvm, stats }: Vcpu): Steps {
+  stats.pf_mmu_retry++;
+  kvm.sched.spend(RETRY_COST);
+  yield RESCHED;
+}
+
+function finishFault(vcpu: Vcpu, hart: Hart, result: FaultResult): void {
+  const { run, stats } = vcpu;
   switch (result.kind) {
-    case 'retry':
-      if (vcpu.lastRetPf === RetPf.fixed) stats.pf_fixed++;
-      else if (vcpu.lastRetPf === RetPf.spurious) stats.pf_spurious++;
-      else stats.pf_mmu_retry++;
+    case 'fixed':
+      stats.pf_fixed++;
+      return;
+    case 'spurious':
+      stats.pf_spurious++;
       return;
     case 'guestPageFault':
       stats.pf_guest++;
-      return inject(vcpu, PAGE_FAULT);
+      inject(vcpu, PAGE_FAULT, result.address);
+      return;
     case 'guestAccessFault':
-      return inject(vcpu, ACCESS_FAULT);
+      inject(vcpu, ACCESS_FAULT, result.address);
+      return;
     case 'mmio':
-      return mmioExit(vcpu, hart, result.gpa);
-    case 'emulate':
-      stats.pf_emulate++;
-      return yield* emulate(vcpu, hart, result.gpa);
+      mmioExit(vcpu, hart, result.gpa);
+      return;
+    case 'error':
+      run.errno = result.errno;
+      run.memoryFault.gpa = result.gpa;
+      return;
     default:
-      vcpu.run.errno = result.errno;
-      vcpu.run.memoryFault.gpa = result.gpa;
   }
 }
 
 /** kvm_inject_page_fault() and its access-fault kin: the access was the instruction's, even if a table was at fault. */
-function inject(vcpu: Vcpu, causes: readonly number[]): void {
+function inject(vcpu: Vcpu, causes: readonly number[], address: number): void {
   const { hart, kvm } = vcpu;
-  const { va, access } = hart.fault;
-  const cause = causes[access]!;
-  kvm.trace.kvm_inj_exception?.(vcpu.index, cause, va);
-  if (hart.raise(cause, loWord(va), hiWord(va)) === Exit.crash) userspaceExit(vcpu, 'shutdown');
+  const cause = causes[hart.fault.access]!;
+  kvm.trace.kvm_inj_exception?.(vcpu.index, cause, address);
+  if (hart.raise(cause, loWord(address), hiWord(address)) === Exit.crash) shutDown(vcpu, cause);
 }
+
+/** The guest cannot go on. */
+function shutDown(vcpu: Vcpu, cause: number): void {
+  vcpu.run.shutdown.cause = cause;
+  userspaceExit(vcpu, 'shutdown');
+}
+
+/** Why the hart itself could not fetch a handler: no address that can be translated, or under tdp no translation. */
+const crashCause = ({ hart }: Vcpu): number =>
+  hart.tlb.fetchRegime.paged ? Cause.fetchPageFault : Cause.fetchAccess;
 
 /** Nothing is mapped there: the VMM's devices answer plain loads and stores; anything else is an access fault. */
 function mmioExit(vcpu: Vcpu, hart: Hart, gpa: Gpa): void {
@@ -190,7 +223,7 @@ function mmioExit(vcpu: Vcpu, hart: Hart, gpa: Gpa): void {
   const isStore = access.kind === 'store';
   const plain = fault.access !== Access.fetch && !fault.implicit && (isStore || access.kind === 'load');
   if (!plain || access.crossesPage) {
-    inject(vcpu, ACCESS_FAULT);
+    inject(vcpu, ACCESS_FAULT, fault.va);
     return;
   }
   const { mmio } = vcpu.run;
@@ -211,43 +244,7 @@ function completeMmio(vcpu: Vcpu): void {
   if (!vcpu.mmioNeeded) return;
   vcpu.mmioNeeded = false;
   const { mmio } = vcpu.run;
-  if (mmio.fault) inject(vcpu, ACCESS_FAULT);
+  if (mmio.fault) inject(vcpu, ACCESS_FAULT, vcpu.hart.fault.va);
   else if (mmio.isWrite) vcpu.hart.completeStore();
   else vcpu.hart.completeLoad(mmio.lo, mmio.hi);
-}
-
-/** RET_PF_EMULATE. */
-function* emulate(vcpu: Vcpu, hart: Hart, gpa: Gpa): Steps {
-  const gfn = Math.floor(gpa / PAGE_SIZE);
-  // An implicit store (A/D of a guest table) to a tracked page: only the tables themselves can give way.
-  if (hart.fault.implicit || (hart.access.crossesPage && !vcpu.kvm.watchedGfns.has(gfn as never))) {
-    yield* unprotectGfn(vcpu.kvm, gfn as never);
-    return;
-  }
-  const error = hart.access.crossesPage
-    ? yield* emulateCrossing(vcpu, hart)
-    : yield* emulateStore(vcpu, hart, gpa);
-  if (error === 0) return;
-  vcpu.run.errno = -error;
-  vcpu.run.memoryFault.gpa = gpa;
-}
-
-/** A store into a watched page that begins or ends in another page. */
-function* emulateCrossing(vcpu: Vcpu, hart: Hart): Steps<number> {
-  const start = hart.access.va;
-  const first = yield* translateStore(vcpu, hart, start);
-  const second =
-    first === null ? null : yield* translateStore(vcpu, hart, start - pageOffset(start) + PAGE_SIZE);
-  if (first === null || second === null) return 0;
-  return yield* emulateCrossingStore(vcpu, hart, { first, second });
-}
-
-/** Guest physical address of a byte that is to be stored to; null: the guest was given a fault. */
-function* translateStore(vcpu: Vcpu, hart: Hart, address: number): Steps<Gpa | null> {
-  if (!hart.fault.paged) return address as Gpa;
-  const result = yield* vcpu.guestWalk.translate(hart, address, Access.store as AccessKind);
-  if (result === 'ok') return vcpu.guestWalk.walk.pa as Gpa;
-  hart.fault.va = address;
-  inject(vcpu, result === 'pageFault' ? PAGE_FAULT : ACCESS_FAULT);
-  return null;
 }

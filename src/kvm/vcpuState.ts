@@ -6,9 +6,9 @@
 import type { Hart } from '../hw/hart/index.ts';
 import { WaitQueue } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';
+import { FenceClock } from './fenceClock.ts';
 import { GuestWalk } from './guestWalk.ts';
 import type { Kvm } from './kvm.ts';
-import { RetPf } from './mmu.ts';
 import type { ShadowPage } from './shadowPage.ts';
 import { newVcpuStats, type VcpuStats } from './stats.ts';
 import { VcpuMode } from './vcpuMode.ts';
@@ -54,12 +54,10 @@ export class Vcpu {
   root: ShadowPage | null = null;
   /** Root of guest physical memory: unpaged translation, and the second stage. */
   directRoot: ShadowPage | null = null;
-  /** Keys (see roots.ts) of the roots that are in sync with what this vCPU's fences demand. */
-  readonly syncedRoots = new Set<number>();
+  /** Which roots are in sync with what this vCPU's fences demand. */
+  readonly fences = new FenceClock();
   /** Frames set aside before mmu_lock is taken (mmu_shadow_page_cache). */
   readonly shadowPageCache: Pfn[] = [];
-  /** How the last fault that got as far as the shadow tables ended. */
-  lastRetPf: RetPf = RetPf.retry;
   /** The VMM owes the answer to an MMIO exit. */
   mmioNeeded = false;
 
@@ -67,7 +65,7 @@ export class Vcpu {
     this.kvm = kvm;
     this.hart = hart;
     this.index = index;
-    this.guestWalk = new GuestWalk(kvm);
+    this.guestWalk = new GuestWalk(this);
     this.waitQueue = new WaitQueue(kvm.sched, `vcpu ${index} halted`);
   }
 }

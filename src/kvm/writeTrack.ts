@@ -12,7 +12,7 @@ import type { Kvm } from './kvm.ts';
 import { gfnToMemslot, type Memslot } from './memslot.ts';
 import { kvmFlushRemoteTlbs } from './requests.ts';
 import type { ShadowPage } from './shadowPage.ts';
-import { exchangeSpte, isWritableSpte, readSpte, withoutWrite } from './spte.ts';
+import { changeLeafSpte, isWritableSpte, readSpte, withoutWrite } from './spte.ts';
 
 export const isWriteTracked = (slot: Memslot, gfn: Gfn): boolean => slot.writeTrack.has(gfn);
 
@@ -35,9 +35,7 @@ export function* writeProtectGfn(kvm: Kvm, slot: Memslot, gfn: Gfn): Steps<boole
     const spte = readSpte(kvm.memory, sptep);
     if (!isWritableSpte(spte)) continue;
     if (points.on) yield at.spte(sptep);
-    const old = exchangeSpte(kvm.memory, sptep, withoutWrite(spte));
-    // Hardware may have set A or D since the read: put back what the exchange got.
-    if (old !== spte) exchangeSpte(kvm.memory, sptep, withoutWrite(old));
+    changeLeafSpte(kvm.memory, sptep, withoutWrite(spte));
     changed = true;
   }
   return changed;

@@ -23,6 +23,8 @@ import { unaccountShadowed } from './writeTrack.ts';
 /** The host page learns what the guest did through `old`. */
 function* transferAccessedDirty(kvm: Kvm, old: number): Steps {
   const frame = ptePfn(old);
+  // Everybody's page of zeros is nobody's to age.
+  if (frame === kvm.host.zeroPfn) return;
   if (points.on) yield at.page(frame);
   if ((old & PTE_D) !== 0) setPageDirty(kvm.host, frame);
   if ((old & PTE_A) !== 0) markPageAccessed(kvm.host, frame);
@@ -152,7 +154,8 @@ export function putRoot(kvm: Kvm, sp: ShadowPage, invalidList: ShadowPage[]): vo
 export function* zapOldestPages(kvm: Kvm, wanted: number): Steps<number> {
   const invalidList: ShadowPage[] = [];
   let freed = 0;
-  for (const sp of [...kvm.shadowPages]) {
+  // Only removes from the set while it goes through it.
+  for (const sp of kvm.shadowPages) {
     if (freed >= wanted) break;
     if (sp.rootCount > 0 || sp.invalid) continue;
     yield* prepareZapPage(kvm, sp, invalidList);
@@ -168,8 +171,7 @@ export function* kvmMmuZapAll(kvm: Kvm): Steps {
   yield* kvm.mmuLock.lockWrite();
   const invalidList: ShadowPage[] = [];
   for (const sp of [...kvm.shadowPages]) yield* prepareZapPage(kvm, sp, invalidList);
-  yield* kvmFlushRemoteTlbs(kvm);
-  yield* commitZapPage(kvm, invalidList);
+  yield* remoteFlushOrZap(kvm, invalidList, true);
   yield* kvm.mmuLock.unlock();
 }
 

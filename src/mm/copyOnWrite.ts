@@ -51,13 +51,13 @@ function* canReuse(host: Host, pfn: Pfn): Steps<boolean> {
   if (frames.test(pfn, PG_anon_exclusive)) return true;
   if (frames.count(pfn) > 2) return false;
   if (frames.count(pfn) > 1 && !frames.test(pfn, PG_swapcache)) return false;
-  if (!(yield* host.folioLocks.tryLock(pfn))) return false;
   if (points.on) yield at.page(pfn);
+  if (!host.folioLocks.tryLock(pfn)) return false;
   if (frames.test(pfn, PG_swapcache)) yield* folioFreeSwap(host, pfn);
   if (points.on) yield at.page(pfn);
   const alone = frames.count(pfn) === 1;
   if (alone) frames.set(pfn, PG_anon_exclusive);
-  yield* host.folioLocks.unlock(pfn);
+  host.folioLocks.unlock(pfn);
   return alone;
 }
 

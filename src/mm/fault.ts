@@ -27,7 +27,8 @@ export function* handleMmFault(vma: Vma, address: Hva, flags: number): Steps<num
   const { mm } = vma;
   mm.host.vmstat.pgfault++;
   const page = pageAlignDown(address) as Hva;
-  const vmf: VmFault = { vma, address: page, flags, ptep: yield* findPte(mm, page), origPte: 0 };
+  if (points.on) yield at.list(mm.pageTableLock.id);
+  const vmf: VmFault = { vma, address: page, flags, ptep: findPte(mm, page), origPte: 0 };
   if (vmf.ptep !== 0) {
     if (points.on) yield at.pte(vmf.ptep);
     vmf.origPte = readPte(mm.host, vmf.ptep);

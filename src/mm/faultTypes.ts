@@ -1,4 +1,7 @@
 // What a page fault is handed around as: struct vm_fault, and its flags in and out (include/linux/mm_types.h).
+//
+// gup.ts and userAccess.ts start one; fault.ts fills it and hands it to copyOnWrite.ts and swapIn.ts, whose answers are
+// VM_FAULT bits.
 
 import { Errno, type Hpa, type Hva } from '../units.ts';
 import type { Mm } from './mmStruct.ts';

@@ -25,9 +25,10 @@ export class FolioLocks {
     this.#waitTable = Array.from({ length: WAIT_TABLE_SIZE }, () => new WaitQueue(sched, 'folio flag'));
   }
 
+  // The plain ones are one atomic step each: preceded by at.page(pfn).
+
   /** folio_trylock(). */
-  *tryLock(pfn: Pfn): Steps<boolean> {
-    if (points.on) yield at.page(pfn);
+  tryLock(pfn: Pfn): boolean {
     if (this.#frames.testAndSet(pfn, PG_locked)) return false;
     this.#sched.current.held.push(this.#marker);
     return true;
@@ -36,27 +37,32 @@ export class FolioLocks {
   /** folio_lock(): may sleep; the caller has a reference. */
   *lock(pfn: Pfn): Steps {
     this.#checkOrder();
-    while (!(yield* this.tryLock(pfn))) yield* this.wait(pfn, PG_locked);
+    if (points.on) yield at.page(pfn);
+    while (!this.tryLock(pfn)) {
+      yield* this.wait(pfn, PG_locked);
+      if (points.on) yield at.page(pfn);
+    }
   }
 
   /** folio_unlock() by the task that locked it. */
-  *unlock(pfn: Pfn): Steps {
+  unlock(pfn: Pfn): void {
     const { held } = this.#sched.current;
-    const index = held.lastIndexOf(this.#marker);
-    if (index < 0) bug('folio unlocked by a task that does not hold it', { pfn });
-    held.splice(index, 1);
-    yield* this.unlockForDevice(pfn);
+    if (held.at(-1) === this.#marker) held.pop();
+    else {
+      const index = held.lastIndexOf(this.#marker);
+      if (index < 0) bug('folio unlocked by a task that does not hold it', { pfn });
+      held.splice(index, 1);
+    }
+    this.unlockForDevice(pfn);
   }
 
   /** __folio_set_locked(): a new folio that nobody can find yet; the device unlocks it. */
-  *lockForDevice(pfn: Pfn): Steps {
-    if (points.on) yield at.page(pfn);
+  lockForDevice(pfn: Pfn): void {
     this.#frames.set(pfn, PG_locked);
   }
 
   /** folio_unlock() by the completion of a read. */
-  *unlockForDevice(pfn: Pfn): Steps {
-    if (points.on) yield at.page(pfn);
+  unlockForDevice(pfn: Pfn): void {
     if (!this.#frames.testAndClear(pfn, PG_locked)) bug('folio unlocked twice', { pfn });
     this.wake(pfn);
   }

@@ -69,7 +69,8 @@ function* getPageLocked(mm: Mm, address: Hva, flags: number): Steps<number> {
 function* followPage(vma: Vma, address: Hva, write: boolean): Steps<number> {
   const { mm } = vma;
   const { host } = mm;
-  const ptep = yield* findPte(mm, address);
+  if (points.on) yield at.list(mm.pageTableLock.id);
+  const ptep = findPte(mm, address);
   if (ptep === 0) return 0;
   const ptl = ptlOf(host, ptep);
   yield* ptl.lock();

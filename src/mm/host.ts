@@ -38,6 +38,8 @@ export interface HostOptions {
   readonly swap: SwapDevice | null;
   /** Host CPUs, 1 to 31. */
   readonly cpus: number;
+  /** How mmap, VMA and anon_vma locks are taken; default: SleepingLocks. */
+  readonly locks?: LockStrategy;
 }
 
 export class Host {
@@ -71,11 +73,11 @@ export class Host {
   readonly gup = { writable: false };
   #nextMmId = 1;
 
-  constructor({ memory, sched, trace, swap, cpus }: HostOptions) {
+  constructor({ memory, sched, trace, swap, cpus, locks }: HostOptions) {
     this.memory = memory;
     this.sched = sched;
     this.trace = trace;
-    this.locks = new SleepingLocks(sched);
+    this.locks = locks ?? new SleepingLocks(sched);
     this.notifierEnvironment = createNotifierEnvironment(sched, trace);
     this.frames = new Frames(memory);
     this.folioLocks = new FolioLocks(sched, this.frames);

@@ -8,7 +8,7 @@
 
 import { type Scheduler, type Steps, WaitQueue } from '../sched/index.ts';
 import type { Host } from './host.ts';
-import { DEF_PRIORITY, MAX_RECLAIM_RETRIES, ScanControl } from './scanControl.ts';
+import { MAX_RECLAIM_RETRIES, ScanControl } from './scanControl.ts';
 import { shrinkNode, snapshotRefaults } from './vmscan.ts';
 import type { Order } from './zone.ts';
 
@@ -25,14 +25,15 @@ export class Kswapd {
     this.#wait = new WaitQueue(sched, 'kswapd');
   }
 
-  /** wakeup_kswapd(). */
-  wake(host: Host, order: Order): void {
-    if (this.isHopeless || isBalanced(host, order)) return;
+  /** wakeup_kswapd(): true when it was asleep and is not any more. */
+  wake(host: Host, order: Order): boolean {
+    if (this.isHopeless || isBalanced(host, order)) return false;
     this.#order = Math.max(this.#order, order) as Order;
-    if (this.#wanted) return;
+    if (this.#wanted) return false;
     this.#wanted = true;
     host.trace.mm_vmscan_kswapd_wake?.(0, order);
     this.#wait.wakeAll();
+    return true;
   }
 
   get isHopeless(): boolean {
@@ -70,6 +71,6 @@ function* balancePgdat(host: Host, order: Order): Steps {
     const enough = sc.nrScanned >= sc.nrToReclaim;
     if (!enough || sc.nrReclaimed === before) sc.priority--;
   }
-  if (sc.nrReclaimed === 0 && sc.priority < DEF_PRIORITY) kswapd.failures++;
+  if (sc.nrReclaimed === 0 && sc.priority === 0) kswapd.failures++;
   snapshotRefaults(host);
 }

@@ -99,33 +99,10 @@ export class Lruvec {
     yield* this.lock.lock();
     if (points.on) yield at.page(pfn);
     this.#frames.set(pfn, PG_lru);
-    yield* this.#link(pfn);
-    yield* this.lock.unlock();
-  }
-
-  /**
-   * One folio of move_folios_to_lru(): PG_lru first, so that whoever drops the last reference from now on waits for the
-   * lock. True when this was the last reference: the folio is on no list, and the caller frees it after unlocking.
-   */
-  *putbackLocked(pfn: Pfn): Steps<boolean> {
-    this.lock.assertHeld();
-    if (points.on) yield at.page(pfn);
-    this.#frames.set(pfn, PG_lru);
-    if (points.on) yield at.page(pfn);
-    if (this.#frames.putTestZero(pfn)) {
-      this.#frames.clear(pfn, PG_lru | PG_active);
-      return true;
-    }
-    yield* this.#link(pfn);
-    return false;
-  }
-
-  /** At the head of the list that PG_active names. */
-  *#link(pfn: Pfn): Steps {
-    if (points.on) yield at.page(pfn);
     const list = this.listOf(pfn);
     if (points.on) yield at.lru(this.lock.id);
     this.addHead(pfn, list);
+    yield* this.lock.unlock();
   }
 
   /** __page_cache_release(): the last reference is gone. */

@@ -23,6 +23,7 @@ import { ScanControl } from './scanControl.ts';
 import { shrinkFolioList } from './shrinkFolioList.ts';
 import { flushTlbBatchedPending } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
+import { lockVmaUnderRcu } from './vmaLock.ts';
 import { moveFoliosToLru } from './vmscan.ts';
 import { zapPageRange } from './zap.ts';
 
@@ -39,6 +40,7 @@ export function* madvise(mm: Mm, start: Hva, length: number, advice: number): St
   if (advice !== MADV_DONTNEED && advice !== MADV_COLD && advice !== MADV_PAGEOUT) return -Errno.EINVAL;
   const end = (start + pageAlignUp(length)) as Hva;
   if (start === end) return 0;
+  if (advice === MADV_DONTNEED && (yield* dontneedOneVma(mm, start, end))) return 0;
   yield* mm.host.locks.mmapReadLock(mm);
   if (points.on) yield at.list(mm.vmas.id);
   let covered: number = start;
@@ -52,6 +54,16 @@ export function* madvise(mm: Mm, start: Hva, length: number, advice: number): St
   }
   yield* mm.host.locks.mmapReadUnlock(mm);
   return holes || covered < end ? -Errno.ENOMEM : 0;
+}
+
+/** madvise() under the VMA's lock alone (try_vma_read_lock()): false when it has to be mmap_lock. */
+function* dontneedOneVma(mm: Mm, start: Hva, end: Hva): Steps<boolean> {
+  const vma = yield* lockVmaUnderRcu(mm, start);
+  if (vma === null) return false;
+  const whole = end <= vma.end;
+  if (whole) yield* dontneed(vma, start, end);
+  yield* mm.host.locks.vmaEndRead(vma);
+  return whole;
 }
 
 function madviseVma(vma: Vma, start: Hva, end: Hva, advice: number): Steps {

@@ -6,7 +6,7 @@
 //
 // Invariants: only a victim of the OOM killer takes frames below the minimum. Reclaim never comes here. May sleep.
 
-import { at, points, type Steps } from '../sched/index.ts';
+import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';
 import { tryToFreePages } from './directReclaim.ts';
 import { FrameKind } from './frames.ts';
@@ -65,7 +65,8 @@ function* allocPagesSlowpath(host: Host, order: Order, kind: FrameKind, mm: Mm |
   const { zone, kswapd } = host;
   let fruitless = 0;
   for (let attempt = 0; ; attempt++) {
-    kswapd.wake(host, order);
+    // cond_resched(): in Linux kswapd runs on another CPU by now.
+    if (kswapd.wake(host, order)) yield RESCHED;
     const min = yield* getPageFromFreelist(host, order, kind, zone.watermarks.min);
     if (min !== 0) return min;
     // ALLOC_OOM: a victim may dig into the reserve, or fail, so that it can exit.

@@ -8,43 +8,38 @@
 
 import { isPresent, LEVELS, levelBytes, makePte, PTE_V, ptePfn } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { type Hpa, type Hva, type Pfn, pfnToHpa } from '../units.ts';
+import type { Hpa, Hva, Pfn } from '../units.ts';
 import { freeKernelPages } from './kernelPages.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocKernelPages } from './pageAlloc.ts';
-import { entryOf, ptepGetAndClear, readPte, setPte } from './pte.ts';
+import { findEntry, findPte } from './pte.ts';
 
 /** pte_alloc(): as findPte(), making the tables that are missing; 0 when out of memory. May sleep. */
 export function* allocPte(mm: Mm, address: Hva): Steps<Hpa> {
-  let table = mm.root;
   for (let level = LEVELS - 1; level > 0; level--) {
-    const entry = entryOf(table, address, level);
-    if (points.on) yield at.pte(entry);
-    let pte = readPte(mm.host, entry);
-    if (!isPresent(pte)) pte = yield* allocTable(mm, entry);
-    if (pte === 0) return 0 as Hpa;
-    table = pfnToHpa(ptePfn(pte));
+    if (points.on) yield at.list(mm.pageTableLock.id);
+    if (findEntry(mm, address, level - 1) === 0 && !(yield* allocTable(mm, address, level))) return 0 as Hpa;
   }
-  return entryOf(table, address, 0);
+  if (points.on) yield at.list(mm.pageTableLock.id);
+  return findPte(mm, address);
 }
 
-/** __pte_alloc(): whoever installs its table first wins. Returns the entry, or 0. */
-function* allocTable(mm: Mm, entry: Hpa): Steps<number> {
+/** __pte_alloc(): fills the entry for `address` at `level`; whoever is first wins. False when out of memory. */
+function* allocTable(mm: Mm, address: Hva, level: number): Steps<boolean> {
   const { host } = mm;
   const pfn = yield* allocKernelPages(host, 0, 'pageTable');
-  if (pfn === null) return 0;
+  if (pfn === null) return false;
   yield* mm.pageTableLock.lock();
-  if (points.on) yield at.pte(entry);
-  let pte = readPte(host, entry);
-  const first = !isPresent(pte);
+  if (points.on) yield at.list(mm.pageTableLock.id);
+  const entry = findEntry(mm, address, level);
+  const first = !isPresent(host.memory.i32[entry >>> 2]!);
   if (first) {
-    pte = makePte(pfn, PTE_V);
-    setPte(host, entry, pte);
+    host.memory.write64(entry, makePte(pfn, PTE_V), 0);
     mm.pageTables++;
   }
   yield* mm.pageTableLock.unlock();
   if (!first) yield* freeKernelPages(host, pfn, 0);
-  return pte;
+  return true;
 }
 
 /**
@@ -55,36 +50,27 @@ export function* unhookTables(mm: Mm, start: Hva, end: Hva, floor: number, ceili
   const unhooked: Pfn[] = [];
   const bytes = levelBytes(LEVELS - 1);
   for (let base = Math.floor(start / bytes) * bytes; base < end; base += bytes) {
-    const entry = entryOf(mm.root, base as Hva, LEVELS - 1);
-    if (points.on) yield at.pte(entry);
-    const pte = readPte(mm.host, entry);
-    if (!isPresent(pte)) continue;
-    yield* unhookLeafTables(mm, pfnToHpa(ptePfn(pte)), base, floor, ceiling, unhooked);
-    if (base >= floor && base + bytes <= ceiling) yield* unhook(mm, entry, unhooked);
+    if (points.on) yield at.list(mm.pageTableLock.id);
+    if (findEntry(mm, base as Hva, 1) === 0) continue;
+    unhookLeafTables(mm, base, floor, ceiling, unhooked);
+    if (base >= floor && base + bytes <= ceiling) unhook(mm, base as Hva, LEVELS - 1, unhooked);
   }
   return unhooked;
 }
 
-/** free_pmd_range(): of the table that maps the GiB from `base`, the entries wholly within [floor, ceiling). */
-function* unhookLeafTables(
-  mm: Mm,
-  table: Hpa,
-  base: number,
-  floor: number,
-  ceiling: number,
-  unhooked: Pfn[],
-): Steps {
+/** free_pmd_range(): of the GiB from `base`, the entries wholly within [floor, ceiling). */
+function unhookLeafTables(mm: Mm, base: number, floor: number, ceiling: number, unhooked: Pfn[]): void {
   const bytes = levelBytes(1);
   const from = Math.max(base, Math.ceil(floor / bytes) * bytes);
   const to = Math.min(base + levelBytes(LEVELS - 1), ceiling);
-  for (let at = from; at + bytes <= to; at += bytes)
-    yield* unhook(mm, entryOf(table, at as Hva, 1), unhooked);
+  for (let address = from; address + bytes <= to; address += bytes) unhook(mm, address as Hva, 1, unhooked);
 }
 
-function* unhook(mm: Mm, entry: Hpa, unhooked: Pfn[]): Steps {
-  if (points.on) yield at.pte(entry);
-  const pte = ptepGetAndClear(mm.host, entry);
+function unhook(mm: Mm, address: Hva, level: number, unhooked: Pfn[]): void {
+  const entry = findEntry(mm, address, level);
+  const pte = mm.host.memory.i32[entry >>> 2]!;
   if (!isPresent(pte)) return;
+  mm.host.memory.write64(entry, 0, 0);
   unhooked.push(ptePfn(pte));
   mm.pageTables--;
 }

@@ -7,7 +7,7 @@
 //     bit 0 V = 0, bits 1-3 R W X = 0, bit 6 the page was exclusive to this mm, bits 11-31 the slot
 //
 // Locks: a leaf entry changes under the lock of its table (ptlOf), an upper one under mm.pageTableLock; a task announces
-// each access with at.pte(address of the entry).
+// the access of a leaf entry with at.pte(its address), the descent to it with at.list(mm.pageTableLock.id).
 
 import {
   isPresent,
@@ -22,11 +22,19 @@ import {
   PTE_V,
   PTE_W,
   PTE_X,
-  pteIndex,
   ptePfn,
 } from '../hw/sv39/index.ts';
-import { at, LOCKS, Mutex, points, type Steps } from '../sched/index.ts';
-import { type Hpa, type Hva, hpaToPfn, type Pfn, pfnToHpa, type SwapSlot } from '../units.ts';
+import { LOCKS, Mutex, points } from '../sched/index.ts';
+import {
+  type Hpa,
+  type Hva,
+  hpaToPfn,
+  PAGE_SIZE,
+  type Pfn,
+  PTES_PER_PAGE,
+  pfnToHpa,
+  type SwapSlot,
+} from '../units.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import { VM_EXEC, VM_READ, VM_WRITE, type Vma } from './vma.ts';
@@ -87,8 +95,9 @@ export function ptepTestAndClearYoung(host: Host, ptep: Hpa): boolean {
   return true;
 }
 
-export const entryOf = (table: Hpa, address: Hva, level: number): Hpa =>
-  (table + pteIndex(address, level) * PTE_BYTES) as Hpa;
+/** `page` is the address / 4096. */
+const entryOf = (table: Hpa, page: number, level: number): Hpa =>
+  (table + ((page >> (9 * level)) & (PTES_PER_PAGE - 1)) * PTE_BYTES) as Hpa;
 
 /** Lock of the page table that holds the entry (pte_lockptr()). */
 export function ptlOf(host: Host, ptep: Hpa): Mutex {
@@ -97,15 +106,21 @@ export function ptlOf(host: Host, ptep: Hpa): Mutex {
   return host.pageTableLocks[table];
 }
 
-/** pte_offset_map(): the address of the entry for `address`, or 0 if there is no table. */
-export function* findPte(mm: Mm, address: Hva): Steps<Hpa> {
-  let table = mm.root;
-  for (let level = LEVELS - 1; level > 0; level--) {
-    const entry = entryOf(table, address, level);
-    if (points.on) yield at.pte(entry);
-    const pte = readPte(mm.host, entry);
+/**
+ * Address of the entry for `address` in its table at `level` (2 is the root), or 0 if there is no such table. The upper
+ * levels count as one shared object: preceded by at.list(mm.pageTableLock.id).
+ */
+export function findEntry(mm: Mm, address: Hva, level: number): Hpa {
+  if (points.on) points.check('list', mm.pageTableLock.id);
+  const page = Math.floor(address / PAGE_SIZE);
+  let entry = entryOf(mm.root, page, LEVELS - 1);
+  for (let below = LEVELS - 2; below >= level; below--) {
+    const pte = mm.host.memory.i32[entry >>> 2]!;
     if (!isPresent(pte)) return 0 as Hpa;
-    table = pfnToHpa(ptePfn(pte));
+    entry = entryOf(pfnToHpa(ptePfn(pte)), page, below);
   }
-  return entryOf(table, address, 0);
+  return entry;
 }
+
+/** pte_offset_map(): the address of the PTE for `address`, or 0 if there is no table. Point as findEntry(). */
+export const findPte = (mm: Mm, address: Hva): Hpa => findEntry(mm, address, 0);

@@ -9,24 +9,31 @@ import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import { ptepTestAndClearYoung, ptlOf } from './pte.ts';
-import { lockMappedPte, rmapTryWalk } from './rmap.ts';
+import { folioAnonVma, lockMappedPte } from './rmap.ts';
 
 /** The anon_vma was contended, or the only user is dying: keep the folio where it is. */
 export const REFERENCED_UNKNOWN = -1;
 
 /** folio_referenced(): how many PTEs say that the folio was used, or REFERENCED_UNKNOWN. */
 export function* folioReferenced(host: Host, pfn: Pfn): Steps<number> {
+  if (points.on) yield at.page(pfn);
+  const anonVma = folioAnonVma(host, pfn);
+  if (anonVma === null) return 0;
+  if (!(yield* host.locks.anonVmaTrylockRead(anonVma))) return REFERENCED_UNKNOWN;
+  const index = host.frames.index[pfn]!;
   let referenced = 0;
-  const walked = yield* rmapTryWalk(host, pfn, function* (vma, address) {
-    const { mm } = vma;
+  for (const vma of anonVma.vmas) {
+    const address = vma.addressOf(index);
+    if (address === null) continue;
     const ptep = yield* lockMappedPte(vma, pfn, address);
-    if (ptep === 0) return true;
-    if (mm.mmUsers === 0 || mm.unstable) referenced = REFERENCED_UNKNOWN;
-    else if (yield* ptepClearFlushYoungNotify(mm, address, ptep)) referenced++;
+    if (ptep === 0) continue;
+    if (vma.mm.mmUsers === 0 || vma.mm.unstable) referenced = REFERENCED_UNKNOWN;
+    else if (yield* ptepClearFlushYoungNotify(vma.mm, address, ptep)) referenced++;
     yield* ptlOf(host, ptep).unlock();
-    return referenced >= 0;
-  });
-  return walked ? referenced : REFERENCED_UNKNOWN;
+    if (referenced < 0) break;
+  }
+  yield* host.locks.anonVmaUnlockRead(anonVma);
+  return referenced;
 }
 
 /** ptep_clear_flush_young_notify(): under the page table lock. */

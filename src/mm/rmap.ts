@@ -64,51 +64,20 @@ export function* ptepClearFlush(mm: Mm, address: Hva, ptep: Hpa): Steps<number> 
   return pte;
 }
 
-/** folio_get_anon_vma(): of a mapped folio; null when it is not mapped (any more). */
-function* anonVmaOf(host: Host, pfn: Pfn): Steps<AnonVma | null> {
-  if (points.on) yield at.page(pfn);
+/**
+ * folio_get_anon_vma(): of a mapped folio, null when it is not mapped (any more). Preceded by at.page(pfn). The caller has
+ * a reference, so the folio stays what it is; if it is unmapped before the anon_vma is locked, its walk finds nothing.
+ */
+export function folioAnonVma(host: Host, pfn: Pfn): AnonVma | null {
   if (host.frames.maps(pfn) === 0) return null;
   return host.anonVmas.byId.get(host.frames.mapping[pfn]!) ?? null;
-}
-
-/** What a reverse mapping walk does with each VMA that may map the folio; false ends the walk. */
-export type RmapVisitor = (vma: Vma, address: Hva) => Steps<boolean>;
-
-/** rmap_walk(): waits for the anon_vma. */
-export function* rmapWalk(host: Host, pfn: Pfn, visit: RmapVisitor): Steps {
-  const anonVma = yield* anonVmaOf(host, pfn);
-  if (anonVma === null) return;
-  yield* host.locks.anonVmaLockRead(anonVma);
-  yield* visitVmas(host, pfn, anonVma, visit);
-  yield* host.locks.anonVmaUnlockRead(anonVma);
-}
-
-/** rmap_walk() with try_lock: false when the anon_vma is contended, and nothing was visited. */
-export function* rmapTryWalk(host: Host, pfn: Pfn, visit: RmapVisitor): Steps<boolean> {
-  const anonVma = yield* anonVmaOf(host, pfn);
-  if (anonVma === null) return true;
-  if (!(yield* host.locks.anonVmaTrylockRead(anonVma))) return false;
-  yield* visitVmas(host, pfn, anonVma, visit);
-  yield* host.locks.anonVmaUnlockRead(anonVma);
-  return true;
-}
-
-function* visitVmas(host: Host, pfn: Pfn, anonVma: AnonVma, visit: RmapVisitor): Steps {
-  if (points.on) yield at.page(pfn);
-  // The folio may have gone, and another with another anon_vma may have come, before the lock was ours.
-  if (host.frames.mapping[pfn] !== anonVma.id) return;
-  const index = host.frames.index[pfn]!;
-  if (points.on) yield at.list(anonVma.rwsem.id);
-  for (const vma of anonVma.vmas) {
-    const address = vma.addressOf(index);
-    if (address !== null && !(yield* visit(vma, address))) return;
-  }
 }
 
 /** page_vma_mapped_walk(): the PTE that maps the folio, with its table locked; or 0, with nothing locked. */
 export function* lockMappedPte(vma: Vma, pfn: Pfn, address: Hva): Steps<Hpa> {
   const { host } = vma.mm;
-  const ptep = yield* findPte(vma.mm, address);
+  if (points.on) yield at.list(vma.mm.pageTableLock.id);
+  const ptep = findPte(vma.mm, address);
   if (ptep === 0) return ptep;
   const ptl = ptlOf(host, ptep);
   yield* ptl.lock();

@@ -5,31 +5,44 @@
 import type { Host } from './host.ts';
 import { TlbUnmapBatch } from './tlbFlush.ts';
 
+/**
+ * Virtual time that reclaim takes per folio, ns: to look at one, and to unmap one and submit its write. It must not be 0,
+ * or reclaim would have been over the whole list before the first write could end.
+ */
+export const SCAN_COST = 1_000;
+export const PAGEOUT_COST = 4_000;
 /** Scan size >> priority pages at a time; 0 means: everything. */
 export const DEF_PRIORITY = 12;
 /** Rounds without any progress before reclaim is called hopeless. */
 export const MAX_RECLAIM_RETRIES = 16;
 
 /** What shrink_folio_list() met (struct reclaim_stat). */
-export interface ReclaimStat {
-  dirty: number;
-  unqueuedDirty: number;
-  congested: number;
-  writeback: number;
-  immediate: number;
-  activated: number;
-  refKeep: number;
+export class ReclaimStat {
+  dirty = 0;
+  congested = 0;
+  writeback = 0;
+  immediate = 0;
+  activated = 0;
+  refKeep = 0;
 }
 
-export const newReclaimStat = (): ReclaimStat => ({
-  dirty: 0,
-  unqueuedDirty: 0,
-  congested: 0,
-  writeback: 0,
-  immediate: 0,
-  activated: 0,
-  refKeep: 0,
-});
+/** What one scan of the node met, over all its lists. */
+export class NodeScan {
+  dirty = 0;
+  congested = 0;
+  writeback = 0;
+  immediate = 0;
+  /** Folios that were isolated. */
+  taken = 0;
+
+  add(stat: ReclaimStat, taken: number): void {
+    this.dirty += stat.dirty;
+    this.congested += stat.congested;
+    this.writeback += stat.writeback;
+    this.immediate += stat.immediate;
+    this.taken += taken;
+  }
+}
 
 export class ScanControl {
   readonly isKswapd: boolean;
@@ -43,8 +56,8 @@ export class ScanControl {
   mayDeactivate = false;
   forceDeactivate = false;
   skippedDeactivate = false;
-  /** Sums over one node scan (sc->nr); taken counts what was isolated. */
-  nr: ReclaimStat & { taken: number } = { ...newReclaimStat(), taken: 0 };
+  /** Sums over one scan of the node (sc->nr). */
+  nr = new NodeScan();
 
   constructor(host: Host, nrToReclaim: number, isKswapd: boolean) {
     this.batch = new TlbUnmapBatch(host);

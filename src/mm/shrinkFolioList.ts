@@ -21,7 +21,7 @@ import {
 } from './frames.ts';
 import type { Host } from './host.ts';
 import { folioReferenced } from './referenced.ts';
-import { newReclaimStat, type ReclaimStat, type ScanControl } from './scanControl.ts';
+import { PAGEOUT_COST, ReclaimStat, type ScanControl } from './scanControl.ts';
 import { folioAllocSwap, folioFreeSwap, swapCacheDelFolioLocked, swapOf } from './swapCache.ts';
 import { swapWriteout } from './swapIo.ts';
 import { tryToUnmap } from './tryToUnmap.ts';
@@ -47,7 +47,7 @@ export function* shrinkFolioList(
   sc: ScanControl,
   ignoreReferences: boolean,
 ): Steps<ShrinkResult> {
-  const stat = newReclaimStat();
+  const stat = new ReclaimStat();
   const kept: Pfn[] = [];
   const free: Pfn[] = [];
   let reclaimed = 0;
@@ -60,7 +60,10 @@ export function* shrinkFolioList(
       continue;
     }
     if (verdict === 'activate_locked') yield* activateLocked(host, pfn, stat);
-    if (verdict !== 'keep') yield* host.folioLocks.unlock(pfn);
+    if (verdict !== 'keep') {
+      if (points.on) yield at.page(pfn);
+      host.folioLocks.unlock(pfn);
+    }
     kept.push(pfn);
   }
   yield* freeReclaimed(host, free, sc);
@@ -82,10 +85,11 @@ function* shrinkFolio(
   ignoreReferences: boolean,
 ): Steps<Verdict> {
   const { frames } = host;
-  if (!(yield* host.folioLocks.tryLock(pfn))) return 'keep';
+  if (points.on) yield at.page(pfn);
+  if (!host.folioLocks.tryLock(pfn)) return 'keep';
   sc.nrScanned++;
-  const waits = yield* checkWriteback(host, pfn, sc, stat);
-  if (waits) return 'activate_locked';
+  if (points.on) yield at.page(pfn);
+  if (checkWriteback(host, pfn, sc, stat)) return 'activate_locked';
   if (!ignoreReferences) {
     const verdict = yield* checkReferences(host, pfn, stat);
     if (verdict !== null) return verdict;
@@ -110,18 +114,17 @@ function* shrinkFolio(
     if (verdict !== null) return verdict;
   }
   if (!(yield* removeMapping(host, pfn))) return 'keep_locked';
-  yield* host.folioLocks.unlock(pfn);
+  if (points.on) yield at.page(pfn);
+  host.folioLocks.unlock(pfn);
   return 'free';
 }
 
-/** folio_check_dirty_writeback(), and what is done about a folio that is being written: true to leave it alone. */
-function* checkWriteback(host: Host, pfn: Pfn, sc: ScanControl, stat: ReclaimStat): Steps<boolean> {
+/** folio_check_dirty_writeback(), and what is done about a folio that is being written: true to leave it alone. One step. */
+function checkWriteback(host: Host, pfn: Pfn, sc: ScanControl, stat: ReclaimStat): boolean {
   const { frames } = host;
-  if (points.on) yield at.page(pfn);
   const writeback = frames.test(pfn, PG_writeback);
   const dirty = frames.test(pfn, PG_dirty);
   if (dirty || writeback) stat.dirty++;
-  if (dirty && !writeback) stat.unqueuedDirty++;
   if (!writeback) return false;
   const marked = frames.test(pfn, PG_reclaim);
   if (marked) stat.congested++;
@@ -173,6 +176,7 @@ function* pageout(host: Host, pfn: Pfn): Steps<Verdict | null> {
   frames.clear(pfn, PG_dirty);
   frames.set(pfn, PG_reclaim);
   const slot = frames.private[pfn] as SwapSlot;
+  host.sched.spend(PAGEOUT_COST);
   yield* swapWriteout(host, pfn);
   host.trace.mm_vmscan_write_folio?.(pfn, slot);
   host.vmstat.nr_vmscan_write++;
@@ -180,8 +184,7 @@ function* pageout(host: Host, pfn: Pfn): Steps<Verdict | null> {
   if (frames.test(pfn, PG_writeback)) return 'keep';
   // A synchronous write (a page of zeros): perhaps it can be freed at once.
   frames.clear(pfn, PG_reclaim);
-  if (frames.test(pfn, PG_dirty) || !(yield* host.folioLocks.tryLock(pfn))) return 'keep';
-  if (points.on) yield at.page(pfn);
+  if (frames.test(pfn, PG_dirty) || !host.folioLocks.tryLock(pfn)) return 'keep';
   return frames.test(pfn, PG_dirty | PG_writeback) ? 'keep_locked' : null;
 }
 

@@ -101,9 +101,11 @@ export function* freeSwapCache(host: Host, pfn: Pfn): Steps {
   const { frames } = host;
   if (points.on) yield at.page(pfn);
   if (!frames.test(pfn, PG_swapcache) || frames.maps(pfn) > 0) return;
-  if (!(yield* host.folioLocks.tryLock(pfn))) return;
+  if (points.on) yield at.page(pfn);
+  if (!host.folioLocks.tryLock(pfn)) return;
   yield* folioFreeSwap(host, pfn);
-  yield* host.folioLocks.unlock(pfn);
+  if (points.on) yield at.page(pfn);
+  host.folioLocks.unlock(pfn);
 }
 
 /** swap_duplicate(): one more swap PTE for `slot`. */
@@ -146,7 +148,8 @@ export function* reclaimSwapCache(host: Host): Steps {
     yield* folioLocks.lock(pfn);
     yield* folioLocks.wait(pfn, PG_writeback);
     yield* folioFreeSwap(host, pfn);
-    yield* folioLocks.unlock(pfn);
+    if (points.on) yield at.page(pfn);
+    folioLocks.unlock(pfn);
     yield* folioPut(host, pfn);
   }
 }

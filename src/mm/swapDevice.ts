@@ -10,7 +10,7 @@ export interface SwapRequest {
   readonly slot: SwapSlot;
   /** The 4096 bytes of the frame (write), or where the slot's bytes go (read). */
   readonly memory: Uint8Array;
-  /** Called once, before or after submit() returns; 0 or an errno. */
+  /** A method of the request: called once, before or after submit() returns; 0 or an errno. */
   done(errno: number): void;
 }
 
@@ -30,14 +30,14 @@ export class MemorySwapDevice implements SwapDevice {
     this.slots = slots;
   }
 
-  submit({ write, slot, memory, done }: SwapRequest): void {
-    let page = this.#pages[slot];
+  submit(request: SwapRequest): void {
+    let page = this.#pages[request.slot];
     if (page === undefined) {
       page = new Uint8Array(PAGE_SIZE);
-      this.#pages[slot] = page;
+      this.#pages[request.slot] = page;
     }
-    if (write) page.set(memory);
-    else memory.set(page);
-    done(0);
+    if (request.write) page.set(request.memory);
+    else request.memory.set(page);
+    request.done(0);
   }
 }

@@ -81,7 +81,8 @@ function* backOut(vmf: VmFault): Steps<number> {
 function* folioLockOrRetry({ vma, flags }: VmFault, pfn: Pfn): Steps<boolean> {
   const { mm } = vma;
   const { folioLocks, locks } = mm.host;
-  if (yield* folioLocks.tryLock(pfn)) return true;
+  if (points.on) yield at.page(pfn);
+  if (folioLocks.tryLock(pfn)) return true;
   if ((flags & (FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED)) !== FAULT_FLAG_ALLOW_RETRY) {
     yield* folioLocks.lock(pfn);
     return true;
@@ -98,7 +99,7 @@ function* mapLocked(vmf: VmFault, pfn: Pfn, slot: SwapSlot): Steps<number> {
   const { frames, folioLocks } = host;
   if (points.on) yield at.page(pfn);
   if (!frames.test(pfn, PG_swapcache) || frames.private[pfn] !== slot) {
-    yield* folioLocks.unlock(pfn);
+    folioLocks.unlock(pfn);
     yield* folioPut(host, pfn);
     return 0;
   }
@@ -107,7 +108,8 @@ function* mapLocked(vmf: VmFault, pfn: Pfn, slot: SwapSlot): Steps<number> {
   const refused = yield* refuse(vmf, pfn, slot);
   if (refused === null) return yield* setPresent(vmf, pfn, slot, ptl);
   yield* ptl.unlock();
-  yield* folioLocks.unlock(pfn);
+  if (points.on) yield at.page(pfn);
+  folioLocks.unlock(pfn);
   yield* folioPut(host, pfn);
   return refused;
 }
@@ -146,7 +148,8 @@ function* setPresent(vmf: VmFault, pfn: Pfn, slot: SwapSlot, ptl: Mutex): Steps<
   if (points.on) yield at.pte(vmf.ptep);
   setPte(host, vmf.ptep, pte);
   vmf.origPte = pte;
-  yield* host.folioLocks.unlock(pfn);
+  if (points.on) yield at.page(pfn);
+  host.folioLocks.unlock(pfn);
   if ((vmf.flags & FAULT_FLAG_WRITE) !== 0) return yield* doWpPage(vmf, ptl);
   yield* ptl.unlock();
   return 0;

@@ -14,23 +14,40 @@ import { folioMarkDirty, folioPut } from './folio.ts';
 import { PG_dirty, PG_locked, PG_reclaim, PG_uptodate, PG_writeback } from './frames.ts';
 import type { Host } from './host.ts';
 import { folioFreeSwap, swapOf } from './swapCache.ts';
+import type { SwapRequest } from './swapDevice.ts';
 
 /** Virtual time of one request, ns: a fast SSD. */
 export const SWAP_IO_LATENCY = 20_000;
 /** Kilobytes of a page, the unit of pgpgin and pgpgout. */
 const PAGE_KILOBYTES = PAGE_SIZE / 1024;
 
-interface Completion {
+/** One request, from submission to completion. */
+class Transfer implements SwapRequest {
   readonly pfn: Pfn;
   readonly slot: SwapSlot;
   readonly write: boolean;
-  readonly errno: number;
+  readonly memory: Uint8Array;
+  readonly #swapIo: SwapIo;
+  errno = 0;
+
+  constructor(swapIo: SwapIo, pfn: Pfn, slot: SwapSlot, write: boolean, memory: Uint8Array) {
+    this.#swapIo = swapIo;
+    this.pfn = pfn;
+    this.slot = slot;
+    this.write = write;
+    this.memory = memory;
+  }
+
+  done(errno: number): void {
+    this.errno = errno;
+    this.#swapIo.complete(this);
+  }
 }
 
 /** The swap I/O of a host: requests in flight, completions to be handled, errors. */
 export class SwapIo {
   readonly #sched: Scheduler;
-  readonly #completed: Completion[] = [];
+  readonly #completed: Transfer[] = [];
   #task: Task | null = null;
   /** Where a device puts what it read, before it goes into the frame by the one way in. */
   readonly bounce = new Uint8Array(PAGE_SIZE);
@@ -42,9 +59,9 @@ export class SwapIo {
   }
 
   /** The request is done; the host hears of it later. */
-  complete(completion: Completion): void {
+  complete(transfer: Transfer): void {
     this.#sched.after(SWAP_IO_LATENCY, () => {
-      this.#completed.push(completion);
+      this.#completed.push(transfer);
       if (this.#task !== null) this.#sched.wake(this.#task);
     });
   }
@@ -53,12 +70,12 @@ export class SwapIo {
   *handleCompletions(host: Host): Steps {
     this.#task = this.#sched.current;
     for (;;) {
-      const completion = this.#completed.shift();
-      if (completion === undefined) {
+      const transfer = this.#completed.shift();
+      if (transfer === undefined) {
         this.#sched.block('swap I/O completion');
         yield BLOCKED;
-      } else if (completion.write) yield* endSwapWrite(host, completion);
-      else yield* endSwapRead(host, completion);
+      } else if (transfer.write) yield* endSwapWrite(host, transfer);
+      else yield* endSwapRead(host, transfer);
     }
   }
 }
@@ -69,7 +86,8 @@ export class SwapIo {
  */
 export function* swapWriteout(host: Host, pfn: Pfn): Steps {
   if (yield* folioFreeSwap(host, pfn)) {
-    yield* host.folioLocks.unlock(pfn);
+    if (points.on) yield at.page(pfn);
+    host.folioLocks.unlock(pfn);
     return;
   }
   const swap = swapOf(host);
@@ -78,14 +96,17 @@ export function* swapWriteout(host: Host, pfn: Pfn): Steps {
   if (points.on) yield at.slot(slot);
   swap.setZeroFilled(slot, zero);
   if (zero) host.vmstat.swpout_zero++;
-  else yield* startWriteback(host, pfn);
-  yield* host.folioLocks.unlock(pfn);
+  else {
+    if (points.on) yield at.page(pfn);
+    startWriteback(host, pfn);
+  }
+  if (points.on) yield at.page(pfn);
+  host.folioLocks.unlock(pfn);
   if (!zero) submitWrite(host, pfn, slot);
 }
 
-/** folio_start_writeback(). */
-function* startWriteback(host: Host, pfn: Pfn): Steps {
-  if (points.on) yield at.page(pfn);
+/** folio_start_writeback(). Preceded by at.page(pfn). */
+function startWriteback(host: Host, pfn: Pfn): void {
   host.frames.set(pfn, PG_writeback);
   host.throttle.writebackInFlight++;
   host.vmstat.pswpout++;
@@ -93,12 +114,8 @@ function* startWriteback(host: Host, pfn: Pfn): Steps {
 }
 
 function submitWrite(host: Host, pfn: Pfn, slot: SwapSlot): void {
-  swapOf(host).device.submit({
-    write: true,
-    slot,
-    memory: host.memory.readBytes(pfnToHpa(pfn), PAGE_SIZE),
-    done: (errno) => host.swapIo.complete({ pfn, slot, write: true, errno }),
-  });
+  const bytes = host.memory.readBytes(pfnToHpa(pfn), PAGE_SIZE);
+  swapOf(host).device.submit(new Transfer(host.swapIo, pfn, slot, true, bytes));
 }
 
 /** is_folio_zero_filled(): the last word first, as it is the one most often not zero. */
@@ -111,7 +128,7 @@ function isZeroFilled({ memory }: Host, pfn: Pfn): boolean {
 }
 
 /** end_swap_bio_write() and folio_end_writeback(). */
-function* endSwapWrite(host: Host, { pfn, slot, errno }: Completion): Steps {
+function* endSwapWrite(host: Host, { pfn, slot, errno }: Transfer): Steps {
   const { frames } = host;
   if (errno !== 0) {
     host.trace.swap_io_error?.(slot, 1, errno);
@@ -144,21 +161,13 @@ export function* swapReadFolio(host: Host, pfn: Pfn, slot: SwapSlot): Steps {
   host.vmstat.pswpin++;
   host.vmstat.pgpgin += PAGE_KILOBYTES;
   const { bounce } = host.swapIo;
-  let failed = 0;
-  swap.device.submit({
-    write: false,
-    slot,
-    memory: bounce,
-    done: (errno) => {
-      failed = errno;
-      host.swapIo.complete({ pfn, slot, write: false, errno });
-    },
-  });
-  if (failed === 0) host.memory.writeBytes(pfnToHpa(pfn), bounce);
+  const transfer = new Transfer(host.swapIo, pfn, slot, false, bounce);
+  swap.device.submit(transfer);
+  if (transfer.errno === 0) host.memory.writeBytes(pfnToHpa(pfn), bounce);
 }
 
 /** end_swap_bio_read(). */
-function* endSwapRead(host: Host, { pfn, slot, errno }: Completion): Steps {
+function* endSwapRead(host: Host, { pfn, slot, errno }: Transfer): Steps {
   if (errno !== 0) {
     host.trace.swap_io_error?.(slot, 0, errno);
     host.swapIo.readErrors.set(slot, errno);
@@ -167,9 +176,7 @@ function* endSwapRead(host: Host, { pfn, slot, errno }: Completion): Steps {
 }
 
 function* endRead(host: Host, pfn: Pfn, uptodate: boolean): Steps {
-  if (uptodate) {
-    if (points.on) yield at.page(pfn);
-    host.frames.set(pfn, PG_uptodate);
-  }
-  yield* host.folioLocks.unlockForDevice(pfn);
+  if (points.on) yield at.page(pfn);
+  if (uptodate) host.frames.set(pfn, PG_uptodate);
+  host.folioLocks.unlockForDevice(pfn);
 }

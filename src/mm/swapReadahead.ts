@@ -92,12 +92,13 @@ function* readSwapCacheAsync(host: Host, slot: SwapSlot, mm: Mm | null): Steps<n
 
 /** The new folio enters the cache and is read; false when somebody else was faster, or the slot is gone. */
 function* startRead(host: Host, pfn: Pfn, slot: SwapSlot, isReadahead: boolean): Steps<boolean> {
-  yield* host.folioLocks.lockForDevice(pfn);
   if (points.on) yield at.page(pfn);
+  host.folioLocks.lockForDevice(pfn);
   host.frames.set(pfn, PG_swapbacked);
   const shadow = yield* swapCacheAddFolio(host, pfn, slot);
   if (shadow === null) {
-    yield* host.folioLocks.unlockForDevice(pfn);
+    if (points.on) yield at.page(pfn);
+    host.folioLocks.unlockForDevice(pfn);
     return false;
   }
   if (shadow !== 0) yield* workingsetRefault(host, pfn, shadow);

@@ -1,4 +1,7 @@
-// Sleeping for a time (schedule_timeout): virtual time, so it costs nothing and is the same in every run.
+// Sleeping for a time (kernel/time/sleep_timeout.c: schedule_timeout).
+//
+// The allocator and the OOM reaper wait so for each other. Time is virtual: the sleep costs nothing when nobody else can
+// run, and is the same in every run. Whatever else wakes the task, it sleeps on until the time is over.
 
 import { BLOCKED, mightSleep, type Nanoseconds, type Scheduler, type Steps } from '../sched/index.ts';
 

@@ -112,15 +112,13 @@ export class TlbUnmapBatch {
   }
 
   /**
-   * set_tlb_ubc_flush_pending(): the PTE of `address` was cleared under its lock. A clean PTE needs no flush before
-   * writeback, since a CPU that still holds it must walk again before its first store.
+   * set_tlb_ubc_flush_pending(): a PTE was cleared under its lock; the caller tells secondary TLBs at once. A clean PTE
+   * needs no flush before writeback, since a CPU that still holds it must walk again before its first store.
    */
-  *add(mm: Mm, address: Hva, dirty: boolean): Steps {
+  add(mm: Mm, dirty: boolean): void {
     this.#mask |= mm.cpuMask;
     this.#required = true;
     if (dirty) this.#writable = true;
-    if (mm.notifierSubscriptions !== null)
-      yield* mmuNotifierArchInvalidateSecondaryTlbs(mm, address, (address + PAGE) as Hva);
     mm.tlbBatchPending++;
   }
 

@@ -9,26 +9,33 @@
 import { isPresent, PTE_D } from '../hw/sv39/index.ts';
 import {
   MmuNotifyEvent,
+  mmuNotifierArchInvalidateSecondaryTlbs,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Hpa, type Hva, PAGE_SIZE, type Pfn, type SwapSlot } from '../units.ts';
-import { folioMarkDirty, folioPut } from './folio.ts';
+import { folioMarkDirty } from './folio.ts';
 import { PG_anon_exclusive, PG_swapcache } from './frames.ts';
 import type { Host } from './host.ts';
 import { makeSwapPte, ptepGetAndClear, ptlOf, setPte } from './pte.ts';
-import { lockMappedPte, removeAnonRmap, rmapWalk } from './rmap.ts';
+import { folioAnonVma, lockMappedPte, removeAnonRmap } from './rmap.ts';
 import { swapDuplicate } from './swapCache.ts';
 import type { TlbUnmapBatch } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
 
 /** try_to_unmap() with TTU_BATCH_FLUSH; whether it worked is what the mapcount then says. */
 export function* tryToUnmap(host: Host, pfn: Pfn, batch: TlbUnmapBatch): Steps {
-  yield* rmapWalk(host, pfn, function* (vma, address) {
-    yield* tryToUnmapOne(vma, pfn, address, batch);
-    return true;
-  });
+  if (points.on) yield at.page(pfn);
+  const anonVma = folioAnonVma(host, pfn);
+  if (anonVma === null) return;
+  yield* host.locks.anonVmaLockRead(anonVma);
+  const index = host.frames.index[pfn]!;
+  for (const vma of anonVma.vmas) {
+    const address = vma.addressOf(index);
+    if (address !== null) yield* tryToUnmapOne(vma, pfn, address, batch);
+  }
+  yield* host.locks.anonVmaUnlockRead(anonVma);
 }
 
 /** try_to_unmap_one(). */
@@ -58,7 +65,9 @@ function* replaceBySwapEntry(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch:
   if (points.on) yield at.pte(ptep);
   const pte = ptepGetAndClear(host, ptep);
   if (!isPresent(pte)) bug('mapped PTE vanished under its lock', { ptep });
-  yield* batch.add(mm, address, (pte & PTE_D) !== 0);
+  batch.add(mm, (pte & PTE_D) !== 0);
+  if (mm.notifierSubscriptions !== null)
+    yield* mmuNotifierArchInvalidateSecondaryTlbs(mm, address, (address + PAGE_SIZE) as Hva);
   if ((pte & PTE_D) !== 0) {
     if (points.on) yield at.page(pfn);
     folioMarkDirty(host, pfn);
@@ -70,5 +79,6 @@ function* replaceBySwapEntry(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch:
   setPte(host, ptep, makeSwapPte(slot, exclusive));
   host.trace.try_to_unmap?.(mm.id, address, slot);
   yield* removeAnonRmap(vma, pfn);
-  yield* folioPut(host, pfn);
+  if (points.on) yield at.page(pfn);
+  if (host.frames.putTestZero(pfn)) bug('folio freed while it was being unmapped', { pfn });
 }

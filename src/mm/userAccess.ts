@@ -19,7 +19,8 @@ import {
   VM_FAULT_RETRY,
 } from './faultTypes.ts';
 import type { Mm } from './mmStruct.ts';
-import { isAccessError, type Vma } from './vma.ts';
+import { isAccessError } from './vma.ts';
+import { lockVmaUnderRcu } from './vmaLock.ts';
 
 /** copy_to_user(): 0, or -EFAULT, -ENOMEM, -EIO; what was copied before an error stays copied. */
 export function* copyToUser(mm: Mm, cpu: number, to: Hva, bytes: Uint8Array): Steps<number> {
@@ -128,14 +129,4 @@ function* faultUnderMmapLock(mm: Mm, address: Hva, flags: number): Steps<number>
   const vma = mm.vmas.find(address);
   if (vma === null || isAccessError(vma, (flags & FAULT_FLAG_WRITE) !== 0)) return -Errno.EFAULT;
   return yield* handleMmFault(vma, address, flags);
-}
-
-/** lock_vma_under_rcu(): the VMA of `address` with its lock held for read, or null: use mmap_lock. */
-function* lockVmaUnderRcu(mm: Mm, address: Hva): Steps<Vma | null> {
-  if (points.on) yield at.list(mm.vmas.id);
-  const vma = mm.vmas.find(address);
-  if (vma === null || !(yield* mm.host.locks.vmaStartRead(vma))) return null;
-  if (!vma.isDetached && vma.contains(address)) return vma;
-  yield* mm.host.locks.vmaEndRead(vma);
-  return null;
 }

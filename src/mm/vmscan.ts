@@ -6,21 +6,25 @@
 // Invariants: never allocates memory. Between isolation and putback a folio is on no list and has one reference more.
 // Lock: lru_lock for isolation and putback only.
 
-import { at, points, type Steps } from '../sched/index.ts';
+import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
 import { freeFolio } from './folio.ts';
 import { PG_active, PG_lru, PG_workingset } from './frames.ts';
 import type { Host } from './host.ts';
 import { LRU_ACTIVE_ANON, LRU_INACTIVE_ANON, type LruList } from './lru.ts';
 import { folioReferenced } from './referenced.ts';
-import { DEF_PRIORITY, newReclaimStat, type ScanControl } from './scanControl.ts';
+import { DEF_PRIORITY, NodeScan, SCAN_COST, type ScanControl } from './scanControl.ts';
 import { shrinkFolioList } from './shrinkFolioList.ts';
 
 /** SWAP_CLUSTER_MAX of a host with so many frames: how many folios are isolated at a time. */
 export const swapClusterMax = (managedPages: number): number => Math.min(32, Math.max(1, managedPages >> 4));
 
-/** can_reclaim_anon_pages(): not without a slot to put one in. */
-export const canReclaimAnon = (host: Host): boolean => host.swap !== null && host.swap.freeSlots > 0;
+/**
+ * can_reclaim_anon_pages(): there is a slot to put one in, or a page that has one. Linux asks for free slots only; on 32
+ * frames the few pages of the swap cache that it then forgets are too many to kill somebody for.
+ */
+export const canReclaimAnon = ({ swap }: Host): boolean =>
+  swap !== null && (swap.freeSlots > 0 || swap.cachedPages > 0);
 
 /** inactive_is_low(): the inactive list should be as long as the active one, and shorter on hosts above a GiB. */
 export function inactiveIsLow({ lruvec }: Host): boolean {
@@ -32,7 +36,7 @@ export function inactiveIsLow({ lruvec }: Host): boolean {
 /** shrink_node(): one pass over the node's lists at sc.priority. */
 export function* shrinkNode(host: Host, sc: ScanControl): Steps {
   const before = sc.nrReclaimed;
-  sc.nr = { ...newReclaimStat(), taken: 0 };
+  sc.nr = new NodeScan();
   prepareScanControl(host, sc);
   yield* shrinkLruvec(host, sc);
   const { nr } = sc;
@@ -77,6 +81,8 @@ function* shrinkLruvec(host: Host, sc: ScanControl): Steps {
       if (sc.mayDeactivate) yield* shrinkActiveList(host, sc, pages);
       else sc.skippedDeactivate = true;
     }
+    // cond_resched(): who writes pages out must let their completions be heard of.
+    yield RESCHED;
     if (reclaimed >= sc.nrToReclaim && !proportional) break;
   }
   sc.nrReclaimed += reclaimed;
@@ -90,17 +96,18 @@ function* shrinkInactiveList(host: Host, sc: ScanControl, pages: number): Steps<
     yield* host.throttle.waitForIsolated(() => tooManyIsolated(host));
   const isolated = yield* isolateLruFolios(host, LRU_INACTIVE_ANON, pages);
   if (isolated.length === 0) return 0;
-  vmstat[sc.isKswapd ? 'pgscan_kswapd' : 'pgscan_direct'] += isolated.length;
+  if (sc.isKswapd) vmstat.pgscan_kswapd += isolated.length;
+  else vmstat.pgscan_direct += isolated.length;
   vmstat.pgscan_anon += isolated.length;
+  host.sched.spend(isolated.length * SCAN_COST);
   const { reclaimed, stat, kept } = yield* shrinkFolioList(host, isolated, sc, false);
   yield* moveFoliosToLru(host, kept);
   lruvec.isolated -= isolated.length;
   host.throttle.wakeIsolated();
-  vmstat[sc.isKswapd ? 'pgsteal_kswapd' : 'pgsteal_direct'] += reclaimed;
+  if (sc.isKswapd) vmstat.pgsteal_kswapd += reclaimed;
+  else vmstat.pgsteal_direct += reclaimed;
   vmstat.pgsteal_anon += reclaimed;
-  for (const key of ['dirty', 'unqueuedDirty', 'congested', 'writeback', 'immediate'] as const)
-    sc.nr[key] += stat[key];
-  sc.nr.taken += isolated.length;
+  sc.nr.add(stat, isolated.length);
   host.trace.mm_vmscan_lru_shrink_inactive?.(
     isolated.length,
     reclaimed,
@@ -144,7 +151,8 @@ function* isolateLruFolios(host: Host, list: LruList, pages: number): Steps<Pfn[
     if (points.on) yield at.lru(lruvec.lock.id);
     const pfn = lruvec.tail(list) as Pfn | 0;
     if (pfn === 0) break;
-    const taken = yield* takeForReclaim(host, pfn);
+    if (points.on) yield at.page(pfn);
+    const taken = takeForReclaim(host, pfn);
     if (points.on) yield at.lru(lruvec.lock.id);
     lruvec.remove(pfn, list);
     if (taken) isolated.push(pfn);
@@ -156,8 +164,7 @@ function* isolateLruFolios(host: Host, list: LruList, pages: number): Steps<Pfn[
 }
 
 /** A folio that is being freed, or that somebody else isolates at this moment, stays. */
-function* takeForReclaim({ frames }: Host, pfn: Pfn): Steps<boolean> {
-  if (points.on) yield at.page(pfn);
+function takeForReclaim({ frames }: Host, pfn: Pfn): boolean {
   if (!frames.tryGet(pfn)) return false;
   if (frames.testAndClear(pfn, PG_lru)) return true;
   if (frames.putTestZero(pfn)) bug('folio on the LRU lost its last reference', { pfn });
@@ -166,10 +173,23 @@ function* takeForReclaim({ frames }: Host, pfn: Pfn): Steps<boolean> {
 
 /** move_folios_to_lru(): back to the head of the list that PG_active names; frees what nobody else has any more. */
 export function* moveFoliosToLru(host: Host, folios: readonly Pfn[]): Steps {
-  const { lruvec } = host;
+  const { lruvec, frames } = host;
   const free: Pfn[] = [];
   yield* lruvec.lock.lock();
-  for (const pfn of folios) if (yield* lruvec.putbackLocked(pfn)) free.push(pfn);
+  for (const pfn of folios) {
+    // PG_lru first, so that whoever drops the last reference from now on waits for the lock.
+    if (points.on) yield at.page(pfn);
+    frames.set(pfn, PG_lru);
+    if (points.on) yield at.page(pfn);
+    if (frames.putTestZero(pfn)) {
+      frames.clear(pfn, PG_lru | PG_active);
+      free.push(pfn);
+      continue;
+    }
+    const list = lruvec.listOf(pfn);
+    if (points.on) yield at.lru(lruvec.lock.id);
+    lruvec.addHead(pfn, list);
+  }
   yield* lruvec.lock.unlock();
   for (const pfn of free) yield* freeFolio(host, pfn);
 }

@@ -3,10 +3,12 @@
 // cli/ opens one before the machine is built. Its space is taken at the start (preallocate.ts), so that a full or
 // unwritable disk is an error then and not a lost page later. swapFilePath.ts decides which file may be used.
 //
-// Invariants: slot n stands at byte n * 4096; slot 0 is the header and never submitted; after `close`, or at the latest
-// when the process exits, the file is gone if it was created here.
+// Invariants: slot n stands at byte n * 4096; slot 0 is the header and never submitted; a page that comes back is the
+// page that went out, or an I/O error: somebody else's write, or a hole where the file was cut off and grew again, never
+// reaches a guest. After `close`, or at the latest when the process exits, the file is gone if it was created here.
 
 import { readSync, writeSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
 import type { SwapDevice, SwapRequest } from '../mm/index.ts';
 import { PAGE_SIZE } from '../units.ts';
 import { codeOf, errnoOf, fileError } from './fileError.ts';
@@ -41,19 +43,30 @@ export async function openSwapFile(options: SwapFileOptions): Promise<SwapFile> 
 export class SwapFile implements SwapDevice {
   readonly slots: number;
   readonly #file: OpenSwapFile;
+  /** CRC-32 of what was last written to each slot. */
+  readonly #checksums: Uint32Array;
   readonly #closeAtExit = (): void => this.close();
   #isOpen = true;
 
   constructor(file: OpenSwapFile, slots: number) {
     this.#file = file;
     this.slots = slots;
+    this.#checksums = new Uint32Array(slots);
     process.once('exit', this.#closeAtExit);
   }
 
   submit(request: SwapRequest): void {
-    const position = request.slot * PAGE_SIZE;
-    const move = request.write ? writePage : readPage;
-    request.done(move(this.#file.fd, request.memory, position));
+    request.done(request.write ? this.#write(request) : this.#read(request));
+  }
+
+  #write({ slot, memory }: SwapRequest): number {
+    this.#checksums[slot] = crc32(memory);
+    return writePage(this.#file.fd, memory, slot * PAGE_SIZE);
+  }
+
+  #read({ slot, memory }: SwapRequest): number {
+    const errno = readPage(this.#file.fd, memory, slot * PAGE_SIZE);
+    return errno === 0 && crc32(memory) !== this.#checksums[slot] ? EIO : errno;
   }
 
   close(): void {

@@ -69,5 +69,4 @@ export const LOCKS = {
   swap_lock: spinning(130, 'swap_info->lock', 'swap_info', 'the swap map and free slots'),
   lru_lock: spinning(140, 'lruvec->lru_lock', 'lruvec', 'the LRU lists and PG_lru'),
   zone_lock: spinning(150, 'zone->lock', 'zone', 'the free lists'),
-  wait_queue_lock: spinning(160, 'wait_queue_head->lock', 'wait queue', 'the waiters'),
 } as const satisfies Record<string, LockClass>;

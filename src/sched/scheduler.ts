@@ -130,11 +130,15 @@ export class Scheduler {
   }
 
   #pick(): Task | null {
-    const count = this.#runnable.length;
+    const runnable = this.#runnable;
+    const count = runnable.length;
     if (count === 0) return null;
-    const index = count === 1 ? 0 : this.#policy.pick(this.#runnable);
-    const [task] = this.#runnable.splice(index, 1);
-    return task ?? bug('policy picked no task', { index, count });
+    const index = count === 1 ? 0 : this.#policy.pick(runnable);
+    const task = runnable[index] ?? bug('policy picked no task', { index, count });
+    // Not splice(), which allocates: this runs once a step.
+    for (let i = index + 1; i < count; i++) runnable[i - 1] = runnable[i]!;
+    runnable.pop();
+    return task;
   }
 
   #step(task: Task): void {
@@ -158,17 +162,21 @@ export class Scheduler {
   }
 
   #requeue(task: Task, yielded: Yielded): void {
+    if (yielded.type === 'blocked') {
+      // Whoever was woken between block() and this stop is queued already.
+      if (task.state === 'runnable' && !this.#runnable.includes(task)) bug('BLOCKED without block()');
+      task.pointObject = NO_POINT;
+      return;
+    }
+    if (task.state !== 'runnable') bug('block() without BLOCKED', { waitingFor: task.waitingFor });
     if (yielded.type === 'point') {
       task.pointKind = yielded.kind;
       task.pointObject = yielded.object;
       this.#runnable.unshift(task);
     } else {
       task.pointObject = NO_POINT;
-      if (yielded.type === 'resched') this.#runnable.push(task);
+      this.#runnable.push(task);
     }
-    // block() and BLOCKED come in pairs; whoever was woken in between is queued already.
-    if ((task.state === 'runnable') !== this.#runnable.includes(task))
-      bug('block() and BLOCKED must come in pairs', { state: task.state, stop: yielded.type });
   }
 
   #finish(task: Task): void {

@@ -23,9 +23,10 @@ const EXCEPTIONS: Readonly<Record<number, string>> = {
 };
 
 /** Exit reason shutdown: a trap whose handler cannot be fetched. */
-export function crashReport({ index, run }: Vcpu): string {
+export function crashReport({ index, run, hart }: Vcpu): string {
   const { cause } = run.shutdown;
-  return `hart ${index}: ${EXCEPTIONS[cause] ?? `exception ${cause}`} in the first instruction of its trap handler`;
+  const exception = EXCEPTIONS[cause] ?? `exception ${cause}`;
+  return `hart ${index}: ${exception} at the first instruction of its trap handler, ${hex(hart.pc)}`;
 }
 
 /** KVM_RUN, or an access of a device, failed with -errno. */

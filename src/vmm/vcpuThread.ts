@@ -4,7 +4,8 @@
 // the next event in virtual time (Vmm.budgetOf), so that timer interrupts are exact and how the caller slices a run
 // never matters.
 //
-// Invariant: a halted hart sleeps until an interrupt that it has enabled is pending.
+// Invariants: a halted hart sleeps until an interrupt that it has enabled is pending. Every exit gives the CPU away: a
+// quantum full of exits takes long, and whoever waits for the machine to pause must not.
 
 import { type Vcpu, vcpuRun } from '../kvm/index.ts';
 import { RESCHED, type Steps } from '../sched/index.ts';
@@ -28,11 +29,12 @@ export function* vcpuThread(vmm: Vmm, vcpu: Vcpu): Steps {
     vmm.settle(vcpu);
     halted = vcpu.run.exitReason === 'hlt';
     if (error !== 0) vmm.stopWith(crashed(memoryReport(vcpu, error)));
-    else yield* handleExit(vmm, vcpu);
+    else handleExit(vmm, vcpu);
+    yield RESCHED;
   }
 }
 
-function* handleExit(vmm: Vmm, vcpu: Vcpu): Steps {
+function handleExit(vmm: Vmm, vcpu: Vcpu): void {
   const { run } = vcpu;
   switch (run.exitReason) {
     case 'mmio':
@@ -43,9 +45,6 @@ function* handleExit(vmm: Vmm, vcpu: Vcpu): Steps {
       return;
     case 'shutdown':
       vmm.stopWith(crashed(crashReport(vcpu)));
-      return;
-    case 'intr':
-      yield RESCHED;
       return;
     default:
   }

@@ -57,7 +57,7 @@ export class Vmm {
   readonly #spent: Float64Array;
   readonly #threadEnded: WaitQueue;
   #threads = 0;
-  #process: VmmProcess | null = null;
+  #owner: VmmProcess | null = null;
   /** From boot to teardown. */
   kvm: Kvm | null = null;
   stop: StopRecord | null = null;
@@ -98,13 +98,13 @@ export class Vmm {
   /** Body of the task that makes the VM and starts its vCPUs. */
   *boot(): Steps {
     const { host, ramBytes, harts, mmu, maxMmuPages } = this.#config;
-    const process = yield* createProcess(host, ramBytes);
-    if (typeof process === 'number') return this.#failBoot(process);
-    this.#process = process;
-    const kvm = yield* createVm({ host, mm: process.mm, harts, mmu, maxMmuPages });
+    const owner = yield* createProcess(host, ramBytes);
+    if (typeof owner === 'number') return this.#failBoot(owner);
+    this.#owner = owner;
+    const kvm = yield* createVm({ host, mm: owner.mm, harts, mmu, maxMmuPages });
     if (typeof kvm === 'number') return this.#failBoot(kvm);
     this.kvm = kvm;
-    const deviceTree = yield* this.#load(process, kvm);
+    const deviceTree = yield* this.#load(owner, kvm);
     if (deviceTree < 0) return this.#failBoot(deviceTree);
     for (const vcpu of kvm.vcpus) this.#start(vcpu, deviceTree);
   }
@@ -125,9 +125,9 @@ export class Vmm {
   *teardown(): Steps {
     if (this.stop === null) bug('teardown of a guest that runs');
     yield* this.#threadEnded.until(() => this.#threads === 0);
-    if (this.#process !== null) yield* exitMm(this.#process.mm);
+    if (this.#owner !== null) yield* exitMm(this.#owner.mm);
     if (this.kvm !== null) yield* destroyVm(this.kvm);
-    this.#process = null;
+    this.#owner = null;
     this.kvm = null;
   }
 
@@ -136,9 +136,9 @@ export class Vmm {
   }
 
   /** Guest memory and the programs in it. The address of the device tree (0: it found no room), or -errno. */
-  *#load(process: VmmProcess, kvm: Kvm): Steps<number> {
+  *#load(owner: VmmProcess, kvm: Kvm): Steps<number> {
     const { image, ramBytes, harts, isa } = this.#config;
-    const { ram } = process;
+    const { ram } = owner;
     let error = yield* kvmSetMemoryRegion(kvm, {
       slot: 0,
       flags: 0,
@@ -146,14 +146,14 @@ export class Vmm {
       memorySize: ramBytes,
       userspaceAddr: ram,
     });
-    if (error === 0) error = yield* loadProgram(process, image);
+    if (error === 0) error = yield* loadProgram(owner, image);
     if (error !== 0) return error;
     const tohost = image.symbols.get('tohost');
     if (tohost !== undefined) yield* trackWrites(kvm, gpaToGfn(gpa(tohost.address)));
     const tree = boardDeviceTree({ ramBytes, harts: harts.length, isa });
     const address = placeDeviceTree(image, ramBytes, tree.length);
     if (address === null) return 0;
-    error = yield* process.write(address, tree);
+    error = yield* owner.write(address, tree);
     return error === 0 ? address : error;
   }
 
@@ -221,7 +221,7 @@ export class Vmm {
   }
 
   get #memory(): VmmProcess {
-    return this.#process ?? bug('guest memory is used before boot');
+    return this.#owner ?? bug('guest memory is used before boot');
   }
 
   #clintHost(): ClintHost {

@@ -17,9 +17,10 @@ import {
   PROT_READ,
   PROT_WRITE,
   putPage,
+  setPageDirty,
 } from '../../src/mm/index.ts';
-import { randomPolicy, type Steps } from '../../src/sched/index.ts';
-import { Errno, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
+import { at, points, RESCHED, randomPolicy, type Steps } from '../../src/sched/index.ts';
+import { Errno, type Hpa, type Hva, PAGE_SIZE, type Pfn, pfnToHpa } from '../../src/units.ts';
 import {
   type Bench,
   expectBalanced,
@@ -193,33 +194,111 @@ function play(scene: Scene, bench: Bench): void {
 
 const sceneOf = (programs: number, ops: number): fc.Arbitrary<Scene> =>
   fc.record({
-    programs: fc.array(fc.array(opOf, { maxLength: ops }), { minLength: 1, maxLength: programs }),
-    frames: fc.constantFrom(32, 40, 64, 128),
+    programs: fc.array(fc.array(opOf, { minLength: ops >> 1, maxLength: ops, size: 'max' }), {
+      minLength: 1,
+      maxLength: programs,
+    }),
+    frames: fc.constantFrom(32, 40, 64),
     shared: fc.boolean(),
   });
+
+type SharedOp = {
+  readonly kind: 'write' | 'read' | 'dma' | 'pageout' | 'cold';
+  readonly page: number;
+  readonly value: number;
+};
+const SHARED_PAGES = 10;
+const sharedOp: fc.Arbitrary<SharedOp> = fc.record({
+  kind: fc.oneof(
+    { weight: 8, arbitrary: fc.constantFrom('write' as const, 'read' as const) },
+    { weight: 3, arbitrary: fc.constantFrom('dma' as const, 'pageout' as const, 'cold' as const) },
+  ),
+  page: fc.nat({ max: SHARED_PAGES - 1 }),
+  value: fc.integer({ min: 1, max: 255 }),
+});
+
+/** Threads of one process on the same few pages; thread i owns byte i of each. */
+function playThreads(threads: readonly (readonly SharedOp[])[], bench: Bench): void {
+  let mm!: Mm;
+  let base!: Hva;
+  runTasks(bench, function* () {
+    mm = yield* newMm(bench.host);
+    base = (yield* mmapAnonymous(mm, 0, SHARED_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, 0)) as Hva;
+  });
+  runTasks(bench, ...threads.map((ops, lane) => () => runThread(mm, base, lane, ops)));
+  expectBalanced(bench);
+  runTasks(bench, () => exitMm(mm));
+  expectNothingLeaked(bench);
+}
+
+/** What a device driver does: holds the page, writes to the frame some time later, says that it is dirty, lets go. */
+function* dmaWrite(mm: Mm, address: Hva, value: number): Steps {
+  const { host } = mm;
+  const pfn = (yield* getUserPage(mm, address, true)) as Pfn;
+  expect(pfn).toBeGreaterThan(0);
+  yield RESCHED;
+  host.memory.write8((pfnToHpa(pfn) + (address % PAGE_SIZE)) as Hpa, value);
+  if (points.on) yield at.page(pfn);
+  setPageDirty(host, pfn);
+  yield* putPage(host, pfn);
+}
+
+function* runThread(mm: Mm, base: Hva, lane: number, ops: readonly SharedOp[]): Steps {
+  const model = new Uint8Array(SHARED_PAGES);
+  const finalReads = Array.from(model, (_, page): SharedOp => ({ kind: 'read', page, value: 0 }));
+  for (const { kind, page, value } of [...ops, ...finalReads]) {
+    const address = (pageAt(base, page) + lane) as Hva;
+    if (kind === 'write') {
+      expect(yield* copyToUser(mm, lane % 2, address, Uint8Array.of(value))).toBe(0);
+      model[page] = value;
+    } else if (kind === 'read') {
+      const into = new Uint8Array(1);
+      expect(yield* copyFromUser(mm, lane % 2, address, into)).toBe(0);
+      expect({ lane, page, value: into[0] }).toEqual({ lane, page, value: model[page] });
+    } else if (kind === 'dma') {
+      yield* dmaWrite(mm, address, value);
+      model[page] = value;
+    } else {
+      yield* madvise(mm, pageAt(base, page), PAGE_SIZE, kind === 'pageout' ? MADV_PAGEOUT : MADV_COLD);
+    }
+  }
+}
 
 describe('memory contents', () => {
   it('survive random programs on tiny hosts', () => {
     fc.assert(
-      fc.property(sceneOf(3, 120), (scene) => {
+      fc.property(sceneOf(4, 200), (scene) => {
         play(scene, makeBench({ frames: scene.frames, swapSlots: 400 }));
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 
   it('survive every interleaving that a random scheduler finds, with a point before each access', () => {
     fc.assert(
-      fc.property(sceneOf(3, 40), fc.nat(), (scene, seed) => {
+      fc.property(sceneOf(4, 120), fc.nat(), (scene, seed) => {
         play(scene, makeBench({ frames: scene.frames, swapSlots: 400, policy: randomPolicy(seed) }));
       }),
-      { numRuns: 100 },
+      { numRuns: 40 },
+    );
+  });
+
+  it('survive threads that fault on the same pages at the same time', () => {
+    const threads = fc.array(fc.array(sharedOp, { minLength: 20, maxLength: 60, size: 'max' }), {
+      minLength: 2,
+      maxLength: 4,
+    });
+    fc.assert(
+      fc.property(threads, fc.nat(), (ops, seed) => {
+        playThreads(ops, makeBench({ frames: 32, swapSlots: 64, policy: randomPolicy(seed) }));
+      }),
+      { numRuns: 60 },
     );
   });
 
   it('and the trace are the same for the same seed', () => {
     fc.assert(
-      fc.property(sceneOf(2, 30), fc.nat(), (scene, seed) => {
+      fc.property(sceneOf(3, 100), fc.nat(), (scene, seed) => {
         const traces = [0, 1].map(() => {
           const bench = makeBench({ frames: scene.frames, swapSlots: 400, policy: randomPolicy(seed) });
           play(scene, bench);
@@ -227,7 +306,7 @@ describe('memory contents', () => {
         });
         expect(traces[0]).toEqual(traces[1]);
       }),
-      { numRuns: 10 },
+      { numRuns: 5 },
     );
   });
 });

@@ -108,8 +108,10 @@ export function expectNothingLeaked(bench: Bench): void {
   expect(host.swap?.cachedPages ?? 0).toBe(0);
 }
 
-/** What is mapped, counted and referenced agrees; between steps, with no operation under way. */
-export function expectBalanced({ host }: Bench): void {
+/** What is mapped, counted and referenced agrees, once the host has finished what it is at. */
+export function expectBalanced(bench: Bench): void {
+  settle(bench);
+  const { host } = bench;
   const mapped = new Map<number, number>();
   const swapped = new Map<number, number>();
   for (const mm of host.mms) {
@@ -131,6 +133,10 @@ export function expectBalanced({ host }: Bench): void {
   const { frames } = host;
   for (let pfn = frames.firstPfn; pfn < frames.endPfn; pfn++) {
     expect({ pfn, mapcount: frames.mapcount[pfn] }).toEqual({ pfn, mapcount: mapped.get(pfn) ?? 0 });
+  }
+  for (const { index, tlb } of host.cpus) {
+    for (const { pfn } of tlb.entries())
+      expect({ cpu: index, pfn, kind: frames.kind[pfn] }).not.toMatchObject({ kind: FrameKind.free });
   }
   for (const [slot, count] of swapped) expect(host.swap?.inspect(slot as never).count).toBe(count);
 }

@@ -2,10 +2,12 @@
 
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
+  closeSync,
   existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -14,6 +16,7 @@ import {
   symlinkSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,9 +66,25 @@ describe('pages', () => {
 
   it('of a file that somebody cut off are an I/O error', async () => {
     const device = await open();
+    for (const slot of [8, 9, 10]) transfer(device, true, swapSlot(slot), page(slot));
     truncateSync(path, 10 * 4096 + 100);
     expect(transfer(device, false, swapSlot(9), page(0))).toBe(0);
     expect(transfer(device, false, swapSlot(10), page(0))).toBe(5);
+    truncateSync(path, 9 * 4096);
+    transfer(device, true, swapSlot(10), page(10));
+    expect(transfer(device, false, swapSlot(8), page(0))).toBe(0);
+    expect(transfer(device, false, swapSlot(9), page(0))).toBe(5);
+    expect(transfer(device, false, swapSlot(10), page(0))).toBe(0);
+    device.close();
+  });
+
+  it('that somebody else wrote over are an I/O error', async () => {
+    const device = await open();
+    transfer(device, true, swapSlot(3), page(3));
+    const file = openSync(path, 'r+');
+    writeSync(file, page(4), 17, 1, 3 * 4096 + 17);
+    closeSync(file);
+    expect(transfer(device, false, swapSlot(3), page(0))).toBe(5);
     device.close();
   });
 

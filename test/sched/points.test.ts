@@ -108,7 +108,15 @@ describe('an access to shared state', () => {
       },
       inTurn(),
     );
-    const sched = runTasks({}, pointByPoint());
+    const sched = runTasks(
+      {
+        *a() {
+          if (points.on) yield at.pte(8192);
+          access('pte', 8192);
+        },
+      },
+      pointByPoint(),
+    );
     let looked = false;
     sched.after(0, () => {
       access('pte', 4096);

@@ -238,7 +238,7 @@ describe('a task that fails', () => {
         },
       }),
     );
-    expect(goesOn.message).toBe('block() and BLOCKED must come in pairs');
+    expect(goesOn.message).toBe('block() without BLOCKED');
     const stops = bugOf(() =>
       runTasks({
         *a() {
@@ -246,6 +246,6 @@ describe('a task that fails', () => {
         },
       }),
     );
-    expect(stops.message).toBe('block() and BLOCKED must come in pairs');
+    expect(stops.message).toBe('BLOCKED without block()');
   });
 });

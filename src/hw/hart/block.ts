@@ -3,12 +3,12 @@
 // hart.ts reserves it in the device area; the interpreter and translated code run on it; kvm and the tests see it
 // through class Hart. Offsets are bytes from the block's base; i64 unless said otherwise, little-endian, lo word first.
 //
-//     0x000  x0..x31                       0x114  data TLB base of the current context, i32
-//     0x100  pc                            0x118  fetch TLB base of the current context, i32
-//     0x108  budget, i32                   0x11c  jump cache base, i32 (the translator's)
-//     0x10c  exit reason, i32              0x120  exit va          0x128  exit aux
-//     0x110  exit access, i32              0x130  reservation: hpa and length, i32 each; hpa -1 = none
-//     0x140  privilege mode, i32           0x200  CSRs, one i64 each, in the order of CSR_SLOTS
+//     0x000  x0..x31                                   0x11c  jump cache base, i32 (the translator's)
+//     0x100  pc                                        0x130  reservation: host address, i32; -1 = none
+//     0x108  budget, i32                               0x134  reservation: bytes, i32
+//     0x10c  exit reason, i32                          0x140  privilege mode, i32
+//     0x114  data TLB base of the context, i32         0x200  CSRs, one i64 each, in the order of CSR_SLOTS
+//     0x118  fetch TLB base of the context, i32
 //
 // Invariants: x0 is 0; pc is even; the budget counts down by one for each instruction that retires or traps.
 
@@ -18,12 +18,9 @@ export const BLOCK_X = 0x000;
 export const BLOCK_PC = 0x100;
 export const BLOCK_BUDGET = 0x108;
 export const BLOCK_EXIT = 0x10c;
-export const BLOCK_EXIT_ACCESS = 0x110;
 export const BLOCK_DTLB = 0x114;
 export const BLOCK_ITLB = 0x118;
 export const BLOCK_JUMP_CACHE = 0x11c;
-export const BLOCK_EXIT_VA = 0x120;
-export const BLOCK_EXIT_AUX = 0x128;
 export const BLOCK_RESERVATION = 0x130;
 export const BLOCK_RESERVATION_LENGTH = 0x134;
 export const BLOCK_PRIVILEGE = 0x140;

@@ -120,7 +120,7 @@ export class Hart {
     this.tlb = new Tlb(domain, tlb);
     this.dtlbMask = (tlb.dtlbEntries - 1) * (DTLB_ENTRY_BYTES / 4);
     this.itlbMask = (tlb.itlbEntries - 1) * (ITLB_ENTRY_BYTES / 4);
-    this.mmu = mmu === 'shadow' ? new ShadowMmu(tables) : new TdpMmu(memory, tables);
+    this.mmu = mmu === 'shadow' ? new ShadowMmu(tables) : new TdpMmu(tables);
     this.checker = onStaleHit === undefined ? null : new TlbChecker(tables, this.mmu, onStaleHit);
     this.reset(0);
     code.translator?.attach(this);

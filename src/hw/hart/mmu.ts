@@ -12,7 +12,6 @@
 // address is reached through the second stage only.
 
 import type { Pfn } from '../../units.ts';
-import type { PhysicalMemory } from '../memory/index.ts';
 import {
   Access,
   type AccessKind,
@@ -120,14 +119,12 @@ export class TdpMmu implements Mmu, TableMemory {
   info = 0;
   guestPage = 0;
   readonly missing = new Missing();
-  private readonly memory: PhysicalMemory;
   private readonly tables: TableMemory;
   private readonly first = new Walk();
   private readonly second = new Walk();
   private secondStage = secondStageMode(NO_ROOT);
 
-  constructor(memory: PhysicalMemory, tables: TableMemory) {
-    this.memory = memory;
+  constructor(tables: TableMemory) {
     this.tables = tables;
   }
 
@@ -146,10 +143,7 @@ export class TdpMmu implements Mmu, TableMemory {
   /** Reads a guest table's entry: an implicit load of a guest physical address. */
   readEntry(address: number, walk: Walk): EntryAnswer {
     if (!this.reach(address, Access.load, true)) return Entry.missing;
-    const at = this.second.pa >>> 2;
-    walk.lo = this.memory.i32[at]!;
-    walk.hi = this.memory.i32[at + 1]!;
-    return Entry.ok;
+    return this.tables.readEntry(this.second.pa, walk);
   }
 
   /** Updates a guest table's entry: an implicit store, which makes the table's page dirty. */

@@ -8,7 +8,7 @@
 //
 // Source: RISC-V Privileged ISA, "Sv32/Sv39: Addressing and Memory Protection".
 
-import type { Pfn } from '../../units.ts';
+import { LEVEL_BYTES, type Pfn } from '../../units.ts';
 
 export const PTE_V = 1;
 export const PTE_R = 2;
@@ -43,8 +43,8 @@ export const isLeaf = (pte: number): boolean => (pte & PTE_V) !== 0 && (pte & RW
 /** Present and pointing to the next table. */
 export const isTable = (pte: number): boolean => (pte & (PTE_V | RWX)) === PTE_V;
 
-/** Bytes that one entry of a table at `level` covers. */
-export const levelBytes = (level: number): number => 2 ** (12 + 9 * level);
+/** Bytes that one entry of a table at `level` (0, 1, 2) covers. */
+export const levelBytes = (level: number): number => LEVEL_BYTES[level]!;
 
 /** Index of `address` in its Sv39 table at `level` (0, 1, 2); address in [-2^38, 2^38). */
 export const pteIndex = (address: number, level: number): number =>

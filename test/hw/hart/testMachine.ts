@@ -1,8 +1,17 @@
 // A machine of one hart for tests: guest memory at 0x80000000 behind a hand-made direct root, and the least of a
 // hypervisor that each MMU kind needs. Shadow tables are built on demand and thrown away at every fence and satp write.
 
-import { CodeCache, Exit, Hart, type HartOptions, hartDeviceBytes, NO_ROOT } from '../../../src/hw/hart/index.ts';
-import { ACCESS_FAULT, guestTranslationMode, PAGE_FAULT } from '../../../src/hw/hart/index.ts';
+import {
+  ACCESS_FAULT,
+  CodeCache,
+  Exit,
+  guestTranslationMode,
+  Hart,
+  type HartOptions,
+  hartDeviceBytes,
+  NO_ROOT,
+  PAGE_FAULT,
+} from '../../../src/hw/hart/index.ts';
 import { PhysicalMemory } from '../../../src/hw/memory/index.ts';
 import {
   Entry,
@@ -35,6 +44,8 @@ export interface TestMachineOptions extends Partial<Pick<HartOptions, 'mmu' | 'a
   readonly ramPages?: number;
   /** Map guest memory at the first access instead of at the start. */
   readonly lazy?: boolean;
+  /** Decoded pages that are kept. */
+  readonly cachedPages?: number;
 }
 
 export class TestMachine implements TableMemory {
@@ -52,20 +63,14 @@ export class TestMachine implements TableMemory {
   private readonly walk = new Walk();
 
   constructor(options: TestMachineOptions = {}) {
-    const { mmu = 'tdp', ad = 'hardware', ramPages = 64, tlb = SMALL_TLB, lazy = false, onStaleHit } = options;
+    const { mmu = 'tdp', ad = 'hardware', ramPages = 64, tlb = SMALL_TLB, lazy = false } = options;
     const tables = 64 + Math.ceil(ramPages / 512) * 4;
     this.memory = new PhysicalMemory({ frames: ramPages + tables, deviceBytes: hartDeviceBytes(tlb) + 4096 });
     this.domain = new TlbDomain(this.memory);
-    this.code = new CodeCache(this.memory);
-    this.hart = new Hart({
-      domain: this.domain,
-      code: this.code,
-      id: 0,
-      mmu,
-      ad,
-      tlb,
-      ...(onStaleHit ? { onStaleHit } : {}),
-    });
+    this.code = new CodeCache(this.memory, options.cachedPages);
+    const { domain, code } = this;
+    const checks = options.onStaleHit ? { onStaleHit: options.onStaleHit } : {};
+    this.hart = new Hart({ domain, code, id: 0, mmu, ad, tlb, ...checks });
     this.nextPfn = this.memory.firstPfn;
     while (this.nextPfn % 4 !== 0) this.nextPfn++;
     this.directRoot = (this.allocFrames(4) * 4096) as Hpa;

@@ -7,8 +7,8 @@
 // a use. An access to memory is an exit too: it leaves before its instruction when the TLB misses.
 
 import { lengthOf, Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';
-import type { CodePage } from '../codeCache.ts';
 import { type Flow, LEAVES } from './flow.ts';
+import { crossesPage } from './pageCode.ts';
 import { type Block, End } from './region.ts';
 
 export interface Dataflow {
@@ -19,6 +19,8 @@ export interface Dataflow {
   readonly liveAtEntry: number;
   /** Registers that need a local. */
   readonly used: number;
+  /** The different sets that are dirty where the region can be left for the interpreter. */
+  readonly exitSets: readonly number[];
 }
 
 const NOT_X0 = ~1;
@@ -27,22 +29,45 @@ const NOT_X0 = ~1;
 export const writes = (word: number): number => (1 << rdOf(word)) & NOT_X0;
 const reads = (word: number): number => ((1 << rs1Of(word)) | (1 << rs2Of(word))) & NOT_X0;
 
-/** Loads, stores and atomics. */
-export const touchesMemory = (op: number): boolean =>
+/** Whether the region can be left before an instruction: at an access that misses, or a fetch from the next page. */
+const mayLeave = (word: number, offset: number): boolean =>
+  touchesMemory(opOf(word)) || crossesPage(word, offset);
+const touchesMemory = (op: number): boolean =>
   (op >= Op.lb && op <= Op.sd) || (op >= Op.lr_w && op <= Op.amomaxu_d);
 
-export function solve(flow: Flow, page: CodePage): Dataflow {
-  const { dirtyIn, dirtyOut } = solveDirty(flow, page);
-  const liveIn = solveLive(flow, page, dirtyIn, dirtyOut);
-  let used = liveIn[0]!;
-  flow.blocks.forEach((block, i) => {
-    used |= dirtyOut[i]! | liveIn[i]! | blockReads(page, block);
-  });
-  return { dirtyIn, dirtyOut, liveAtEntry: liveIn[0]!, used };
+/** Visits the instructions of a block that retire, its terminator included. */
+function forEachInstruction(
+  words: Int32Array,
+  block: Block,
+  visit: (word: number, offset: number) => void,
+): void {
+  for (let o = block.start; o < block.last; o += lengthOf(words[o]!)) visit(words[o]!, o);
+  if (block.word !== 0) visit(block.word, block.last);
 }
 
-function solveDirty(flow: Flow, page: CodePage): { dirtyIn: Int32Array; dirtyOut: Int32Array } {
-  const written = Int32Array.from(flow.blocks, (block) => blockWrites(page, block));
+export function solve(flow: Flow, words: Int32Array): Dataflow {
+  const { dirtyIn, dirtyOut } = solveDirty(flow, words);
+  const effects = flow.blocks.map((block, i) => blockEffect(words, block, dirtyIn[i]!));
+  const liveIn = solveLive(flow, effects, dirtyIn, dirtyOut);
+  const exits = new Set<number>();
+  let used = liveIn[0]!;
+  flow.blocks.forEach((block, i) => {
+    used |= dirtyOut[i]! | liveIn[i]! | effects[i]!.reads;
+    for (const dirty of effects[i]!.exits) exits.add(dirty);
+    if (flow.budget[i] !== 0) exits.add(dirtyIn[i]!);
+    if (block.end === End.interpret) exits.add(dirtyOut[i]!);
+  });
+  return { dirtyIn, dirtyOut, liveAtEntry: liveIn[0]!, used, exitSets: [...exits] };
+}
+
+function solveDirty(flow: Flow, words: Int32Array): { dirtyIn: Int32Array; dirtyOut: Int32Array } {
+  const written = Int32Array.from(flow.blocks, (block) => {
+    let mask = 0;
+    forEachInstruction(words, block, (word) => {
+      mask |= writes(word);
+    });
+    return mask;
+  });
   const dirtyIn = new Int32Array(flow.blocks.length);
   const dirtyOut = Int32Array.from(written);
   let changed = true;
@@ -60,28 +85,44 @@ function solveDirty(flow: Flow, page: CodePage): { dirtyIn: Int32Array; dirtyOut
   return { dirtyIn, dirtyOut };
 }
 
-function blockWrites(page: CodePage, block: Block): number {
-  let mask = writes(block.word);
-  for (let o = block.start; o < block.last; o += lengthOf(page.words[o]!)) mask |= writes(page.words[o]!);
-  return mask;
+interface Effect {
+  /** Registers that the block writes before any use. */
+  readonly kill: number;
+  /** Registers that it uses before it writes them. */
+  readonly use: number;
+  readonly reads: number;
+  /** Dirty sets at the instructions before which it may leave. */
+  readonly exits: readonly number[];
 }
 
-function blockReads(page: CodePage, block: Block): number {
-  let mask = reads(block.word);
-  for (let o = block.start; o < block.last; o += lengthOf(page.words[o]!)) mask |= reads(page.words[o]!);
-  return mask;
+function blockEffect(words: Int32Array, block: Block, dirtyIn: number): Effect {
+  const exits: number[] = [];
+  let kill = 0;
+  let use = 0;
+  let read = 0;
+  forEachInstruction(words, block, (word, offset) => {
+    const leaves = mayLeave(word, offset);
+    if (leaves) exits.push(dirtyIn | kill);
+    use |= (reads(word) | (leaves ? dirtyIn : 0)) & ~kill;
+    kill |= writes(word);
+    read |= reads(word);
+  });
+  return { kill, use, reads: read, exits };
 }
 
-function solveLive(flow: Flow, page: CodePage, dirtyIn: Int32Array, dirtyOut: Int32Array): Int32Array {
-  const effects = flow.blocks.map((block, i) => blockEffect(page, block, dirtyIn[i]!));
+function solveLive(
+  flow: Flow,
+  effects: readonly Effect[],
+  dirtyIn: Int32Array,
+  dirtyOut: Int32Array,
+): Int32Array {
   const liveIn = new Int32Array(flow.blocks.length);
   let changed = true;
   while (changed) {
     changed = false;
     for (let i = liveIn.length - 1; i >= 0; i--) {
-      const block = flow.blocks[i]!;
       let live = successorNeeds(flow.taken[i]!, liveIn, dirtyOut[i]!);
-      if (block.end === End.branch) live |= successorNeeds(flow.next[i]!, liveIn, dirtyOut[i]!);
+      if (flow.blocks[i]!.end === End.branch) live |= successorNeeds(flow.next[i]!, liveIn, dirtyOut[i]!);
       live = (live & ~effects[i]!.kill) | effects[i]!.use;
       if (flow.budget[i] !== 0) live |= dirtyIn[i]!;
       if (live === liveIn[i]) continue;
@@ -94,17 +135,3 @@ function solveLive(flow: Flow, page: CodePage, dirtyIn: Int32Array, dirtyOut: In
 
 const successorNeeds = (j: number, liveIn: Int32Array, dirty: number): number =>
   j === LEAVES ? dirty : liveIn[j]!;
-
-/** Registers that a block writes before any use, and those that it uses before it writes them. */
-function blockEffect(page: CodePage, block: Block, dirtyIn: number): { kill: number; use: number } {
-  let kill = 0;
-  let use = 0;
-  for (let o = block.start; o < block.last; o += lengthOf(page.words[o]!)) {
-    const word = page.words[o]!;
-    const exit = touchesMemory(opOf(word)) ? dirtyIn | kill : 0;
-    use |= (reads(word) | exit) & ~kill;
-    kill |= writes(word);
-  }
-  use |= reads(block.word) & ~kill;
-  return { kill: kill | writes(block.word), use };
-}

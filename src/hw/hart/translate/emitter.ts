@@ -8,18 +8,13 @@
 // (ICFP 2022). Invariants: the budget is taken off at the start of a block and checked as Flow.budget says.
 
 import { lengthOf, Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';
-import type { CodeCache, CodePage } from '../codeCache.ts';
 import { type Dataflow, solve, writes } from './dataflow.ts';
 import { analyse, type Flow, LEAVES } from './flow.ts';
 import { emitInstruction } from './instructions.ts';
+import { crossesPage, type PageCode } from './pageCode.ts';
 import { type Block, discover, End } from './region.ts';
-import { Leave, RegionCode, type Unit } from './regionCode.ts';
+import { type Place, RegionCode, type UnitFrame } from './regionCode.ts';
 import { W } from './wasm.ts';
-
-export interface RegionFunction {
-  readonly code: RegionCode;
-  readonly blocks: readonly Block[];
-}
 
 const CONDITIONS: Readonly<Record<number, number>> = {
   [Op.beq]: W.i64_eq,
@@ -30,33 +25,43 @@ const CONDITIONS: Readonly<Record<number, number>> = {
   [Op.bgeu]: W.i64_ge_u,
 };
 
-/** Translates the region of `unit` that starts at page offset `entry`. */
-export function translateRegion(cache: CodeCache, page: CodePage, unit: Unit, entry: number): RegionFunction {
-  const flow = analyse(discover(cache, page, entry), entry);
-  const data = solve(flow, page);
-  const code = new RegionCode(unit, data);
-  code.load(data.liveAtEntry);
-  new RegionEmitter(page, flow, data, code).emitTree(0);
-  code.code.byte(W.unreachable);
-  return { code, blocks: flow.blocks };
+/** A region before it is written: what its unit must know of it. */
+export interface RegionPlan {
+  readonly page: PageCode;
+  /** Page offset. */
+  readonly entry: number;
+  readonly flow: Flow;
+  readonly instructions: number;
 }
 
-/** An open WebAssembly construct: a loop to continue, a block to break out of, or an if that is no target. */
-interface Label {
-  readonly target: number;
-  readonly loop: boolean;
+/** Plans the region at a page offset where an instruction stands that is translated. */
+export function planRegion(page: PageCode, entry: number): RegionPlan {
+  const flow = analyse(discover(page, entry), entry);
+  const instructions = flow.blocks.reduce((sum, block) => sum + block.count, 0);
+  return { page, entry, flow, instructions };
 }
-const NO_TARGET = -1;
+
+/** Writes a region as a function of its unit. */
+export function emitRegion({ page: { words }, flow }: RegionPlan, unit: UnitFrame): RegionCode {
+  const data = solve(flow, words);
+  const code = new RegionCode(unit, data);
+  code.begin(data.liveAtEntry);
+  new RegionEmitter(words, flow, data, code).emitTree(0);
+  code.end();
+  return code;
+}
+
+/** An if is no branch target. */
+const NO_BLOCK = -1;
 
 class RegionEmitter {
-  private readonly page: CodePage;
+  private readonly words: Int32Array;
   private readonly flow: Flow;
   private readonly data: Dataflow;
   private readonly region: RegionCode;
-  private readonly labels: Label[] = [];
 
-  constructor(page: CodePage, flow: Flow, data: Dataflow, region: RegionCode) {
-    this.page = page;
+  constructor(words: Int32Array, flow: Flow, data: Dataflow, region: RegionCode) {
+    this.words = words;
     this.flow = flow;
     this.data = data;
     this.region = region;
@@ -68,9 +73,9 @@ class RegionEmitter {
       this.emitWithin(i, 0);
       return;
     }
-    this.openLabel(W.loop, { target: i, loop: true });
+    this.region.open(W.loop, i);
     this.emitWithin(i, 0);
-    this.closeLabel();
+    this.region.close();
   }
 
   /** Emits block i inside one WebAssembly block for each merge point that it dominates directly, from the k-th on. */
@@ -80,9 +85,9 @@ class RegionEmitter {
       this.emitBlock(i);
       return;
     }
-    this.openLabel(W.block, { target: merge, loop: false });
+    this.region.open(W.block, merge);
     this.emitWithin(i, k + 1);
-    this.closeLabel();
+    this.region.close();
     this.emitTree(merge);
   }
 
@@ -90,23 +95,33 @@ class RegionEmitter {
     const { region } = this;
     const block = this.flow.blocks[i]!;
     if (this.flow.budget[i] !== 0) {
-      region.checkBudget(this.flow.budget[i]!, block.start, this.data.dirtyIn[i]!);
+      const place = { pc: block.start, dirty: this.data.dirtyIn[i]!, unexecuted: 0 };
+      region.leaveBelow(this.flow.budget[i]!, place);
     }
     region.adjustBudget(-block.count);
-    this.emitInstructions(i, block);
+    const dirty = this.emitInstructions(i, block);
+    if (block.word !== 0) this.checkFetch(block.word, { pc: block.last, dirty, unexecuted: 1 });
     this.emitEnd(i, block);
   }
 
-  private emitInstructions(i: number, block: Block): void {
-    const { words } = this.page;
+  /** Answers what is dirty before the terminator. */
+  private emitInstructions(i: number, block: Block): number {
+    const { words } = this;
     let dirty = this.data.dirtyIn[i]!;
     let unexecuted = block.count;
     for (let pc = block.start; pc < block.last; pc += lengthOf(words[pc]!)) {
       const word = words[pc]!;
-      emitInstruction(this.region, word, words[pc + 1]!, { pc, dirty, unexecuted });
+      const place = { pc, dirty, unexecuted };
+      this.checkFetch(word, place);
+      emitInstruction(this.region, word, words[pc + 1]!, place);
       dirty |= writes(word);
       unexecuted--;
     }
+    return dirty;
+  }
+
+  private checkFetch(word: number, place: Place): void {
+    if (crossesPage(word, place.pc)) this.region.leaveUnlessNextPage(place);
   }
 
   private emitEnd(i: number, block: Block): void {
@@ -127,7 +142,7 @@ class RegionEmitter {
         this.emitIndirect(block, dirty);
         break;
       case End.interpret:
-        region.leave(Leave.interpret, block.last, dirty);
+        region.leaveBefore({ pc: block.last, dirty, unexecuted: 0 });
     }
   }
 
@@ -158,11 +173,11 @@ class RegionEmitter {
     this.region.get(rs2Of(block.word));
     code.byte(CONDITIONS[opOf(block.word)]!);
     if (taken !== LEAVES && (taken <= i || this.flow.isMerge[taken] === 1)) {
-      code.branch(W.br_if, this.depthOf(taken, taken <= i));
+      this.region.branch(W.br_if, taken, taken <= i);
     } else {
-      this.openLabel(W.if, { target: NO_TARGET, loop: false });
+      this.region.open(W.if, NO_BLOCK);
       this.emitGoto(i, taken, block.taken);
-      this.closeLabel();
+      this.region.close();
     }
     this.emitGoto(i, this.flow.next[i]!, block.next);
   }
@@ -170,23 +185,7 @@ class RegionEmitter {
   /** Goes on at block j, or leaves the region for the page offset `pc`. */
   private emitGoto(i: number, j: number, pc: number): void {
     if (j === LEAVES) this.region.goOn(pc, this.data.dirtyOut[i]!);
-    else if (j <= i || this.flow.isMerge[j] === 1) {
-      this.region.code.branch(W.br, this.depthOf(j, j <= i));
-    } else this.emitTree(j);
-  }
-
-  private openLabel(opcode: number, label: Label): void {
-    this.region.code.open(opcode);
-    this.labels.push(label);
-  }
-
-  private closeLabel(): void {
-    this.region.code.byte(W.end);
-    this.labels.pop();
-  }
-
-  private depthOf(target: number, loop: boolean): number {
-    const at = this.labels.findLastIndex((label) => label.target === target && label.loop === loop);
-    return this.labels.length - 1 - at;
+    else if (j <= i || this.flow.isMerge[j] === 1) this.region.branch(W.br, j, j <= i);
+    else this.emitTree(j);
   }
 }

@@ -140,7 +140,7 @@ function mergeChildren(dominator: Int32Array, isMerge: Uint8Array): number[][] {
 
 /**
  * The budget is checked at the entry, at loop headers, and wherever the path to the next check would grow beyond
- * MAX_UNCHECKED (a longer block has a check of its own).
+ * MAX_UNCHECKED. A single block is shorter than that (region.ts).
  */
 function checkpoints(
   blocks: readonly Block[],

@@ -103,7 +103,7 @@ function emitWideImmediate(region: RegionCode, word: number, imm: number): void 
 }
 
 function emitWordImmediate(region: RegionCode, word: number, imm: number): void {
-  if (imm === 0 && opOf(word) !== Op.srliw) {
+  if (imm === 0) {
     region.get(rs1Of(word));
     region.code.byte(W.i64_extend32_s);
     return;

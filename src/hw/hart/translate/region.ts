@@ -1,17 +1,16 @@
 // Region discovery: the guest code that becomes one WebAssembly function.
 //
 // Called by emitter.ts with a hot entry point; flow.ts orders the blocks. A region is what direct branches reach from
-// its entry within one 4 KiB page. Calls, indirect jumps, instructions that only the interpreter executes, and an
-// instruction that straddles the page's end leave it.
+// its entry within one 4 KiB page. Calls, indirect jumps and instructions that only the interpreter executes leave it.
 //
 // Invariants: offsets are byte offsets in the page, even, 0..4094; a target may lie outside the page. The instructions
 // of a block are contiguous and decoded: words[o] and words[o + 1] of the page.
 
 import { PAGE_SIZE } from '../../../units.ts';
 import { lengthOf, Op, opOf, rdOf } from '../../isa/index.ts';
-import type { CodeCache, CodePage } from '../codeCache.ts';
+import { isTranslated, type PageCode } from './pageCode.ts';
 
-const MAX_INSTRUCTIONS = 2000;
+const MAX_INSTRUCTIONS = 2048;
 /** Bounds the recursion over the dominator tree too. */
 const MAX_BLOCKS = 500;
 /** Longer straight code is split, so that a budget check is never far (flow.ts). */
@@ -50,18 +49,9 @@ const isBranch = (op: number): boolean => op >= Op.beq && op <= Op.bgeu;
 const endsBlock = (op: number): boolean => (op >= Op.jal && op <= Op.bgeu) || !isTranslated(op);
 const inPage = (offset: number): boolean => offset >= 0 && offset < PAGE_SIZE;
 
-/** All of RV64IMA and the fences; the privileged instructions and CSR accesses are the interpreter's. */
-export const isTranslated = (op: number): boolean => op >= Op.lui && op <= Op.fence_i;
-
-/** First decoded word of the instruction at an offset. */
-export function instructionAt(cache: CodeCache, page: CodePage, offset: number): number {
-  if (page.words[offset] === 0) cache.decodeAt(page, offset);
-  return page.words[offset]!;
-}
-
 /** The blocks reachable from `entry`, by their offset. */
-export function discover(cache: CodeCache, page: CodePage, entry: number): Map<number, Block> {
-  const survey = surveyFrom(cache, page, entry);
+export function discover(page: PageCode, entry: number): Map<number, Block> {
+  const survey = surveyFrom(page, entry);
   const blocks = new Map<number, Block>();
   for (const leader of survey.leaders) {
     if (survey.seen[leader] === 1) blocks.set(leader, blockAt(page, leader, survey));
@@ -76,7 +66,7 @@ interface Survey {
   readonly seen: Uint8Array;
 }
 
-function surveyFrom(cache: CodeCache, page: CodePage, entry: number): Survey {
+function surveyFrom(page: PageCode, entry: number): Survey {
   const leaders = new Set([entry]);
   const seen = new Uint8Array(PAGE_SIZE);
   let room = MAX_INSTRUCTIONS;
@@ -85,7 +75,7 @@ function surveyFrom(cache: CodeCache, page: CodePage, entry: number): Survey {
     for (let length = 1; inPage(offset) && seen[offset] === 0 && room-- > 0; length++) {
       seen[offset] = 1;
       if (length % MAX_BLOCK === 0) leaders.add(offset);
-      const word = instructionAt(cache, page, offset);
+      const word = page.at(offset);
       if (endsBlock(opOf(word))) {
         addTargets(leaders, page, offset, word);
         break;
@@ -97,7 +87,7 @@ function surveyFrom(cache: CodeCache, page: CodePage, entry: number): Survey {
 }
 
 /** Adds where the terminator at `offset` continues within the region (a Set iterates over what is added meanwhile). */
-function addTargets(leaders: Set<number>, page: CodePage, offset: number, word: number): void {
+function addTargets(leaders: Set<number>, page: PageCode, offset: number, word: number): void {
   const op = opOf(word);
   const taken = offset + page.words[offset + 1]!;
   const conditional = isBranch(op);
@@ -107,7 +97,7 @@ function addTargets(leaders: Set<number>, page: CodePage, offset: number, word: 
   }
 }
 
-function blockAt(page: CodePage, start: number, { leaders, seen }: Survey): Block {
+function blockAt(page: PageCode, start: number, { leaders, seen }: Survey): Block {
   let offset = start;
   let count = 0;
   for (;;) {
@@ -121,7 +111,7 @@ function blockAt(page: CodePage, start: number, { leaders, seen }: Survey): Bloc
   }
 }
 
-function terminated(page: CodePage, start: number, last: number, before: number): Block {
+function terminated(page: PageCode, start: number, last: number, before: number): Block {
   const word = page.words[last]!;
   const op = opOf(word);
   const imm = page.words[last + 1]!;
@@ -138,13 +128,13 @@ function terminated(page: CodePage, start: number, last: number, before: number)
  * quarter slower than for a nest. The outer loops get a region of their own.
  */
 function cutEnclosingLoops(blocks: Map<number, Block>, entry: number): void {
+  const before = [...blocks.values()].filter((block) => block.start < entry && block.end <= End.branch);
+  before.sort((a, b) => b.start - a.start);
   const outer = new Set([entry]);
   for (let size = 0; size !== outer.size; ) {
     size = outer.size;
-    for (const block of blocks.values()) {
-      if (block.start >= entry || block.end > End.branch) continue;
-      if (outer.has(block.taken) || (block.end === End.branch && outer.has(block.next)))
-        outer.add(block.start);
+    for (const { start, end, taken, next } of before) {
+      if (outer.has(taken) || (end === End.branch && outer.has(next))) outer.add(start);
     }
   }
   outer.delete(entry);

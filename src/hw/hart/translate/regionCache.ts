@@ -2,17 +2,18 @@
 //
 // Owned by translator.ts. A region is known by its frame and the address of its first instruction; it is linked by a
 // slot of the dispatcher's table and, for each vCPU that entered it from there, an entry of that vCPU's jump cache.
-// Regions of one WebAssembly module are a unit: they call each other, so they go together. An lru-cache bounds units and
-// slots; its dispose unlinks.
+// Regions of one WebAssembly module are a unit: they call each other, so they go together. An lru-cache bounds them;
+// its dispose unlinks.
 //
 // Invariants: a jump-cache entry names a slot only while its region is linked there, so no stale region can be called;
 // the entry's place follows from pc alone, so that unlinking looks at one entry per vCPU. A unit falls when a byte of
 // one of its instructions is written, or when it is evicted.
 
 import { LRUCache } from 'lru-cache';
-import { bug, hiWord, loWord, PAGE_SIZE, type Pfn } from '../../../units.ts';
+import { bug, hiWord, loWord, type Pfn } from '../../../units.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
 import { JUMP_ENTRY_BYTES, JUMP_HPA, JUMP_PC, JUMP_SLOT } from './dispatcher.ts';
+import { MAX_UNIT_INSTRUCTIONS, MAX_UNIT_REGIONS, type TranslatedUnit } from './unit.ts';
 
 export interface Region {
   /** Address of the first instruction, canonical. */
@@ -22,21 +23,25 @@ export interface Region {
 }
 
 interface FrameRegions {
+  /** Those of which an instruction lies in the frame, if only its second half. */
   readonly units: Set<Unit>;
   /** By address. */
   readonly regions: Map<number, Region>;
 }
 
-interface Unit {
-  readonly pfn: Pfn;
-  readonly coverage: Coverage;
+interface Unit extends TranslatedUnit {
   readonly regions: readonly Region[];
 }
 
+/** Bytes that an instruction can have in the page after its own. */
+const CROSSING_BYTES = 2;
+
 export interface RegionLimits {
+  /** Guest instructions whose translation is kept, each as often as it is in a region: at least two units' worth. */
+  readonly instructions: number;
   /** WebAssembly modules that are kept. */
   readonly units: number;
-  /** Regions that are kept, and slots of the table. */
+  /** Regions that are kept, and slots of the table: at least MAX_UNIT_REGIONS. */
   readonly regions: number;
   /** Entries of a vCPU's jump cache: a power of two. */
   readonly jumpEntries: number;
@@ -52,14 +57,17 @@ export class RegionCache {
   private readonly units: LRUCache<Unit, Unit>;
 
   constructor(memory: PhysicalMemory, table: WebAssembly.Table, limits: RegionLimits) {
+    if (limits.regions < MAX_UNIT_REGIONS || limits.instructions < 2 * MAX_UNIT_INSTRUCTIONS) {
+      throw new RangeError('the cache of translated code is too small for one unit');
+    }
     this.memory = memory;
     this.table = table;
     this.jumpEntries = limits.jumpEntries;
     this.freeSlots = Array.from({ length: limits.regions }, (_, slot) => slot);
     this.units = new LRUCache<Unit, Unit>({
       max: limits.units,
-      maxSize: limits.regions,
-      sizeCalculation: (unit) => unit.regions.length,
+      maxSize: limits.instructions,
+      sizeCalculation: (unit) => unit.instructions,
       dispose: (unit) => this.unlink(unit),
     });
   }
@@ -79,14 +87,15 @@ export class RegionCache {
     return this.byFrame.get(pfn)?.regions.keys() ?? [];
   }
 
-  /** Adds a module's regions, by address; evicts others when there are too many. None may exist already. */
-  add(pfn: Pfn, coverage: Coverage, functions: ReadonlyMap<number, CallableFunction>): void {
+  /** Adds regions, none of which exists already; evicts others when there are too many. */
+  add(translated: TranslatedUnit): void {
+    const { pfn, nextPfn, functions } = translated;
     this.makeRoom(functions.size);
     const regions: Region[] = [];
-    const unit: Unit = { pfn, coverage, regions };
-    const frame = this.byFrame.get(pfn) ?? { units: new Set<Unit>(), regions: new Map<number, Region>() };
-    this.byFrame.set(pfn, frame);
+    const unit: Unit = { ...translated, regions };
+    const frame = this.frameOf(pfn);
     frame.units.add(unit);
+    if (nextPfn !== null) this.frameOf(nextPfn).units.add(unit);
     for (const [pc, run] of functions) {
       const slot = this.freeSlots.pop()!;
       const region = { pc, slot, unit };
@@ -95,6 +104,13 @@ export class RegionCache {
       regions.push(region);
     }
     this.units.set(unit, unit);
+  }
+
+  /** Guest instructions that a frame's regions translate, each as often as it is in one. */
+  instructions(pfn: Pfn): number {
+    let sum = 0;
+    for (const unit of this.byFrame.get(pfn)?.units ?? []) sum += unit.instructions;
+    return sum;
   }
 
   /** Lets a vCPU's dispatcher find a region; `hpa` is where its first instruction lies. */
@@ -114,7 +130,9 @@ export class RegionCache {
     if (frame === undefined) return false;
     let dropped = false;
     for (const unit of frame.units) {
-      if (!unit.coverage.overlaps(offset, length)) continue;
+      const inOwn = unit.pfn === pfn && unit.coverage.overlaps(offset, length);
+      const inNext = unit.nextPfn === pfn && offset < CROSSING_BYTES;
+      if (!inOwn && !inNext) continue;
       this.units.delete(unit);
       dropped = true;
     }
@@ -138,8 +156,20 @@ export class RegionCache {
       this.freeSlots.push(slot);
       frame.regions.delete(pc);
     }
-    frame.units.delete(unit);
-    if (frame.units.size === 0) this.byFrame.delete(unit.pfn);
+    this.forget(unit, unit.pfn);
+    if (unit.nextPfn !== null) this.forget(unit, unit.nextPfn);
+  }
+
+  private forget(unit: Unit, pfn: Pfn): void {
+    const frame = this.byFrame.get(pfn);
+    frame?.units.delete(unit);
+    if (frame?.units.size === 0) this.byFrame.delete(pfn);
+  }
+
+  private frameOf(pfn: Pfn): FrameRegions {
+    const frame = this.byFrame.get(pfn) ?? { units: new Set<Unit>(), regions: new Map<number, Region>() };
+    this.byFrame.set(pfn, frame);
+    return frame;
   }
 
   private entryOf(jumpCache: number, pc: number): number {
@@ -149,23 +179,5 @@ export class RegionCache {
   /** No pc is odd, so that an entry with pc -1 matches none. */
   private clear(at: number): void {
     this.memory.i32.fill(-1, at >>> 2, (at + JUMP_ENTRY_BYTES) >>> 2);
-  }
-}
-
-/** A set of the bytes of a page, in units of two. */
-export class Coverage {
-  private readonly bits = new Int32Array(PAGE_SIZE / 2 / 32);
-
-  /** Adds the bytes [start, end), both even. */
-  add(start: number, end: number): void {
-    for (let half = start >>> 1; half * 2 < end; half++) this.bits[half >>> 5]! |= 1 << (half & 31);
-  }
-
-  overlaps(offset: number, length: number): boolean {
-    const end = offset + length;
-    for (let half = offset >>> 1; half * 2 < end; half++) {
-      if ((this.bits[half >>> 5]! >>> (half & 31)) & 1) return true;
-    }
-    return false;
   }
 }

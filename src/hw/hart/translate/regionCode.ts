@@ -1,51 +1,75 @@
-// Region code: the function body of one region while it is written, with its locals and its ways out.
+// Region code: the function body of one region while it is written, with its locals, its labels and its ways out.
 //
 // Used by emitter.ts, instructions.ts, access.ts and multiply.ts. Guest registers are i64 locals; the remaining budget is
-// an i32 local. Each way out stores what is dirty and the budget to the vCPU block and returns the next pc (even: the
-// dispatcher goes on there) or a Leave code (odd, with pc in the block), or goes on in a region of the same page.
+// an i32 local. A way out stores what is dirty and the budget to the vCPU block, then goes on: at another pc by way of
+// the dispatcher (the function's result, even), in a region of the same module directly, or in the interpreter (a Leave
+// code, odd, with pc in the block).
+//
+// The last kind is by far the most frequent, one at each memory access, and cold: all of them with the same dirty
+// registers branch to one tail behind the body, with the place that they left from in a local.
 //
 // Invariant: after an exit the block holds exactly the state after the instructions retired so far.
 
-import { BLOCK_BUDGET, BLOCK_PC, BLOCK_X } from '../block.ts';
+import { bug } from '../../../units.ts';
+import { ITLB_ADDEND, ITLB_TAG } from '../../tlb/index.ts';
+import { BLOCK_BUDGET, BLOCK_ITLB, BLOCK_PC, BLOCK_X } from '../block.ts';
 import type { Dataflow } from './dataflow.ts';
 import { Code, Type, W } from './wasm.ts';
 
 /** Why translated code returned to TypeScript. Odd; the block's pc is where to go on. */
 export const Leave = {
-  /** The instruction at pc is for the interpreter: it missed the data TLB, or is never translated. */
+  /** The interpreter goes on: the TLB missed, few instructions are left, or the instruction is never translated. */
   interpret: 1,
-  /** Fewer instructions are left than the longest path to the next check needs. */
-  budget: 3,
   /** No region is linked at pc. */
-  unlinked: 5,
+  unlinked: 3,
   /** The fetch TLB has no entry for pc. */
-  fetch: 7,
+  fetch: 5,
 } as const;
 
 /** What the regions of a module, all of one page, have in common. */
-export interface Unit {
+export interface UnitFrame {
   /** Address of the page's first byte, canonical. */
   readonly pageVa: number;
   /** Page offsets of the regions' entries, by function index. */
   readonly entries: readonly number[];
   /** Byte size of the data TLB less that of an entry. */
   readonly tlbMask: number;
+  /** Where an instruction at the page's end goes on, or null when none crosses it. */
+  readonly nextPage: NextPage | null;
 }
 
-/** An instruction that may leave the region unexecuted. */
+/** The page after a unit's, as it was mapped when the unit was made. */
+export interface NextPage {
+  /** Byte offset in the fetch TLB of its entry. */
+  readonly fetchEntry: number;
+  /** What that entry holds. */
+  readonly tag: number;
+  readonly addend: number;
+}
+
+/** An instruction before which the region may be left. */
 export interface Place {
+  /** Page offset. */
   readonly pc: number;
   /** Registers dirty before it. */
   readonly dirty: number;
-  /** Instructions of its block from this one on: taken off the budget already, given back by an exit. */
+  /** Instructions from it on that were taken off the budget already, given back by an exit. */
   readonly unexecuted: number;
 }
 
 const FIRST_REGISTER = 2;
+/** A place in one word: pc below, unexecuted above. */
+const PC_BITS = 12;
+
+/** What an open WebAssembly construct stands for: branching to a loop goes to its start, else behind the end. */
+interface Label {
+  readonly block: number;
+  readonly loop: boolean;
+}
 
 export class RegionCode {
   readonly code = new Code();
-  readonly unit: Unit;
+  readonly unit: UnitFrame;
   /** Parameters of the function. */
   readonly cpu = 0;
   readonly dtlb = 1;
@@ -56,25 +80,31 @@ export class RegionCode {
   /** Runs of locals after the parameters. */
   readonly locals: readonly (readonly [count: number, type: number])[];
   private readonly budget: number;
+  private readonly place: number;
   private readonly localOf = new Int32Array(32);
-  /** Where the spill of a set of registers was written before: most exits of a region spill the same few sets. */
-  private readonly spills = new Map<number, { start: number; end: number }>();
+  /** Dirty sets of the tails, the innermost first. */
+  private readonly tails: readonly number[];
+  private readonly labels: Label[] = [];
 
-  constructor(unit: Unit, { used }: Dataflow) {
+  constructor(unit: UnitFrame, { used, exitSets }: Dataflow) {
     this.unit = unit;
+    this.tails = exitSets;
     let local = FIRST_REGISTER;
     for (let r = 1; r < 32; r++) {
       if ((used >>> r) & 1) this.localOf[r] = local++;
     }
     this.address = local;
     this.scratch = local + 1;
-    this.budget = local + 2;
-    this.entry = local + 3;
+    this.entry = local + 2;
+    this.budget = local + 3;
+    this.place = local + 4;
     this.locals = [
-      [this.budget - FIRST_REGISTER, Type.i64],
-      [2, Type.i32],
+      [this.entry - FIRST_REGISTER, Type.i64],
+      [3, Type.i32],
     ];
   }
+
+  // Guest registers
 
   /** Pushes guest register r. */
   get(r: number): void {
@@ -98,8 +128,10 @@ export class RegionCode {
     }
   }
 
-  /** Loads the budget and a set of registers from the vCPU block. */
-  load(registers: number): void {
+  // Start and end
+
+  /** Loads the budget and a set of registers from the vCPU block. The body follows, then end(). */
+  begin(registers: number): void {
     const { code } = this;
     for (let r = 1; r < 32; r++) {
       if (((registers >>> r) & 1) === 0) continue;
@@ -110,20 +142,40 @@ export class RegionCode {
     code.get(this.cpu);
     code.memory(W.i32_load, BLOCK_BUDGET);
     code.set(this.budget);
+    for (const _ of this.tails) code.open(W.block);
   }
 
-  /** Leaves when fewer than `least` instructions are left, before the one at page offset `pc`. */
-  checkBudget(least: number, pc: number, dirty: number): void {
+  /** The tails, to which the body's exits branch; the body never runs off its end. */
+  end(): void {
     const { code } = this;
-    code.get(this.budget);
-    code.i32Const(least);
-    code.byte(W.i32_lt_s);
-    code.open(W.if);
-    this.leave(Leave.budget, pc, dirty);
-    code.byte(W.end);
+    code.byte(W.unreachable);
+    for (const dirty of this.tails) {
+      code.byte(W.end);
+      this.emitTail(dirty);
+    }
   }
 
-  /** Adds to the budget: instructions given back, or (negative) spent. */
+  // Labels of the body
+
+  open(opcode: number, block: number): void {
+    this.code.open(opcode);
+    this.labels.push({ block, loop: opcode === W.loop });
+  }
+
+  close(): void {
+    this.code.byte(W.end);
+    this.labels.pop();
+  }
+
+  /** br or br_if to the open loop, or behind the open block, that stands for a block of the region. */
+  branch(opcode: number, block: number, loop: boolean): void {
+    const at = this.labels.findLastIndex((label) => label.block === block && label.loop === loop);
+    this.code.branch(opcode, this.labels.length - 1 - at);
+  }
+
+  // Ways out
+
+  /** Adds to the budget; a block takes its instructions off it in advance. */
   adjustBudget(instructions: number): void {
     if (instructions === 0) return;
     this.code.get(this.budget);
@@ -132,26 +184,46 @@ export class RegionCode {
     this.code.set(this.budget);
   }
 
-  /** Leaves, if the i32 on the stack is not 0, so that the interpreter executes the instruction. */
-  leaveBeforeIf(place: Place): void {
-    this.code.open(W.if);
-    this.adjustBudget(place.unexecuted);
-    this.leave(Leave.interpret, place.pc, place.dirty);
-    this.code.byte(W.end);
-  }
-
-  /** Leaves for TypeScript; `pc` is a page offset. */
-  leave(why: number, pc: number, dirty: number): void {
+  /** Leaves for the interpreter when fewer than `least` instructions are left. */
+  leaveBelow(least: number, place: Place): void {
     const { code } = this;
-    this.spill(dirty);
-    code.get(this.cpu);
-    code.i64Const(this.unit.pageVa + pc);
-    code.memory(W.i64_store, BLOCK_PC);
-    code.i64Const(why);
-    code.byte(W.return);
+    code.get(this.budget);
+    code.i32Const(least);
+    code.byte(W.i32_lt_s);
+    this.leaveBeforeIf(place);
   }
 
-  /** Goes on at a page offset: in a region of the same page directly, since its fetch TLB entry is still there. */
+  /** Leaves for the interpreter if the i32 on the stack is not 0. */
+  leaveBeforeIf(place: Place): void {
+    this.setPlace(place);
+    this.code.branch(W.br_if, this.depthOfTail(place.dirty));
+  }
+
+  /** Leaves for the interpreter unless the fetch TLB maps the next page as it did when this was written. */
+  leaveUnlessNextPage(place: Place): void {
+    const { code, entry } = this;
+    const { fetchEntry, tag, addend } =
+      this.unit.nextPage ?? bug('translator: nothing crosses this page', { place });
+    code.get(this.cpu);
+    code.memory(W.i32_load, BLOCK_ITLB);
+    code.tee(entry);
+    code.memory(W.i64_load, fetchEntry + ITLB_TAG);
+    code.i64Const(tag);
+    code.byte(W.i64_ne);
+    code.get(entry);
+    code.memory(W.i32_load, fetchEntry + ITLB_ADDEND);
+    code.i32Const(addend);
+    code.byte(W.i32_ne);
+    code.byte(W.i32_or);
+    this.leaveBeforeIf(place);
+  }
+
+  leaveBefore(place: Place): void {
+    this.setPlace(place);
+    this.code.branch(W.br, this.depthOfTail(place.dirty));
+  }
+
+  /** Goes on at a page offset: in a region of the same module directly, since the page's fetch entry is still there. */
   goOn(pc: number, dirty: number): void {
     const { code } = this;
     this.spill(dirty);
@@ -174,14 +246,38 @@ export class RegionCode {
     this.code.byte(W.return);
   }
 
+  private setPlace({ pc, unexecuted }: Place): void {
+    this.code.i32Const(pc | (unexecuted << PC_BITS));
+    this.code.set(this.place);
+  }
+
+  private depthOfTail(dirty: number): number {
+    return this.labels.length + this.tails.indexOf(dirty);
+  }
+
+  private emitTail(dirty: number): void {
+    const { code } = this;
+    code.get(this.budget);
+    code.get(this.place);
+    code.i32Const(PC_BITS);
+    code.byte(W.i32_shr_u);
+    code.byte(W.i32_add);
+    code.set(this.budget);
+    this.spill(dirty);
+    code.get(this.cpu);
+    code.get(this.place);
+    code.i32Const((1 << PC_BITS) - 1);
+    code.byte(W.i32_and);
+    code.byte(W.i64_extend_i32_u);
+    code.i64Const(this.unit.pageVa);
+    code.byte(W.i64_add);
+    code.memory(W.i64_store, BLOCK_PC);
+    code.i64Const(Leave.interpret);
+    code.byte(W.return);
+  }
+
   private spill(dirty: number): void {
     const { code } = this;
-    const known = this.spills.get(dirty);
-    if (known !== undefined) {
-      code.repeat(known.start, known.end);
-      return;
-    }
-    const start = code.length;
     for (let r = 1; r < 32; r++) {
       if (((dirty >>> r) & 1) === 0) continue;
       code.get(this.cpu);
@@ -191,6 +287,5 @@ export class RegionCode {
     code.get(this.cpu);
     code.get(this.budget);
     code.memory(W.i32_store, BLOCK_BUDGET);
-    this.spills.set(dirty, { start, end: code.length });
   }
 }

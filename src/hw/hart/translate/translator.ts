@@ -2,32 +2,42 @@
 //
 // One per host, shared by its harts (translated code takes the vCPU block as a parameter). codeCache.ts holds it: the
 // interpreter reports hot entry points, which are marked in the decoded page; hart.run() comes to enter() there. A region
-// is made when it is first entered, together with the page's other marked entries: emitter.ts writes the code,
-// regionCache.ts keeps and links it, dispatcher.ts runs it.
+// is made when it is first entered, together with the page's other marked entries: unit.ts translates them,
+// regionCache.ts keeps and links them, dispatcher.ts runs them.
 //
 // Invariant: registers, memory, budget, TLB fills and exits are the interpreter's, whatever was translated when.
 
-import { fromWords, hpa, hpaToPfn, PAGE_SIZE, type Pfn, pageAlignDown, pageOffset } from '../../../units.ts';
-import { opOf } from '../../isa/index.ts';
+import {
+  bug,
+  fromWords,
+  hiWord,
+  hpa,
+  hpaToPfn,
+  loWord,
+  PAGE_SIZE,
+  type Pfn,
+  pageOffset,
+} from '../../../units.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
 import {
   DEFAULT_TLB,
   DTLB_ENTRY_BYTES,
   ITLB_ADDEND,
   ITLB_ENTRY_BYTES,
+  ITLB_TAG,
   type TlbGeometry,
 } from '../../tlb/index.ts';
 import { BLOCK_BUDGET, BLOCK_ITLB, BLOCK_JUMP_CACHE, BLOCK_PC, Exit, type ExitReason } from '../block.ts';
 import { type CodeCache, type CodePage, ENTRY_MARK, type Translator } from '../codeCache.ts';
 import type { Hart } from '../hart.ts';
-import { encodeDispatcher, JUMP_ENTRY_BYTES, REGION_TYPE } from './dispatcher.ts';
-import { type RegionFunction, translateRegion } from './emitter.ts';
+import { encodeDispatcher, JUMP_ENTRY_BYTES } from './dispatcher.ts';
 import { MAX_UNCHECKED } from './flow.ts';
-import { instructionAt, isTranslated } from './region.ts';
-import { Coverage, type Region, RegionCache, type RegionLimits } from './regionCache.ts';
+import { type NextCodePage, PageCode } from './pageCode.ts';
+import { type Region, RegionCache, type RegionLimits } from './regionCache.ts';
 import { Leave } from './regionCode.ts';
 import { Restraint } from './restraint.ts';
-import { encodeModule } from './wasm.ts';
+import { translateUnit } from './unit.ts';
+import { memoryPages } from './wasm.ts';
 
 export interface TranslatorOptions {
   /** How often the interpreter enters code before it is translated: 1..65535. */
@@ -37,10 +47,10 @@ export interface TranslatorOptions {
   readonly tlb: TlbGeometry;
 }
 
-/** 100 entries pay for a translation; V8 slows down with many thousand modules. */
+/** A translation costs what about 150 entries of the code cost the interpreter; V8 dislikes many thousand modules. */
 export const DEFAULT_TRANSLATOR: TranslatorOptions = {
-  hotAt: 100,
-  limits: { units: 1024, regions: 4096, jumpEntries: 4096 },
+  hotAt: 150,
+  limits: { instructions: 500_000, units: 1024, regions: 4096, jumpEntries: 4096 },
   tlb: DEFAULT_TLB,
 };
 
@@ -48,9 +58,11 @@ export const DEFAULT_TRANSLATOR: TranslatorOptions = {
 export const jumpCacheBytes = ({ limits }: TranslatorOptions = DEFAULT_TRANSLATOR): number =>
   (limits.jumpEntries + 1) * JUMP_ENTRY_BYTES;
 
-const WASM_PAGE = 65536;
-/** Regions of one module. */
-const BATCH = 16;
+const PC = BLOCK_PC >> 2;
+const ITLB = BLOCK_ITLB >> 2;
+const BUDGET = BLOCK_BUDGET >> 2;
+/** Instructions of a frame's regions after which it gets no more: code that is entered everywhere is not worth it. */
+const MAX_FRAME_INSTRUCTIONS = 16384;
 /** An entry this much cooler than the one that is translated is translated with it. */
 const WARM_SHIFT = 3;
 
@@ -72,7 +84,7 @@ export class WasmTranslator implements Translator {
     const { limits, tlb } = options;
     const table = new WebAssembly.Table({ element: 'anyfunc', initial: limits.regions });
     this.regions = new RegionCache(memory, table, limits);
-    const bytes = encodeDispatcher(this.memoryPages(), tlb.itlbEntries, limits.jumpEntries);
+    const bytes = encodeDispatcher(memoryPages(memory.wasm), tlb.itlbEntries, limits.jumpEntries);
     const imports = { e: { m: memory.wasm, t: table } };
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
     this.dispatch = exports.run as (cpu: number) => number;
@@ -80,21 +92,29 @@ export class WasmTranslator implements Translator {
   }
 
   attach(hart: Hart): void {
+    const { dtlbEntries, itlbEntries } = this.options.tlb;
+    const sameData = hart.dtlbMask * 4 === (dtlbEntries - 1) * DTLB_ENTRY_BYTES;
+    const sameFetch = hart.itlbMask * 4 === (itlbEntries - 1) * ITLB_ENTRY_BYTES;
+    if (!sameData || !sameFetch) bug('translator: a hart whose TLB has another geometry', { id: hart.id });
     const base = this.memory.reserve(this.options.limits.jumpEntries * JUMP_ENTRY_BYTES, JUMP_ENTRY_BYTES);
     hart.block[BLOCK_JUMP_CACHE >> 2] = base;
     this.regions.addJumpCache(base);
   }
 
-  enter(hart: Hart): ExitReason {
-    if (hart.block[BLOCK_BUDGET >> 2]! < MAX_UNCHECKED) return Exit.none;
-    while (this.dispatch(hart.base) === Leave.unlinked && this.linkNext(hart.block)) {}
+  enter({ base, block }: Hart): ExitReason {
+    const budget = block[BUDGET]!;
+    if (budget < MAX_UNCHECKED) return Exit.none;
+    while (this.dispatch(base) === Leave.unlinked) {
+      if (!this.linkNext(block, block[BUDGET] !== budget)) break;
+    }
     return Exit.none;
   }
 
   noteHot(page: CodePage, offset: number): void {
-    const word = instructionAt(this.cache, page, offset);
-    if (!isTranslated(opOf(word)) || this.restraint.refuses(page.pfn)) page.heat[offset >>> 1] = 0;
-    else page.words[offset] = word | ENTRY_MARK;
+    const refused =
+      this.restraint.refuses(page.pfn) || this.regions.instructions(page.pfn) > MAX_FRAME_INSTRUCTIONS;
+    if (refused) page.heat[offset >>> 1] = 0;
+    else this.mark(page, offset);
   }
 
   pageMade(page: CodePage): void {
@@ -111,84 +131,85 @@ export class WasmTranslator implements Translator {
     else page.heat.fill(0, Math.max(0, (offset >>> 1) - 1), (offset + length + 1) >>> 1);
   }
 
-  /** Lets the dispatcher find the region at the block's pc, which has a fetch TLB entry; false: there is none. */
-  private linkNext(block: Int32Array): boolean {
+  /**
+   * Lets the dispatcher find the region at the block's pc, which has a fetch TLB entry; false: there is none. `arrived`:
+   * code jumped there, which counts as heat; else a run just begins there.
+   */
+  private linkNext(block: Int32Array, arrived: boolean): boolean {
     const { i32 } = this.memory;
-    const lo = block[BLOCK_PC >> 2]!;
-    const pc = fromWords(lo, block[(BLOCK_PC >> 2) + 1]!);
-    const fetchEntry = ((lo >>> 12) & (this.options.tlb.itlbEntries - 1)) * ITLB_ENTRY_BYTES;
-    const addend = i32[(block[BLOCK_ITLB >> 2]! + fetchEntry + ITLB_ADDEND) >>> 2]!;
+    const lo = block[PC]!;
+    const pc = fromWords(lo, block[PC + 1]!);
+    const addend = i32[(block[ITLB]! + this.fetchEntry(lo) + ITLB_ADDEND) >>> 2]!;
     const at = hpa((lo + addend) >>> 0);
     const pfn = hpaToPfn(at);
-    const region = this.regions.find(pfn, pc) ?? this.regionAt(this.cache.page(pfn), pc);
+    const region = this.regions.find(pfn, pc) ?? this.regionAt(block, this.cache.page(pfn), pc, arrived);
     if (region === undefined) return false;
     this.regions.link(block[BLOCK_JUMP_CACHE >> 2]!, region, at);
     return true;
   }
 
-  /** Counts that code came to `pc`; translates it once it is marked, with what else of the page is marked or warm. */
-  private regionAt(page: CodePage, pc: number): Region | undefined {
+  /**
+   * Translates what is marked at `pc`, with what else of the page is marked or warm. Not from a frame that was freed
+   * under a stale fetch entry: nobody would tell of writes to it.
+   */
+  private regionAt(block: Int32Array, page: CodePage, pc: number, arrived: boolean): Region | undefined {
     const offset = pageOffset(pc);
-    if (page.words[offset]! >= 0 && ++page.heat[offset >>> 1]! === this.hotAt) this.noteHot(page, offset);
+    if (this.memory.hasCode[page.pfn] === 0) return undefined;
+    if (arrived && ++page.heat[offset >>> 1]! === this.hotAt) this.noteHot(page, offset);
     if (page.words[offset]! >= 0) return undefined;
-    const pageVa = pageAlignDown(pc);
-    const entries = [offset];
-    for (let other = 0; other < PAGE_SIZE && entries.length < BATCH; other += 2) {
-      if (other === offset || !this.isWarm(page, other)) continue;
-      if (this.regions.find(page.pfn, pageVa + other) !== undefined) continue;
-      this.mark(page, other);
-      entries.push(other);
+    const pageVa = pc - offset;
+    const source = new PageCode(this.memory, this.cache, page, pageVa, this.nextPageOf(block, pageVa));
+    const unit = translateUnit(this.memory, this.options.tlb, source, this.entriesFor(page, pc));
+    if (unit === null) {
+      this.coolEntry(page, offset);
+      return undefined;
     }
-    this.translate(page, pageVa, entries);
+    this.regions.add(unit);
+    for (const entry of unit.functions.keys()) this.mark(page, entry - pageVa);
     return this.regions.find(page.pfn, pc);
   }
 
-  private isWarm(page: CodePage, offset: number): boolean {
-    if (page.words[offset]! < 0) return true;
-    if (page.heat[offset >>> 1]! <= this.hotAt >>> WARM_SHIFT) return false;
-    return isTranslated(opOf(instructionAt(this.cache, page, offset)));
+  /** The entry at `pc`, then what else of its page is marked or warm and has no region yet. */
+  private *entriesFor(page: CodePage, pc: number): Generator<number> {
+    const entry = pageOffset(pc);
+    yield entry;
+    for (let other = 0; other < PAGE_SIZE; other += 2) {
+      const warm = page.words[other]! < 0 || page.heat[other >>> 1]! > this.hotAt >>> WARM_SHIFT;
+      if (!warm || other === entry) continue;
+      if (this.regions.find(page.pfn, pc - entry + other) === undefined) yield other;
+    }
+  }
+
+  /** The page after `pageVa`, where the fetch TLB knows it. */
+  private nextPageOf(block: Int32Array, pageVa: number): NextCodePage | null {
+    const { i32, hasCode } = this.memory;
+    const tag = pageVa + PAGE_SIZE;
+    const fetchEntry = this.fetchEntry(loWord(tag));
+    const at = (block[ITLB]! + fetchEntry) >>> 2;
+    if (i32[at + (ITLB_TAG >>> 2)] !== loWord(tag) || i32[at + (ITLB_TAG >>> 2) + 1] !== hiWord(tag))
+      return null;
+    const addend = i32[at + (ITLB_ADDEND >>> 2)]!;
+    const pfn = hpaToPfn(hpa((loWord(tag) + addend) >>> 0));
+    return hasCode[pfn] === 0 ? null : { pfn, fetchEntry, tag, addend };
+  }
+
+  /** Byte offset in the fetch TLB of the entry for an address, given its low word. */
+  private fetchEntry(lo: number): number {
+    return ((lo >>> 12) & (this.options.tlb.itlbEntries - 1)) * ITLB_ENTRY_BYTES;
   }
 
   private mark(page: CodePage, offset: number): void {
-    page.words[offset] = instructionAt(this.cache, page, offset) | ENTRY_MARK;
+    if (page.words[offset] === 0) this.cache.decodeAt(page, offset);
+    page.words[offset]! |= ENTRY_MARK;
   }
 
-  private translate(page: CodePage, pageVa: number, entries: readonly number[]): void {
-    const tlbMask = (this.options.tlb.dtlbEntries - 1) * DTLB_ENTRY_BYTES;
-    const unit = { pageVa, entries, tlbMask };
-    const made = entries.map((entry) => translateRegion(this.cache, page, unit, entry));
-    const { exports } = this.instantiate(made);
-    const functions = new Map(
-      entries.map((entry, index) => [pageVa + entry, exports[index] as CallableFunction]),
-    );
-    const coverage = new Coverage();
-    for (const { blocks } of made) {
-      for (const block of blocks) coverage.add(block.start, block.word === 0 ? block.last : block.next);
-    }
-    this.regions.add(page.pfn, coverage, functions);
-  }
-
-  private instantiate(made: readonly RegionFunction[]): WebAssembly.Instance {
-    const bytes = encodeModule({
-      types: [REGION_TYPE],
-      memoryPages: this.memoryPages(),
-      functions: made.map(({ code }, index) => ({
-        type: 0,
-        locals: code.locals,
-        body: code.code,
-        export: String(index),
-      })),
-    });
-    return new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: { m: this.memory.wasm } });
+  private coolEntry(page: CodePage, offset: number): void {
+    page.words[offset]! &= ~ENTRY_MARK;
+    page.heat[offset >>> 1] = 0;
   }
 
   /** Makes every entry of a page get hot anew. */
   private cool(page: CodePage): void {
-    page.heat.fill(0);
-    for (let offset = 0; offset < PAGE_SIZE; offset += 2) page.words[offset]! &= ~ENTRY_MARK;
-  }
-
-  private memoryPages(): number {
-    return this.memory.u8.length / WASM_PAGE;
+    for (let offset = 0; offset < PAGE_SIZE; offset += 2) this.coolEntry(page, offset);
   }
 }

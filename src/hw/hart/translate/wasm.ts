@@ -98,19 +98,16 @@ const FUNCTION_REFERENCE = 0x70;
 
 /** A growing sequence of bytes with the format's number encodings and one method per shape of instruction. */
 export class Code {
-  bytes = new Uint8Array(1024);
+  bytes: Uint8Array<ArrayBuffer>;
   length = 0;
+
+  constructor(capacity = 1024) {
+    this.bytes = new Uint8Array(capacity);
+  }
 
   byte(value: number): void {
     if (this.length === this.bytes.length) this.grow(1);
     this.bytes[this.length++] = value;
-  }
-
-  /** Writes the bytes [start, end) of this very code once more. */
-  repeat(start: number, end: number): void {
-    this.grow(end - start);
-    this.bytes.copyWithin(this.length, start, end);
-    this.length += end - start;
   }
 
   append(other: Code): void {
@@ -226,6 +223,11 @@ export interface ModuleParts {
   readonly functions: readonly WasmFunction[];
 }
 
+const MEMORY_PAGE = 65536;
+
+/** The size of a memory as ModuleParts wants it. */
+export const memoryPages = (memory: WebAssembly.Memory): number => memory.buffer.byteLength / MEMORY_PAGE;
+
 export function encodeModule(parts: ModuleParts): Uint8Array<ArrayBuffer> {
   const out = new Code();
   for (const byte of [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.byte(byte);
@@ -284,7 +286,7 @@ function importMemoryAndTable(s: Code, parts: ModuleParts): void {
 }
 
 function functionBody(s: Code, f: WasmFunction): void {
-  const head = new Code();
+  const head = new Code(16);
   head.unsigned(f.locals.length);
   for (const [count, type] of f.locals) {
     head.unsigned(count);

@@ -8,7 +8,7 @@ import { jumpCacheBytes, WasmTranslator } from '../../../../src/hw/hart/translat
 import { SMALL_TLB, TestMachine } from '../testMachine.ts';
 import { loadGuest, type RandomGuest, randomGuest } from './randomGuest.ts';
 
-const LIMITS = { units: 6, regions: 24, jumpEntries: 64 };
+const LIMITS = { instructions: 8192, units: 6, regions: 24, jumpEntries: 64 };
 const JUMP_CACHE_FIELD = 0x11c;
 
 /** A machine with the program loaded, and a log of its exits other than the ends of slices. */
@@ -98,6 +98,6 @@ test('translated code does exactly what the interpreter does, at any slicing', (
         expect(difference(interpreted.machine, translated.machine)).toEqual([]);
       },
     ),
-    { numRuns: Number(process.env.UMBRA_RUNS ?? 150) },
+    { numRuns: Number(process.env.UMBRA_RUNS ?? 400) },
   );
 });

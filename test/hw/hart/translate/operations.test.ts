@@ -11,7 +11,7 @@ const PAGES = 64;
 /** a, b, the result, and what stands at the address of an access. */
 const ROW = 32;
 const [POINTER, END, A, B, D] = [8, 9, 10, 11, 12];
-const LIMITS = { units: 4, regions: 16, jumpEntries: 64 };
+const LIMITS = { instructions: 8192, units: 4, regions: 16, jumpEntries: 64 };
 
 const VALUES = [
   0n,

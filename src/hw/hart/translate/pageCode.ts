@@ -1,0 +1,80 @@
+// Page code: the decoded instructions of one page, as the translator reads them.
+//
+// Made by translator.ts for a page at a virtual address; region.ts fills it by asking, the later stages read `words`. It
+// is codeCache.ts's decoded page but for the last halfword: an instruction that crosses into the next page is decoded
+// here, where that page is known, and a region that holds it checks at run time that it is still mapped there.
+//
+// Invariant: a word that was asked for is what the frames' bytes decode to now.
+
+import { PAGE_SIZE, type Pfn, pfnToHpa } from '../../../units.ts';
+import { lengthOf, Op, opOf } from '../../isa/index.ts';
+import type { PhysicalMemory } from '../../memory/index.ts';
+import { type CodeCache, type CodePage, decodePlain, ENTRY_MARK } from '../codeCache.ts';
+import { OP_CROSSING } from '../pseudoOps.ts';
+import type { NextPage } from './regionCode.ts';
+
+const LAST_HALFWORD = PAGE_SIZE - 2;
+
+/** All of RV64IMA and the fences; the privileged instructions and CSR accesses are the interpreter's. */
+export const isTranslated = (op: number): boolean => op >= Op.lui && op <= Op.fence_i;
+
+/** Whether an instruction that at() answered needs the next page too. */
+export const crossesPage = (word: number, offset: number): boolean =>
+  offset === LAST_HALFWORD && lengthOf(word) === 4;
+
+/** The page after one, as the fetch TLB maps it now. */
+export interface NextCodePage extends NextPage {
+  readonly pfn: Pfn;
+}
+
+export class PageCode {
+  /** Address of the first byte, canonical. */
+  readonly va: number;
+  /** Null when the fetch TLB does not know the next page. */
+  readonly next: NextCodePage | null;
+  /** words[o] and words[o + 1] are the instruction at byte offset o (isa/decode.ts), once at(o) was asked. */
+  readonly words = new Int32Array(PAGE_SIZE);
+  private readonly memory: PhysicalMemory;
+  private readonly cache: CodeCache;
+  private readonly page: CodePage;
+
+  constructor(
+    memory: PhysicalMemory,
+    cache: CodeCache,
+    page: CodePage,
+    va: number,
+    next: NextCodePage | null,
+  ) {
+    this.va = va;
+    this.next = next;
+    this.memory = memory;
+    this.cache = cache;
+    this.page = page;
+  }
+
+  get pfn(): Pfn {
+    return this.page.pfn;
+  }
+
+  /** First decoded word of the instruction at an even offset; what isTranslated() denies is the interpreter's. */
+  at(offset: number): number {
+    const { words } = this;
+    if (words[offset] === 0) this.read(offset);
+    return words[offset]!;
+  }
+
+  private read(offset: number): void {
+    const { words } = this.page;
+    if (words[offset] === 0) this.cache.decodeAt(this.page, offset);
+    this.words[offset] = words[offset]! & ~ENTRY_MARK;
+    this.words[offset + 1] = words[offset + 1]!;
+    if (opOf(words[offset]!) === OP_CROSSING && this.next !== null) this.readCrossing(this.next.pfn);
+  }
+
+  private readCrossing(nextPfn: Pfn): void {
+    const { u16 } = this.memory;
+    const low = u16[(pfnToHpa(this.page.pfn) + LAST_HALFWORD) >>> 1]!;
+    const high = u16[pfnToHpa(nextPfn) >>> 1]!;
+    decodePlain(low | (high << 16), this.words, LAST_HALFWORD);
+  }
+}

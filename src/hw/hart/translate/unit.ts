@@ -1,0 +1,115 @@
+// Unit: the regions of one page that are compiled together, as one WebAssembly module.
+//
+// Called by translator.ts with the hot entry points of a page; regionCache.ts keeps what comes out. Together, since a
+// module costs as much as a few dozen instructions, and since the regions of a module can call each other.
+//
+// Invariant: a unit's code and coverage speak of the same instructions, the one that crosses into the next page included.
+
+import { PAGE_SIZE, type Pfn } from '../../../units.ts';
+import { opOf } from '../../isa/index.ts';
+import type { PhysicalMemory } from '../../memory/index.ts';
+import { DTLB_ENTRY_BYTES, type TlbGeometry } from '../../tlb/index.ts';
+import { REGION_TYPE } from './dispatcher.ts';
+import { emitRegion, planRegion, type RegionPlan } from './emitter.ts';
+import { isTranslated, type PageCode } from './pageCode.ts';
+import { encodeModule, memoryPages } from './wasm.ts';
+
+export const MAX_UNIT_REGIONS = 16;
+/** Instructions after which no more regions join a unit; it has less than twice as many. */
+export const MAX_UNIT_INSTRUCTIONS = 4096;
+
+/** What a unit was translated from, and its functions by address. */
+export interface TranslatedUnit {
+  readonly pfn: Pfn;
+  /** The frame in which an instruction ends that begins at the end of the page, or null. */
+  readonly nextPfn: Pfn | null;
+  /** Of all regions together. */
+  readonly instructions: number;
+  readonly coverage: Coverage;
+  readonly functions: ReadonlyMap<number, CallableFunction>;
+}
+
+/** Translates the regions at page offsets, as many as may be one unit; null if the first is not for translation. */
+export function translateUnit(
+  memory: PhysicalMemory,
+  tlb: TlbGeometry,
+  page: PageCode,
+  entries: Iterable<number>,
+): TranslatedUnit | null {
+  const plans = planUnit(page, entries);
+  if (plans.length === 0) return null;
+  const exports = instantiate(memory, tlb, page, plans);
+  const coverage = new Coverage();
+  for (const plan of plans) cover(coverage, plan);
+  return {
+    pfn: page.pfn,
+    nextPfn: plans.some(crosses) ? page.next!.pfn : null,
+    instructions: plans.reduce((sum, plan) => sum + plan.instructions, 0),
+    coverage,
+    functions: new Map(plans.map((plan, i) => [page.va + plan.entry, exports[i] as CallableFunction])),
+  };
+}
+
+function planUnit(page: PageCode, entries: Iterable<number>): RegionPlan[] {
+  const plans: RegionPlan[] = [];
+  let instructions = 0;
+  for (const entry of entries) {
+    if (plans.length === MAX_UNIT_REGIONS || instructions >= MAX_UNIT_INSTRUCTIONS) break;
+    if (isTranslated(opOf(page.at(entry)))) {
+      const plan = planRegion(page, entry);
+      instructions += plan.instructions;
+      plans.push(plan);
+    } else if (plans.length === 0) {
+      break;
+    }
+  }
+  return plans;
+}
+
+/** The module's functions, by index. */
+function instantiate(
+  memory: PhysicalMemory,
+  tlb: TlbGeometry,
+  page: PageCode,
+  plans: readonly RegionPlan[],
+): Readonly<Record<string, unknown>> {
+  const frame = {
+    pageVa: page.va,
+    entries: plans.map((plan) => plan.entry),
+    tlbMask: (tlb.dtlbEntries - 1) * DTLB_ENTRY_BYTES,
+    nextPage: page.next,
+  };
+  const functions = plans.map((plan, index) => {
+    const { code, locals } = emitRegion(plan, frame);
+    return { type: 0, locals, body: code, export: String(index) };
+  });
+  const bytes = encodeModule({ types: [REGION_TYPE], memoryPages: memoryPages(memory.wasm), functions });
+  return new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: { m: memory.wasm } }).exports;
+}
+
+function cover(coverage: Coverage, plan: RegionPlan): void {
+  for (const { start, last, next, word } of plan.flow.blocks) coverage.add(start, word === 0 ? last : next);
+}
+
+const crosses = (plan: RegionPlan): boolean =>
+  plan.flow.blocks.some(({ last, next, word }) => (word === 0 ? last : next) > PAGE_SIZE);
+
+/** A set of the bytes of a page, in units of two. */
+export class Coverage {
+  private readonly bits = new Int32Array(PAGE_SIZE / 2 / 32);
+
+  /** Adds the bytes [start, end), both even, as far as they lie in the page. */
+  add(start: number, end: number): void {
+    for (let half = start >>> 1; half < Math.min(end, PAGE_SIZE) >>> 1; half++) {
+      this.bits[half >>> 5]! |= 1 << (half & 31);
+    }
+  }
+
+  overlaps(offset: number, length: number): boolean {
+    const end = offset + length;
+    for (let half = offset >>> 1; half * 2 < end; half++) {
+      if ((this.bits[half >>> 5]! >>> (half & 31)) & 1) return true;
+    }
+    return false;
+  }
+}

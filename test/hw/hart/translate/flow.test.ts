@@ -1,0 +1,96 @@
+// Control flow and dataflow of a region: budget checks are never far, irreducible edges leave, dirty registers are
+// loaded on every path to an exit.
+
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { CodeCache } from '../../../../src/hw/hart/index.ts';
+import { solve } from '../../../../src/hw/hart/translate/dataflow.ts';
+import { analyse, type Flow, LEAVES, MAX_UNCHECKED } from '../../../../src/hw/hart/translate/flow.ts';
+import { PageCode } from '../../../../src/hw/hart/translate/pageCode.ts';
+import { discover } from '../../../../src/hw/hart/translate/region.ts';
+import { encode, Op } from '../../../../src/hw/isa/index.ts';
+import { PhysicalMemory } from '../../../../src/hw/memory/index.ts';
+import { pfnToHpa } from '../../../../src/units.ts';
+
+const nop = encode(Op.addi, 0, 0, 0, 0);
+const branch = (offset: number): number => encode(Op.bne, 0, 5, 6, offset);
+const jump = (offset: number): number => encode(Op.jal, 0, 0, 0, offset);
+const load = (rd: number): number => encode(Op.ld, rd, 8, 0, 0);
+const set = (rd: number): number => encode(Op.addi, rd, 0, 0, 1);
+const ret = encode(Op.jalr, 0, 1, 0, 0);
+
+function regionOf(words: readonly number[], entry = 0) {
+  const memory = new PhysicalMemory({ frames: 1, deviceBytes: 0 });
+  const cache = new CodeCache(memory);
+  memory.writeBytes(pfnToHpa(memory.firstPfn), new Uint8Array(Int32Array.from(words).buffer));
+  const page = new PageCode(memory, cache, cache.page(memory.firstPfn), 0, null);
+  const flow = analyse(discover(page, entry), entry);
+  return { flow, data: solve(flow, page.words) };
+}
+
+/** Instructions of the longest path from block i that meets no budget check after i. */
+function longestUnchecked(flow: Flow, i: number): number {
+  const successors = [flow.taken[i]!, flow.next[i]!].filter((j) => j !== LEAVES && flow.budget[j] === 0);
+  return flow.blocks[i]!.count + Math.max(0, ...successors.map((j) => longestUnchecked(flow, j)));
+}
+
+test('straight code is checked at its start and then every few hundred instructions', () => {
+  const { flow } = regionOf([...new Array<number>(1000).fill(nop), ret]);
+  expect(flow.blocks.reduce((sum, block) => sum + block.count, 0)).toBe(1001);
+  expect(flow.budget.filter((least) => least > 0).length).toBeGreaterThan(3);
+  expect(flow.budget[0]).toBe(longestUnchecked(flow, 0));
+});
+
+test('each budget check covers the longest path to the next one, and no cycle is without a check', () => {
+  const word = fc.oneof(
+    { weight: 3, arbitrary: fc.constant(nop) },
+    { weight: 1, arbitrary: fc.integer({ min: -60, max: 90 }).map((n) => branch(n * 4)) },
+    { weight: 1, arbitrary: fc.integer({ min: -60, max: 90 }).map((n) => jump(n * 4)) },
+  );
+  const program = fc.array(word, { minLength: 1, maxLength: 1024, size: 'max' });
+  fc.assert(
+    fc.property(program, (words) => {
+      const { flow } = regionOf([...words, ret].slice(0, 1024));
+      flow.blocks.forEach((_, i) => {
+        if (flow.budget[i] === 0) return;
+        expect(flow.budget[i]).toBeGreaterThanOrEqual(longestUnchecked(flow, i));
+        expect(flow.budget[i]).toBeLessThanOrEqual(MAX_UNCHECKED);
+      });
+      expect(flow.budget[0]).toBeGreaterThan(0);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('the back edge of a loop that is entered beside its header leaves the region', () => {
+  // 0: branch to 12; 4: the loop's first block; 12: its second, with the back edge to 4
+  const { flow } = regionOf([branch(12), nop, nop, nop, branch(-12), ret]);
+  const second = flow.blocks.findIndex((block) => block.start === 12);
+  expect(flow.taken[second]).toBe(LEAVES);
+  expect([...flow.isLoop]).not.toContain(1);
+});
+
+test('a region that starts at an inner loop does without the loop around it', () => {
+  // 0: outer header; 4: inner loop; 8: inner branch; 12: outer branch
+  const nest = [nop, nop, branch(-4), branch(-12), ret];
+  expect(regionOf(nest, 0).flow.blocks.map((block) => block.start)).toContain(4);
+  expect(regionOf(nest, 4).flow.blocks.map((block) => block.start)).not.toContain(0);
+});
+
+test('a region that starts between calls keeps the code before it that does not come back on its own', () => {
+  // 0: loop header, 4: call; 8: after the call, back to 0
+  const { flow } = regionOf([nop, encode(Op.jal, 1, 0, 0, 400), branch(-8), ret], 8);
+  expect(flow.blocks.map((block) => block.start).sort()).toEqual([0, 12, 8]);
+});
+
+test('a register written on one of two paths is loaded at the entry when an access after them can leave', () => {
+  // x10 is written on one path, the load may miss where they meet, then x10 is written again before the end
+  const { data } = regionOf([branch(8), set(10), load(11), set(10), ret]);
+  expect((data.liveAtEntry >>> 10) & 1).toBe(1);
+});
+
+test('a register that every path writes before its use is not loaded', () => {
+  const { data } = regionOf([set(10), load(11), ret]);
+  expect((data.liveAtEntry >>> 10) & 1).toBe(0);
+  expect((data.liveAtEntry >>> 8) & 1).toBe(1);
+});

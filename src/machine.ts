@@ -18,9 +18,9 @@ import {
 } from './hw/hart/index.ts';
 import { PhysicalMemory } from './hw/memory/index.ts';
 import { DEFAULT_TLB, TlbDomain, type TlbGeometry } from './hw/tlb/index.ts';
-import { Host, readVmstat, type SwapDevice } from './mm/index.ts';
+import { Host, readVmstat, reclaimSwapCache, type SwapDevice } from './mm/index.ts';
 import { isProcessPage, Oracle, readPages, SwapCoverage, type Violation } from './oracle/index.ts';
-import { runPolicy, Scheduler } from './sched/index.ts';
+import { runPolicy, Scheduler, type Steps } from './sched/index.ts';
 import { Trace, type TraceRing } from './trace/index.ts';
 import { bug, gpa, hex, PAGE_SIZE, type Pfn } from './units.ts';
 import { type ElfImage, Layout, type StopRecord, Vmm } from './vmm/index.ts';
@@ -50,6 +50,22 @@ export interface MachineConfig {
   /** False: the interpreter alone. */
   readonly translate?: boolean;
 }
+
+/** A machine like `umbra run`'s, without swap; what is missing is the program. */
+export const MACHINE_DEFAULTS: Omit<MachineConfig, 'image'> = {
+  ramBytes: 64 * 2 ** 20,
+  hostRamBytes: 32 * 2 ** 20,
+  vcpus: 1,
+  mmu: 'shadow',
+  ad: 'hardware',
+  seed: 1,
+  check: 'off',
+  swap: null,
+  swapBackend: 'none',
+  console: () => {},
+  ring: null,
+  maxInstructions: Number.POSITIVE_INFINITY,
+};
 
 /** How far a run has come, for a live display. */
 export interface Progress {
@@ -163,11 +179,14 @@ export class Machine {
     bug('a guest is about to reach a frame that is no page of its process', { frame });
   }
 
-  /** Runs until `isOver()` says so, or the guest has stopped. */
+  /** Runs until the guest has stopped, or `isOver()` says so between two scheduler steps; takes one step at least. */
   runSlice(isOver: () => boolean): 'running' | 'stopped' {
+    let begun = false;
     const end = this.sched.run(() => {
       if (this.config.check !== 'off') this.#checkIfDue();
-      return this.vmm.stop !== null || isOver();
+      if (this.vmm.stop !== null || (begun && isOver())) return true;
+      begun = true;
+      return false;
     });
     if (this.vmm.stop === null && end === 'deadlock') {
       bug('every task waits for another', { blocked: this.sched.describeBlocked() });
@@ -233,11 +252,19 @@ export class Machine {
 
   /** Ends the process and the VM, and looks for what they left behind. */
   shutdown(): void {
-    const task = this.sched.spawn('teardown', this.vmm.teardown());
-    if (this.sched.run(() => task.state === 'done') === 'deadlock') {
-      bug('teardown waits for ever', { blocked: this.sched.describeBlocked() });
-    }
+    this.#runToEnd('teardown', this.vmm.teardown());
+    // Pages that were being written when the process exited stand in the swap cache for nobody's sake.
+    this.#runToEnd('swapoff', reclaimSwapCache(this.host));
+    // Until nothing can run any more: reclaim may have had a page in hand.
+    this.sched.run(() => false);
     this.oracle.checkLeaks(usedSlots(this.host));
+  }
+
+  #runToEnd(name: string, body: Steps): void {
+    const task = this.sched.spawn(name, body);
+    if (this.sched.run(() => task.state === 'done') === 'deadlock') {
+      bug(`${name} waits for ever`, { blocked: this.sched.describeBlocked() });
+    }
   }
 
   #checkIfDue(): void {

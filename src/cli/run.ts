@@ -5,13 +5,13 @@
 
 import { Command, Option } from 'commander';
 import { readProgram } from '../vmm/index.ts';
-import { path, positiveSeconds, sizeBetween, wholeBetween } from './flags.ts';
+import { formatSize, path, positiveSeconds, sizeBetween, wholeBetween } from './flags.ts';
 import { failureOf } from './outcome.ts';
 import { readGuestProgram } from './program.ts';
 import { endingOf, type RunReport, reportWithoutRun } from './report.ts';
 import { onScreen } from './screen.ts';
 import { runSession } from './session.ts';
-import type { RunSettings, SwapChoice } from './settings.ts';
+import { DEFAULT_SETTINGS, type RunSettings, type SwapChoice } from './settings.ts';
 import { statistics, summary } from './summary.ts';
 
 interface RunFlags {
@@ -33,21 +33,23 @@ interface RunFlags {
 }
 
 const KIB = 2 ** 10;
-const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
 export function command(exit: (code: number) => void): Command {
   return new Command('run')
     .argument('<file>', 'an ELF executable for RV64, or assembly (.s, .S)')
-    .option('--ram <size>', "the guest's memory", sizeBetween(4 * KIB, 64 * GIB), 64 * MIB)
-    .option(
-      '--host-ram <size>',
-      "the host's memory, page tables included",
-      sizeBetween(128 * KIB, 3 * GIB),
-      32 * MIB,
+    .addOption(size('--ram <size>', "the guest's memory", 4 * KIB, 64 * GIB, DEFAULT_SETTINGS.ramBytes))
+    .addOption(
+      size(
+        '--host-ram <size>',
+        "the host's memory, page tables included",
+        128 * KIB,
+        3 * GIB,
+        DEFAULT_SETTINGS.hostRamBytes,
+      ),
     )
     .option('--swap <where>', 'a file, "memory" or "none" (default: a temporary file)', path)
-    .option('--swap-size <size>', 'size of the swap', sizeBetween(8 * KIB, 8 * GIB), 256 * MIB)
+    .addOption(size('--swap-size <size>', 'size of the swap', 8 * KIB, 8 * GIB, DEFAULT_SETTINGS.swapBytes))
     .option('--vcpus <number>', 'harts of the guest', wholeBetween(1, 16), 1)
     .addOption(
       new Option('--mmu <kind>', 'shadow page tables, or two-dimensional paging')
@@ -73,6 +75,9 @@ export function command(exit: (code: number) => void): Command {
     .option('--json', 'print the report as one line of JSON')
     .action(async (file: string, flags: RunFlags) => exit(await run(file, flags)));
 }
+
+const size = (flag: string, meaning: string, least: number, most: number, value: number): Option =>
+  new Option(flag, meaning).argParser(sizeBetween(least, most)).default(value, formatSize(value));
 
 /** A wrong command line with --json in it is reported in JSON as well. */
 export function reportUsage(message: string, args: readonly string[]): boolean {

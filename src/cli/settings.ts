@@ -1,5 +1,7 @@
 // The settings of a run, as the flags of `umbra run` and the demo give them.
 
+import { MACHINE_DEFAULTS } from '../machine.ts';
+
 export interface RunSettings {
   readonly ramBytes: number;
   readonly hostRamBytes: number;
@@ -23,17 +25,19 @@ export type SwapChoice =
   | { readonly backend: 'memory' }
   | { readonly backend: 'none' };
 
+const { ramBytes, hostRamBytes, vcpus, mmu, ad, seed, check, maxInstructions } = MACHINE_DEFAULTS;
+
 export const DEFAULT_SETTINGS: RunSettings = {
-  ramBytes: 64 * 2 ** 20,
-  hostRamBytes: 32 * 2 ** 20,
+  ramBytes,
+  hostRamBytes,
   swap: { backend: 'file', path: null },
   swapBytes: 256 * 2 ** 20,
-  vcpus: 1,
-  mmu: 'shadow',
-  ad: 'hardware',
-  seed: 1,
-  maxInstructions: Number.POSITIVE_INFINITY,
+  vcpus,
+  mmu,
+  ad,
+  seed,
+  maxInstructions,
   seconds: Number.POSITIVE_INFINITY,
-  check: 'off',
+  check,
   trace: null,
 };

@@ -1,9 +1,11 @@
 #!/usr/bin/env node
-// The `umbra` command. Plain JavaScript, since it must run before anything can load TypeScript: it registers tsx, then
-// hands over to main.ts, which answers the exit code.
+// The `umbra` command. Plain JavaScript, since it must run before anything can load TypeScript: main.ts comes from the
+// start cache, or by way of tsx where there is none yet; it answers the exit code.
 
-import { register } from 'tsx/esm/api';
+import { cachedMain, fillCache } from './startCache.js';
 
-register();
-const { main } = await import('./main.ts');
+const cached = await cachedMain();
+if (cached === null) (await import('tsx/esm/api')).register();
+const { main } = cached ?? (await import('./main.ts'));
 process.exitCode = await main(process.argv.slice(2));
+if (cached === null) fillCache();

@@ -26,6 +26,7 @@ export function* emulateStore(vcpu: Vcpu, hart: Hart, gpa: Gpa): Steps<FaultResu
   vcpu.stats.insn_emulation++;
   if (hart.fault.implicit) return yield* emulateTableUpdate(vcpu, hart);
   if (hart.access.crossesPage) return yield* emulateCrossingStore(vcpu, hart);
+  if (points.on) yield at.list(vcpu.kvm.id);
   const slot = gfnToMemslot(vcpu.kvm, gpaToGfn(gpa));
   if (slot === null || slot.invalid) return RETRY;
   const target = { slot, gpa, length: hart.access.bytes };
@@ -73,7 +74,7 @@ function* emulateCrossingStore(vcpu: Vcpu, hart: Hart): Steps<FaultResult> {
   return DONE;
 }
 
-/** The part of a store at `address`, as the guest's tables and the memslots have it. */
+/** The part of a store at `address`, as the guest's tables, its PMP and the memslots have it. */
 function* locateStore(vcpu: Vcpu, hart: Hart, address: number, length: number): Steps<Target | FaultResult> {
   const { guestWalk } = vcpu;
   let gpa = address;
@@ -83,6 +84,11 @@ function* locateStore(vcpu: Vcpu, hart: Hart, address: number, length: number): 
     if (failure !== null) return failure;
     gpa = guestWalk.walk.pa;
   }
+  const { paged, machine } = hart.tlb.dataRegime;
+  if (hart.pmp.allowed(gpa, length, Access.store, !paged && machine) === 0) {
+    return { kind: 'guestAccessFault', address };
+  }
+  if (points.on) yield at.list(vcpu.kvm.id);
   const slot = gfnToMemslot(vcpu.kvm, gpaToGfn(gpa as Gpa));
   if (slot === null || (slot.flags & KVM_MEM_READONLY) !== 0) return { kind: 'guestAccessFault', address };
   return slot.invalid ? RETRY : { slot, gpa: gpa as Gpa, length };

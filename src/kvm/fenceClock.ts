@@ -39,6 +39,11 @@ export class FenceClock {
     this.#syncedAt.set(keyOf(root, asid), this.#fences);
   }
 
+  /** The roots are other ones now. */
+  forget(): void {
+    this.#syncedAt.clear();
+  }
+
   isInSync(root: Gfn, asid: number): boolean {
     const synced = this.#syncedAt.get(keyOf(root, asid));
     return synced !== undefined && synced >= Math.max(this.#all, this.#ofAsid.get(asid) ?? 0);

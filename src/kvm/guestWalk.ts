@@ -9,6 +9,7 @@
 
 import { guestTranslationMode, type Hart } from '../hw/hart/index.ts';
 import {
+  Access,
   type AccessKind,
   Entry,
   type EntryAnswer,
@@ -22,7 +23,7 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { type Gfn, type Gpa, gpaToGfn } from '../units.ts';
 import { faultInGuestPage, peekGuest64, pokeGuest64 } from './guestMemory.ts';
 import type { Kvm } from './kvm.ts';
-import { gfnToMemslot, KVM_MEM_READONLY } from './memslot.ts';
+import { gfnToMemslot, KVM_MEM_READONLY, kvmMemslots, type Memslot, searchMemslots } from './memslot.ts';
 import { takeTurn } from './reservation.ts';
 import type { Vcpu } from './vcpuState.ts';
 
@@ -46,6 +47,8 @@ export class GuestWalk implements TableMemory {
   readonly #vcpu: Vcpu;
   readonly #kvm: Kvm;
   readonly #now = { lo: 0, hi: 0 };
+  /** The memslots of the walk under way. */
+  #slots: readonly Memslot[] = [];
   #missingForWrite = false;
 
   constructor(vcpu: Vcpu) {
@@ -65,6 +68,8 @@ export class GuestWalk implements TableMemory {
   *translate(hart: Hart, address: number, access: AccessKind): Steps<GuestWalkResult> {
     const mode = guestTranslationMode(hart, access);
     for (;;) {
+      if (points.on) yield at.list(this.#kvm.id);
+      this.#slots = kvmMemslots(this.#kvm);
       if (points.on) yield at.tlb(this.#kvm.sched.current.cpu);
       const status = walkTables(mode, this, address, access, this.walk);
       if (status === WalkStatus.ok) return 'ok';
@@ -79,28 +84,34 @@ export class GuestWalk implements TableMemory {
   /** FNAME(gpte_changed): whether the entry of `level` differs now from what the walk read; true also if unreadable. */
   *hasChanged(level: number): Steps<boolean> {
     const seen = this.trail[level]!;
+    if (points.on) yield at.list(this.#kvm.id);
+    const slot = gfnToMemslot(this.#kvm, gpaToGfn(seen.address));
     if (points.on) yield at.tlb(this.#kvm.sched.current.cpu);
-    if (!peekGuest64(this.#kvm, seen.address, this.#now)) return true;
+    if (!peekGuest64(this.#kvm, slot, seen.address, this.#now)) return true;
     return this.#now.lo !== seen.lo || this.#now.hi !== seen.hi;
   }
 
+  // Of the walker, so preceded by at.tlb(cpu).
+
   readEntry(address: number, walk: Walk): EntryAnswer {
-    const slot = gfnToMemslot(this.#kvm, gpaToGfn(address as Gpa));
+    if (!this.#vcpu.hart.pmp.allowsWalk(address, Access.load)) return Entry.accessFault;
+    const slot = searchMemslots(this.#slots, gpaToGfn(address as Gpa));
     if (slot === null) return Entry.accessFault;
     this.#missingForWrite = false;
     const entry = this.trail[walk.level]!;
     entry.address = address as Gpa;
-    if (!peekGuest64(this.#kvm, entry.address, entry)) return Entry.missing;
+    if (!peekGuest64(this.#kvm, slot, entry.address, entry)) return Entry.missing;
     walk.lo = entry.lo;
     walk.hi = entry.hi;
     return Entry.ok;
   }
 
   compareAndSet(address: number, oldLo: number, oldHi: number, newLo: number, newHi: number): EntryAnswer {
-    const slot = gfnToMemslot(this.#kvm, gpaToGfn(address as Gpa));
+    if (!this.#vcpu.hart.pmp.allowsWalk(address, Access.store)) return Entry.accessFault;
+    const slot = searchMemslots(this.#slots, gpaToGfn(address as Gpa));
     if (slot === null || (slot.flags & KVM_MEM_READONLY) !== 0) return Entry.accessFault;
     takeTurn(this.#vcpu);
-    const answer = pokeGuest64(this.#kvm, address as Gpa, oldLo, oldHi, newLo, newHi);
+    const answer = pokeGuest64(this.#kvm, slot, address as Gpa, oldLo, oldHi, newLo, newHi);
     if (answer === 0) return Entry.changed;
     this.#missingForWrite = answer < 0;
     if (answer < 0) return Entry.missing;

@@ -3,8 +3,10 @@
 // The fault path, the walkers and the notifier callbacks look slots up; memslots.ts changes the set.
 //
 // Invariants: slots do not overlap and are sorted by gfn; a slot being deleted or moved is INVALID first.
-// Locks: the set is read under kvm->srcu; the rmap and write tracking of a slot are under mmu_lock.
+// Locks: the set is read under kvm->srcu, preceded by at.list(kvm.id); the rmap and write tracking of a slot are under
+// mmu_lock.
 
+import { points } from '../sched/index.ts';
 import { type Gfn, type Hva, PAGE_SIZE } from '../units.ts';
 import type { Kvm } from './kvm.ts';
 import { GfnRmap } from './rmap.ts';
@@ -70,8 +72,16 @@ export class Memslot {
 }
 
 /** gfn_to_memslot(): the slot that holds `gfn`, also while INVALID; null: no memory there. */
-export function gfnToMemslot(kvm: Kvm, gfn: Gfn): Memslot | null {
-  const slots = kvm.memslots;
+export const gfnToMemslot = (kvm: Kvm, gfn: Gfn): Memslot | null => searchMemslots(kvmMemslots(kvm), gfn);
+
+/** kvm_memslots(): this version of the set. */
+export function kvmMemslots(kvm: Kvm): readonly Memslot[] {
+  if (points.on) points.check('list', kvm.id);
+  return kvm.memslots;
+}
+
+/** __gfn_to_memslot(): as gfnToMemslot(), in one version of the set. */
+export function searchMemslots(slots: readonly Memslot[], gfn: Gfn): Memslot | null {
   let low = 0;
   let high = slots.length;
   while (low < high) {
@@ -84,13 +94,16 @@ export function gfnToMemslot(kvm: Kvm, gfn: Gfn): Memslot | null {
   return null;
 }
 
+/** As gfnToMemslot(), for inspection, without a point. */
+export const inspectMemslot = (kvm: Kvm, gfn: Gfn): Memslot | null => searchMemslots(kvm.memslots, gfn);
+
 /** The slots whose hva ranges meet [start, end), with the gfns concerned. */
 export function* slotsInHvaRange(
   kvm: Kvm,
   start: Hva,
   end: Hva,
 ): Iterable<{ slot: Memslot; startGfn: Gfn; endGfn: Gfn }> {
-  for (const slot of kvm.memslots) {
+  for (const slot of kvmMemslots(kvm)) {
     const slotEnd = slot.userspaceAddr + slot.npages * PAGE_SIZE;
     const from = Math.max(start, slot.userspaceAddr);
     const to = Math.min(end, slotEnd);

@@ -11,7 +11,7 @@ import { PROT_WRITE } from '../mm/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE } from '../units.ts';
 import type { Kvm } from './kvm.ts';
-import { KVM_MEM_READONLY, Memslot, type UserMemoryRegion } from './memslot.ts';
+import { KVM_MEM_READONLY, kvmMemslots, Memslot, type UserMemoryRegion } from './memslot.ts';
 import { kvmArchFlushShadowMemslot } from './zap.ts';
 
 const KVM_MEM_FLAGS = KVM_MEM_READONLY;
@@ -50,7 +50,9 @@ function isWellFormed(region: UserMemoryRegion): boolean {
 
 function* setMemoryRegionLocked(kvm: Kvm, region: UserMemoryRegion): Steps<number> {
   kvm.slotsLock.assertHeld();
-  const old = kvm.memslots.find((slot) => slot.id === region.slot) ?? null;
+  if (points.on) yield at.list(kvm.id);
+  const slots = kvmMemslots(kvm);
+  const old = slots.find((slot) => slot.id === region.slot) ?? null;
   if (region.memorySize === 0) {
     if (old === null) return -Errno.EINVAL;
     yield* replaceSlot(kvm, old, null);
@@ -63,7 +65,7 @@ function* setMemoryRegionLocked(kvm: Kvm, region: UserMemoryRegion): Steps<numbe
     if (changes) return -Errno.EINVAL;
     if (next.baseGfn === old.baseGfn) return 0;
   }
-  if (kvm.memslots.some((slot) => slot !== old && slot.baseGfn < next.endGfn && next.baseGfn < slot.endGfn)) {
+  if (slots.some((slot) => slot !== old && slot.baseGfn < next.endGfn && next.baseGfn < slot.endGfn)) {
     return -Errno.EEXIST;
   }
   const error = yield* prepareMemoryRegion(kvm, next);
@@ -73,7 +75,8 @@ function* setMemoryRegionLocked(kvm: Kvm, region: UserMemoryRegion): Steps<numbe
 
 /** kvm_arch_prepare_memory_region() of arch/riscv. */
 function* prepareMemoryRegion(kvm: Kvm, next: Memslot): Steps<number> {
-  if (next.endGfn * PAGE_SIZE > GPA_LIMIT) return -Errno.EFAULT;
+  // Linux's >=: the last page that could be named is not to be had.
+  if (next.endGfn * PAGE_SIZE >= GPA_LIMIT) return -Errno.EFAULT;
   if ((next.flags & KVM_MEM_READONLY) !== 0) return 0;
   const { mm } = kvm;
   const end = (next.userspaceAddr + next.npages * PAGE_SIZE) as Hva;
@@ -89,7 +92,8 @@ function* prepareMemoryRegion(kvm: Kvm, next: Memslot): Steps<number> {
 
 /** kvm_set_memslot(): delete (next null), create (old null) or move. */
 function* replaceSlot(kvm: Kvm, old: Memslot | null, next: Memslot | null): Steps {
-  let others = kvm.memslots.filter((slot) => slot !== old);
+  if (points.on) yield at.list(kvm.id);
+  let others = kvmMemslots(kvm).filter((slot) => slot !== old);
   if (old !== null) {
     yield* installMemslots(kvm, [...others, new Memslot(old.region, old)]);
     yield* kvmArchFlushShadowMemslot(kvm);

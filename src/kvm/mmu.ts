@@ -13,7 +13,7 @@ import { bug, type Gfn, type Hpa, type Pfn, pfn as toPfn } from '../units.ts';
 import type { Kvm } from './kvm.ts';
 import { gfnToMemslot, type Memslot } from './memslot.ts';
 import { kvmFlushRemoteTlbs } from './requests.ts';
-import { type Role, ShadowPage, sameRole } from './shadowPage.ts';
+import { type Role, ShadowPage, sameRole, shadowAccess } from './shadowPage.ts';
 import { isShadowLeaf, makeLeafSpte, makeNonleafSpte, readSpte, setSpte } from './spte.ts';
 import { childOf, mayBeWritable, updateSpte } from './spteChange.ts';
 import { syncPage } from './sync.ts';
@@ -107,8 +107,11 @@ export interface Leaf {
 
 /** mmu_set_spte(): installs `leaf` at `sptep` of a level-0 page. */
 export function* setLeafSpte(kvm: Kvm, sp: ShadowPage, sptep: Hpa, leaf: Leaf): Steps<RetPf> {
+  if (points.on) yield at.list(kvm.id);
   const slot = gfnToMemslot(kvm, leaf.gfn) ?? bug('mapping a gfn without a memslot', { gfn: leaf.gfn });
-  const { access, hostWritable } = leaf;
+  const { hostWritable } = leaf;
+  const access = shadowAccess(sp.role, leaf.gfn, leaf.access);
+  if (access === 0) bug('the PMP permits no spte here', { gfn: leaf.gfn });
   const wanted = hostWritable && (access & PTE_W) !== 0;
   const mmuWritable = wanted && (yield* mayBeWritable(kvm, slot, leaf.gfn, true));
   const spte = makeLeafSpte(leaf.pfn, access, hostWritable, mmuWritable);

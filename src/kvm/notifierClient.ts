@@ -13,6 +13,7 @@ import { MmuNotifier, type MmuNotifierOps } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Gfn, type Hva } from '../units.ts';
 import type { Kvm } from './kvm.ts';
+import { someoneHoldsLoan } from './lend.ts';
 import { type Memslot, slotsInHvaRange } from './memslot.ts';
 import { kvmFlushRemoteTlbs } from './requests.ts';
 import { isAccessed, testAndClearAccessed } from './spte.ts';
@@ -20,7 +21,10 @@ import { kvmMmuZapAll, unmapGfnRange } from './zap.ts';
 
 type GfnHandler = (kvm: Kvm, slot: Memslot, startGfn: Gfn, endGfn: Gfn) => Steps<boolean>;
 
-/** __kvm_handle_hva_range(): `onLock` runs once, when the first slot meets the range; OR of the handler's answers. */
+/**
+ * __kvm_handle_hva_range(): `onLock` is called for each slot that meets the range, at the point at.sequence(kvm.id). OR of
+ * the handler's answers.
+ */
 function* handleHvaRange(
   kvm: Kvm,
   start: Hva,
@@ -40,7 +44,8 @@ function* handleHvaRange(
     if (handler !== null) result = (yield* handler(kvm, slot, startGfn, endGfn)) || result;
   }
   if (locked) {
-    if (result && handler === unmapGfnRange) yield* kvmFlushRemoteTlbs(kvm);
+    const flush = handler === unmapGfnRange && (result || (yield* someoneHoldsLoan(kvm)));
+    if (flush) yield* kvmFlushRemoteTlbs(kvm);
     yield* kvm.mmuLock.unlock();
   }
   yield* kvm.srcu.readUnlock(index);
@@ -49,6 +54,7 @@ function* handleHvaRange(
 
 /** kvm_mmu_invalidate_begin() and _range_add(); ranges of operations that overlap in time are merged. */
 function invalidateRangeAdd(kvm: Kvm, startGfn: Gfn, endGfn: Gfn): void {
+  if (points.on) points.check('sequence', kvm.id);
   const first = kvm.mmuInvalidateRangeStart === kvm.mmuInvalidateRangeEnd;
   kvm.mmuInvalidateRangeStart = first ? startGfn : Math.min(kvm.mmuInvalidateRangeStart, startGfn);
   kvm.mmuInvalidateRangeEnd = first ? endGfn : Math.max(kvm.mmuInvalidateRangeEnd, endGfn);
@@ -133,6 +139,7 @@ export function kvmMmuNotifierOps(kvm: Kvm): MmuNotifierOps {
 
 /** kvm_mmu_invalidate_end(): the bump is visible before the count falls. */
 function endInvalidate(kvm: Kvm): void {
+  if (points.on) points.check('sequence', kvm.id);
   kvm.mmuInvalidateSeq++;
   kvm.mmuInvalidateInProgress--;
   if (kvm.mmuInvalidateInProgress < 0) bug('invalidate_range_end without start', { kvm: kvm.id });

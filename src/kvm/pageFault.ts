@@ -8,7 +8,7 @@
 //
 // Locks: kvm->srcu throughout; mmu_lock for write around the installing.
 
-import type { Hart } from '../hw/hart/index.ts';
+import { type Hart, OPEN_PMP, type Pmp } from '../hw/hart/index.ts';
 import { Access, type AccessKind, levelBytes, pteIndex, pteIndexX4 } from '../hw/sv39/index.ts';
 import { allocKernelPages, getUserPage, putPage } from '../mm/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
@@ -18,7 +18,7 @@ import type { GuestWalk, GuestWalkResult } from './guestWalk.ts';
 import type { Kvm } from './kvm.ts';
 import { gfnToMemslot, KVM_MEM_READONLY, type Memslot } from './memslot.ts';
 import { getShadowPage, type Leaf, linkedChild, linkShadowPage, RetPf, setLeafSpte } from './mmu.ts';
-import { ACCESS_ALL, type Role, type ShadowPage } from './shadowPage.ts';
+import { ACCESS_ALL, type Role, type ShadowPage, shadowAccess } from './shadowPage.ts';
 import { syncChildren } from './sync.ts';
 import type { Vcpu } from './vcpuState.ts';
 import { isWriteTracked } from './writeTrack.ts';
@@ -27,10 +27,13 @@ import { zapOldestPages } from './zap.ts';
 /** Shadow pages that one fault can need: two tables and one page inside a guest superpage. */
 const MAX_PAGES_PER_FAULT = 3;
 
-/** What a fault came to; beyond Linux's RET_PF_*, done: the emulation has finished the instruction, or what it waited for. */
+/**
+ * What a fault came to; beyond Linux's RET_PF_*, done: the emulation has finished the instruction, or what it waited for;
+ * lend: the access must be made without an spte.
+ */
 export type FaultResult =
   | { readonly kind: 'fixed' | 'spurious' | 'retry' | 'done' }
-  | { readonly kind: 'emulate' | 'mmio'; readonly gpa: Gpa }
+  | { readonly kind: 'emulate' | 'mmio' | 'lend'; readonly gpa: Gpa }
   | { readonly kind: 'guestPageFault' | 'guestAccessFault'; readonly address: number }
   | { readonly kind: 'error'; readonly errno: number; readonly gpa: Gpa };
 
@@ -45,9 +48,25 @@ export function* pagedFault(vcpu: Vcpu, hart: Hart, address: number, access: Acc
   const failure = walkFailure(guestWalk, result, address);
   if (failure !== null) return failure;
   const { pa, lo } = guestWalk.walk;
+  if (hart.pmp.allowed(pa, hart.fault.bytes, access, false) === 0) {
+    return { kind: 'guestAccessFault', address };
+  }
+  if (shadowAccess(hart, gpaToGfn(pa as Gpa), guestAccess(lo)) === 0) {
+    return yield* unshadowedFault(vcpu, pa as Gpa, access === Access.store);
+  }
   return yield* mapGuestPage(vcpu, pa as Gpa, guestAccess(lo), access === Access.store, (leaf) =>
     fetchPaged(vcpu, guestWalk, address, leaf),
   );
+}
+
+/** The guest and its PMP permit the access, but no spte can say so. */
+function* unshadowedFault({ kvm }: Vcpu, gpa: Gpa, write: boolean): Steps<FaultResult> {
+  if (points.on) yield at.list(kvm.id);
+  const slot = gfnToMemslot(kvm, gpaToGfn(gpa));
+  if (slot === null) return { kind: 'mmio', gpa };
+  if (slot.invalid) return RETRY;
+  if (!write) return { kind: 'lend', gpa };
+  return { kind: (slot.flags & KVM_MEM_READONLY) !== 0 ? 'mmio' : 'emulate', gpa };
 }
 
 /** What a walk of the guest's tables for `address` that failed comes to; null: it did not fail. */
@@ -117,9 +136,11 @@ function* installUnderLock(
 ): Steps<RetPf> {
   const { kvm } = vcpu;
   yield* kvm.mmuLock.lockWrite();
+  if (points.on) yield at.list(kvm.id);
+  const sameSlot = gfnToMemslot(kvm, leaf.gfn) === slot;
   if (points.on) yield at.sequence(kvm.id);
   let answer: RetPf = RetPf.retry;
-  if (!isPageFaultStale(vcpu, slot, leaf.gfn, sequence) && (yield* makeMmuPagesAvailable(kvm))) {
+  if (sameSlot && !isPageFaultStale(vcpu, leaf.gfn, sequence) && (yield* makeMmuPagesAvailable(kvm))) {
     kvm.trace.kvm_mmu_spte_requested?.(leaf.gfn, leaf.pfn, 1);
     answer = yield* fetch(leaf);
   }
@@ -127,15 +148,16 @@ function* installUnderLock(
   return answer;
 }
 
-/** is_page_fault_stale(): the VM or the root or the memslot went, or a notifier touched the gfn since the snapshot. */
-function isPageFaultStale(vcpu: Vcpu, slot: Memslot, gfn: Gfn, sequence: number): boolean {
+/** is_page_fault_stale(): the VM or the root went, or a notifier touched the gfn since the snapshot. */
+function isPageFaultStale(vcpu: Vcpu, gfn: Gfn, sequence: number): boolean {
   const { kvm } = vcpu;
   if (kvm.vmDead || vcpu.root?.invalid || vcpu.directRoot?.invalid) return true;
-  return gfnToMemslot(kvm, gfn) !== slot || mmuInvalidateRetryGfn(kvm, sequence, gfn);
+  return mmuInvalidateRetryGfn(kvm, sequence, gfn);
 }
 
-/** mmu_invalidate_retry_gfn(): mmu_lock held. */
+/** mmu_invalidate_retry_gfn(): mmu_lock held. Preceded by at.sequence(kvm.id). */
 export function mmuInvalidateRetryGfn(kvm: Kvm, sequence: number, gfn: Gfn): boolean {
+  if (points.on) points.check('sequence', kvm.id);
   if (
     kvm.mmuInvalidateInProgress > 0 &&
     gfn >= kvm.mmuInvalidateRangeStart &&
@@ -154,13 +176,14 @@ function* fetchPaged(vcpu: Vcpu, guestWalk: GuestWalk, address: number, leaf: Le
   const { level: guestLevel } = guestWalk.walk;
   const { root } = vcpu;
   if (root === null || root.gfn !== guestWalk.tableGfn(2)) return RetPf.retry;
+  const { pmp } = root.role;
   if (yield* guestWalk.hasChanged(2)) return RetPf.retry;
   let sp = root;
   for (let level = 2; level > guestLevel; level--) {
     sp.writeFloodingCount = 0;
     const child = yield* stepDown(vcpu, sp, pteIndex(address, level), {
       gfn: guestWalk.tableGfn(level - 1),
-      role: { ...TABLE_ROLE, level: level - 1 },
+      role: { ...TABLE_ROLE, level: level - 1, pmp },
     });
     // Written between the walk and the write protection of the table: what was read is not what is shadowed.
     if (child === null || (yield* guestWalk.hasChanged(level - 1))) return RetPf.retry;
@@ -168,7 +191,7 @@ function* fetchPaged(vcpu: Vcpu, guestWalk: GuestWalk, address: number, leaf: Le
   }
   for (let level = guestLevel; level > 0; level--) {
     sp.writeFloodingCount = 0;
-    const child = yield* stepDown(vcpu, sp, pteIndex(address, level), insideSuperpage(leaf, level));
+    const child = yield* stepDown(vcpu, sp, pteIndex(address, level), insideSuperpage(leaf, level, pmp));
     if (child === null) return RetPf.retry;
     sp = child;
   }
@@ -181,10 +204,10 @@ interface Child {
 }
 
 /** The direct page that splits a guest superpage of `level`. */
-function insideSuperpage(leaf: Leaf, level: number): Child {
+function insideSuperpage(leaf: Leaf, level: number, pmp: Pmp): Child {
   const pages = levelBytes(level) / 4096;
   const gfn = (leaf.gfn - (leaf.gfn % pages)) as Gfn;
-  return { gfn, role: { level: level - 1, direct: true, wide: false, access: leaf.access } };
+  return { gfn, role: { level: level - 1, direct: true, wide: false, access: leaf.access, pmp } };
 }
 
 /** The child page behind entry `index`, made and linked if need be; null: the tables must be walked again. */
@@ -210,7 +233,7 @@ function* fetchDirect(vcpu: Vcpu, leaf: Leaf): Steps<RetPf> {
     const pages = levelBytes(level) / 4096;
     const child = yield* stepDown(vcpu, sp, pteIndexX4(gpa, level), {
       gfn: (leaf.gfn - (leaf.gfn % pages)) as Gfn,
-      role: { level: level - 1, direct: true, wide: false, access: ACCESS_ALL },
+      role: { level: level - 1, direct: true, wide: false, access: ACCESS_ALL, pmp: OPEN_PMP },
     });
     if (child === null) return RetPf.retry;
     sp = child;

@@ -7,9 +7,9 @@
 // Invariants: a vCPU's roots are referenced (rootCount) while the hart may walk them; the vCPU's fence clock calls a root
 // in sync only if no fence of that vCPU has concerned it since it was synced. Locks: each function takes mmu_lock.
 
-import { NO_ROOT, satpAsid, satpIsPaged, satpRoot } from '../hw/hart/index.ts';
+import { NO_ROOT, OPEN_PMP, satpAsid, satpIsPaged, satpRoot } from '../hw/hart/index.ts';
 import { allocKernelPages, freeKernelPages } from '../mm/index.ts';
-import type { Steps } from '../sched/index.ts';
+import { at, points, type Steps } from '../sched/index.ts';
 import { type Gfn, type Gpa, gpaToGfn, pfnToHpa } from '../units.ts';
 import type { Kvm } from './kvm.ts';
 import { gfnToMemslot } from './memslot.ts';
@@ -20,8 +20,8 @@ import { syncAddress, syncChildren } from './sync.ts';
 import type { Vcpu } from './vcpuState.ts';
 import { commitZapPage, putRoot } from './zap.ts';
 
-const DIRECT_ROOT: Role = { level: 2, direct: true, wide: true, access: ACCESS_ALL };
-const PAGED_ROOT: Role = { level: 2, direct: false, wide: false, access: ACCESS_ALL };
+const DIRECT_ROOT: Role = { level: 2, direct: true, wide: true, access: ACCESS_ALL, pmp: OPEN_PMP };
+const PAGED_ROOT = { level: 2, direct: false, wide: false, access: ACCESS_ALL };
 
 /** kvm_mmu_reload(): loads what is missing. False: out of memory. */
 export function* kvmMmuReload(vcpu: Vcpu): Steps<boolean> {
@@ -31,11 +31,20 @@ export function* kvmMmuReload(vcpu: Vcpu): Steps<boolean> {
   return yield* loadPagedRoot(vcpu);
 }
 
-/** kvm_mmu_new_pgd(): satp was written. The next reload finds the new root, most often a cached one. */
+/**
+ * kvm_mmu_new_pgd(): satp was written, or the PMP: both choose the root. The next reload finds the new one, most often a
+ * cached one.
+ */
 export function* kvmMmuNewPgd(vcpu: Vcpu): Steps {
-  const root = vcpu.root;
+  const { root, hart } = vcpu;
+  const { userKey } = hart.pmp;
+  // The fence clock knows roots by their gfn.
+  if (vcpu.pmpKey !== userKey) vcpu.fences.forget();
+  vcpu.pmpKey = userKey;
   if (root === null) return;
-  if (satpIsPaged(vcpu.hart) && root.gfn === gpaToGfn(satpRoot(vcpu.hart) as Gpa)) {
+  if (points.on) yield at.vcpu(vcpu.index);
+  const samePmp = root.role.pmp.userKey === userKey;
+  if (samePmp && satpIsPaged(hart) && root.gfn === gpaToGfn(satpRoot(hart) as Gpa)) {
     vcpu.hart.setShadowRoot(pfnToHpa(root.spt));
     return yield* syncRoot(vcpu);
   }
@@ -47,6 +56,7 @@ export function* kvmMmuNewPgd(vcpu: Vcpu): Steps {
 /** kvm_mmu_unload(): lets go of every root and of the frames set aside. */
 export function* kvmMmuUnload(vcpu: Vcpu): Steps {
   const roots = [vcpu.root, vcpu.directRoot];
+  if (points.on) yield at.vcpu(vcpu.index);
   vcpu.root = null;
   vcpu.directRoot = null;
   vcpu.hart.setShadowRoot(NO_ROOT);
@@ -59,11 +69,13 @@ export function* kvmMmuUnload(vcpu: Vcpu): Steps {
 function* freeObsoleteRoots(vcpu: Vcpu): Steps {
   const { root, directRoot } = vcpu;
   if (root?.invalid) {
+    if (points.on) yield at.vcpu(vcpu.index);
     vcpu.root = null;
     vcpu.hart.setShadowRoot(NO_ROOT);
     yield* release(vcpu, root);
   }
   if (directRoot?.invalid) {
+    if (points.on) yield at.vcpu(vcpu.index);
     vcpu.directRoot = null;
     vcpu.hart.setDirectRoot(NO_ROOT);
     yield* release(vcpu, directRoot);
@@ -84,6 +96,7 @@ function* loadDirectRoot(vcpu: Vcpu): Steps<boolean> {
   const { kvm } = vcpu;
   yield* kvm.mmuLock.lockWrite();
   const shared = sharedDirectRoot(kvm);
+  if (points.on) yield at.vcpu(vcpu.index);
   if (shared !== undefined) useDirectRoot(vcpu, shared);
   yield* kvm.mmuLock.unlock();
   return shared !== undefined || (yield* makeDirectRoot(vcpu));
@@ -97,7 +110,9 @@ function* makeDirectRoot(vcpu: Vcpu): Steps<boolean> {
   // Another vCPU may have made it while this one waited for memory.
   const late = sharedDirectRoot(kvm);
   const fresh = new ShadowPage(0 as Gfn, DIRECT_ROOT, frames);
-  useDirectRoot(vcpu, late ?? (yield* insertShadowPage(kvm, fresh)));
+  const root = late ?? (yield* insertShadowPage(kvm, fresh));
+  if (points.on) yield at.vcpu(vcpu.index);
+  useDirectRoot(vcpu, root);
   yield* kvm.mmuLock.unlock();
   if (late !== undefined) yield* freeKernelPages(kvm.host, frames, 2);
   return true;
@@ -123,10 +138,12 @@ function* allocWideRoot(vcpu: Vcpu) {
 function* loadPagedRoot(vcpu: Vcpu): Steps<boolean> {
   const { kvm } = vcpu;
   const gfn = gpaToGfn(satpRoot(vcpu.hart) as Gpa);
+  if (points.on) yield at.list(kvm.id);
   if (!isVisible(kvm, gfn)) return true;
   if (!(yield* topupShadowPageCache(vcpu))) return false;
   yield* kvm.mmuLock.lockWrite();
   // The memslot may have gone since; once it is INVALID under mmu_lock, nothing may be shadowed in it any more.
+  if (points.on) yield at.list(kvm.id);
   const loaded = !isVisible(kvm, gfn) || (yield* loadRootLocked(vcpu, gfn));
   yield* kvm.mmuLock.unlock();
   return loaded;
@@ -142,9 +159,10 @@ function* loadRootLocked(vcpu: Vcpu, gfn: Gfn): Steps<boolean> {
   const { kvm, hart } = vcpu;
   kvm.mmuLock.assertHeldWrite();
   if (!(yield* makeMmuPagesAvailable(kvm))) return false;
-  const root = yield* getShadowPage(vcpu, gfn, PAGED_ROOT);
+  const root = yield* getShadowPage(vcpu, gfn, { ...PAGED_ROOT, pmp: hart.pmp });
   root.rootCount++;
   root.writeFloodingCount = 0;
+  if (points.on) yield at.vcpu(vcpu.index);
   vcpu.root = root;
   hart.setShadowRoot(pfnToHpa(root.spt));
   yield* syncIfFencedLocked(vcpu, root);

@@ -5,9 +5,11 @@
 // shadow the guest table at `gfn`.
 //
 // Invariants: unsync implies level 0 and not direct; `unsyncChildren` is the number of set bits in `unsyncChildBitmap`
-// and every ancestor of an unsync page knows of it; `gfns` and `access` exist exactly for indirect pages.
+// and every ancestor of an unsync page knows of it; `gfns` and `access` exist exactly for indirect pages. No leaf permits
+// what role.pmp forbids, and every guest table on the way to it may be read.
 // Lock: everything is under mmu_lock.
 
+import type { Pmp } from '../hw/hart/index.ts';
 import { PTE_R, PTE_U, PTE_W, PTE_X } from '../hw/sv39/index.ts';
 import { type Gfn, type Hpa, type Pfn, PTES_PER_PAGE } from '../units.ts';
 
@@ -25,10 +27,27 @@ export interface Role {
   /** An Sv39x4 root: four frames, 2048 entries. */
   readonly wide: boolean;
   readonly access: number;
+  /** What the harts' PMP permits to S and U; open under a direct root, where the hart asks its PMP itself. */
+  readonly pmp: Pmp;
 }
 
 export const sameRole = (a: Role, b: Role): boolean =>
-  a.level === b.level && a.direct === b.direct && a.wide === b.wide && a.access === b.access;
+  a.level === b.level &&
+  a.direct === b.direct &&
+  a.wide === b.wide &&
+  a.access === b.access &&
+  a.pmp.userKey === b.pmp.userKey;
+
+/**
+ * What an spte for `gfn` may permit where the guest permits `access`; 0: none may stand for it. Where the PMP splits the
+ * page the answer is in no entry, and where either makes X without R, MXR would read what the other forbids.
+ */
+export function shadowAccess({ pmp }: Pick<Role, 'pmp'>, gfn: Gfn, access: number): number {
+  const rights = pmp.pageRights(gfn * 4096);
+  if (rights === (PTE_R | PTE_W | PTE_X)) return access;
+  if (rights === null || (rights & access & PTE_R) === 0) return 0;
+  return access & (rights | PTE_U);
+}
 
 export class ShadowPage {
   readonly gfn: Gfn;

@@ -5,7 +5,7 @@
 // present leaf away does it by an exchange and acts on the value that it got; whoever changes its permissions keeps them.
 //
 // Invariants (Documentation/virt/kvm/locking.rst): W implies HOST_WRITABLE and MMU_WRITABLE. A non-leaf entry carries V
-// alone. Locks: mmu_lock for every change but hardware's A and D.
+// alone. Locks: mmu_lock for every change but hardware's A and D. Each accessor is preceded by at.spte(sptep).
 
 import type { PhysicalMemory } from '../hw/memory/index.ts';
 import {

@@ -41,10 +41,11 @@ export function* mayBeWritable(kvm: Kvm, slot: Memslot, gfn: Gfn, canUnsync: boo
  */
 function* tryToUnsyncPages(kvm: Kvm, gfn: Gfn, canUnsync: boolean): Steps<boolean> {
   const pages = (kvm.pagesOfGfn.get(gfn) ?? []).filter((sp) => !sp.role.direct);
+  // While pages are being synced not even for one that is unsync still: it may be the next.
+  if (pages.length > 0 && !canUnsync) return false;
   if (pages.some((sp) => sp.role.level > 0)) return false;
-  const synced = pages.filter((sp) => !sp.unsync);
-  if (synced.length > 0 && !canUnsync) return false;
-  for (const sp of synced) {
+  for (const sp of pages) {
+    if (sp.unsync) continue;
     if (points.on) yield at.list(kvm.id);
     markUnsync(kvm, sp);
   }

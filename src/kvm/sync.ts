@@ -13,7 +13,7 @@ import { GuestEntry, peekGuestEntry } from './guestMemory.ts';
 import type { Kvm } from './kvm.ts';
 import { gfnToMemslot } from './memslot.ts';
 import { kvmFlushRemoteTlbs } from './requests.ts';
-import type { ShadowPage } from './shadowPage.ts';
+import { type ShadowPage, shadowAccess } from './shadowPage.ts';
 import { isShadowLeaf, makeLeafSpte, readSpte, SPTE_HOST_WRITABLE } from './spte.ts';
 import { childOf, mayBeWritable, updateSpte } from './spteChange.ts';
 import { unmarkUnsync, unsyncDescendants } from './unsyncTree.ts';
@@ -25,8 +25,10 @@ type SyncResult = 'unchanged' | 'changed' | 'unreadable';
 /** kvm_sync_spte(): makes one present leaf what the guest's entry says now. */
 function* syncSpte(kvm: Kvm, sp: ShadowPage, sptep: Hpa): Steps<SyncResult> {
   const index = sp.indexOf(sptep);
+  if (points.on) yield at.list(kvm.id);
+  const slot = gfnToMemslot(kvm, sp.gfn);
   if (points.on) yield at.tlb(kvm.sched.current.cpu);
-  if (!peekGuestEntry(kvm, sp.gfn, index, entry)) return 'unreadable';
+  if (!peekGuestEntry(kvm, slot, sp.gfn, index, entry)) return 'unreadable';
   const { access } = entry;
   const wanted = entry.isAccessedLeaf ? entry.gfn : null;
   if (wanted === sp.gfnOf(index) && access === sp.accessOf(index)) return 'unchanged';
@@ -42,14 +44,17 @@ const entry = new GuestEntry();
 
 function* changeAccess(kvm: Kvm, sp: ShadowPage, sptep: Hpa, access: number): Steps {
   const gfn = sp.gfnOf(sp.indexOf(sptep));
+  const permitted = shadowAccess(sp.role, gfn, access);
+  if (permitted === 0) return yield* dropSpte(kvm, sp, sptep);
+  if (points.on) yield at.list(kvm.id);
   const slot = gfnToMemslot(kvm, gfn) ?? bug('a mapped gfn has no memslot', { gfn });
-  const writable = (access & PTE_W) !== 0 && (yield* mayBeWritable(kvm, slot, gfn, false));
+  const writable = (permitted & PTE_W) !== 0 && (yield* mayBeWritable(kvm, slot, gfn, false));
   sp.setTranslation(sp.indexOf(sptep), gfn, access);
   if (points.on) yield at.spte(sptep);
   const old = readSpte(kvm.memory, sptep);
   // Host-writability was recorded only if the guest's entry was writable then; a later store faults and learns it.
   const hostWritable = (old & SPTE_HOST_WRITABLE) !== 0;
-  yield* updateSpte(kvm, sptep, makeLeafSpte(ptePfn(old), access, hostWritable, writable));
+  yield* updateSpte(kvm, sptep, makeLeafSpte(ptePfn(old), permitted, hostWritable, writable));
 }
 
 /**
@@ -77,6 +82,7 @@ export function* syncChildren(kvm: Kvm, root: ShadowPage): Steps {
   const pages = [...unsyncDescendants(kvm, root)];
   let protectedSome = false;
   for (const sp of pages) {
+    if (points.on) yield at.list(kvm.id);
     const slot = gfnToMemslot(kvm, sp.gfn) ?? bug('a shadowed guest table lost its memslot', { gfn: sp.gfn });
     protectedSome = (yield* writeProtectGfn(kvm, slot, sp.gfn)) || protectedSome;
   }

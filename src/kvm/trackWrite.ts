@@ -6,7 +6,7 @@
 //
 // Locks: as each function says.
 
-import type { Steps } from '../sched/index.ts';
+import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Gfn, type Gpa, gpaToGfn, pageOffset } from '../units.ts';
 import type { Kvm } from './kvm.ts';
 import { gfnToMemslot } from './memslot.ts';
@@ -21,6 +21,7 @@ const WRITE_FLOODING_LIMIT = 3;
 /** Stores to `gfn` exit to the VMM after they were performed, until the memslot goes. Takes mmu_lock. */
 export function* trackWrites(kvm: Kvm, gfn: Gfn): Steps {
   yield* kvm.mmuLock.lockWrite();
+  if (points.on) yield at.list(kvm.id);
   const slot = gfnToMemslot(kvm, gfn) ?? bug('trackWrites: no memory there', { gfn });
   if (!kvm.watchedGfns.has(gfn)) {
     kvm.watchedGfns.add(gfn);

@@ -19,6 +19,7 @@ import { Access } from '../hw/sv39/index.ts';
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { Errno, type Gpa, hiWord, loWord } from '../units.ts';
 import { emulateStore } from './emulate.ts';
+import { lendGuestPage } from './lend.ts';
 import { directFault, type FaultResult, pagedFault } from './pageFault.ts';
 import { takeTurn } from './reservation.ts';
 import { kvmMmuFence, kvmMmuNewPgd, kvmMmuReload } from './roots.ts';
@@ -46,10 +47,13 @@ export function* vcpuRun(vcpu: Vcpu, budget: number): Steps<number> {
       break;
     }
     if (!(yield* kvmMmuReload(vcpu))) return failed(vcpu, Errno.ENOMEM);
-    const reason = yield* enterGuest(vcpu, limit - hart.attempted);
+    const { attempted } = hart;
+    const reason = yield* enterGuest(vcpu, limit - attempted);
     if (reason === null) continue;
     yield* handleExit(vcpu, reason);
     if (run.errno !== 0) return failed(vcpu, run.errno);
+    // An instruction may take any number of faults, and must not keep the CPU from others meanwhile.
+    if (hart.attempted === attempted) yield RESCHED;
   }
   return 0;
 }
@@ -98,14 +102,17 @@ function* enterGuest(vcpu: Vcpu, budget: number): Steps<ExitReason | null> {
   return reason;
 }
 
-/** True: go in. False: the roots must be loaded first. */
+/** True: go in. False: the roots must be loaded first. Preceded by at.vcpu(vcpu.index). */
 function handleRequests(vcpu: Vcpu): boolean {
+  if (points.on) points.check('vcpu', vcpu.index);
   const requests = vcpu.requests;
   vcpu.requests = 0;
   if ((requests & Request.tlbFlush) !== 0) {
     vcpu.stats.tlb_flush++;
     vcpu.kvm.trace.kvm_tlb_flush?.(vcpu.index);
     vcpu.hart.flushAll();
+    // Reserved through an entry that outlived its spte, the frame may be somebody else's by now.
+    vcpu.hart.clearReservation();
   }
   return (requests & Request.freeObsoleteRoots) === 0;
 }
@@ -122,6 +129,9 @@ function* handleExit(vcpu: Vcpu, reason: ExitReason): Steps {
       vcpu.stats.halt_exits++;
       if (!vcpu.hart.hasWakeup()) userspaceExit(vcpu, 'hlt');
       return;
+    case Exit.timer:
+      // The budget was reckoned with the old deadline.
+      return userspaceExit(vcpu, 'intr');
     case Exit.crash:
       return shutDown(vcpu, crashCause(vcpu));
     default:
@@ -131,6 +141,7 @@ function* handleExit(vcpu: Vcpu, reason: ExitReason): Steps {
 
 function* handleFence(vcpu: Vcpu): Steps {
   const { fence } = vcpu.hart;
+  if (points.on) yield at.vcpu(vcpu.index);
   vcpu.hart.clearReservation();
   if (fence.page === null) vcpu.hart.flushAll();
   else vcpu.hart.flushPage(fence.page);
@@ -141,6 +152,7 @@ function* handleMmuFault(vcpu: Vcpu): Steps {
   const { hart, kvm, stats } = vcpu;
   const { fault } = hart;
   stats.pf_taken++;
+  if (points.on) yield at.sequence(kvm.id);
   kvm.trace.kvm_page_fault?.(
     vcpu.index,
     hart.pc,
@@ -156,6 +168,8 @@ function* handleMmuFault(vcpu: Vcpu): Steps {
   if (result.kind === 'emulate') {
     stats.pf_emulate++;
     result = yield* emulateStore(vcpu, hart, result.gpa);
+  } else if (result.kind === 'lend') {
+    result = yield* lendGuestPage(vcpu, hart, result.gpa);
   }
   yield* kvm.srcu.readUnlock(index);
   if (result.kind === 'retry') yield* backOff(vcpu);

@@ -56,6 +56,8 @@ export class Vcpu {
   directRoot: ShadowPage | null = null;
   /** Which roots are in sync with what this vCPU's fences demand. */
   readonly fences = new FenceClock();
+  /** hart.pmp.userKey as kvm saw it last. */
+  pmpKey = '';
   /** Frames set aside before mmu_lock is taken (mmu_shadow_page_cache). */
   readonly shadowPageCache: Pfn[] = [];
   /** The VMM owes the answer to an MMIO exit. */

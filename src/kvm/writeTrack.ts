@@ -43,13 +43,14 @@ export function* writeProtectGfn(kvm: Kvm, slot: Memslot, gfn: Gfn): Steps<boole
 
 /** account_shadowed(): from now on stores to the guest table behind `sp` trap. */
 export function* accountShadowed(kvm: Kvm, sp: ShadowPage): Steps {
+  if (points.on) yield at.list(kvm.id);
   const slot = gfnToMemslot(kvm, sp.gfn) ?? bug('a guest table outside memory is shadowed', { gfn: sp.gfn });
   kvm.indirectShadowPages++;
   if (sp.role.level > 0) addTrack(slot, sp.gfn);
   if (yield* writeProtectGfn(kvm, slot, sp.gfn)) yield* kvmFlushRemoteTlbs(kvm);
 }
 
-/** unaccount_shadowed(). */
+/** unaccount_shadowed(). Preceded by at.list(kvm.id). */
 export function unaccountShadowed(kvm: Kvm, sp: ShadowPage): void {
   const slot = gfnToMemslot(kvm, sp.gfn) ?? bug('a shadowed guest table lost its memslot', { gfn: sp.gfn });
   kvm.indirectShadowPages--;

@@ -35,10 +35,14 @@ export function* dropSpte(kvm: Kvm, sp: ShadowPage, sptep: Hpa): Steps {
   if (points.on) yield at.spte(sptep);
   const old = exchangeSpte(kvm.memory, sptep, 0);
   const gfn = sp.gfnOf(sp.indexOf(sptep));
+  if (points.on) yield at.list(kvm.id);
   const slot = gfnToMemslot(kvm, gfn) ?? bug('a mapped gfn has no memslot', { gfn });
   slot.rmap.remove(gfn, sptep);
   kvm.stats.pages_4k--;
-  for (const vcpu of kvm.vcpus) vcpu.hart.breakReservation(ptePfn(old));
+  for (const vcpu of kvm.vcpus) {
+    if (points.on) yield at.vcpu(vcpu.index);
+    vcpu.hart.breakReservation(ptePfn(old));
+  }
   yield* transferAccessedDirty(kvm, old);
 }
 
@@ -87,7 +91,10 @@ export function* prepareZapPage(kvm: Kvm, sp: ShadowPage, invalidList: ShadowPag
   yield* zapUnsyncChildren(kvm, sp, invalidList);
   for (const sptep of presentSptes(kvm, sp)) yield* zapPte(kvm, sp, sptep);
   for (const sptep of [...sp.parents]) yield* unlinkParent(kvm, sp, sptep);
-  if (!sp.role.direct) unaccountShadowed(kvm, sp);
+  if (!sp.role.direct) {
+    if (points.on) yield at.list(kvm.id);
+    unaccountShadowed(kvm, sp);
+  }
   if (sp.unsync) unmarkUnsync(kvm, sp);
   forget(kvm, sp);
   if (sp.rootCount === 0) invalidList.push(sp);

@@ -18,11 +18,17 @@ export class AnonVma {
   /** Held by mm_take_all_locks(): the mark bit, under mm_all_locks_mutex. */
   allLocksTaken = false;
   // Under rwsem.
-  readonly vmas: Vma[] = [];
+  readonly #vmas: Vma[] = [];
 
   constructor(id: number, sched: Scheduler) {
     this.id = id;
     this.rwsem = new RwLock(sched, LOCKS.anon_vma_rwsem);
+  }
+
+  /** Preceded by at.list(rwsem.id). */
+  get vmas(): Vma[] {
+    if (points.on) points.check('list', this.rwsem.id);
+    return this.#vmas;
   }
 }
 
@@ -42,6 +48,7 @@ export class AnonVmaTable {
 function* anonVmaPrepare(host: Host, vma: Vma): Steps {
   if (vma.anonVma !== null) return;
   const { mm } = vma;
+  if (points.on) yield at.list(mm.vmas.id);
   const anonVma = mm.vmas.reusableAnonVma(vma) ?? host.anonVmas.create(host.sched);
   yield* host.locks.anonVmaLockWrite(anonVma);
   yield* mm.pageTableLock.lock();
@@ -51,9 +58,10 @@ function* anonVmaPrepare(host: Host, vma: Vma): Steps {
     vma.anonVma = anonVma;
     anonVma.vmas.push(vma);
   }
+  const isUnused = anonVma.vmas.length === 0;
   yield* mm.pageTableLock.unlock();
   yield* host.locks.anonVmaUnlockWrite(anonVma);
-  if (!first && anonVma.vmas.length === 0) host.anonVmas.byId.delete(anonVma.id);
+  if (isUnused) host.anonVmas.byId.delete(anonVma.id);
 }
 
 /** __vmf_anon_prepare(): 0, or VM_FAULT_RETRY when it needs mmap_lock and the fault came with the VMA's lock only. */
@@ -75,8 +83,8 @@ export function* unlinkAnonVma(host: Host, vma: Vma): Steps {
   yield* host.locks.anonVmaLockWrite(anonVma);
   if (points.on) yield at.list(anonVma.rwsem.id);
   anonVma.vmas.splice(anonVma.vmas.indexOf(vma), 1);
-  vma.anonVma = null;
   const last = anonVma.vmas.length === 0;
+  vma.anonVma = null;
   yield* host.locks.anonVmaUnlockWrite(anonVma);
   if (last) host.anonVmas.byId.delete(anonVma.id);
 }

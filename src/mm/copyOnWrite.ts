@@ -90,12 +90,12 @@ function* newCopy(mm: Mm, old: number): Steps<Pfn | null> {
   const { host } = mm;
   const copy = yield* allocAnonPage(host, mm);
   if (copy === null) return null;
-  if (old === 0) host.memory.zero(copy);
-  else {
+  if (old !== 0) {
     if (points.on) yield at.page(old);
     host.memory.copyFrame(copy, old as Pfn);
   }
   if (points.on) yield at.page(copy);
+  if (old === 0) host.memory.zero(copy);
   host.frames.set(copy, PG_uptodate);
   return copy;
 }

@@ -24,9 +24,10 @@ export function* exitMm(mm: Mm): Steps {
 function* exitMmap(mm: Mm): Steps {
   const { locks } = mm.host;
   yield* mmuNotifierRelease(mm);
+  yield* locks.mmapReadLock(mm);
+  if (points.on) yield at.list(mm.vmas.id);
   const vmas = [...mm.vmas.all];
   const gather = new MmuGather(mm);
-  yield* locks.mmapReadLock(mm);
   if (vmas.length > 0) yield* unmapVmas(gather, vmas);
   yield* locks.mmapReadUnlock(mm);
   mm.oomSkip = true;

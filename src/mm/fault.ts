@@ -63,8 +63,8 @@ function* doAnonymousPage(vmf: VmFault): Steps<number> {
   if (prepared !== 0) return prepared;
   const pfn = yield* allocAnonPage(mm.host, mm);
   if (pfn === null) return VM_FAULT_OOM;
-  mm.host.memory.zero(pfn);
   if (points.on) yield at.page(pfn);
+  mm.host.memory.zero(pfn);
   mm.host.frames.set(pfn, PG_uptodate);
   return yield* mapNewPage(vmf, pfn);
 }

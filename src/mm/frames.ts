@@ -61,6 +61,7 @@ export class Frames {
 
   /** A frame leaves the allocator: one reference, no flags, no owner yet. */
   prepare(pfn: Pfn, kind: FrameKind): void {
+    if (points.on) points.check('page', pfn);
     if (this.refcount[pfn] !== 0 || this.kind[pfn] !== FrameKind.free)
       bug('allocated frame is in use', { pfn });
     this.kind[pfn] = kind;
@@ -73,6 +74,7 @@ export class Frames {
 
   /** A frame goes back to the allocator: free_pages_prepare() and its bad_page() checks. */
   release(pfn: Pfn): void {
+    if (points.on) points.check('page', pfn);
     const bad = PG_locked | PG_lru | PG_swapcache | PG_writeback;
     if (this.refcount[pfn] !== 0 || this.mapcount[pfn] !== 0 || (this.flags[pfn]! & bad) !== 0) {
       bug('freed frame is in use', {

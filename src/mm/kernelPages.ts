@@ -27,6 +27,7 @@ export function accountKernelPages(host: Host, kind: FrameKind, pages: number): 
 /** free_pages(): gives back what allocKernelPages() handed out, in one piece. */
 export function* freeKernelPages(host: Host, pfn: Pfn, order: Order): Steps {
   const { frames } = host;
+  if (points.on) yield at.page(pfn);
   const kind = frames.kind[pfn] as FrameKind;
   if (kind === FrameKind.free || kind === FrameKind.anon) bug('not kernel memory', { pfn, kind });
   for (let i = 0; i < 1 << order; i++) {

@@ -7,7 +7,7 @@
 // Invariant: mm_take_all_locks() of different mms never overlap (mm_all_locks_mutex), so that the many locks of one kind
 // may be taken in any order.
 
-import { LOCKS, Mutex, type Scheduler, type Steps } from '../sched/index.ts';
+import { at, LOCKS, Mutex, points, type Scheduler, type Steps } from '../sched/index.ts';
 import { Errno } from '../units.ts';
 import type { AnonVma } from './anonVma.ts';
 import type { Mm } from './mmStruct.ts';
@@ -79,6 +79,7 @@ export class SleepingLocks implements LockStrategy {
 
   *vmaStartWrite(mm: Mm, vma: Vma): Steps {
     mm.mmapLock.assertHeldWrite();
+    if (points.on) yield at.lock(vma.lock);
     if (vma.lock.isWriteLocked) return;
     yield* vma.lock.lockWrite();
     mm.writeLockedVmas.push(vma);
@@ -107,14 +108,16 @@ export class SleepingLocks implements LockStrategy {
   *takeAllLocks(mm: Mm): Steps<number> {
     mm.mmapLock.assertHeldWrite();
     yield* this.#mmAllLocksMutex.lock();
-    for (const vma of mm.vmas.all) {
+    if (points.on) yield at.list(mm.vmas.id);
+    const vmas = mm.vmas.all;
+    for (const vma of vmas) {
       if (mm.killed) {
         yield* this.dropAllLocks(mm);
         return -Errno.EINTR;
       }
       yield* this.vmaStartWrite(mm, vma);
     }
-    for (const { anonVma } of mm.vmas.all) {
+    for (const { anonVma } of vmas) {
       if (anonVma === null || anonVma.allLocksTaken) continue;
       yield* anonVma.rwsem.lockWrite();
       anonVma.allLocksTaken = true;
@@ -123,6 +126,7 @@ export class SleepingLocks implements LockStrategy {
   }
 
   *dropAllLocks(mm: Mm): Steps {
+    if (points.on) yield at.list(mm.vmas.id);
     for (const { anonVma } of mm.vmas.all) {
       if (anonVma === null || !anonVma.allLocksTaken) continue;
       anonVma.allLocksTaken = false;

@@ -13,7 +13,7 @@ import {
   type NotifierMm,
   type NotifierSubscriptions,
 } from '../notifier/index.ts';
-import { LOCKS, Mutex, RwLock, type Steps } from '../sched/index.ts';
+import { at, LOCKS, Mutex, points, RwLock, type Steps } from '../sched/index.ts';
 import { bug, type Hpa, type Pfn, pfnToHpa, type SwapSlot } from '../units.ts';
 import type { Host } from './host.ts';
 import { freeKernelPages } from './kernelPages.ts';
@@ -93,6 +93,7 @@ export class Mm implements NotifierMm {
   /** mmdrop(): the last one frees the root table. */
   *drop(): Steps {
     if (--this.mmCount > 0) return;
+    if (points.on) yield at.list(this.vmas.id);
     if (this.mmUsers !== 0 || this.vmas.all.length > 0) bug('mm dropped while in use', { mm: this.id });
     mmuNotifierSubscriptionsDestroy(this);
     yield* freeKernelPages(this.host, this.pgd, 0);

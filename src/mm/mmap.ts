@@ -47,8 +47,8 @@ export function* mmapAnonymous(
 }
 
 function* doMmap(mm: Mm, addr: number, bytes: number, prot: number, flags: number): Steps<number> {
-  if (mm.vmas.all.length >= MAX_MAP_COUNT) return -Errno.ENOMEM;
   if (points.on) yield at.list(mm.vmas.id);
+  if (mm.vmas.all.length >= MAX_MAP_COUNT) return -Errno.ENOMEM;
   const address = getUnmappedArea(mm, addr, bytes, flags);
   if (address < 0) return address;
   if ((flags & MAP_FIXED) !== 0) yield* munmapLocked(mm, address as Hva, (address + bytes) as Hva);

@@ -25,6 +25,7 @@ export function* munmap(mm: Mm, start: Hva, length: number): Steps<number> {
   if (pageOffset(start) !== 0 || length <= 0) return -Errno.EINVAL;
   yield* mm.mmapWriteLock();
   const vmas = yield* detachVmas(mm, start, end);
+  if (points.on) yield at.list(mm.vmas.id);
   const { floor, ceiling } = mm.vmas.gapAround(start, end);
   yield* mm.host.locks.mmapWriteDowngrade(mm);
   yield* unmapDetached(mm, vmas, floor, ceiling);
@@ -35,6 +36,7 @@ export function* munmap(mm: Mm, start: Hva, length: number): Steps<number> {
 /** do_munmap() for MAP_FIXED: mmap_lock is held for write throughout. */
 export function* munmapLocked(mm: Mm, start: Hva, end: Hva): Steps {
   const vmas = yield* detachVmas(mm, start, end);
+  if (points.on) yield at.list(mm.vmas.id);
   const { floor, ceiling } = mm.vmas.gapAround(start, end);
   yield* unmapDetached(mm, vmas, floor, ceiling);
 }

@@ -12,7 +12,7 @@ import {
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStartNonblock,
 } from '../notifier/index.ts';
-import { type Scheduler, type Steps, WaitQueue } from '../sched/index.ts';
+import { at, points, type Scheduler, type Steps, WaitQueue } from '../sched/index.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
@@ -78,6 +78,7 @@ function* reap(mm: Mm): Steps<boolean> {
   let reaped = true;
   if (!mm.oomSkip) {
     mm.unstable = true;
+    if (points.on) yield at.list(mm.vmas.id);
     for (const vma of [...mm.vmas.all]) reaped = (yield* reapVma(vma)) && reaped;
   }
   yield* locks.mmapReadUnlock(mm);

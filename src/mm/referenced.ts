@@ -19,9 +19,10 @@ export function* folioReferenced(host: Host, pfn: Pfn): Steps<number> {
   if (points.on) yield at.page(pfn);
   const anonVma = folioAnonVma(host, pfn);
   if (anonVma === null) return 0;
-  if (!(yield* host.locks.anonVmaTrylockRead(anonVma))) return REFERENCED_UNKNOWN;
   const index = host.frames.index[pfn]!;
+  if (!(yield* host.locks.anonVmaTrylockRead(anonVma))) return REFERENCED_UNKNOWN;
   let referenced = 0;
+  if (points.on) yield at.list(anonVma.rwsem.id);
   for (const vma of anonVma.vmas) {
     const address = vma.addressOf(index);
     if (address === null) continue;

@@ -37,11 +37,11 @@ export function* addNewAnonRmap(vma: Vma, pfn: Pfn, address: Hva, exclusive: boo
 export function* addAnonRmap(vma: Vma, pfn: Pfn, address: Hva, exclusive: boolean): Steps {
   const { host } = vma.mm;
   const { frames } = host;
+  if (points.on) yield at.page(pfn);
   if (frames.mapping[pfn] === 0) {
     yield* addNewAnonRmap(vma, pfn, address, exclusive);
     return;
   }
-  if (points.on) yield at.page(pfn);
   if (exclusive) frames.set(pfn, PG_anon_exclusive);
   if (frames.mapcount[pfn]!++ === 0) host.vmstat.nr_anon_pages++;
 }

@@ -69,6 +69,7 @@ function* enter({ frames }: Host, pfn: Pfn, slot: SwapSlot): Steps {
 export function* swapCacheDelFolioLocked(host: Host, pfn: Pfn, shadow: number): Steps {
   const swap = swapOf(host);
   swap.lock.assertHeld();
+  if (points.on) yield at.page(pfn);
   const slot = host.frames.private[pfn] as SwapSlot;
   if (points.on) yield at.slot(slot);
   swap.evict(slot, shadow);

@@ -91,6 +91,7 @@ export function* swapWriteout(host: Host, pfn: Pfn): Steps {
     return;
   }
   const swap = swapOf(host);
+  if (points.on) yield at.page(pfn);
   const slot = host.frames.private[pfn] as SwapSlot;
   const zero = isZeroFilled(host, pfn);
   if (points.on) yield at.slot(slot);
@@ -154,6 +155,7 @@ export function* swapReadFolio(host: Host, pfn: Pfn, slot: SwapSlot): Steps {
   if (points.on) yield at.slot(slot);
   if (swap.isZeroFilled(slot)) {
     host.vmstat.swpin_zero++;
+    if (points.on) yield at.page(pfn);
     host.memory.zero(pfn);
     yield* endRead(host, pfn, true);
     return;

@@ -29,8 +29,9 @@ export function* tryToUnmap(host: Host, pfn: Pfn, batch: TlbUnmapBatch): Steps {
   if (points.on) yield at.page(pfn);
   const anonVma = folioAnonVma(host, pfn);
   if (anonVma === null) return;
-  yield* host.locks.anonVmaLockRead(anonVma);
   const index = host.frames.index[pfn]!;
+  yield* host.locks.anonVmaLockRead(anonVma);
+  if (points.on) yield at.list(anonVma.rwsem.id);
   for (const vma of anonVma.vmas) {
     const address = vma.addressOf(index);
     if (address !== null) yield* tryToUnmapOne(vma, pfn, address, batch);

@@ -3,15 +3,18 @@
 // kvm's walkers use them under locks and between steps: an access either reaches the page now, or says that it would
 // fault. userAccess.ts has the kind that handles the fault.
 //
-// Invariant: one call is one step of hardware, through the CPU's TLB and the process's own tables; nothing yields.
+// Invariant: one call is one step of hardware, through the CPU's TLB and the process's own tables; nothing yields. It is
+// preceded by at.tlb(cpu), of the CPU that runs.
 
 import { TLB_FAULT } from '../hw/tlb/index.ts';
+import { points } from '../sched/index.ts';
 import { Errno, type Hpa, type Hva, hpaToPfn } from '../units.ts';
 import type { Mm } from './mmStruct.ts';
 
 /** Byte address that an access of `address` reaches now, or TLB_FAULT. */
 function reach(mm: Mm, address: Hva, write: boolean): number {
   const { cpu } = mm.host.sched.current;
+  if (points.on) points.check('tlb', cpu);
   mm.cpuMask |= 1 << cpu;
   return mm.host.cpus[cpu]!.tlb.translate(mm.id, mm.root, address, write);
 }

@@ -61,7 +61,9 @@ export class VmaList {
     this.id = id;
   }
 
+  /** Ascending. Preceded by at.list(id). */
   get all(): readonly Vma[] {
+    if (points.on) points.check('list', this.id);
     return this.#sorted;
   }
 
@@ -103,6 +105,7 @@ export class VmaList {
 
   /** End of the VMA before `vma` and start of the one after it: the floor and ceiling of free_pgtables(). */
   gapAround(start: Hva, end: Hva): { readonly floor: number; readonly ceiling: number } {
+    if (points.on) points.check('list', this.id);
     const at = this.#firstEndingAbove(start);
     const next = this.#sorted.findIndex((vma, i) => i >= at && vma.start >= end);
     return {
@@ -113,6 +116,7 @@ export class VmaList {
 
   /** reusable_anon_vma(): of a neighbour that `vma` would merge with, had it that anon_vma. */
   reusableAnonVma(vma: Vma): AnonVma | null {
+    if (points.on) points.check('list', this.id);
     const at = this.#sorted.indexOf(vma);
     const before = this.#sorted[at - 1];
     const after = this.#sorted[at + 1];

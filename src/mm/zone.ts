@@ -74,7 +74,10 @@ export class Zone {
     yield* this.lock.lock();
     if (points.on) yield at.list(this.lock.id);
     const pfn = order === 0 ? this.#takeFrame() : this.#takeGroup();
-    for (let i = 0; pfn !== 0 && i < 1 << order; i++) this.#frames.prepare((pfn + i) as Pfn, kind);
+    for (let i = 0; pfn !== 0 && i < 1 << order; i++) {
+      if (points.on) yield at.page(pfn + i);
+      this.#frames.prepare((pfn + i) as Pfn, kind);
+    }
     yield* this.lock.unlock();
     return pfn;
   }
@@ -82,12 +85,13 @@ export class Zone {
   /** free_one_page(): the last reference is gone. Callable under spinlocks. */
   *give(pfn: Pfn, order: Order): Steps {
     yield* this.lock.lock();
-    if (points.on) yield at.list(this.lock.id);
     for (let i = 0; i < 1 << order; i++) {
       const frame = (pfn + i) as Pfn;
+      if (points.on) yield at.page(frame);
       this.#frames.release(frame);
       this.#memory.releaseCode(frame);
       if (points.on) this.#memory.poison(frame);
+      if (points.on) yield at.list(this.lock.id);
       this.#addFrame(frame);
     }
     yield* this.lock.unlock();
@@ -134,6 +138,7 @@ export class Zone {
   }
 
   #link(head: number, pfn: number): void {
+    if (points.on) points.check('list', this.lock.id);
     const after = this.#next[head]!;
     this.#next[head] = pfn;
     this.#prev[pfn] = head;
@@ -142,6 +147,7 @@ export class Zone {
   }
 
   #unlink(pfn: number): void {
+    if (points.on) points.check('list', this.lock.id);
     const before = this.#prev[pfn]!;
     const after = this.#next[pfn]!;
     if (this.#next[before] !== pfn) bug('free list is broken', { pfn });

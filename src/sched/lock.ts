@@ -68,7 +68,10 @@ abstract class Lock implements HeldLock, Awaited {
     if (this.lockClass.kind === 'sleeping') mightSleep(task, this.lockClass.name);
   }
 
-  /** Returns once grant() has made the lock the task's; a wake-up for another reason does not count. */
+  /**
+   * Returns once grant() has made the lock the task's; a wake-up for another reason does not count. Preceded by
+   * at.lock(this).
+   */
   protected *wait(task: Task, exclusive: boolean): Steps {
     const waiter: Waiter = { task, exclusive, granted: false };
     this.waiters.push(waiter);

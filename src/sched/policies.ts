@@ -2,7 +2,8 @@
 //
 // The task that just stopped at a point comes first, the others in the order in which they became runnable or last ran;
 // answering 0 each time therefore never pre-empts. `run` never stops at plain points and switches by its seed where tasks
-// block or give the CPU away. The random policy stops at each point; a recorded schedule is the list of indices that
+// block or give the CPU away; a policy that stops at points, never pre-empts and lets no event in there gives the very
+// same run. The random policy stops at each point; a recorded schedule is the list of indices that
 // were picked, and `replay` answers them again.
 
 import { bug } from '../units.ts';
@@ -11,6 +12,11 @@ import type { Task } from './task.ts';
 
 export interface Policy {
   readonly stopsAtPoints: boolean;
+  /**
+   * Whether events that are due come in at plain points too, as interrupts do (default), or only where a task leaves the
+   * CPU, as in run mode.
+   */
+  readonly interruptsAtPoints?: boolean;
   /** Index into `runnable`, which holds at least two tasks; with one the policy is not asked. Must not keep the array. */
   pick(runnable: readonly Task[]): number;
 }

@@ -35,6 +35,8 @@ export class Scheduler {
   #nextOrder = 0;
   #nextLockId = 1;
   #current: Task | null = null;
+  /** The last step ended at a plain point. */
+  #isAtPoint = false;
   /** Virtual time, ns. */
   now: Nanoseconds = 0;
   /** Steps taken: resumptions of any task. */
@@ -94,7 +96,7 @@ export class Scheduler {
     return describeBlocked(this.#tasks);
   }
 
-  /** Calls `deliver` once virtual time has reached now + delay; it runs between steps and must not block. */
+  /** Calls `deliver` between steps once virtual time has reached now + delay (see Policy); it must not block. */
   after(delay: Nanoseconds, deliver: () => void): void {
     if (!(delay >= 0)) bug('event scheduled in the past', { delay });
     const event = { time: this.now + delay, order: this.#nextOrder++, deliver };
@@ -121,7 +123,7 @@ export class Scheduler {
    */
   run(until: () => boolean): Idle {
     while (!until()) {
-      this.#deliverDue();
+      if (!this.#isAtPoint || this.#policy.interruptsAtPoints !== false) this.#deliverDue();
       const task = this.#pick();
       if (task !== null) this.#step(task);
       else if (!this.#skipToEvent()) return 'deadlock';
@@ -147,6 +149,7 @@ export class Scheduler {
     points.on = this.#policy.stopsAtPoints;
     points.kind = task.pointKind;
     points.object = task.pointObject;
+    this.#isAtPoint = false;
     try {
       const result = task.body.next();
       if (result.done) this.#finish(task);
@@ -172,6 +175,7 @@ export class Scheduler {
     if (yielded.type === 'point') {
       task.pointKind = yielded.kind;
       task.pointObject = yielded.object;
+      this.#isAtPoint = true;
       this.#runnable.unshift(task);
     } else {
       task.pointObject = NO_POINT;

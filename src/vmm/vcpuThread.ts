@@ -1,7 +1,7 @@
 // A vCPU thread of the VMM: KVM_RUN in a loop, and what user space does about each exit.
 //
 // vmm.ts spawns one per hart. A run ends at the next multiple of the quantum in the hart's own instruction count, or at
-// the next event in virtual time (Vmm.budgetOf), so that timer interrupts are exact and how the caller slices a run
+// the next event in virtual time (Vmm.grant), so that timer interrupts are exact and how the caller slices a run
 // never matters.
 //
 // Invariants: a halted hart sleeps until an interrupt that it has enabled is pending. Every exit gives the CPU away: a
@@ -25,7 +25,12 @@ export function* vcpuThread(vmm: Vmm, vcpu: Vcpu): Steps {
       yield* sleep(vmm, vcpu);
       continue;
     }
-    const error = yield* vcpuRun(vcpu, vmm.budgetOf(vcpu));
+    const budget = vmm.grant(vcpu);
+    if (budget === 0) {
+      yield* vmm.waitForGrant(vcpu);
+      continue;
+    }
+    const error = yield* vcpuRun(vcpu, budget);
     vmm.settle(vcpu);
     halted = vcpu.run.exitReason === 'hlt';
     if (error !== 0) vmm.stopWith(crashed(memoryReport(vcpu, error)));

@@ -55,6 +55,10 @@ export class Vmm {
   readonly #config: VmmConfig;
   readonly #alarms: Alarms;
   readonly #spent: Float64Array;
+  /** What each hart's run may bring `attempted` to; behind it while none is under way. */
+  readonly #granted: Float64Array;
+  /** Where vCPU threads wait that the limit leaves nothing for, until another gives back what it has not used. */
+  readonly #grantReturned: WaitQueue;
   readonly #threadEnded: WaitQueue;
   #threads = 0;
   #owner: VmmProcess | null = null;
@@ -68,6 +72,8 @@ export class Vmm {
     this.sched = host.sched;
     this.#threadEnded = new WaitQueue(this.sched, 'vmm: vCPU threads');
     this.#spent = new Float64Array(harts.length);
+    this.#granted = new Float64Array(harts.length);
+    this.#grantReturned = new WaitQueue(this.sched, 'vmm: the last instructions');
     this.#alarms = new Alarms(this.sched, harts.length, (hart) => this.#kick(hart));
     this.board = new Board({
       sched: this.sched,
@@ -113,6 +119,7 @@ export class Vmm {
   stopWith(record: StopRecord): void {
     if (this.stop !== null) return;
     this.stop = record;
+    this.#grantReturned.wakeAll();
     this.#config.harts.forEach((_, hart) => {
       this.#kick(hart);
     });
@@ -176,19 +183,43 @@ export class Vmm {
 
   // For vCPU threads
 
-  /** How many instructions `vcpu` may run: to the end of its quantum, and not past the next event that concerns it. */
-  budgetOf(vcpu: Vcpu): number {
-    const quantum = QUANTUM - (vcpu.hart.attempted % QUANTUM);
-    const event = Math.min(this.sched.nextEventTime, this.#deadlineOf(vcpu)) - this.sched.now;
-    const limit = this.#config.maxInstructions - this.instructions;
-    return Math.max(1, Math.min(quantum, event, limit));
+  /**
+   * How many instructions `vcpu` may run now: to the end of its quantum, not past the next event that concerns it, and no
+   * more than its share of what the limit leaves. 0 when runs of other harts, which may sleep, have been granted all.
+   */
+  grant(vcpu: Vcpu): number {
+    const share = Math.ceil(this.#limitOf(vcpu) / this.#config.harts.length);
+    const budget = Math.min(this.#budgetOf(vcpu), share);
+    this.#granted[vcpu.index] = vcpu.hart.attempted + budget;
+    return budget;
   }
 
-  /** Lets virtual time pass for what `vcpu` has executed. */
+  /** After a grant of 0: sleeps until there may be more, or the machine stops. */
+  *waitForGrant(vcpu: Vcpu): Steps {
+    yield* this.#grantReturned.until(() => this.stop !== null || this.#limitOf(vcpu) > 0);
+  }
+
+  #budgetOf(vcpu: Vcpu): number {
+    const quantum = QUANTUM - (vcpu.hart.attempted % QUANTUM);
+    const event = Math.min(this.sched.nextEventTime, this.#deadlineOf(vcpu)) - this.sched.now;
+    return Math.max(1, Math.min(quantum, event));
+  }
+
+  /** What is left of maxInstructions when every other hart uses up what it was granted. */
+  #limitOf({ index }: Vcpu): number {
+    const spoken = this.#config.harts.map(({ attempted }, other) =>
+      other === index ? attempted : Math.max(attempted, this.#granted[other]!),
+    );
+    return this.#config.maxInstructions - spoken.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Lets virtual time pass for what `vcpu` has executed; its run is over. */
   settle(vcpu: Vcpu): void {
     const { attempted } = vcpu.hart;
     this.sched.spend(attempted - this.#spent[vcpu.index]!);
     this.#spent[vcpu.index] = attempted;
+    this.#granted[vcpu.index] = attempted;
+    this.#grantReturned.wakeAll();
   }
 
   /** Stops the machine when maxInstructions are executed. */

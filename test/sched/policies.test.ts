@@ -3,7 +3,6 @@ import {
   LOCKS,
   Mutex,
   type Policy,
-  Random,
   RESCHED,
   randomPolicy,
   replayPolicy,
@@ -12,7 +11,7 @@ import {
   type Steps,
   WaitQueue,
 } from '../../src/sched/index.ts';
-import { bugOf, runTasks, step } from '../support/tasks.ts';
+import { bugOf, runTasks, step, withoutPreemption } from '../support/tasks.ts';
 
 /** Three tasks that lock, sleep, wake, give the CPU away and pass points; the result is who did what in which order. */
 function orderUnder(policy: Policy): string {
@@ -39,15 +38,6 @@ function orderUnder(policy: Policy): string {
   const sched = runTasks({ a: worker('a'), b: worker('b'), c: worker('c') }, policy);
   expect(sched.tasks).toEqual([]);
   return log.join(' ');
-}
-
-/** Stops at points but lets the task go on; where tasks switch it draws as runPolicy does. */
-function withoutPreemption(seed: number): Policy {
-  const random = new Random(seed);
-  return {
-    stopsAtPoints: true,
-    pick: (runnable) => (runnable[0]!.pointObject >= 0 ? 0 : random.below(runnable.length)),
-  };
 }
 
 const SEEDS = Array.from({ length: 50 }, (_, i) => i * 7919);

@@ -169,6 +169,27 @@ describe('virtual time', () => {
     expect([log, sched.now]).toEqual([[1, 2], 5]);
   });
 
+  it.each([
+    [true, ['event', 'after the point', 'after the stop']],
+    [false, ['after the point', 'event', 'after the stop']],
+  ])('lets events in at plain points or not, as the policy says: %s', (interruptsAtPoints, order) => {
+    const log: string[] = [];
+    const sched = new Scheduler({ ...pointByPoint(), interruptsAtPoints });
+    sched.spawn(
+      'a',
+      (function* (): Steps {
+        sched.after(5, () => log.push('event'));
+        sched.spend(10);
+        yield* step();
+        log.push('after the point');
+        yield RESCHED;
+        log.push('after the stop');
+      })(),
+    );
+    sched.run(noTaskLeft(sched));
+    expect(log).toEqual(order);
+  });
+
   it.each([-1, Number.NaN])('never runs backwards: %d is a bug', (amount) => {
     const sched = newScheduler();
     expect(bugOf(() => sched.after(amount, () => {})).message).toBe('event scheduled in the past');

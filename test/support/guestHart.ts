@@ -24,7 +24,11 @@ const CSR_SATP = 0x180;
 /** a0 is what is loaded, a1 the address, a2 the value, a3 the ASID. */
 const INSTRUCTIONS = {
   lb: encode(Op.lb, A0, A1, 0, 0),
+  lbu: encode(Op.lbu, A0, A1, 0, 0),
+  lh: encode(Op.lh, A0, A1, 0, 0),
+  lhu: encode(Op.lhu, A0, A1, 0, 0),
   lw: encode(Op.lw, A0, A1, 0, 0),
+  lwu: encode(Op.lwu, A0, A1, 0, 0),
   ld: encode(Op.ld, A0, A1, 0, 0),
   sb: encode(Op.sb, 0, A1, A2, 0),
   sh: encode(Op.sh, 0, A1, A2, 0),
@@ -43,6 +47,7 @@ const INSTRUCTIONS = {
   mepc: encode(Op.csrrw, 0, A2, 0, CSR_MEPC),
   menvcfg: encode(Op.csrrw, 0, A2, 0, CSR_MENVCFG),
   mret: encode(Op.mret, 0, 0, 0, 0),
+  wfi: encode(Op.wfi, 0, 0, 0, 0),
 } as const;
 export type Instruction = keyof typeof INSTRUCTIONS;
 const NAMES = Object.keys(INSTRUCTIONS) as Instruction[];
@@ -121,11 +126,16 @@ export class GuestHart {
     return yield* this.execute(instruction);
   }
 
-  *store64(address: number, data: bigint, mode: Mode = PHYSICAL): Steps<Outcome> {
+  *store64(
+    address: number,
+    data: bigint,
+    mode: Mode = PHYSICAL,
+    instruction: Instruction = 'sd',
+  ): Steps<Outcome> {
     yield* this.#enter(mode);
     this.#set(A1, address);
     this.vcpu.hart.setX(A2, Number(BigInt.asIntN(32, data)), Number(BigInt.asIntN(32, data >> 32n)));
-    return yield* this.execute('sd');
+    return yield* this.execute(instruction);
   }
 
   /** sfence.vma with the operands that are given. */

@@ -1,6 +1,6 @@
 // Small helpers for tests that run tasks on a Scheduler.
 
-import { type Policy, points, Scheduler, type Steps } from '../../src/sched/index.ts';
+import { type Policy, points, Random, Scheduler, type Steps } from '../../src/sched/index.ts';
 import { UmbraBug } from '../../src/units.ts';
 
 /** A body for spawn(): from a generator function, so that the test reads as the task does. */
@@ -11,6 +11,16 @@ export const inTurn = (): Policy => ({ stopsAtPoints: false, pick: () => 0 });
 
 /** Stops at each point and never pre-empts, first come first served. */
 export const pointByPoint = (): Policy => ({ stopsAtPoints: true, pick: () => 0 });
+
+/** The zero-preemption schedule of runPolicy(seed): stops at each point, and switches only where that does. */
+export function withoutPreemption(seed: number): Policy {
+  const random = new Random(seed);
+  return {
+    stopsAtPoints: true,
+    interruptsAtPoints: false,
+    pick: (runnable) => (runnable[0]!.pointObject >= 0 ? 0 : random.below(runnable.length)),
+  };
+}
 
 /** Spawns the tasks in the order of the object and runs until none is left or none can run; returns the scheduler. */
 export function runTasks(bodies: Readonly<Record<string, Body>>, policy: Policy = inTurn()): Scheduler {

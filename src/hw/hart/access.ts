@@ -2,27 +2,30 @@
 // entry, a trap of the guest, or an exit to kvm.
 //
 // Called by the interpreter when its inlined first-level probe misses, and by memory.ts for accesses that never probe
-// (misaligned, atomic). Walks through mmu.ts.
+// (misaligned, atomic). Walks through mmu.ts. Where the answer holds for one access only (mmu.ts, loans.ts), no entry is
+// filled and hart.alone is set.
 //
 // Invariants: the block's pc and budget are those of the instruction. An answer of NOWHERE means that the trap is taken
 // or the exit recorded, and nothing else changed. Fills depend on nothing but the accesses made and the TLB's state.
 //
 // Source: RISC-V Privileged ISA, "Virtual Address Translation Process"; "Sv39x4" for the span of a guest's memory.
 
-import { fromWords } from '../../units.ts';
+import { fromWords, hpaToPfn } from '../../units.ts';
 import { Access, type AccessKind } from '../sv39/index.ts';
 import {
   INFO_EXECUTE,
   INFO_READ,
   INFO_WRITE,
   type Regime,
+  translation,
   translationInfo,
   translationPfn,
 } from '../tlb/index.ts';
 import { ACCESS_FAULT, PAGE_FAULT } from './architecture.ts';
 import { Exit } from './block.ts';
 import type { Hart } from './hart.ts';
-import { Outcome } from './mmu.ts';
+import { NO_LOAN } from './loans.ts';
+import { Outcome, type OutcomeCode } from './mmu.ts';
 import { takeException } from './traps.ts';
 
 /** No host address: the instruction ended in a trap or an exit. */
@@ -35,8 +38,11 @@ const PERMISSION = [INFO_READ, INFO_WRITE, INFO_EXECUTE] as const;
 const PAGED_HI = 64;
 const DIRECT_HI = 512;
 
-/** Host byte address of the data at lo/hi for a load or store within one page, or NOWHERE. */
-export function translateData(hart: Hart, lo: number, hi: number, access: AccessKind): number {
+/** Bytes of a fetch: instructions are fetched by halves, as in Spike. */
+const FETCH_BYTES = 2;
+
+/** Host byte address of the `bytes` bytes at lo/hi for a load or store within one page, or NOWHERE. */
+export function translateData(hart: Hart, lo: number, hi: number, bytes: number, access: AccessKind): number {
   const regime = hart.tlb.dataRegime;
   if (!isTranslatable(regime, hi)) return refuse(hart, regime, lo, hi, access);
   const page = fromWords(lo & ~4095, hi);
@@ -45,8 +51,9 @@ export function translateData(hart: Hart, lo: number, hi: number, access: Access
     hart.checker?.dataHit(hart, page, access);
     return (lo + first.dataAddend(page)) >>> 0;
   }
-  const found = find(hart, regime, page, access, lo & 4095);
+  const found = find(hart, regime, page, access, lo & 4095, bytes);
   if (found === NOWHERE) return NOWHERE;
+  if (hart.alone) return first.reach(translationPfn(found)) + (lo & 4095);
   if (access === Access.store) hart.stats.storeFills++;
   else hart.stats.loadFills++;
   first.fillData(page, translationPfn(found), translationInfo(found));
@@ -60,12 +67,14 @@ export function translateFetch(hart: Hart, lo: number, hi: number): number {
   if (!isTranslatable(regime, hi)) return refuse(hart, regime, lo, hi, Access.fetch);
   const page = fromWords(lo & ~4095, hi);
   const { first } = hart.tlb;
+  hart.alone = false;
   if (first.hasFetch(page)) {
     hart.checker?.fetchHit(hart, page);
     return (lo + first.fetchAddend(page)) >>> 0;
   }
-  const found = find(hart, regime, page, Access.fetch, lo & 4095);
+  const found = find(hart, regime, page, Access.fetch, lo & 4095, FETCH_BYTES);
   if (found === NOWHERE) return NOWHERE;
+  if (hart.alone) return first.reach(translationPfn(found)) + (lo & 4095);
   hart.stats.fetchFills++;
   first.fillFetch(page, translationPfn(found), translationInfo(found));
   hart.checker?.filled(first.itlbBase, regime, page);
@@ -82,26 +91,46 @@ function refuse(hart: Hart, regime: Regime, lo: number, hi: number, access: Acce
   return NOWHERE;
 }
 
-/** The second level's translation of `page`, or a walk's, or NOWHERE. */
-function find(hart: Hart, regime: Regime, page: number, access: AccessKind, offset: number): number {
+/** The second level's translation of `page`, or a walk's, or NOWHERE. Sets hart.alone. */
+function find(
+  hart: Hart,
+  regime: Regime,
+  page: number,
+  access: AccessKind,
+  offset: number,
+  bytes: number,
+): number {
+  hart.alone = false;
   const cached = hart.tlb.probe(regime, page);
   if (cached >= 0 && (translationInfo(cached) & PERMISSION[access]) !== 0) {
     hart.checker?.secondHit(hart, regime, page, access, cached);
     return cached;
   }
+  if (!hart.loans.isEmpty) {
+    const lent = hart.loans.find(regime, page + offset, access, bytes);
+    hart.alone = lent !== NO_LOAN;
+    if (lent !== NO_LOAN) return translation(hpaToPfn(lent), 0);
+  }
   hart.stats.walks++;
-  const outcome = hart.mmu.translate(regime, page + offset, access);
-  if (outcome !== Outcome.ok) return miss(hart, outcome === Outcome.pageFault, page + offset, access);
+  const outcome = hart.mmu.translate(regime, page + offset, access, bytes);
+  if (outcome === Outcome.missing) return exit(hart, page + offset, access, bytes);
+  if (outcome !== Outcome.ok) return fault(hart, outcome, page + offset, access);
+  hart.alone = hart.mmu.alone;
+  if (hart.alone) return translation(hart.mmu.pfn, hart.mmu.info);
   hart.checker?.walked(regime, page);
   return hart.tlb.insert(regime, page, hart.mmu.pfn, hart.mmu.info);
 }
 
-function miss(hart: Hart, guestFault: boolean, address: number, access: AccessKind): typeof NOWHERE {
-  if (guestFault) {
-    takeException(hart, PAGE_FAULT[access], address | 0, Math.floor(address / 2 ** 32) | 0);
-    return NOWHERE;
-  }
-  hart.fault.set(hart.mmu.missing, address, access);
+/** The guest's fault. */
+function fault(hart: Hart, outcome: OutcomeCode, address: number, access: AccessKind): typeof NOWHERE {
+  const causes = outcome === Outcome.pageFault ? PAGE_FAULT : ACCESS_FAULT;
+  takeException(hart, causes[access], address | 0, Math.floor(address / 2 ** 32) | 0);
+  return NOWHERE;
+}
+
+/** kvm's to look at. */
+function exit(hart: Hart, address: number, access: AccessKind, bytes: number): typeof NOWHERE {
+  hart.fault.set(hart.mmu.missing, address, access, bytes);
   hart.exit(Exit.mmuFault);
   return NOWHERE;
 }

@@ -41,7 +41,7 @@ export const MIP_MEIP = 1 << Irq.meip;
 export const MIP_SUPERVISOR = MIP_SSIP | MIP_STIP | MIP_SEIP;
 export const MIP_ALL = MIP_SUPERVISOR | MIP_MSIP | MIP_MTIP | MIP_MEIP;
 
-/** Fields of mstatus, all in its low word. */
+/** Fields of mstatus, in its low word but for those below. */
 export const MSTATUS_SIE = 1 << 1;
 export const MSTATUS_MIE = 1 << 3;
 export const MSTATUS_SPIE = 1 << 5;
@@ -49,6 +49,7 @@ export const MSTATUS_MPIE = 1 << 7;
 export const MSTATUS_SPP = 1 << 8;
 export const MSTATUS_MPP = 3 << 11;
 export const MSTATUS_MPP_SHIFT = 11;
+export const MSTATUS_FS = 3 << 13;
 export const MSTATUS_MPRV = 1 << 17;
 export const MSTATUS_SUM = 1 << 18;
 export const MSTATUS_MXR = 1 << 19;
@@ -57,6 +58,7 @@ export const MSTATUS_TW = 1 << 21;
 export const MSTATUS_TSR = 1 << 22;
 /** The high word: UXL and SXL are 2 (64 bits), read-only. */
 export const MSTATUS_HI = 0xa;
+export const MSTATUS_HI_SD = 1 << 31;
 
 /** satp: MODE in bits 63..60, ASID in 59..44, PPN in 43..0. */
 export const SATP_BARE = 0;

@@ -8,7 +8,7 @@
 //     0x108  budget, i32                               0x134  reservation: bytes, i32
 //     0x10c  exit reason, i32                          0x140  privilege mode, i32
 //     0x114  data TLB base of the context, i32         0x200  CSRs, one i64 each, in the order of CSR_SLOTS
-//     0x118  fetch TLB base of the context, i32
+//     0x118  fetch TLB base of the context, i32        0x120  computed jump that strayed, i32 (the translator's)
 //
 // Invariants: x0 is 0; pc is even; the budget counts down by one for each instruction that retires or traps.
 
@@ -21,6 +21,8 @@ export const BLOCK_EXIT = 0x10c;
 export const BLOCK_DTLB = 0x114;
 export const BLOCK_ITLB = 0x118;
 export const BLOCK_JUMP_CACHE = 0x11c;
+/** Translator: low word of the address of the computed jump that the regions did not expect to lead where it led; odd. */
+export const BLOCK_STRAYED = 0x120;
 export const BLOCK_RESERVATION = 0x130;
 export const BLOCK_RESERVATION_LENGTH = 0x134;
 export const BLOCK_PRIVILEGE = 0x140;
@@ -87,7 +89,7 @@ export const Exit = {
   budget: 1,
   /** A translation is missing: see Hart.fault and Hart.access. */
   mmuFault: 2,
-  /** satp was written, and the write retired (shadow). */
+  /** satp or the PMP was written, and the write retired (shadow). */
   satp: 3,
   /** sfence.vma retired (shadow): see Hart.fence. */
   sfence: 4,
@@ -97,8 +99,20 @@ export const Exit = {
   crash: 6,
   /** Someone called kick(). */
   kick: 7,
+  /** An instruction that retired may have moved Hart.timerDeadline before the end of this run's budget. */
+  timer: 8,
 } as const;
 export type ExitReason = (typeof Exit)[keyof typeof Exit];
 
 /** Names of the exits, by reason, for statistics and traces. */
-export const EXIT_NAMES = ['none', 'budget', 'mmuFault', 'satp', 'sfence', 'wfi', 'crash', 'kick'] as const;
+export const EXIT_NAMES = [
+  'none',
+  'budget',
+  'mmuFault',
+  'satp',
+  'sfence',
+  'wfi',
+  'crash',
+  'kick',
+  'timer',
+] as const;

@@ -26,6 +26,8 @@ export class CodePage {
   readonly words = new Int32Array(PAGE_SIZE + 2);
   /** By halfword: how often the interpreter jumped backwards to it or entered the page at it. */
   readonly heat = new Uint16Array(PAGE_SIZE / 2);
+  /** By halfword: how often, modulo 2^16, the interpreter came to it by a jalr of the page that does not link. */
+  readonly arrivals = new Uint16Array(PAGE_SIZE / 2);
 
   constructor(pfn: Pfn) {
     this.pfn = pfn;

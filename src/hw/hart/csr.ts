@@ -4,7 +4,7 @@
 // vCPU block (block.ts); the other rows compute.
 //
 // Source: RISC-V Privileged ISA, "Control and Status Registers" and the register's own section; legal values as Spike
-// with rv64imac_zicsr_zifencei_zicntr, plus Sstc. PMP registers are storage: Umbra protects guests by translation alone.
+// with rv64imac_zicsr_zifencei_zicntr, plus Sstc. Those of the PMP are in pmpRegisters.ts.
 // Invariant: a stored value is always a legal one.
 
 import { hiWord, loWord } from '../../units.ts';
@@ -20,7 +20,9 @@ import {
   MIP_SEIP,
   MIP_SSIP,
   MIP_SUPERVISOR,
+  MSTATUS_FS,
   MSTATUS_HI,
+  MSTATUS_HI_SD,
   MSTATUS_MIE,
   MSTATUS_MPIE,
   MSTATUS_MPP,
@@ -39,11 +41,11 @@ import {
   SATP_BARE,
   SATP_SV39,
 } from './architecture.ts';
-import type { CsrSlot } from './block.ts';
+import { type CsrSlot, Exit } from './block.ts';
 import { type Counter, readCounter, writeCounter, writeInhibit } from './counters.ts';
 import type { Hart } from './hart.ts';
 import { pendingInterrupts } from './interrupts.ts';
-import { readPmpConfig, writePmpAddress, writePmpConfig } from './pmp.ts';
+import { readPmpConfig, writePmpAddress, writePmpConfig } from './pmpRegisters.ts';
 import { updateContext } from './regimes.ts';
 import { SLOT } from './slots.ts';
 import type { Word64 } from './word64.ts';
@@ -100,7 +102,8 @@ rows[Csr.mhartid] = { read: (hart, out) => out.set(hart.id, 0) };
 
 // Status
 
-const SSTATUS_MASK = MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_SUM | MSTATUS_MXR;
+/** FS is writable wherever there is an S mode, with or without F, as in Spike; there is nothing that it enables. */
+const SSTATUS_MASK = MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR;
 const MSTATUS_MASK =
   SSTATUS_MASK |
   MSTATUS_MIE |
@@ -123,13 +126,18 @@ function writeStatus(hart: Hart, lo: number, mask: number): void {
   if (((old ^ value) & TRANSLATION_BITS) !== 0) updateContext(hart);
 }
 
+/** SD is set while FS is dirty. */
+const statusHi = (mstatus: number, hi: number): number =>
+  (mstatus & MSTATUS_FS) === MSTATUS_FS ? hi | MSTATUS_HI_SD : hi;
+
 rows[Csr.mstatus] = {
-  read: (hart, out) => out.set(hart.block[SLOT.mstatus]!, MSTATUS_HI),
+  read: (hart, out) => out.set(hart.block[SLOT.mstatus]!, statusHi(hart.block[SLOT.mstatus]!, MSTATUS_HI)),
   write: (hart, lo) => writeStatus(hart, lo, MSTATUS_MASK),
   resync: true,
 };
 rows[Csr.sstatus] = {
-  read: (hart, out) => out.set(hart.block[SLOT.mstatus]! & SSTATUS_MASK, MSTATUS_HI & 3),
+  read: (hart, out) =>
+    out.set(hart.block[SLOT.mstatus]! & SSTATUS_MASK, statusHi(hart.block[SLOT.mstatus]!, MSTATUS_HI & 3)),
   write: (hart, lo) => writeStatus(hart, lo, SSTATUS_MASK),
   resync: true,
 };
@@ -140,8 +148,8 @@ rows[Csr.sstatus] = {
 const TVEC_MASK = ~2;
 /** IALIGN is 16: bit 0 of a pc is 0. */
 const EPC_MASK = ~1;
-/** All exceptions but the environment call from M and the reserved codes. */
-const MEDELEG_MASK = 0xb3ff;
+/** What can happen below M: all but the environment call from M, the reserved codes, and with IALIGN 16 code 0. */
+const MEDELEG_MASK = 0xb3fe;
 
 rows[Csr.mtvec] = stored('mtvec', TVEC_MASK, ALL);
 rows[Csr.medeleg] = stored('medeleg', MEDELEG_MASK, 0);
@@ -194,6 +202,7 @@ rows[Csr.menvcfg] = {
   read: (hart, out) => out.set(hart.block[SLOT.menvcfg]!, hart.block[SLOT.menvcfg + 1]!),
   write: (hart, lo, hi) => {
     const mask = MENVCFG_HI_STCE | (hart.ad === 'svadu' ? MENVCFG_HI_ADUE : 0);
+    if (((hart.block[SLOT.menvcfg + 1]! ^ hi) & MENVCFG_HI_STCE) !== 0) hart.exit(Exit.timer);
     hart.block[SLOT.menvcfg] = lo & ENVCFG_FIOM;
     hart.block[SLOT.menvcfg + 1] = hi & mask;
     updateContext(hart);
@@ -201,11 +210,17 @@ rows[Csr.menvcfg] = {
   resync: true,
 };
 rows[Csr.senvcfg] = stored('senvcfg', ENVCFG_FIOM, 0);
-rows[Csr.stimecmp] = stored('stimecmp', ALL, ALL, {
+rows[Csr.stimecmp] = {
+  ...stored('stimecmp', ALL, ALL),
+  write: (hart, lo, hi) => {
+    hart.block[SLOT.stimecmp] = lo;
+    hart.block[SLOT.stimecmp + 1] = hi;
+    if (stceOf(hart)) hart.exit(Exit.timer);
+  },
   allowed: (hart) =>
     hart.privilege === PRV_M || (stceOf(hart) && (hart.block[SLOT.mcounteren]! & COUNTER_TM) !== 0),
   resync: true,
-});
+};
 
 // satp
 
@@ -219,10 +234,9 @@ rows[Csr.satp] = {
   resync: true,
 };
 
-// Counters
+// Counters; hpmcounter3 to 31 are Zihpm's, which these harts lack
 
 const COUNTEREN_MASK = COUNTER_CY | COUNTER_TM | COUNTER_IR;
-const NO_COUNTER = 0;
 
 /** cycle, time, instret: below M by mcounteren, in U by scounteren as well. */
 function counterAllowed(bit: number): (hart: Hart) => boolean {
@@ -262,7 +276,6 @@ rows[Csr.time] = {
 for (let i = 0; i < 29; i++) {
   rows[Csr.mhpmcounter3 + i] = constant(0);
   rows[Csr.mhpmevent3 + i] = constant(0);
-  rows[Csr.hpmcounter3 + i] = { ...constant(0), allowed: counterAllowed(NO_COUNTER) };
 }
 
 // Physical memory protection and triggers
@@ -274,6 +287,7 @@ for (let i = 0; i < PMP_ENTRIES_MAX; i++) {
       ? {
           ...stored(`pmpaddr${i}` as CsrSlot, ALL, ALL),
           write: (hart, lo, hi) => writePmpAddress(hart, i, lo, hi),
+          resync: true,
         }
       : constant(0);
 }
@@ -283,6 +297,7 @@ for (let i = 0; i < 16; i += 2) {
       ? {
           read: (hart, out) => readPmpConfig(hart, i, out),
           write: (hart, lo, hi) => writePmpConfig(hart, i, lo, hi),
+          resync: true,
         }
       : constant(0);
 }

@@ -15,6 +15,8 @@ export class MmuFault {
   access: AccessKind = Access.load;
   /** The address it does it at; a guest physical one where there is no stage one. */
   va = 0;
+  /** How many bytes it does it to, within a page; a fetch is of two at a time. */
+  bytes = 0;
   /** The shadow root lacks `va`; else the direct root lacks `gpa`. */
   paged = false;
   gpa = 0;
@@ -23,9 +25,10 @@ export class MmuFault {
   /** `gpa` is that of a guest's table entry, which the hart was walking (tdp). */
   implicit = false;
 
-  set(missing: Missing, va: number, access: AccessKind): void {
+  set(missing: Missing, va: number, access: AccessKind, bytes: number): void {
     this.access = access;
     this.va = va;
+    this.bytes = bytes;
     this.paged = missing.paged;
     this.gpa = missing.gpa;
     this.wanted = missing.access;

@@ -38,8 +38,11 @@ import { DataAccess, Fence, HartStats, MmuFault } from './exits.ts';
 import { guestSetsAccessedDirty } from './guestState.ts';
 import { interpret } from './interpret.ts';
 import { NO_INTERRUPT, pendingInterrupts, supervisorDeadline, takeableInterrupt } from './interrupts.ts';
+import { Loans } from './loans.ts';
 import { atomicAt, writeLoaded } from './memoryOps.ts';
 import { type Mmu, NO_ROOT, ShadowMmu, TdpMmu } from './mmu.ts';
+import { OPEN_PMP, type Pmp } from './pmp.ts';
+import { resetPmp } from './pmpRegisters.ts';
 import { updateContext } from './regimes.ts';
 import { SLOT } from './slots.ts';
 import { takeException, takeInterrupt } from './traps.ts';
@@ -86,6 +89,8 @@ export class Hart {
   readonly access = new DataAccess();
   readonly fence = new Fence();
   readonly stats = new HartStats();
+  /** What kvm lent for the instruction at pc. */
+  readonly loans = new Loans(this);
   /** The board's clock for the time CSR and stimecmp, in ticks of 10 MHz. Must be a function of guest progress. */
   readTime: () => number = () => 0;
 
@@ -97,6 +102,8 @@ export class Hart {
   readonly itlbMask: number;
   directRoot = NO_ROOT;
   shadowRoot = NO_ROOT;
+  /** The last answer of access.ts holds for one access only. */
+  alone = false;
   /** Lines that devices hold up: MTIP, MSIP, MEIP, SEIP. */
   interruptLines = 0;
   private kicked = false;
@@ -132,6 +139,9 @@ export class Hart {
     this.block.fill(0, SLOT.mstatus);
     this.privilege = PRV_M;
     this.setPc(pc | 0, Math.floor(pc / 2 ** 32));
+    resetPmp(this);
+    this.mmu.pmp = OPEN_PMP;
+    this.loans.clear();
     this.clearReservation();
     this.attemptedBefore = 0;
     this.runBudget = 0;
@@ -224,13 +234,19 @@ export class Hart {
     updateContext(this);
   }
 
+  /** What the PMP permits now. */
+  get pmp(): Pmp {
+    return this.mmu.pmp;
+  }
+
   /** Whether hardware would set A and D in the guest's own tables now. */
   guestAdHardware(): boolean {
     return guestSetsAccessedDirty(this);
   }
 
-  /** The reservation stays: it is of a physical address, see breakReservation(). */
+  /** Loans go too. The reservation stays: it is of a physical address, see breakReservation(). */
   flushAll(): void {
+    this.loans.clear();
     this.tlb.flushAll();
   }
 
@@ -359,6 +375,23 @@ export class Hart {
       this.exit(Exit.satp);
     }
     updateContext(this);
+  }
+
+  /** The PMP protects as `pmp` says; what is cached or shadowed may permit too much, or too little. */
+  protect(pmp: Pmp): void {
+    if (pmp.key === this.pmp.key) return;
+    this.mmu.pmp = pmp;
+    this.tlb.flushAll();
+    if (this.mmuKind === 'shadow') {
+      this.shadowRoot = NO_ROOT;
+      this.exit(Exit.satp);
+    }
+    updateContext(this);
+  }
+
+  /** Whether M mode may do other things than S and U, with physical memory. */
+  get tellsMachine(): boolean {
+    return !(this.pmp.isOpen && this.pmp.isOpenToMachine);
   }
 
   /** sfence.vma: hardware's to do under tdp, kvm's under shadow paging. */

@@ -16,4 +16,5 @@ export { DataAccess, type DataAccessKind, Fence, HartStats, MmuFault } from './e
 export { guestTranslationMode, satpAsid, satpIsPaged, satpRoot } from './guestState.ts';
 export { type AdScheme, Hart, type HartOptions, hartDeviceBytes, type MmuKind } from './hart.ts';
 export { NO_ROOT } from './mmu.ts';
+export { OPEN_PMP, PMP_SPLIT, Pmp } from './pmp.ts';
 export { DEFAULT_TRANSLATOR, jumpCacheBytes, WasmTranslator } from './translate/translator.ts';

@@ -26,7 +26,7 @@ import {
   Exit,
   type ExitReason,
 } from './block.ts';
-import { decodePlain } from './codeCache.ts';
+import { CodePage, decodePlain } from './codeCache.ts';
 import { execute } from './execute.ts';
 import type { Hart } from './hart.ts';
 import { ACCESS_BYTES, load, store } from './memoryOps.ts';
@@ -42,6 +42,11 @@ const LAST_HALFWORD = 4094;
 
 /** A page in which one crossing instruction stands alone, at LAST_HALFWORD; everything else leads back. */
 const crossingWords = new Int32Array(LAST_HALFWORD + 6).fill(OP_REFETCH);
+
+/** The same for an instruction of a page that no TLB may hold an entry for (hart.alone); it is no page of frame 0. */
+const lonePage = new CodePage(0 as Pfn);
+lonePage.words.fill(OP_REFETCH);
+let loneOffset = 0;
 
 /** No jump: offsets are even. */
 const STRAIGHT = -1;
@@ -83,8 +88,10 @@ export function interpret(hart: Hart): ExitReason {
     const hit = i32[f] === page && i32[f + 1] === pageHi && unchecked;
     const frame = hit ? (page + i32[f + 2]!) >>> 0 : translateFetch(hart, pcLo, pageHi);
     if (frame === NOWHERE) return x[EXIT] as ExitReason;
-    const codePage = code.page((frame >>> 12) as Pfn);
-    const { heat } = codePage;
+    const isAlone = !hit && hart.alone;
+    if (isAlone && !fetchAlone(hart, frame)) return x[EXIT] as ExitReason;
+    const codePage = isAlone ? lonePage : code.page((frame >>> 12) as Pfn);
+    const { arrivals, heat } = codePage;
     let { words } = codePage;
     let off = pcLo & 4095;
     if (budget !== start) {
@@ -418,6 +425,7 @@ export function interpret(hart: Hart): ExitReason {
             }
             if ((lo & PAGE_MASK) === page && hi === pageHi) {
               next = lo & 4094;
+              if (d === 0) arrivals[next >>> 1]!++;
               break;
             }
             x[PC] = lo & ~1;
@@ -492,11 +500,37 @@ export function interpret(hart: Hart): ExitReason {
 
 /** Fetches both halves of the instruction at the block's pc, the last halfword of `frame`'s page, into crossingWords. */
 function fetchCrossing(hart: Hart, frame: number): boolean {
-  const { memory, block } = hart;
-  const next = (block[PC]! + 2) | 0;
-  const at = translateFetch(hart, next, block[PC + 1]! + (next === 0 ? 1 : 0));
+  const at = fetchSecondHalf(hart);
   if (at === NOWHERE) return false;
-  const low = memory.u16[((frame & PAGE_MASK) + LAST_HALFWORD) >>> 1]!;
-  decodePlain(low | (memory.u16[at >>> 1]! << 16), crossingWords, LAST_HALFWORD);
+  const { u16 } = hart.memory;
+  const low = u16[((frame & PAGE_MASK) + LAST_HALFWORD) >>> 1]!;
+  decodePlain(low | (u16[at >>> 1]! << 16), crossingWords, LAST_HALFWORD);
+  return true;
+}
+
+/** Host address of the halfword after the block's pc, or NOWHERE. */
+function fetchSecondHalf(hart: Hart): number {
+  const { block } = hart;
+  const next = (block[PC]! + 2) | 0;
+  return translateFetch(hart, next, block[PC + 1]! + (next === 0 ? 1 : 0));
+}
+
+/** Fetches the instruction at the block's pc, whose first half is at host address `at`, into lonePage. */
+function fetchAlone(hart: Hart, at: number): boolean {
+  const { u16 } = hart.memory;
+  const { words, heat } = lonePage;
+  words.fill(OP_REFETCH, loneOffset, loneOffset + 2);
+  loneOffset = at & 4095;
+  heat[loneOffset >>> 1] = 0;
+  const half = u16[at >>> 1]!;
+  if ((half & 3) !== 3) {
+    decodePlain(half, words, loneOffset);
+  } else if (loneOffset === LAST_HALFWORD) {
+    words[loneOffset] = OP_CROSSING;
+  } else {
+    const second = fetchSecondHalf(hart);
+    if (second === NOWHERE) return false;
+    decodePlain(half | (u16[second >>> 1]! << 16), words, loneOffset);
+  }
   return true;
 }

@@ -108,12 +108,13 @@ function translateParts(
   access: AccessKind,
 ): boolean {
   const crosses = (lo & 4095) + bytes > 4096;
-  parts.first = translateData(hart, lo, hi, access);
+  const inFirst = crosses ? 4096 - (lo & 4095) : bytes;
+  parts.first = translateData(hart, lo, hi, inFirst, access);
   if (parts.first === NOWHERE) return exited(hart, w, lo, hi, crosses);
   if (!crosses) return true;
   const next = ((lo & ~4095) + 4096) | 0;
   const first = parts.first;
-  parts.second = translateData(hart, next, (hi + (next === 0 ? 1 : 0)) | 0, access);
+  parts.second = translateData(hart, next, (hi + (next === 0 ? 1 : 0)) | 0, bytes - inFirst, access);
   parts.first = first;
   return parts.second !== NOWHERE || exited(hart, w, lo, hi, crosses);
 }
@@ -135,7 +136,7 @@ export function atomic(hart: Hart, w: number): boolean {
     takeException(hart, reads ? Cause.loadMisaligned : Cause.storeMisaligned, lo, hi);
     return false;
   }
-  const at = translateData(hart, lo, hi, reads ? Access.load : Access.store);
+  const at = translateData(hart, lo, hi, ACCESS_BYTES[op]!, reads ? Access.load : Access.store);
   if (at === NOWHERE) return exited(hart, w, lo, hi, false);
   if (reads) loadReserved(hart, w, at);
   else atomicAt(hart, w, at);

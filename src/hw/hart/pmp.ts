@@ -1,58 +1,92 @@
-// PMP registers: sixteen entries of storage with the architecture's write rules and no effect on accesses.
+// Physical memory protection: what the PMP registers of a hart permit, as one value that does not change.
 //
-// csr.ts routes pmpcfg and pmpaddr here. A guest sees registers that behave; what a guest can reach is decided by its
-// tables and kvm's.
+// pmpRegisters.ts makes a new one at each write of a register; mmu.ts asks it for every translation, implicit accesses
+// to page tables included; kvm's shadow MMU asks it for the walks that it makes on behalf of a hart.
 //
-// Source: RISC-V Privileged ISA, "Physical Memory Protection CSRs". Invariants: reserved bits 5 and 6 of a configuration
-// are 0, W without R is never stored, a locked entry keeps its configuration and address.
+// Source: RISC-V Privileged ISA, "Physical Memory Protection": the lowest-numbered entry that matches any byte of an
+// access decides it, and must match all of it; a locked entry binds M mode too; without a match M may do everything, S and
+// U nothing. An access that crosses a page is two here, as in Spike.
 
-import type { Hart } from './hart.ts';
-import { SLOT } from './slots.ts';
-import type { Word64 } from './word64.ts';
+import { type AccessKind, PTE_R, PTE_W, PTE_X } from '../sv39/index.ts';
 
-const PMP_R = 1;
-const PMP_W = 2;
-const PMP_A = 3 << 3;
-const PMP_TOR = 1 << 3;
-const PMP_L = 1 << 7;
-const CONFIG_MASK = PMP_L | PMP_A | 7;
-/** pmpaddr holds bits 55..2 of an address. */
-const ADDRESS_HI = (1 << 22) - 1;
-
-/** Word and shift of entry `i`'s configuration byte. */
-const configWord = (i: number): number => (i < 8 ? SLOT.pmpcfg0 : SLOT.pmpcfg2) + ((i >>> 2) & 1);
-const configShift = (i: number): number => (i & 3) * 8;
-const configOf = (hart: Hart, i: number): number =>
-  i < 16 ? (hart.block[configWord(i)]! >>> configShift(i)) & 0xff : 0;
-
-/** pmpcfg0 holds entries 0 to 7, pmpcfg2 8 to 15. */
-export function readPmpConfig(hart: Hart, register: number, out: Word64): void {
-  const at = configWord(register * 4);
-  out.set(hart.block[at]!, hart.block[at + 1]!);
+/** One entry that is on, over [base, end), in bytes. */
+export interface PmpEntry {
+  readonly base: number;
+  readonly end: number;
+  /** PTE_R, PTE_W and PTE_X. */
+  readonly permissions: number;
+  /** Binds M mode. */
+  readonly locked: boolean;
 }
 
-export function writePmpConfig(hart: Hart, register: number, lo: number, hi: number): void {
-  const first = register * 4;
-  for (let i = 0; i < 8; i++) {
-    writeConfig(hart, first + i, ((i < 4 ? lo : hi) >>> configShift(i)) & 0xff);
+const ALL = PTE_R | PTE_W | PTE_X;
+const NEEDS = [PTE_R, PTE_W, PTE_X] as const;
+const PAGE_BYTES = 4096;
+/** Physical addresses have 56 bits. */
+const SPAN = 2 ** 56;
+
+/** With allowed()'s permissions: other bytes of the page have others, so that the answer is good for this access alone. */
+export const PMP_SPLIT = 1;
+
+export class Pmp {
+  readonly entries: readonly PmpEntry[];
+  /** Nothing is forbidden to S and U, or to M. */
+  readonly isOpen: boolean;
+  readonly isOpenToMachine: boolean;
+  /** Equal for two that are the same to S and U; '' if nothing is forbidden to them. */
+  readonly userKey: string;
+  /** Equal for two that are the same to every mode. */
+  readonly key: string;
+
+  /** `entries` in the order of their numbers. */
+  constructor(entries: readonly PmpEntry[]) {
+    this.entries = entries;
+    const [first] = entries;
+    const coversAll = first !== undefined && first.base === 0 && first.end >= SPAN;
+    this.isOpen = coversAll && first.permissions === ALL;
+    this.isOpenToMachine = first === undefined || (coversAll && rightsOf(first, true) === ALL);
+    const ranges = entries.map(({ base, end, permissions }) => `${base} ${end} ${permissions}`);
+    const locks = entries.map(({ locked }) => Number(locked));
+    this.userKey = this.isOpen ? '' : ranges.join();
+    this.key = this.isOpen && this.isOpenToMachine ? '' : [...ranges, ...locks].join();
+  }
+
+  /**
+   * What is permitted to M mode (`machine`), or to S and U, at the `bytes` bytes from `address`, within one page: 0 if
+   * not `access`; else PTE_R, PTE_W and PTE_X, with PMP_SPLIT unless they hold for the whole page.
+   */
+  allowed(address: number, bytes: number, access: AccessKind, machine: boolean): number {
+    if (machine ? this.isOpenToMachine : this.isOpen) return ALL;
+    const page = address - (address % PAGE_BYTES);
+    let rights = this.rights(page, page + PAGE_BYTES, machine);
+    if (rights === null) rights = (this.rights(address, address + bytes, machine) ?? 0) | PMP_SPLIT;
+    return (rights & NEEDS[access]) !== 0 ? rights : 0;
+  }
+
+  /** Whether hardware may read (or update) the page-table entry at `address`: an access of S mode. */
+  allowsWalk(address: number, access: AccessKind): boolean {
+    return this.allowed(address, 8, access, false) !== 0;
+  }
+
+  /** What S and U may do at each byte of the page of `address` (PTE_R, PTE_W, PTE_X), or null where bytes differ. */
+  pageRights(address: number): number | null {
+    if (this.isOpen) return ALL;
+    const page = address - (address % PAGE_BYTES);
+    return this.rights(page, page + PAGE_BYTES, false);
+  }
+
+  /** The rights of all of [start, end), or null where the deciding entry matches only some of it. */
+  private rights(start: number, end: number, machine: boolean): number | null {
+    for (const entry of this.entries) {
+      if (entry.base >= end || entry.end <= start) continue;
+      return entry.base <= start && entry.end >= end ? rightsOf(entry, machine) : null;
+    }
+    return machine ? ALL : 0;
   }
 }
 
-function writeConfig(hart: Hart, i: number, value: number): void {
-  if ((configOf(hart, i) & PMP_L) !== 0) return;
-  const legal = value & CONFIG_MASK & ((value & (PMP_R | PMP_W)) === PMP_W ? ~PMP_W : ALL_BITS);
-  const at = configWord(i);
-  hart.block[at] = (hart.block[at]! & ~(0xff << configShift(i))) | (legal << configShift(i));
-}
+const rightsOf = ({ permissions, locked }: PmpEntry, machine: boolean): number =>
+  machine && !locked ? ALL : permissions;
 
-const ALL_BITS = -1;
-
-/** Ignored while the entry is locked, or is the bottom of a locked top-of-range entry. */
-export function writePmpAddress(hart: Hart, i: number, lo: number, hi: number): void {
-  const next = configOf(hart, i + 1);
-  const locksBottom = (next & PMP_L) !== 0 && (next & PMP_A) === PMP_TOR;
-  if ((configOf(hart, i) & PMP_L) !== 0 || locksBottom) return;
-  const at = SLOT.pmpaddr0 + 2 * i;
-  hart.block[at] = lo;
-  hart.block[at + 1] = hi & ADDRESS_HI;
-}
+/** As after reset, and where nobody protects anything. */
+export const OPEN_PMP = new Pmp([{ base: 0, end: SPAN, permissions: ALL, locked: false }]);

@@ -4,7 +4,7 @@
 //
 // Source: RISC-V Privileged ISA, "Memory Privilege in mstatus Register" (MPRV, MXR, SUM), "Supervisor Address Translation
 // and Protection (satp) Register". Invariant: fields without influence are normalised, so that M and bare S share a
-// context, and so do fetches and accesses of one privilege.
+// context unless the PMP tells them apart, and so do fetches and accesses of one privilege.
 
 import type { RegimeKey } from '../tlb/index.ts';
 import { MSTATUS_MXR, MSTATUS_SUM, PRV_M, PRV_U } from './architecture.ts';
@@ -21,6 +21,7 @@ const newKey = (): MutableKey => ({
   asid: 0,
   secondStage: 0,
   user: true,
+  machine: false,
   sum: false,
   mxr: false,
   setsAccessedDirty: true,
@@ -48,6 +49,7 @@ export function updateContext(hart: Hart): void {
 function setKey(hart: Hart, key: MutableKey, privilege: number): void {
   key.paged = privilege !== PRV_M && satpIsPaged(hart);
   key.user = !key.paged || privilege === PRV_U;
+  key.machine = privilege === PRV_M && hart.tellsMachine;
   key.sum = false;
   key.mxr = false;
   const tdp = hart.mmuKind === 'tdp';

@@ -4,7 +4,7 @@
 // pair of regimes, for fetches and for data, so an entry is keyed by effective privilege, SUM, MXR, MPRV and address
 // space; changing the pair only changes the current slot.
 //
-// Invariants: addendOf() is the only place that turns a frame into something guests can reach. A bank's entries all
+// Invariants: reach() is the only place that turns a frame into something guests can reach. A bank's entries all
 // belong to its regime. A frame with code has no write tag (domain.ts).
 
 import { bug, hiWord, loWord, type Pfn, pageAlignDown } from '../../units.ts';
@@ -252,10 +252,16 @@ export class FirstLevel {
     return ((this.i32[tag]! + this.i32[addend]!) >>> 12) as Pfn;
   }
 
-  private addendOf(page: number, pfn: Pfn): number {
-    if (!this.memory.isFrame(pfn) || pageAlignDown(page) !== page) bug('tlb: not a frame', { page, pfn });
+  /** Host byte address of a frame, for one access without an entry. */
+  reach(pfn: Pfn): number {
+    if (!this.memory.isFrame(pfn)) bug('tlb: not a frame', { pfn });
     this.frameGuard?.(pfn);
-    return ((pfn << 12) - loWord(page)) | 0;
+    return pfn * 4096;
+  }
+
+  private addendOf(page: number, pfn: Pfn): number {
+    if (pageAlignDown(page) !== page) bug('tlb: not a page', { page, pfn });
+    return (this.reach(pfn) - loWord(page)) | 0;
   }
 }
 

@@ -23,6 +23,8 @@ export interface RegimeKey {
   /** Host address of the Sv39x4 root, where stage one is none or lies in guest memory; else 0. */
   readonly secondStage: number;
   readonly user: boolean;
+  /** M mode's, where protection of physical memory tells it from S and U; never paged. */
+  readonly machine: boolean;
   readonly sum: boolean;
   readonly mxr: boolean;
   readonly setsAccessedDirty: boolean;
@@ -35,6 +37,7 @@ export class Regime implements RegimeKey, TranslationMode {
   readonly asid: number;
   readonly secondStage: number;
   readonly user: boolean;
+  readonly machine: boolean;
   readonly sum: boolean;
   readonly mxr: boolean;
   readonly setsAccessedDirty: boolean;
@@ -51,6 +54,7 @@ export class Regime implements RegimeKey, TranslationMode {
     this.asid = key.asid;
     this.secondStage = key.secondStage;
     this.user = key.user;
+    this.machine = key.machine;
     this.sum = key.sum;
     this.mxr = key.mxr;
     this.setsAccessedDirty = key.setsAccessedDirty;
@@ -62,6 +66,7 @@ export class Regime implements RegimeKey, TranslationMode {
       this.root === (key.paged ? key.root : key.secondStage) &&
       this.paged === key.paged &&
       this.user === key.user &&
+      this.machine === key.machine &&
       this.sum === key.sum &&
       this.mxr === key.mxr &&
       this.asid === key.asid &&

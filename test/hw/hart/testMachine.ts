@@ -152,7 +152,7 @@ export class TestMachine implements TableMemory {
         if (this.resolve() === Exit.crash) return Exit.crash;
       } else if (reason === Exit.satp || reason === Exit.sfence) {
         this.dropShadow();
-      } else if (reason !== Exit.kick) {
+      } else if (reason !== Exit.kick && reason !== Exit.timer) {
         return reason;
       }
     }

@@ -31,6 +31,7 @@ const key = (over: Partial<RegimeKey> = {}): RegimeKey => ({
   asid: 0,
   secondStage: 0,
   user: false,
+  machine: false,
   sum: false,
   mxr: false,
   setsAccessedDirty: true,

@@ -11,7 +11,8 @@ import { PAGE_SHIFT } from '../../../units.ts';
 import { Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';
 import { DTLB_ADDEND, DTLB_ENTRY_BYTES, DTLB_READ_TAG, DTLB_WRITE_TAG } from '../../tlb/index.ts';
 import { BLOCK_RESERVATION, BLOCK_RESERVATION_LENGTH } from '../block.ts';
-import type { Place, RegionCode } from './regionCode.ts';
+import type { AccessGroup, Member } from './groups.ts';
+import { NO_BLOCK, type Place, type RegionCode } from './regionCode.ts';
 import { W } from './wasm.ts';
 
 const LOADS: Readonly<Record<number, readonly [size: number, opcode: number]>> = {
@@ -31,21 +32,78 @@ const STORES: Readonly<Record<number, readonly [size: number, opcode: number]>> 
   [Op.sd]: [8, W.i64_store],
 };
 
-export function emitLoad(region: RegionCode, word: number, imm: number, place: Place): void {
-  const [size, opcode] = LOADS[opOf(word)]!;
-  emitLookup(region, rs1Of(word), imm, size, DTLB_READ_TAG, place);
-  if (rdOf(word) === 0) return;
-  emitHostAddress(region);
+/** Bytes that a load or store moves; 0 for any other instruction. */
+export const accessBytes = (op: number): number => (LOADS[op] ?? STORES[op])?.[0] ?? 0;
+
+/** A load or store; `cache` is the page cache that it goes through, if any. */
+export function emitAccess(
+  region: RegionCode,
+  word: number,
+  imm: number,
+  place: Place,
+  cache: number | undefined,
+): void {
+  const load = LOADS[opOf(word)];
+  const [size, opcode] = (load ?? STORES[opOf(word)])!;
+  const tag = load === undefined ? DTLB_WRITE_TAG : DTLB_READ_TAG;
+  if (cache === undefined) {
+    emitLookup(region, rs1Of(word), imm, size, tag, place);
+    emitHostAddress(region);
+  } else {
+    emitCachedLookup(region, rs1Of(word), imm, size, tag, place, cache);
+  }
+  if (load === undefined) region.get(rs2Of(word));
   region.code.memory(opcode, 0);
-  region.set(rdOf(word));
+  if (load !== undefined) region.set(rdOf(word));
 }
 
-export function emitStore(region: RegionCode, word: number, imm: number, place: Place): void {
-  const [size, opcode] = STORES[opOf(word)]!;
-  emitLookup(region, rs1Of(word), imm, size, DTLB_WRITE_TAG, place);
-  emitHostAddress(region);
-  region.get(rs2Of(word));
-  region.code.memory(opcode, 0);
+/**
+ * Pushes whether each group of a segment lies in a page that the TLB has and permits, aligned; puts the host address of
+ * its first byte into the group's local.
+ */
+export function emitGroupCheck(region: RegionCode, groups: readonly AccessGroup[]): void {
+  const { code, address, scratch, entry } = region;
+  groups.forEach((group, i) => {
+    emitFind(region, group.base, group.low, group.stores ? DTLB_WRITE_TAG : DTLB_READ_TAG);
+    code.tee(scratch);
+    code.get(address);
+    code.i64Const(-4096 + group.align - 1);
+    code.byte(W.i64_and);
+    code.byte(W.i64_xor);
+    if (group.bytes > group.align) {
+      code.get(address);
+      code.i64Const(group.bytes - 1);
+      code.byte(W.i64_add);
+      code.i64Const(-4096);
+      code.byte(W.i64_and);
+      code.get(scratch);
+      code.byte(W.i64_xor);
+      code.byte(W.i64_or);
+    }
+    if (i > 0) code.byte(W.i64_or);
+    code.get(address);
+    code.byte(W.i32_wrap_i64);
+    code.get(entry);
+    code.memory(W.i32_load, DTLB_ADDEND);
+    code.byte(W.i32_add);
+    code.set(region.group(i));
+  });
+  code.byte(W.i64_eqz);
+}
+
+/** A load or store in a segment that passed its check. */
+export function emitMember(region: RegionCode, word: number, { group, displacement }: Member): void {
+  const { code } = region;
+  const load = LOADS[opOf(word)];
+  if (load === undefined) {
+    code.get(region.group(group));
+    region.get(rs2Of(word));
+    code.memory(STORES[opOf(word)]![1], displacement);
+  } else if (rdOf(word) !== 0) {
+    code.get(region.group(group));
+    code.memory(load[1], displacement);
+    region.set(rdOf(word));
+  }
 }
 
 /** Distances of a W or D form's id from that of its lr. */
@@ -158,9 +216,45 @@ function emitCombine(region: RegionCode, kind: number, rs2: number, wide: boolea
   if (kind >= AMO_MIN) code.byte(W.select);
 }
 
-/**
- * Puts the address into `address` and the host address of the TLB entry that maps it into `entry`, or leaves the region.
- */
+/** Pushes the host address, by way of a page cache: the TLB is asked only when the access is in another page. */
+function emitCachedLookup(
+  region: RegionCode,
+  base: number,
+  imm: number,
+  size: number,
+  tag: number,
+  place: Place,
+  cache: number,
+): void {
+  const { code, address, scratch, entry } = region;
+  emitAddress(region, base, imm);
+  code.tee(address);
+  code.i64Const(-4096 + size - 1);
+  code.byte(W.i64_and);
+  code.get(region.cacheTag(cache));
+  code.byte(W.i64_ne);
+  region.open(W.if, NO_BLOCK);
+  emitEntryOf(region);
+  code.memory(W.i64_load, tag);
+  code.tee(scratch);
+  code.get(address);
+  code.i64Const(-4096 + size - 1);
+  code.byte(W.i64_and);
+  code.byte(W.i64_ne);
+  region.leaveBeforeIf(place);
+  code.get(scratch);
+  code.set(region.cacheTag(cache));
+  code.get(entry);
+  code.memory(W.i32_load, DTLB_ADDEND);
+  code.set(region.cacheAddend(cache));
+  region.close();
+  code.get(address);
+  code.byte(W.i32_wrap_i64);
+  code.get(region.cacheAddend(cache));
+  code.byte(W.i32_add);
+}
+
+/** Puts the address into `address` and the host address of the TLB entry that maps it into `entry`, or leaves. */
 function emitLookup(
   region: RegionCode,
   base: number,
@@ -170,12 +264,33 @@ function emitLookup(
   place: Place,
 ): void {
   const { code } = region;
+  emitFind(region, base, imm, tag);
+  code.get(region.address);
+  code.i64Const(-4096 + size - 1);
+  code.byte(W.i64_and);
+  code.byte(W.i64_ne);
+  region.leaveBeforeIf(place);
+}
+
+/** Puts the address into `address`, that of the TLB entry which could map it into `entry`, and pushes the entry's tag. */
+function emitFind(region: RegionCode, base: number, imm: number, tag: number): void {
+  emitAddress(region, base, imm);
+  region.code.set(region.address);
+  emitEntryOf(region);
+  region.code.memory(W.i64_load, tag);
+}
+
+function emitAddress(region: RegionCode, base: number, imm: number): void {
   region.get(base);
-  if (imm !== 0) {
-    code.i64Const(imm);
-    code.byte(W.i64_add);
-  }
-  code.tee(region.address);
+  if (imm === 0) return;
+  region.code.i64Const(imm);
+  region.code.byte(W.i64_add);
+}
+
+/** Puts the host address of the TLB entry for `address` into `entry`, and pushes it. */
+function emitEntryOf(region: RegionCode): void {
+  const { code } = region;
+  code.get(region.address);
   code.byte(W.i32_wrap_i64);
   code.i32Const(PAGE_SHIFT - Math.log2(DTLB_ENTRY_BYTES));
   code.byte(W.i32_shr_u);
@@ -184,12 +299,6 @@ function emitLookup(
   code.get(region.dtlb);
   code.byte(W.i32_add);
   code.tee(region.entry);
-  code.memory(W.i64_load, tag);
-  code.get(region.address);
-  code.i64Const(-4096 + size - 1);
-  code.byte(W.i64_and);
-  code.byte(W.i64_ne);
-  region.leaveBeforeIf(place);
 }
 
 /** Pushes the host byte address that the entry found maps the address to. */

@@ -9,7 +9,7 @@
 import { lengthOf, Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';
 import { type Flow, LEAVES } from './flow.ts';
 import { crossesPage } from './pageCode.ts';
-import { type Block, End } from './region.ts';
+import { type Block, End, forks } from './region.ts';
 
 export interface Dataflow {
   /** Registers that a path from the region's start may have written before each block, and after it. */
@@ -122,7 +122,7 @@ function solveLive(
     changed = false;
     for (let i = liveIn.length - 1; i >= 0; i--) {
       let live = successorNeeds(flow.taken[i]!, liveIn, dirtyOut[i]!);
-      if (flow.blocks[i]!.end === End.branch) live |= successorNeeds(flow.next[i]!, liveIn, dirtyOut[i]!);
+      if (forks(flow.blocks[i]!.end)) live |= successorNeeds(flow.next[i]!, liveIn, dirtyOut[i]!);
       live = (live & ~effects[i]!.kill) | effects[i]!.use;
       if (flow.budget[i] !== 0) live |= dirtyIn[i]!;
       if (live === liveIn[i]) continue;

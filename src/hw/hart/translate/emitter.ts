@@ -8,12 +8,16 @@
 // (ICFP 2022). Invariants: the budget is taken off at the start of a block and checked as Flow.budget says.
 
 import { lengthOf, Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';
+import { emitGroupCheck, emitMember } from './access.ts';
 import { type Dataflow, solve, writes } from './dataflow.ts';
 import { analyse, type Flow, LEAVES } from './flow.ts';
+import { type Member, segmentsOf } from './groups.ts';
 import { emitInstruction } from './instructions.ts';
+import { isComputedJump } from './loops.ts';
+import { type PageCaches, planPageCaches } from './pageCaches.ts';
 import { crossesPage, type PageCode } from './pageCode.ts';
 import { type Block, discover, End } from './region.ts';
-import { type Place, RegionCode, type UnitFrame } from './regionCode.ts';
+import { NO_BLOCK, type Place, RegionCode, type UnitFrame } from './regionCode.ts';
 import { W } from './wasm.ts';
 
 const CONDITIONS: Readonly<Record<number, number>> = {
@@ -44,26 +48,26 @@ export function planRegion(page: PageCode, entry: number): RegionPlan {
 /** Writes a region as a function of its unit. */
 export function emitRegion({ page: { words }, flow }: RegionPlan, unit: UnitFrame): RegionCode {
   const data = solve(flow, words);
-  const code = new RegionCode(unit, data);
+  const caches = planPageCaches(flow, words);
+  const code = new RegionCode(unit, data, caches.count);
   code.begin(data.liveAtEntry);
-  new RegionEmitter(words, flow, data, code).emitTree(0);
+  new RegionEmitter(words, flow, data, caches, code).emitTree(0);
   code.end();
   return code;
 }
-
-/** An if is no branch target. */
-const NO_BLOCK = -1;
 
 class RegionEmitter {
   private readonly words: Int32Array;
   private readonly flow: Flow;
   private readonly data: Dataflow;
+  private readonly caches: PageCaches;
   private readonly region: RegionCode;
 
-  constructor(words: Int32Array, flow: Flow, data: Dataflow, region: RegionCode) {
+  constructor(words: Int32Array, flow: Flow, data: Dataflow, caches: PageCaches, region: RegionCode) {
     this.words = words;
     this.flow = flow;
     this.data = data;
+    this.caches = caches;
     this.region = region;
   }
 
@@ -106,18 +110,36 @@ class RegionEmitter {
 
   /** Answers what is dirty before the terminator. */
   private emitInstructions(i: number, block: Block): number {
+    let state: Place = { pc: block.start, dirty: this.data.dirtyIn[i]!, unexecuted: block.count };
+    for (const segment of segmentsOf(this.words, block)) {
+      state = this.emitUntil(segment.start, state);
+      const end = segment.last + lengthOf(this.words[segment.last]!);
+      emitGroupCheck(this.region, segment.groups);
+      this.region.open(W.if, NO_BLOCK);
+      this.emitUntil(end, state, segment.members);
+      this.region.code.byte(W.else);
+      state = this.emitUntil(end, state);
+      this.region.close();
+    }
+    return this.emitUntil(block.last, state).dirty;
+  }
+
+  /** Emits the instructions from a place up to the offset `end`, the members given as such; answers the place there. */
+  private emitUntil(end: number, from: Place, members?: ReadonlyMap<number, Member>): Place {
     const { words } = this;
-    let dirty = this.data.dirtyIn[i]!;
-    let unexecuted = block.count;
-    for (let pc = block.start; pc < block.last; pc += lengthOf(words[pc]!)) {
+    let { pc, dirty, unexecuted } = from;
+    for (; pc < end; pc += lengthOf(words[pc]!)) {
       const word = words[pc]!;
       const place = { pc, dirty, unexecuted };
+      const member = members?.get(pc);
       this.checkFetch(word, place);
-      emitInstruction(this.region, word, words[pc + 1]!, place);
+      if (member === undefined)
+        emitInstruction(this.region, word, words[pc + 1]!, place, this.caches.of.get(pc));
+      else emitMember(this.region, word, member);
       dirty |= writes(word);
       unexecuted--;
     }
-    return dirty;
+    return { pc, dirty, unexecuted };
   }
 
   private checkFetch(word: number, place: Place): void {
@@ -132,14 +154,32 @@ class RegionEmitter {
         this.emitGoto(i, this.flow.taken[i]!, block.taken);
         break;
       case End.branch:
-        this.emitBranch(i, block);
+        region.get(rs1Of(block.word));
+        region.get(rs2Of(block.word));
+        region.code.byte(CONDITIONS[opOf(block.word)]!);
+        this.emitFork(i, block);
+        break;
+      case End.guess:
+        region.code.get(region.scratch);
+        region.code.i64Const(region.unit.pageVa + block.taken);
+        region.code.byte(W.i64_eq);
+        this.emitFork(i, block);
+        break;
+      case End.choose:
+        this.emitTarget(block);
+        this.emitGoto(i, this.flow.taken[i]!, block.taken);
+        break;
+      case End.follow:
+        region.goOnIndirect(dirty, block.taken);
         break;
       case End.call:
         this.emitLink(block);
         region.goOn(block.taken, dirty);
         break;
       case End.indirect:
-        this.emitIndirect(block, dirty);
+        this.emitTarget(block);
+        this.emitLink(block);
+        region.goOnIndirect(dirty, isComputedJump(block.word) ? block.last : null);
         break;
       case End.interpret:
         region.leaveBefore({ pc: block.last, dirty, unexecuted: 0 });
@@ -152,7 +192,8 @@ class RegionEmitter {
     this.region.set(rdOf(block.word));
   }
 
-  private emitIndirect(block: Block, dirty: number): void {
+  /** Puts the address to which a jalr leads into the local `scratch`. */
+  private emitTarget(block: Block): void {
     const { region } = this;
     region.get(rs1Of(block.word));
     if (block.imm !== 0) {
@@ -162,16 +203,11 @@ class RegionEmitter {
     region.code.i64Const(-2);
     region.code.byte(W.i64_and);
     region.code.set(region.scratch);
-    this.emitLink(block);
-    region.goOnIndirect(dirty);
   }
 
-  private emitBranch(i: number, block: Block): void {
-    const { code } = this.region;
+  /** Goes on at `taken` if the i32 on the stack is not 0, else at `next`. */
+  private emitFork(i: number, block: Block): void {
     const taken = this.flow.taken[i]!;
-    this.region.get(rs1Of(block.word));
-    this.region.get(rs2Of(block.word));
-    code.byte(CONDITIONS[opOf(block.word)]!);
     if (taken !== LEAVES && (taken <= i || this.flow.isMerge[taken] === 1)) {
       this.region.branch(W.br_if, taken, taken <= i);
     } else {

@@ -4,9 +4,10 @@
 // WebAssembly has no goto: an edge that structured control flow cannot express (a retreating edge whose target does not
 // dominate its source) leaves the region, and the dispatcher finds the way from there.
 //
-// Source: Cooper, Harvey, Kennedy, "A Simple, Fast Dominance Algorithm"; Ramsey, "Beyond Relooper" (ICFP 2022).
+// Source: Ramsey, "Beyond Relooper" (ICFP 2022).
 
-import { type Block, End } from './region.ts';
+import { dominators, isDominatedBy } from './dominators.ts';
+import { type Block, End, forks, goesOn } from './region.ts';
 
 /** Where an edge leads that stays not in the region. */
 export const LEAVES = -1;
@@ -48,8 +49,8 @@ export function analyse(found: ReadonlyMap<number, Block>, entry: number): Flow 
 
 /** Offsets of the edges that stay in the region, the fall-through first. */
 function* edges(found: ReadonlyMap<number, Block>, block: Block): Generator<number> {
-  if (block.end === End.branch && found.has(block.next)) yield block.next;
-  if (block.end <= End.branch && found.has(block.taken)) yield block.taken;
+  if (forks(block.end) && found.has(block.next)) yield block.next;
+  if (goesOn(block.end) && found.has(block.taken)) yield block.taken;
 }
 
 function reversePostorder(found: ReadonlyMap<number, Block>, entry: number): Block[] {
@@ -75,8 +76,8 @@ function reversePostorder(found: ReadonlyMap<number, Block>, entry: number): Blo
 function link(blocks: readonly Block[], taken: Int32Array, next: Int32Array): void {
   const index = new Map(blocks.map((block, i) => [block.start, i]));
   blocks.forEach((block, i) => {
-    if (block.end <= End.branch) taken[i] = index.get(block.taken) ?? LEAVES;
-    if (block.end === End.branch) next[i] = index.get(block.next) ?? LEAVES;
+    if (goesOn(block.end)) taken[i] = index.get(block.taken) ?? LEAVES;
+    if (forks(block.end)) next[i] = index.get(block.next) ?? LEAVES;
   });
 }
 
@@ -90,42 +91,11 @@ function predecessorsOf(taken: Int32Array, next: Int32Array): number[][] {
   return lists;
 }
 
-/** Immediate dominators; the entry's is itself. */
-function dominators(predecessors: readonly (readonly number[])[], size: number): Int32Array {
-  const dominator = new Int32Array(size).fill(-1);
-  dominator[0] = 0;
-  let changed = true;
-  while (changed) {
-    changed = false;
-    for (let j = 1; j < size; j++) {
-      let common = -1;
-      for (const i of predecessors[j]!) {
-        if (dominator[i] !== -1) common = common === -1 ? i : meet(dominator, i, common);
-      }
-      if (dominator[j] !== common) {
-        dominator[j] = common;
-        changed = true;
-      }
-    }
-  }
-  return dominator;
-}
-
-function meet(dominator: Int32Array, i: number, j: number): number {
-  let a = i;
-  let b = j;
-  while (a !== b) {
-    while (a > b) a = dominator[a]!;
-    while (b > a) b = dominator[b]!;
-  }
-  return a;
-}
-
 /** Marks loop headers, and makes retreating edges that enter a loop beside its header leave the region. */
 function cutIrreducible(successor: Int32Array, dominator: Int32Array, isLoop: Uint8Array): void {
   successor.forEach((j, i) => {
     if (j === LEAVES || j > i) return;
-    if (meet(dominator, i, j) === j) isLoop[j] = 1;
+    if (isDominatedBy(dominator, i, j)) isLoop[j] = 1;
     else successor[i] = LEAVES;
   });
 }
@@ -139,7 +109,7 @@ function mergeChildren(dominator: Int32Array, isMerge: Uint8Array): number[][] {
 }
 
 /**
- * The budget is checked at the entry, at loop headers, and wherever the path to the next check would grow beyond
+ * The budget is checked at the entry, at loop headers, where indirect jumps lead, and wherever the path to the next check would grow beyond
  * MAX_UNCHECKED. A single block is shorter than that (region.ts).
  */
 function checkpoints(
@@ -155,7 +125,9 @@ function checkpoints(
     let rest = 0;
     for (const j of [taken[i]!, next[i]!]) {
       if (j <= i || budget[j] !== 0) continue;
-      if (path[j]! > room) budget[j] = path[j]!;
+      // A guess has no instruction at which the region could be left.
+      const mustCheck = blocks[i]!.end === End.guess && blocks[j]!.count > 0;
+      if (path[j]! > room || mustCheck) budget[j] = path[j]!;
       else rest = Math.max(rest, path[j]!);
     }
     path[i] = blocks[i]!.count + rest;

@@ -7,7 +7,7 @@
 // stack as it found it; a W form reads low words and writes a sign-extended word; x0 is never written.
 
 import { Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';
-import { emitAtomic, emitLoad, emitStore } from './access.ts';
+import { emitAccess, emitAtomic } from './access.ts';
 import { emitDivision, emitHighProduct } from './multiply.ts';
 import type { Place, RegionCode } from './regionCode.ts';
 import { W } from './wasm.ts';
@@ -60,11 +60,16 @@ const COMPARE: Readonly<Record<number, number>> = {
   [Op.sltiu]: W.i64_lt_u,
 };
 
-/** Emits one instruction of a block. */
-export function emitInstruction(region: RegionCode, word: number, imm: number, place: Place): void {
+/** Emits one instruction of a block; an access may go through a page cache. */
+export function emitInstruction(
+  region: RegionCode,
+  word: number,
+  imm: number,
+  place: Place,
+  cache?: number,
+): void {
   const op = opOf(word);
-  if (op >= Op.lb && op <= Op.lwu) emitLoad(region, word, imm, place);
-  else if (op >= Op.sb && op <= Op.sd) emitStore(region, word, imm, place);
+  if (op >= Op.lb && op <= Op.sd) emitAccess(region, word, imm, place, cache);
   else if (op >= Op.lr_w && op <= Op.amomaxu_d) emitAtomic(region, word, place);
   else if (rdOf(word) !== 0) emitComputation(region, word, imm, place.pc);
 }

@@ -11,6 +11,7 @@ import { lengthOf, Op, opOf } from '../../isa/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
 import { type CodeCache, type CodePage, decodePlain, ENTRY_MARK } from '../codeCache.ts';
 import { OP_CROSSING } from '../pseudoOps.ts';
+import { PageLoops } from './loops.ts';
 import type { NextPage } from './regionCode.ts';
 
 const LAST_HALFWORD = PAGE_SIZE - 2;
@@ -34,6 +35,7 @@ export class PageCode {
   readonly next: NextCodePage | null;
   /** words[o] and words[o + 1] are the instruction at byte offset o (isa/decode.ts), once at(o) was asked. */
   readonly words = new Int32Array(PAGE_SIZE);
+  private ownLoops: PageLoops | null = null;
   private readonly memory: PhysicalMemory;
   private readonly cache: CodeCache;
   private readonly page: CodePage;
@@ -56,11 +58,27 @@ export class PageCode {
     return this.page.pfn;
   }
 
+  get loops(): PageLoops {
+    this.ownLoops ??= new PageLoops(this);
+    return this.ownLoops;
+  }
+
   /** First decoded word of the instruction at an even offset; what isTranslated() denies is the interpreter's. */
   at(offset: number): number {
     const { words } = this;
     if (words[offset] === 0) this.read(offset);
     return words[offset]!;
+  }
+
+  /** Offsets of the instructions that were decoded so far, by whomever. */
+  *known(): Generator<number> {
+    const { words } = this.page;
+    for (let offset = 0; offset < PAGE_SIZE; offset += 2) if (words[offset] !== 0) yield offset;
+  }
+
+  /** How often the interpreter came to an instruction by a jalr of this page: a switch, or a return. */
+  arrivals(offset: number): number {
+    return this.page.arrivals[offset >>> 1]!;
   }
 
   private read(offset: number): void {

@@ -8,6 +8,7 @@
 
 import { PAGE_SIZE } from '../../../units.ts';
 import { lengthOf, Op, opOf, rdOf } from '../../isa/index.ts';
+import { isComputedJump, MAX_TARGETS } from './loops.ts';
 import { isTranslated, type PageCode } from './pageCode.ts';
 
 const MAX_INSTRUCTIONS = 2048;
@@ -16,25 +17,39 @@ const MAX_BLOCKS = 500;
 /** Longer straight code is split, so that a budget check is never far (flow.ts). */
 const MAX_BLOCK = 128;
 
-/** How a block ends. */
+/** How a block ends; as far as `choose`, within the region if its targets are there. */
 export const End = {
   /** Goes on at `taken`; an unconditional direct jump if `word` is not 0, else it just flows there. */
   jump: 0,
   /** Conditional: `taken` or `next`. */
   branch: 1,
+  /** No instruction: `taken` if that is where the indirect jump before leads, else `next`. */
+  guess: 2,
+  /** jalr that does not link, with guesses: goes on at the first of them, `taken`. */
+  choose: 3,
   /** jal that links: leaves the region for `taken`. */
-  call: 2,
+  call: 4,
   /** jalr: leaves the region for an address in a register. */
-  indirect: 3,
+  indirect: 5,
   /** Leaves the region before the instruction at `last`, which the interpreter executes. */
-  interpret: 4,
+  interpret: 6,
+  /** No instruction: leaves the region for where the indirect jump before leads, after all guesses. */
+  follow: 7,
 } as const;
 
+type EndKind = (typeof End)[keyof typeof End];
+
+/** Whether a block may go on at `taken` within the region. */
+export const goesOn = (end: EndKind): boolean => end <= End.choose;
+/** Whether it may also go on at `next`. */
+export const forks = (end: EndKind): boolean => end === End.branch || end === End.guess;
+
 export interface Block {
+  /** Page offset; below 0 for a block without instructions. */
   readonly start: number;
   /** Offset of the terminator, and so the end of the instructions before it. */
   readonly last: number;
-  readonly end: (typeof End)[keyof typeof End];
+  readonly end: EndKind;
   /** Decoded words of the terminator; 0 if it is not an instruction of the block. */
   readonly word: number;
   readonly imm: number;
@@ -49,14 +64,16 @@ const isBranch = (op: number): boolean => op >= Op.beq && op <= Op.bgeu;
 const endsBlock = (op: number): boolean => (op >= Op.jal && op <= Op.bgeu) || !isTranslated(op);
 const inPage = (offset: number): boolean => offset >= 0 && offset < PAGE_SIZE;
 
-/** The blocks reachable from `entry`, by their offset. */
+/** The blocks reachable from `entry`, by their offset; where a loop around the entry begins anew, the region ends. */
 export function discover(page: PageCode, entry: number): Map<number, Block> {
-  const survey = surveyFrom(page, entry);
+  const survey = surveyFrom(page, entry, page.loops.headersAround(entry));
   const blocks = new Map<number, Block>();
   for (const leader of survey.leaders) {
     if (survey.seen[leader] === 1) blocks.set(leader, blockAt(page, leader, survey));
   }
-  cutEnclosingLoops(blocks, entry);
+  for (const block of [...blocks.values()]) {
+    if (block.end === End.choose) addGuesses(blocks, block, targetsOf(page, block.last));
+  }
   return blocks;
 }
 
@@ -66,13 +83,14 @@ interface Survey {
   readonly seen: Uint8Array;
 }
 
-function surveyFrom(page: PageCode, entry: number): Survey {
+function surveyFrom(page: PageCode, entry: number, ends: readonly number[]): Survey {
   const leaders = new Set([entry]);
   const seen = new Uint8Array(PAGE_SIZE);
   let room = MAX_INSTRUCTIONS;
   for (const leader of leaders) {
     let offset = leader;
     for (let length = 1; inPage(offset) && seen[offset] === 0 && room-- > 0; length++) {
+      if (ends.includes(offset)) break;
       seen[offset] = 1;
       if (length % MAX_BLOCK === 0) leaders.add(offset);
       const word = page.at(offset);
@@ -86,13 +104,32 @@ function surveyFrom(page: PageCode, entry: number): Survey {
   return { leaders, seen };
 }
 
+/** Where the indirect jump at an offset mostly leads, as far as that is in the page. */
+function targetsOf(page: PageCode, offset: number): readonly number[] {
+  const word = page.at(offset);
+  return isComputedJump(word) ? page.loops.targetsOf(offset) : [];
+}
+
+const firstGuess = (jump: number): number => -(jump * MAX_TARGETS) - 1;
+
+/** A chain of blocks, one for each target, and one for all others. */
+function addGuesses(blocks: Map<number, Block>, { last, taken }: Block, targets: readonly number[]): void {
+  const none = { last: 0, word: 0, imm: 0, count: 0 };
+  targets.forEach((target, i) => {
+    const start = taken - i;
+    blocks.set(start, { ...none, start, last: start, end: End.guess, taken: target, next: start - 1 });
+  });
+  const start = taken - targets.length;
+  blocks.set(start, { ...none, start, last: start, end: End.follow, taken: last, next: last });
+}
+
 /** Adds where the terminator at `offset` continues within the region (a Set iterates over what is added meanwhile). */
 function addTargets(leaders: Set<number>, page: PageCode, offset: number, word: number): void {
   const op = opOf(word);
   const taken = offset + page.words[offset + 1]!;
   const conditional = isBranch(op);
-  if (!conditional && !(op === Op.jal && rdOf(word) === 0)) return;
-  for (const target of conditional ? [offset + lengthOf(word), taken] : [taken]) {
+  const direct = op === Op.jal && rdOf(word) === 0 ? [taken] : targetsOf(page, offset);
+  for (const target of conditional ? [offset + lengthOf(word), taken] : direct) {
     if (inPage(target) && leaders.size < MAX_BLOCKS) leaders.add(target);
   }
 }
@@ -118,25 +155,8 @@ function terminated(page: PageCode, start: number, last: number, before: number)
   const block = { start, last, word, imm, taken: last + imm, next: last + lengthOf(word), count: before + 1 };
   if (isBranch(op)) return { ...block, end: End.branch };
   if (op === Op.jal) return { ...block, end: rdOf(word) === 0 ? End.jump : End.call };
+  if (op === Op.jalr && targetsOf(page, last).length > 0)
+    return { ...block, end: End.choose, taken: firstGuess(last) };
   if (op === Op.jalr) return { ...block, end: End.indirect };
   return { ...block, end: End.interpret, word: 0, count: before };
-}
-
-/**
- * Leaves out code before the entry from which the entry is reached again: such an entry is the header of an inner loop,
- * and with the loops around it the region would be one loop with many back edges, for which the engine's code is a
- * quarter slower than for a nest. The outer loops get a region of their own.
- */
-function cutEnclosingLoops(blocks: Map<number, Block>, entry: number): void {
-  const before = [...blocks.values()].filter((block) => block.start < entry && block.end <= End.branch);
-  before.sort((a, b) => b.start - a.start);
-  const outer = new Set([entry]);
-  for (let size = 0; size !== outer.size; ) {
-    size = outer.size;
-    for (const { start, end, taken, next } of before) {
-      if (outer.has(taken) || (end === End.branch && outer.has(next))) outer.add(start);
-    }
-  }
-  outer.delete(entry);
-  for (const start of outer) blocks.delete(start);
 }

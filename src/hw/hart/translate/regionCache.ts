@@ -139,6 +139,14 @@ export class RegionCache {
     return dropped;
   }
 
+  /** Drops the units in which a computed jump at one offset of a frame is not expected to lead to another. */
+  dropSurprised(pfn: Pfn, jump: number, target: number): void {
+    for (const unit of this.byFrame.get(pfn)?.units ?? []) {
+      const expects = unit.pfn !== pfn || !unit.coverage.overlaps(jump, 2) || unit.guesses.has(target);
+      if (!expects) this.units.delete(unit);
+    }
+  }
+
   private makeRoom(regions: number): void {
     while (this.freeSlots.length < regions) {
       if (this.units.pop() === undefined) bug('translator: a unit has more regions than there are slots');

@@ -10,9 +10,9 @@
 //
 // Invariant: after an exit the block holds exactly the state after the instructions retired so far.
 
-import { bug } from '../../../units.ts';
+import { bug, loWord } from '../../../units.ts';
 import { ITLB_ADDEND, ITLB_TAG } from '../../tlb/index.ts';
-import { BLOCK_BUDGET, BLOCK_ITLB, BLOCK_PC, BLOCK_X } from '../block.ts';
+import { BLOCK_BUDGET, BLOCK_ITLB, BLOCK_PC, BLOCK_STRAYED, BLOCK_X } from '../block.ts';
 import type { Dataflow } from './dataflow.ts';
 import { Code, Type, W } from './wasm.ts';
 
@@ -57,6 +57,11 @@ export interface Place {
   readonly unexecuted: number;
 }
 
+/** Groups of accesses that one segment can have (groups.ts). */
+export const MAX_GROUPS = 4;
+/** Stands for an `if`, which is no branch target. */
+export const NO_BLOCK = -1;
+
 const FIRST_REGISTER = 2;
 /** A place in one word: pc below, unexecuted above. */
 const PC_BITS = 12;
@@ -81,12 +86,15 @@ export class RegionCode {
   readonly locals: readonly (readonly [count: number, type: number])[];
   private readonly budget: number;
   private readonly place: number;
+  private readonly firstGroup: number;
+  private readonly firstCache: number;
+  private readonly caches: number;
   private readonly localOf = new Int32Array(32);
   /** Dirty sets of the tails, the innermost first. */
   private readonly tails: readonly number[];
   private readonly labels: Label[] = [];
 
-  constructor(unit: UnitFrame, { used, exitSets }: Dataflow) {
+  constructor(unit: UnitFrame, { used, exitSets }: Dataflow, caches: number) {
     this.unit = unit;
     this.tails = exitSets;
     let local = FIRST_REGISTER;
@@ -98,9 +106,13 @@ export class RegionCode {
     this.entry = local + 2;
     this.budget = local + 3;
     this.place = local + 4;
+    this.firstGroup = local + 5;
+    this.firstCache = this.firstGroup + MAX_GROUPS;
+    this.caches = caches;
     this.locals = [
       [this.entry - FIRST_REGISTER, Type.i64],
-      [3, Type.i32],
+      [3 + MAX_GROUPS + caches, Type.i32],
+      [caches, Type.i64],
     ];
   }
 
@@ -128,6 +140,21 @@ export class RegionCode {
     }
   }
 
+  /** The local for the host address of a segment's i-th group. */
+  group(i: number): number {
+    return this.firstGroup + i;
+  }
+
+  /** The local for the host's distance from addresses in the page that a page cache holds. */
+  cacheAddend(cache: number): number {
+    return this.firstCache + cache;
+  }
+
+  /** The local for the address of that page; -1 while there is none. */
+  cacheTag(cache: number): number {
+    return this.firstCache + this.caches + cache;
+  }
+
   // Start and end
 
   /** Loads the budget and a set of registers from the vCPU block. The body follows, then end(). */
@@ -142,6 +169,10 @@ export class RegionCode {
     code.get(this.cpu);
     code.memory(W.i32_load, BLOCK_BUDGET);
     code.set(this.budget);
+    for (let cache = 0; cache < this.caches; cache++) {
+      code.i64Const(-1);
+      code.set(this.cacheTag(cache));
+    }
     for (const _ of this.tails) code.open(W.block);
   }
 
@@ -239,9 +270,14 @@ export class RegionCode {
     }
   }
 
-  /** Goes on at the address in the local `scratch`. */
-  goOnIndirect(dirty: number): void {
+  /** Goes on at the address in the local `scratch`; `strayed`: the page offset of a computed jump that did not expect it. */
+  goOnIndirect(dirty: number, strayed: number | null): void {
     this.spill(dirty);
+    if (strayed !== null) {
+      this.code.get(this.cpu);
+      this.code.i32Const(loWord(this.unit.pageVa + strayed) | 1);
+      this.code.memory(W.i32_store, BLOCK_STRAYED);
+    }
     this.code.get(this.scratch);
     this.code.byte(W.return);
   }

@@ -14,6 +14,7 @@ import {
   hpa,
   hpaToPfn,
   loWord,
+  PAGE_SHIFT,
   PAGE_SIZE,
   type Pfn,
   pageOffset,
@@ -27,7 +28,15 @@ import {
   ITLB_TAG,
   type TlbGeometry,
 } from '../../tlb/index.ts';
-import { BLOCK_BUDGET, BLOCK_ITLB, BLOCK_JUMP_CACHE, BLOCK_PC, Exit, type ExitReason } from '../block.ts';
+import {
+  BLOCK_BUDGET,
+  BLOCK_ITLB,
+  BLOCK_JUMP_CACHE,
+  BLOCK_PC,
+  BLOCK_STRAYED,
+  Exit,
+  type ExitReason,
+} from '../block.ts';
 import { type CodeCache, type CodePage, ENTRY_MARK, type Translator } from '../codeCache.ts';
 import type { Hart } from '../hart.ts';
 import { encodeDispatcher, JUMP_ENTRY_BYTES } from './dispatcher.ts';
@@ -61,6 +70,7 @@ export const jumpCacheBytes = ({ limits }: TranslatorOptions = DEFAULT_TRANSLATO
 const PC = BLOCK_PC >> 2;
 const ITLB = BLOCK_ITLB >> 2;
 const BUDGET = BLOCK_BUDGET >> 2;
+const STRAYED = BLOCK_STRAYED >> 2;
 /** Instructions of a frame's regions after which it gets no more: code that is entered everywhere is not worth it. */
 const MAX_FRAME_INSTRUCTIONS = 16384;
 /** An entry this much cooler than the one that is translated is translated with it. */
@@ -107,6 +117,7 @@ export class WasmTranslator implements Translator {
     while (this.dispatch(base) === Leave.unlinked) {
       if (!this.linkNext(block, block[BUDGET] !== budget)) break;
     }
+    block[STRAYED] = 0;
     return Exit.none;
   }
 
@@ -142,6 +153,7 @@ export class WasmTranslator implements Translator {
     const addend = i32[(block[ITLB]! + this.fetchEntry(lo) + ITLB_ADDEND) >>> 2]!;
     const at = hpa((lo + addend) >>> 0);
     const pfn = hpaToPfn(at);
+    this.learnJump(block, pfn, lo);
     const region = this.regions.find(pfn, pc) ?? this.regionAt(block, this.cache.page(pfn), pc, arrived);
     if (region === undefined) return false;
     this.regions.link(block[BLOCK_JUMP_CACHE >> 2]!, region, at);
@@ -167,6 +179,17 @@ export class WasmTranslator implements Translator {
     this.regions.add(unit);
     for (const entry of unit.functions.keys()) this.mark(page, entry - pageVa);
     return this.regions.find(page.pfn, pc);
+  }
+
+  /** A computed jump of the page that led to `lo`, which no region expected, shall be expected to lead there. */
+  private learnJump(block: Int32Array, pfn: Pfn, lo: number): void {
+    const jump = block[STRAYED]!;
+    block[STRAYED] = 0;
+    if (jump === 0 || jump >>> PAGE_SHIFT !== lo >>> PAGE_SHIFT) return;
+    const { arrivals } = this.cache.page(pfn);
+    const target = pageOffset(lo);
+    if (arrivals[target >>> 1]! < this.hotAt >>> 1) arrivals[target >>> 1]!++;
+    else this.regions.dropSurprised(pfn, pageOffset(jump - 1), target);
   }
 
   /** The entry at `pc`, then what else of its page is marked or warm and has no region yet. */

@@ -12,6 +12,7 @@ import { DTLB_ENTRY_BYTES, type TlbGeometry } from '../../tlb/index.ts';
 import { REGION_TYPE } from './dispatcher.ts';
 import { emitRegion, planRegion, type RegionPlan } from './emitter.ts';
 import { isTranslated, type PageCode } from './pageCode.ts';
+import { End } from './region.ts';
 import { encodeModule, memoryPages } from './wasm.ts';
 
 export const MAX_UNIT_REGIONS = 16;
@@ -26,6 +27,8 @@ export interface TranslatedUnit {
   /** Of all regions together. */
   readonly instructions: number;
   readonly coverage: Coverage;
+  /** Page offsets to which computed jumps are expected to lead. */
+  readonly guesses: ReadonlySet<number>;
   readonly functions: ReadonlyMap<number, CallableFunction>;
 }
 
@@ -46,6 +49,7 @@ export function translateUnit(
     nextPfn: plans.some(crosses) ? page.next!.pfn : null,
     instructions: plans.reduce((sum, plan) => sum + plan.instructions, 0),
     coverage,
+    guesses: new Set(plans.flatMap(guessesOf)),
     functions: new Map(plans.map((plan, i) => [page.va + plan.entry, exports[i] as CallableFunction])),
   };
 }
@@ -90,6 +94,9 @@ function instantiate(
 function cover(coverage: Coverage, plan: RegionPlan): void {
   for (const { start, last, next, word } of plan.flow.blocks) coverage.add(start, word === 0 ? last : next);
 }
+
+const guessesOf = ({ flow }: RegionPlan): number[] =>
+  flow.blocks.filter(({ end }) => end === End.guess).map(({ taken }) => taken);
 
 const crosses = (plan: RegionPlan): boolean =>
   plan.flow.blocks.some(({ last, next, word }) => (word === 0 ? last : next) > PAGE_SIZE);

@@ -2,102 +2,13 @@
 // TLB contents, counts, statistics and exits are the same.
 
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { Exit } from '../../../../src/hw/hart/index.ts';
-import { jumpCacheBytes, WasmTranslator } from '../../../../src/hw/hart/translate/translator.ts';
-import { SMALL_TLB, TestMachine } from '../testMachine.ts';
-import { loadGuest, type RandomGuest, randomGuest } from './randomGuest.ts';
-
-const LIMITS = { instructions: 8192, units: 6, regions: 24, jumpEntries: 64 };
-const JUMP_CACHE_FIELD = 0x11c;
-
-/** A machine with the program loaded, and a log of its exits other than the ends of slices. */
-class Runner {
-  readonly machine: TestMachine;
-  readonly log: string[] = [];
-  crashed = false;
-
-  constructor(guest: RandomGuest, mmu: 'shadow' | 'tdp', lazy: boolean, hotAt: number | null) {
-    this.machine = new TestMachine({ ramPages: 16, mmu, lazy });
-    loadGuest(this.machine, guest);
-    if (hotAt !== null) translate(this.machine, hotAt);
-    this.logExits();
-  }
-
-  /** Runs exactly that many instructions, handling exits like a hypervisor, unless the guest crashes. */
-  run(instructions: number): void {
-    const { hart } = this.machine;
-    const limit = hart.attempted + instructions;
-    while (hart.attempted < limit && !this.crashed) {
-      this.crashed = this.machine.run(limit - hart.attempted) === Exit.crash;
-    }
-  }
-
-  /** What must be equal after every slice. */
-  get state(): unknown {
-    const { hart } = this.machine;
-    return [
-      this.crashed,
-      hart.attempted,
-      hart.retired,
-      hart.stats,
-      this.log,
-      [...hart.block.subarray(0, 66)],
-    ];
-  }
-
-  private logExits(): void {
-    const { hart } = this.machine;
-    const run = hart.run.bind(hart);
-    hart.run = (budget) => {
-      const reason = run(budget);
-      const { access, va } = hart.fault;
-      if (reason !== Exit.budget) this.log.push(`${reason} after ${hart.attempted}: ${access} ${va}`);
-      return reason;
-    };
-  }
-}
-
-function translate(machine: TestMachine, hotAt: number): void {
-  const options = { hotAt, limits: LIMITS, tlb: SMALL_TLB };
-  expect(jumpCacheBytes(options)).toBeLessThan(2048);
-  new WasmTranslator(machine.memory, machine.code, options).attach(machine.hart);
-}
-
-/** The words of memory, frames and device area, that differ, but for the jump cache. */
-function difference(a: TestMachine, b: TestMachine): string[] {
-  const found: string[] = [];
-  const jumpCache = b.hart.block[JUMP_CACHE_FIELD >> 2]!;
-  const deviceEnd = a.memory.firstPfn * 4096;
-  for (let at = 0; at < a.memory.u8.length; at += 4) {
-    if ((at >= jumpCache && at < deviceEnd) || at === b.hart.base + JUMP_CACHE_FIELD) continue;
-    const [x, y] = [a.memory.u32[at >>> 2]!, b.memory.u32[at >>> 2]!];
-    if (x !== y) found.push(`${at.toString(16)}: ${x.toString(16)} and ${y.toString(16)}`);
-  }
-  return found;
-}
+import { test } from 'vitest';
+import { equivalenceProperty, everyBudgetProperty } from './equivalence.ts';
 
 test('translated code does exactly what the interpreter does, at any slicing', () => {
-  const slice = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 200, max: 2000 }));
-  fc.assert(
-    fc.property(
-      randomGuest,
-      fc.array(fc.tuple(slice, slice), { minLength: 1, maxLength: 6, size: 'max' }),
-      fc.constantFrom<'shadow' | 'tdp'>('shadow', 'tdp'),
-      fc.boolean(),
-      fc.constantFrom(1, 1, 3, 20),
-      (guest, slices, mmu, lazy, hotAt) => {
-        const interpreted = new Runner(guest, mmu, lazy, null);
-        const translated = new Runner(guest, mmu, lazy, hotAt);
-        for (const [first, second] of slices) {
-          interpreted.run(first + second);
-          translated.run(first);
-          translated.run(second);
-          expect(translated.state).toEqual(interpreted.state);
-        }
-        expect(difference(interpreted.machine, translated.machine)).toEqual([]);
-      },
-    ),
-    { numRuns: Number(process.env.UMBRA_RUNS ?? 400) },
-  );
+  fc.assert(equivalenceProperty(), { numRuns: Number(process.env.UMBRA_RUNS ?? 400) });
+});
+
+test('translated code does exactly what the interpreter does, at every budget', () => {
+  fc.assert(everyBudgetProperty(), { numRuns: Number(process.env.UMBRA_RUNS ?? 20) });
 });

@@ -24,6 +24,8 @@ function regionOf(words: readonly number[], entry = 0) {
   const cache = new CodeCache(memory);
   memory.writeBytes(pfnToHpa(memory.firstPfn), new Uint8Array(Int32Array.from(words).buffer));
   const page = new PageCode(memory, cache, cache.page(memory.firstPfn), 0, null);
+  // As if all of it had been executed before.
+  for (let offset = 0; offset < words.length * 4; offset += 4) page.at(offset);
   const flow = analyse(discover(page, entry), entry);
   return { flow, data: solve(flow, page.words) };
 }
@@ -75,6 +77,15 @@ test('a region that starts at an inner loop does without the loop around it', ()
   const nest = [nop, nop, branch(-4), branch(-12), ret];
   expect(regionOf(nest, 0).flow.blocks.map((block) => block.start)).toContain(4);
   expect(regionOf(nest, 4).flow.blocks.map((block) => block.start)).not.toContain(0);
+});
+
+test('a loop that is entered in its middle begins there', () => {
+  // 0: outer header, jumps to 12; 4: 8: the inner loop's end, which leads on to 12; 12: its header; 16: back to 4; 20: to 0
+  const rotated = [jump(12), nop, nop, nop, branch(-12), branch(-20), ret];
+  const starts = (entry: number) => regionOf(rotated, entry).flow.blocks.map((block) => block.start);
+  expect(starts(12)).toEqual(expect.arrayContaining([12, 4, 20]));
+  expect(starts(12)).not.toContain(0);
+  expect(starts(4)).not.toContain(12);
 });
 
 test('a region that starts between calls keeps the code before it that does not come back on its own', () => {

@@ -98,6 +98,62 @@ const transfer = fc.oneof(
   { weight: 1, arbitrary: instruction([Op.jalr], fc.constant(0), fc.constant(LINK), nothing, nothing) },
 );
 
+const one = (op: number, rd: number, rs1: number, rs2: number, imm: number): number[] =>
+  word(encode(op, rd, rs1, rs2, imm));
+
+/** A jump through a register to one of a few places: a switch. */
+const computedJump = fc
+  .tuple(fc.constantFrom(...TEMPORARIES.slice(2)), source, fc.constantFrom(2, 6, 14, 30), near)
+  .map(([t, index, mask, imm]) => [
+    ...one(Op.andi, t, index, 0, mask),
+    ...one(Op.add, t, t, CODE_BASE, 0),
+    ...one(Op.jalr, 0, t, 0, imm),
+  ]);
+
+/** Neighbouring accesses off one register, which begins at the border of two pages. */
+const record = fc
+  .array(fc.tuple(fc.constantFrom(...range(Op.lb, Op.lwu), ...range(Op.sb, Op.sd)), temporary, fc.nat(9)), {
+    minLength: 2,
+    maxLength: 6,
+  })
+  .map((fields) =>
+    fields.flatMap(([op, register, at]) =>
+      op < Op.sb
+        ? one(op, register, DATA_BASE, 0, at * 4 - 16)
+        : one(op, 0, DATA_BASE, register, at * 4 - 16),
+    ),
+  );
+
+/** A look-up by a small index: a load from data or code, or a store. */
+const tableWith = (registers: readonly number[]): fc.Arbitrary<number[]> =>
+  fc
+    .tuple(
+      fc.constantFrom(...registers),
+      fc.constantFrom(...registers),
+      fc.constantFrom(...registers),
+      fc.nat(3),
+      fc.constantFrom(0, 0, 1, 2),
+    )
+    .map(([t, index, register, shift, kind]) => [
+      ...one(Op.andi, t, index, 0, 255),
+      ...one(Op.slli, t, t, 0, shift),
+      ...one(Op.add, t, kind === 2 ? CODE_BASE : DATA_BASE, t, 0),
+      ...(kind === 1 ? one(Op.sb + shift, 0, t, register, 0) : one(Op.lb + shift, register, t, 0, 0)),
+    ]);
+const table = tableWith(TEMPORARIES.slice(2));
+
+/** A loop of such look-ups, which does what it does some times. */
+const COUNTER = 29;
+const tableLoop = fc
+  .tuple(fc.integer({ min: 2, max: 30 }), fc.array(tableWith([5, 6, 7, 10]), { minLength: 2, maxLength: 4 }))
+  .map(([rounds, body]) => [
+    ...one(Op.addi, COUNTER, 0, 0, rounds),
+    ...body.flat(),
+    ...one(Op.addi, 5, 6, 0, 7),
+    ...one(Op.addi, COUNTER, COUNTER, 0, -1),
+    ...one(Op.bne, 0, COUNTER, 0, -(body.flat().length * 2 + 8)),
+  ]);
+
 const intoCode = instruction(
   range(Op.sb, Op.sd),
   nothing,
@@ -127,6 +183,10 @@ const anyInstruction = fc.oneof(
   { weight: 60, arbitrary: computation },
   { weight: 45, arbitrary: access },
   { weight: 25, arbitrary: transfer },
+  { weight: 5, arbitrary: computedJump },
+  { weight: 8, arbitrary: record },
+  { weight: 4, arbitrary: table },
+  { weight: 4, arbitrary: tableLoop },
   { weight: 20, arbitrary: compressed },
   { weight: 2, arbitrary: intoCode },
   { weight: 2, arbitrary: system },
@@ -192,7 +252,7 @@ const HANDLER_CODE = [
   encode(Op.mret, 0, 0, 0, 0),
 ];
 
-/** Three levels that map the RAM's pages to themselves. */
+/** Three levels that map the RAM's pages to themselves, the data pages in another order: no two distances are equal. */
 function loadTables(machine: TestMachine, guest: RandomGuest): void {
   const user = guest.mode === 'U' ? 16 : 0;
   const put = (table: number, index: number, target: number, flags: number): void => {
@@ -203,7 +263,9 @@ function loadTables(machine: TestMachine, guest: RandomGuest): void {
   put(TABLES + 4096, 0, TABLES + 8192, 1);
   for (let page = 0; page < PAGES; page++) {
     const permission = page < 4 ? 14 : (guest.permissions[page - 4] ?? 6);
-    put(TABLES + 8192, page, RAM + page * 4096, permission === 0 ? 0 : 1 | permission | user);
+    const isData = page >= 4 && page < 12;
+    const target = isData ? 4 + (((page - 4) * 5 + 3) % 8) : page;
+    put(TABLES + 8192, page, RAM + target * 4096, permission === 0 ? 0 : 1 | permission | user);
   }
 }
 

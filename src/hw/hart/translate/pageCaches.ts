@@ -1,0 +1,156 @@
+// Page caches: look-ups of tables in a loop, whose address is computed and mostly leads to the page of the one before.
+//
+// Called by emitter.ts. While a region runs, nothing changes the TLB, so what it said of a page holds until the region is
+// left. A cache is two locals, a page's address and the host's distance from it; an access that goes through one asks the TLB
+// only when its page is another. That takes the TLB's own loads out of the chain from an index to what is loaded
+// with it (a CRC runs half as fast again). An access off a pointer that just moves on waits for nothing: there a cache
+// would only take registers.
+//
+// Invariant: an access goes through the cache of its kind, load or store, so that a cached page permits it.
+
+import { lengthOf, Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';
+import type { Flow } from './flow.ts';
+import type { Block } from './region.ts';
+
+export interface PageCaches {
+  readonly count: number;
+  /** The cache of an access, by page offset. */
+  readonly of: ReadonlyMap<number, number>;
+}
+
+const MAX_CACHES = 8;
+/** A register that moves by more than this per round changes page too often. */
+const MAX_STEP = 256;
+/** An index up to this mostly leads to the page that its base is in. */
+const MAX_INDEX = 4096;
+/** Definitions that are followed back from an access. */
+const MAX_DEPTH = 4;
+
+export function planPageCaches(flow: Flow, words: Int32Array): PageCaches {
+  const of = new Map<number, number>();
+  const caches = new Map<number, number>();
+  const loops = innermostLoops(flow);
+  flow.blocks.forEach((block, i) => {
+    const loop = loops[i];
+    if (loop === undefined) return;
+    for (let at = block.start; at < block.last; at += lengthOf(words[at]!)) {
+      const op = opOf(words[at]!);
+      if (op < Op.lb || op > Op.sd) continue;
+      const root = tableOf(words, block, at, loop.steady(words));
+      if (root === 0) continue;
+      const key = root * 2 + Number(op >= Op.sb);
+      const cache = caches.get(key) ?? (caches.size < MAX_CACHES ? caches.size : undefined);
+      if (cache === undefined) continue;
+      caches.set(key, cache);
+      of.set(at, cache);
+    }
+  });
+  return { count: caches.size, of };
+}
+
+/** A natural loop: the blocks from which its header is reached again without leaving it. */
+class Loop {
+  readonly blocks: readonly Block[];
+  private registers = -1;
+
+  constructor(blocks: readonly Block[]) {
+    this.blocks = blocks;
+  }
+
+  /** Mask of the registers that the loop never writes, or only moves by small steps. */
+  steady(words: Int32Array): number {
+    if (this.registers === -1) this.registers = this.findSteady(words);
+    return this.registers;
+  }
+
+  private findSteady(words: Int32Array): number {
+    let steady = ~1;
+    for (const block of this.blocks) {
+      for (let at = block.start; at < block.last; at += lengthOf(words[at]!)) {
+        const word = words[at]!;
+        const step =
+          opOf(word) === Op.addi && rs1Of(word) === rdOf(word) ? Math.abs(words[at + 1]!) : Infinity;
+        if (step > MAX_STEP) steady &= ~(1 << rdOf(word));
+      }
+      if (block.word !== 0) steady &= ~(1 << rdOf(block.word));
+    }
+    return steady & ~1;
+  }
+}
+
+/** By block: the smallest loop that it is in. */
+function innermostLoops({ blocks, predecessors, isLoop }: Flow): (Loop | undefined)[] {
+  const loops: (Loop | undefined)[] = blocks.map(() => undefined);
+  for (let header = 0; header < blocks.length; header++) {
+    if (isLoop[header] !== 1) continue;
+    const members = new Set([header, ...predecessors[header]!.filter((i) => i >= header)]);
+    for (const i of members) {
+      if (i !== header) for (const j of predecessors[i]!) members.add(j);
+    }
+    const loop = new Loop([...members].map((i) => blocks[i]!));
+    // Headers come outermost first.
+    for (const i of members) loops[i] = loop;
+  }
+  return loops;
+}
+
+/** The steady register to which an access adds a small index; 0: there is none. */
+function tableOf(words: Int32Array, block: Block, access: number, steady: number): number {
+  const writer = writerBefore(words, block, access, rs1Of(words[access]!));
+  if (writer < 0 || opOf(words[writer]!) !== Op.add) return 0;
+  const sources = [rs1Of(words[writer]!), rs2Of(words[writer]!)] as const;
+  for (const [table, index] of [sources, [sources[1], sources[0]]] as const) {
+    const root = steadyRoot(words, block, writer, table, steady);
+    if (root !== 0 && largest(words, block, writer, index, MAX_DEPTH) <= MAX_INDEX) return root;
+  }
+  return 0;
+}
+
+/** The steady register that a register is, or is a small distance from; 0: there is none. */
+function steadyRoot(words: Int32Array, block: Block, at: number, register: number, steady: number): number {
+  const writer = writerBefore(words, block, at, register);
+  if (writer < 0) return (steady >>> register) & 1 ? register : 0;
+  const isNear = opOf(words[writer]!) === Op.addi && Math.abs(words[writer + 1]!) <= MAX_STEP;
+  const source = rs1Of(words[writer]!);
+  if (!isNear || ((steady >>> source) & 1) === 0) return 0;
+  return writerBefore(words, block, writer, source) < 0 ? source : 0;
+}
+
+/** The largest value that a register can have before an instruction, as far as its block tells. */
+function largest(words: Int32Array, block: Block, at: number, register: number, depth: number): number {
+  if (register === 0) return 0;
+  const writer = writerBefore(words, block, at, register);
+  if (writer < 0 || depth < 0) return Infinity;
+  const word = words[writer]!;
+  const imm = words[writer + 1]!;
+  const of = (source: number): number => largest(words, block, writer, source, depth - 1);
+  switch (opOf(word)) {
+    case Op.addi:
+    case Op.addiw:
+      return imm >= 0 ? of(rs1Of(word)) + imm : Infinity;
+    case Op.add:
+    case Op.addw:
+      return of(rs1Of(word)) + of(rs2Of(word));
+    case Op.lbu:
+      return 255;
+    case Op.andi:
+      return imm >= 0 ? imm : Infinity;
+    case Op.slli:
+      return of(rs1Of(word)) * 2 ** imm;
+    case Op.srliw:
+      return 2 ** (32 - imm);
+    case Op.srli:
+      return 2 ** (64 - imm);
+    default:
+      return Infinity;
+  }
+}
+
+/** The last instruction of the block before `at` that writes a register, or -1. */
+function writerBefore(words: Int32Array, block: Block, at: number, register: number): number {
+  let writer = -1;
+  for (let o = block.start; o < at; o += lengthOf(words[o]!)) {
+    if (rdOf(words[o]!) === register) writer = o;
+  }
+  return writer;
+}

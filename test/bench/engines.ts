@@ -1,0 +1,86 @@
+// The engines that the benchmark compares: how each is found, and how it runs a program as a process of its own.
+//
+// What counts is what a user waits for: wall-clock time from start to exit, start-up and warm-up included.
+
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import type { Program } from './programs.ts';
+
+export interface Engine {
+  readonly name: string;
+  /** Its version, or null when it is not installed. */
+  version(): string | null;
+  run(program: Program, path: string): EngineRun;
+}
+
+export interface EngineRun {
+  /** Wall-clock time. */
+  readonly seconds: number;
+  /** What the guest printed. */
+  readonly output: string;
+  /** How many instructions the guest executed, where the engine tells. */
+  readonly instructions: number | null;
+}
+
+const LAUNCHER = join(import.meta.dirname, '../../src/cli/umbra.js');
+const MAX_SECONDS = 300;
+
+const umbra = (mmu: 'shadow' | 'tdp'): Engine => ({
+  name: `umbra ${mmu}`,
+  version: () => `Node ${process.version}`,
+  run(program, path) {
+    const ram = `${program.ramMegabytes}M`;
+    // Page tables, shadow tables and what else the host keeps take a few percent.
+    const hostRam = `${Math.ceil(program.ramMegabytes * 1.05) + 4}M`;
+    const flags = [
+      'run',
+      path,
+      '--json',
+      '--ram',
+      ram,
+      '--host-ram',
+      hostRam,
+      '--swap',
+      'none',
+      '--mmu',
+      mmu,
+    ];
+    const { seconds, stdout, stderr } = timed(process.execPath, [LAUNCHER, ...flags]);
+    const report = JSON.parse(stdout);
+    if (report.outcome !== 'pass') throw new Error(`${program.name}: ${report.message}`);
+    return { seconds, output: stderr.trim(), instructions: report.instructions };
+  },
+});
+
+const qemu: Engine = {
+  name: 'qemu-system-riscv64',
+  version: () => firstLineOf('qemu-system-riscv64', '--version'),
+  run(program, path) {
+    const flags = ['-M', 'virt', '-bios', 'none', '-nographic', '-m', `${program.ramMegabytes}M`];
+    const { seconds, stdout } = timed('qemu-system-riscv64', [...flags, '-kernel', path]);
+    return { seconds, output: stdout.trim(), instructions: null };
+  },
+};
+
+export const UMBRA: readonly Engine[] = [umbra('shadow'), umbra('tdp')];
+export const PEERS: readonly Engine[] = [qemu];
+
+function timed(
+  command: string,
+  args: readonly string[],
+): { seconds: number; stdout: string; stderr: string } {
+  const start = performance.now();
+  const { status, signal, stdout, stderr } = spawnSync(command, args, {
+    encoding: 'utf8',
+    timeout: MAX_SECONDS * 1000,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const seconds = (performance.now() - start) / 1000;
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${signal ?? status}\n${stderr}`);
+  return { seconds, stdout, stderr };
+}
+
+function firstLineOf(command: string, flag: string): string | null {
+  const { status, stdout } = spawnSync(command, [flag], { encoding: 'utf8' });
+  return status === 0 ? stdout.split('\n')[0]! : null;
+}

@@ -1,0 +1,130 @@
+// A random guest twice, in the interpreter and with a translator, sliced in different ways: a property that the test
+// checks a few hundred times and the soak `equivalence` as often as one likes.
+
+import fc from 'fast-check';
+import { expect } from 'vitest';
+import { Exit } from '../../../../src/hw/hart/index.ts';
+import { jumpCacheBytes, WasmTranslator } from '../../../../src/hw/hart/translate/translator.ts';
+import { SMALL_TLB, TestMachine } from '../testMachine.ts';
+import { loadGuest, type RandomGuest, randomGuest } from './randomGuest.ts';
+
+const LIMITS = { instructions: 8192, units: 6, regions: 24, jumpEntries: 64 };
+const JUMP_CACHE_FIELD = 0x11c;
+
+/** A machine with the program loaded, and a log of its exits other than the ends of slices. */
+class Runner {
+  readonly machine: TestMachine;
+  readonly log: string[] = [];
+  crashed = false;
+
+  constructor(guest: RandomGuest, mmu: 'shadow' | 'tdp', lazy: boolean, hotAt: number | null) {
+    this.machine = new TestMachine({ ramPages: 16, mmu, lazy });
+    loadGuest(this.machine, guest);
+    if (hotAt !== null) translate(this.machine, hotAt);
+    this.logExits();
+  }
+
+  /** Runs exactly that many instructions, handling exits like a hypervisor, unless the guest crashes. */
+  run(instructions: number): void {
+    const { hart } = this.machine;
+    const limit = hart.attempted + instructions;
+    while (hart.attempted < limit && !this.crashed) {
+      this.crashed = this.machine.run(limit - hart.attempted) === Exit.crash;
+    }
+  }
+
+  /** What must be equal after every slice. */
+  get state(): unknown {
+    const { hart } = this.machine;
+    return [
+      this.crashed,
+      hart.attempted,
+      hart.retired,
+      hart.stats,
+      this.log,
+      [...hart.block.subarray(0, 66)],
+    ];
+  }
+
+  /** The part of the state that changes with every instruction. */
+  get counts(): number[] {
+    const { hart } = this.machine;
+    return [hart.attempted, hart.retired, this.log.length, ...hart.block.subarray(0, 66)];
+  }
+
+  private logExits(): void {
+    const { hart } = this.machine;
+    const run = hart.run.bind(hart);
+    hart.run = (budget) => {
+      const reason = run(budget);
+      const { access, va } = hart.fault;
+      if (reason !== Exit.budget) this.log.push(`${reason} after ${hart.attempted}: ${access} ${va}`);
+      return reason;
+    };
+  }
+}
+
+function translate(machine: TestMachine, hotAt: number): void {
+  const options = { hotAt, limits: LIMITS, tlb: SMALL_TLB };
+  expect(jumpCacheBytes(options)).toBeLessThan(2048);
+  new WasmTranslator(machine.memory, machine.code, options).attach(machine.hart);
+}
+
+/** The words of memory, frames and device area, that differ, but for the jump cache. */
+function difference(a: TestMachine, b: TestMachine): string[] {
+  const found: string[] = [];
+  const jumpCache = b.hart.block[JUMP_CACHE_FIELD >> 2]!;
+  const deviceEnd = a.memory.firstPfn * 4096;
+  for (let at = 0; at < a.memory.u8.length; at += 4) {
+    if ((at >= jumpCache && at < deviceEnd) || at === b.hart.base + JUMP_CACHE_FIELD) continue;
+    const [x, y] = [a.memory.u32[at >>> 2]!, b.memory.u32[at >>> 2]!];
+    if (x !== y) found.push(`${at.toString(16)}: ${x.toString(16)} and ${y.toString(16)}`);
+  }
+  return found;
+}
+
+const slice = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 200, max: 2000 }));
+
+/** After each pair of slices registers, CSRs, counts, statistics and exits are the same; memory and TLBs at the end. */
+export const equivalenceProperty = () =>
+  fc.property(
+    randomGuest,
+    fc.array(fc.tuple(slice, slice), { minLength: 1, maxLength: 6, size: 'max' }),
+    fc.constantFrom<'shadow' | 'tdp'>('shadow', 'tdp'),
+    fc.boolean(),
+    fc.constantFrom(1, 1, 3, 20),
+    (guest, slices, mmu, lazy, hotAt) => {
+      const interpreted = new Runner(guest, mmu, lazy, null);
+      const translated = new Runner(guest, mmu, lazy, hotAt);
+      for (const [first, second] of slices) {
+        interpreted.run(first + second);
+        translated.run(first);
+        translated.run(second);
+        expect(translated.state).toEqual(interpreted.state);
+      }
+      expect(difference(interpreted.machine, translated.machine)).toEqual([]);
+    },
+  );
+
+/** Budgets that a case of everyBudgetProperty goes through, one after the other. */
+const BUDGETS = 100;
+
+/** Runs of every length in a row, around the shortest that translated code is entered for and beyond. */
+export const everyBudgetProperty = () =>
+  fc.property(
+    randomGuest,
+    fc.integer({ min: 200, max: 900 }),
+    fc.constantFrom<'shadow' | 'tdp'>('shadow', 'tdp'),
+    fc.constantFrom(1, 3),
+    (guest, shortest, mmu, hotAt) => {
+      const interpreted = new Runner(guest, mmu, false, null);
+      const translated = new Runner(guest, mmu, false, hotAt);
+      for (let budget = shortest; budget < shortest + BUDGETS; budget++) {
+        interpreted.run(budget);
+        translated.run(budget);
+        expect([budget, ...translated.counts]).toEqual([budget, ...interpreted.counts]);
+      }
+      expect(translated.state).toEqual(interpreted.state);
+      expect(difference(interpreted.machine, translated.machine)).toEqual([]);
+    },
+  );

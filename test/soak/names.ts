@@ -1,0 +1,10 @@
+// The soaks by name; each is loaded when it is asked for.
+
+import type { Soak } from './soak.ts';
+
+export const SOAKS: Readonly<Record<string, () => Promise<Soak>>> = {
+  streams: async () => (await import('./streams.ts')).streams(),
+  words: async () => (await import('./words.ts')).words(),
+  contents: async () => (await import('./contents.ts')).contents(),
+  equivalence: async () => (await import('./equivalence.ts')).equivalence(),
+};

@@ -12,7 +12,7 @@ export interface Program {
   readonly name: string;
   /** File name in programs/, without its suffix. */
   readonly source: string;
-  /** What bench() is called with; about 2 G instructions, 0.5 G for those that are about memory. */
+  /** What bench() is called with; about 2 G instructions, a tenth of that for those about memory. */
   readonly rounds: number;
   readonly bytes: number;
   /** What the engines give the guest. */
@@ -39,7 +39,7 @@ const integer = (name: string, rounds: number): Program => ({
 const memory = (megabytes: number): Program => ({
   name: `random-${megabytes}M`,
   source: 'random',
-  rounds: 40_000_000,
+  rounds: 10_000_000,
   bytes: megabytes * MEGABYTE,
   ramMegabytes: ARRAY_MEGABYTES + megabytes + DEVICE_TREE_MEGABYTES,
   kind: 'memory',

@@ -145,7 +145,7 @@ describe.each(MMUS)('under %s', (mmu) => {
     const [instructions, before] = [machine.instructions, retries()];
     runFor(30_000);
     expect(machine.instructions).toBe(instructions);
-    expect(retries() - before).toBeGreaterThan(29_000);
+    expect(retries() - before).toBeGreaterThan(10_000);
     expect(machine.check.points).toBeGreaterThan(0);
     expect(machine.check.violations).toEqual([]);
   });

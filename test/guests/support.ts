@@ -81,6 +81,8 @@ export interface StartedGuest {
   readonly finish: () => GuestRun;
 }
 
+/** As `umbra run` has by default; with less than twice what is swapped, the host keeps no slot of a page that came back. */
+const SWAP_BYTES = 256 * 2 ** 20;
 /** No guest needs half of these. */
 const MAX_STEPS = 5_000_000;
 const MAX_INSTRUCTIONS = 2_000_000_000;
@@ -102,7 +104,7 @@ export function startGuest(program: GuestProgram, options: RunOptions = {}): Sta
     ad: 'hardware',
     seed: 1,
     check: 'on',
-    swap: new MemorySwapDevice(ramBytes / PAGE_SIZE + 64),
+    swap: new MemorySwapDevice(SWAP_BYTES / PAGE_SIZE),
     swapBackend: 'memory',
     console: (bytes) => printed.push(bytes.slice()),
     ring,

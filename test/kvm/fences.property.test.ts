@@ -8,7 +8,7 @@ import { Random, RESCHED, randomPolicy, runPolicy, type Steps } from '../../src/
 import { type Hva, PAGE_SIZE } from '../../src/units.ts';
 import { EntryHistory, FenceModel } from '../support/fenceModel.ts';
 import { GuestHart, type Outcome, PHYSICAL, SUPERVISOR } from '../support/guestHart.ts';
-import { entryAddress, PTE_A, PTE_D, PTE_R, PTE_V, PTE_W } from '../support/guestTables.ts';
+import { entryAddress, PTE_A, PTE_D, PTE_R, PTE_V, PTE_W, PTE_X } from '../support/guestTables.ts';
 import { RAM, TestVm, type TestVmOptions } from '../support/testVm.ts';
 
 const pageAt = (number: number): number => RAM + number * PAGE_SIZE;
@@ -28,6 +28,7 @@ const LEAF_FLAGS = [
   PTE_V | PTE_R | PTE_W | PTE_A | PTE_D,
   PTE_V | PTE_R | PTE_W,
   PTE_V | PTE_R | PTE_A,
+  PTE_V | PTE_R | PTE_W | PTE_X | PTE_A | PTE_D,
   PTE_V | PTE_R | PTE_W | PTE_A,
   0,
 ];
@@ -65,7 +66,11 @@ class World {
 
   randomEntry(random: Random, level: number, oddity = random.below(8)): number {
     const pick = <T>(from: readonly T[]): T => from[random.below(from.length)]!;
-    if (level === 0) return entryOf(pageAt(1 + random.below(PAGES - 1)), pick(LEAF_FLAGS));
+    if (level === 0) {
+      // A leaf table as often as not: tables that map each other are where shadow paging is hardest.
+      const target = random.below(2) === 0 ? pick(LEAVES) : pageAt(1 + random.below(PAGES - 1));
+      return entryOf(target, pick(LEAF_FLAGS));
+    }
     if (oddity === 1) return 0;
     if (oddity === 2 && level === 1) return entryOf(RAM, pick(LEAF_FLAGS));
     return entryOf(pick(level === 2 ? MIDDLES : LEAVES), PTE_V);

@@ -6,9 +6,14 @@ import { kvmVcpuKick } from '../../src/kvm/index.ts';
 import { Request } from '../../src/kvm/internals.ts';
 import { kvmFlushRemoteTlbs, kvmMakeAllCpusRequest } from '../../src/kvm/requests.ts';
 import { VcpuMode } from '../../src/kvm/vcpuMode.ts';
-import { kvmMmuZapAll } from '../../src/kvm/zap.ts';
+import { kvmMmuZapAll, zapOldestPages } from '../../src/kvm/zap.ts';
+import {
+  MmuNotifyEvent,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+} from '../../src/notifier/index.ts';
 import { RESCHED, randomPolicy, type Steps } from '../../src/sched/index.ts';
-import type { Pfn } from '../../src/units.ts';
+import { type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import { DirectedPolicy, letIn, letInEverywhere } from '../support/directed.ts';
 import { type GuestHart, PHYSICAL, value } from '../support/guestHart.ts';
 import { bootPaged, dataAt, makeTables, pageAt, vaOf } from '../support/pagedGuest.ts';
@@ -142,7 +147,10 @@ describe('a request to all vCPUs', () => {
             *body(): Steps {
               for (const frame of kvm.pageOfFrame.keys()) tables.add(frame);
               exits = vcpu.stats.exits;
-              yield* kvmMmuZapAll(kvm);
+              // Not the roots: to let go of them has the vCPUs leave, too.
+              yield* kvm.mmuLock.lockWrite();
+              yield* zapOldestPages(kvm, 100);
+              yield* kvm.mmuLock.unlock();
             },
           },
         };
@@ -171,6 +179,45 @@ describe('a request to all vCPUs', () => {
         if (mmu === 'shadow') expect(vcpu.root).not.toBe(root);
       },
     });
+    vm.finish();
+  });
+});
+
+describe.each(MMUS)('a notifier’s start under %s', (mmu) => {
+  it('has every access that comes later fault, wherever it cuts into one', () => {
+    const scene = newScene({ mmu });
+    const { vm, policy, hart } = scene;
+    const { stats, hart: silicon } = hart.vcpu;
+    const start = vm.hvaOf(dataAt(0));
+    const end = (start + PAGE_SIZE) as Hva;
+    const range = { mm: vm.mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+    let later = 0;
+    const rounds = letInEverywhere(vm, policy, () => {
+      vm.run({ 'vcpu/0': loading(scene).body });
+      const { retired } = silicon;
+      let faultsBefore = -1;
+      return {
+        main: {
+          name: 'vcpu/0',
+          *body(): Steps {
+            expect(yield* hart.load(vaOf(0))).toEqual(value(dataAt(0)));
+            if (faultsBefore < 0) return;
+            expect(stats.pf_taken).toBeGreaterThan(faultsBefore);
+            later++;
+          },
+        },
+        other: {
+          name: 'host',
+          *body(): Steps {
+            yield* mmuNotifierInvalidateRangeStart(range);
+            if (silicon.retired === retired) faultsBefore = stats.pf_taken;
+            yield* mmuNotifierInvalidateRangeEnd(range);
+          },
+        },
+      };
+    });
+    expect(rounds).toBeGreaterThan(4);
+    expect(later).toBeGreaterThan(2);
     vm.finish();
   });
 });

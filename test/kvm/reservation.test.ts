@@ -224,57 +224,56 @@ describe.each(MMUS)('on a page that is watched, under %s,', (mmu) => {
 });
 
 describe.each(MMUS)('a reservation on a table’s entry under %s', (mmu) => {
-  it('falls when another hart’s walk sets A or D there, wherever the load cut in', () => {
-    const policy = new DirectedPolicy();
-    const vm = new TestVm({ mmu, harts: 2, ramPages: 12, policy, checkEvery: 20 });
-    const entry = leafEntry(TABLES, vaOf(0));
-    const clean = entryFor(dataAt(0), KERNEL_PAGE & ~PTE_D);
-    const dirty = value(Number(entryFor(dataAt(0), KERNEL_PAGE)));
-    let hart: GuestHart;
-    const other = new GuestHart(vm.kvm.vcpus[1]!);
-    vm.run({
-      *'vcpu/0'() {
-        yield* makeTables(vm, 2);
-        hart = yield* bootPaged(vm, 0);
-        yield* other.reset();
-      },
-    });
-    const rounds = letInEverywhere(vm, policy, () => {
-      let loaded: Outcome | undefined;
+  it.each([0, 5, 10, 15, 20, 25, 30])(
+    'falls when another hart’s walk sets D there, wherever %d steps between them',
+    (pause) => {
+      const policy = new DirectedPolicy();
+      const vm = new TestVm({ mmu, harts: 2, ramPages: 12, policy, checkEvery: 20 });
+      const entry = leafEntry(TABLES, vaOf(0));
+      const clean = entryFor(dataAt(0), KERNEL_PAGE & ~PTE_D);
+      const dirty = value(Number(entryFor(dataAt(0), KERNEL_PAGE)));
+      let hart: GuestHart;
+      const other = new GuestHart(vm.kvm.vcpus[1]!);
       vm.run({
         *'vcpu/0'() {
-          yield* hart.store64(entry, clean);
-          yield* hart.fence();
-          yield* other.load(entry, PHYSICAL);
+          yield* makeTables(vm, 2);
+          hart = yield* bootPaged(vm, 0);
+          yield* other.reset();
         },
       });
-      return {
-        main: {
-          name: 'vcpu/0',
-          *body() {
-            expect(yield* hart.store(vaOf(0), 1)).toMatchObject({ kind: 'value' });
+      const rounds = letInEverywhere(vm, policy, () => {
+        vm.run({
+          *'vcpu/0'() {
+            yield* hart.store64(entry, clean);
+            yield* hart.fence();
+            yield* other.store64(entry + 8, 0n);
           },
-        },
-        other: {
-          name: 'vcpu/1',
-          *body() {
-            loaded = yield* other.load(entry, PHYSICAL, 'lr_d');
-          },
-        },
-        verify() {
-          vm.run({
-            *'vcpu/1'() {
-              if (loaded?.kind !== 'value') throw new Error(`lr: ${loaded?.kind}`);
+        });
+        return {
+          main: { name: 'vcpu/0', body: () => hart.store(vaOf(0), 1) as Steps<never> },
+          other: {
+            name: 'vcpu/1',
+            *body() {
+              const loaded = yield* other.load(entry, PHYSICAL, 'lr_d');
+              if (loaded.kind !== 'value') throw new Error(`lr: ${loaded.kind}`);
+              // The first hart goes on by a step each time.
+              for (let i = 0; i < pause; i++) yield RESCHED;
               yield* other.store64(entry, BigInt(loaded.value), PHYSICAL, 'sc_d');
-              expect(yield* other.load(entry, PHYSICAL)).toEqual(dirty);
             },
-          });
-        },
-      };
-    });
-    expect(rounds).toBeGreaterThan(5);
-    vm.finish();
-  });
+          },
+          verify() {
+            vm.run({
+              *'vcpu/1'() {
+                expect(yield* other.load(entry, PHYSICAL)).toEqual(dirty);
+              },
+            });
+          },
+        };
+      });
+      expect(rounds).toBeGreaterThan(5);
+      vm.finish();
+    },
+  );
 });
 
 describe('loops of LR and SC', () => {

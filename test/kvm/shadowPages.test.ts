@@ -5,8 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { PTE_R, PTE_U, PTE_W, PTE_X } from '../../src/hw/sv39/index.ts';
 import { kvmSetMemoryRegion } from '../../src/kvm/index.ts';
 import { isWritableSpte, type ShadowPage } from '../../src/kvm/internals.ts';
+import { kvmMmuZapAll } from '../../src/kvm/zap.ts';
 import { Random, RESCHED, randomPolicy, type Steps } from '../../src/sched/index.ts';
 import { PAGE_SIZE } from '../../src/units.ts';
+import { DirectedPolicy, letInEverywhere } from '../support/directed.ts';
 import { GuestHart, PHYSICAL, trap, value } from '../support/guestHart.ts';
 import {
   entryAddress,
@@ -162,6 +164,50 @@ describe('a shadow page', () => {
       });
       vm.finish();
     }
+  });
+
+  it('of an unpaged guest is one, though two harts make it at the same time', () => {
+    const policy = new DirectedPolicy();
+    const vm = new TestVm({ harts: 2, ramPages: 12, policy, checkEvery: 20 });
+    const harts = vm.kvm.vcpus.map((vcpu) => new GuestHart(vcpu));
+    const load = (index: number) => ({
+      name: `vcpu/${index}`,
+      *body(): Steps {
+        expect(yield* harts[index]!.load(pageAt(5), PHYSICAL)).toEqual(value(pageAt(5)));
+      },
+    });
+    vm.run({
+      *'vcpu/0'() {
+        for (const hart of harts) yield* hart.reset();
+      },
+    });
+    const rounds = letInEverywhere(vm, policy, () => {
+      vm.run({ vmm: () => kvmMmuZapAll(vm.kvm) });
+      return {
+        main: load(0),
+        other: load(1),
+        verify() {
+          const [first, second] = vm.kvm.vcpus;
+          expect(second!.directRoot).toBe(first!.directRoot);
+          expect([...vm.kvm.shadowPages].filter(({ role }) => role.wide)).toEqual([first!.directRoot]);
+        },
+      };
+    });
+    expect(rounds).toBeGreaterThan(40);
+    vm.finish();
+  });
+
+  it('of a guest’s table is none of the region that begins with it', () => {
+    withGuest(function* (vm, hart) {
+      // Page 0 is the first of its 2 MiB, which the harts reach untranslated through a direct page of the same gfn.
+      const va = MEGAPAGE + 300 * PAGE_SIZE;
+      yield* hart.store64(entryAddress(RAM, va, 0), entryFor(dataAt(3), KERNEL_PAGE));
+      yield* hart.store64(entryAddress(TABLES.middle, va, 1), entryFor(RAM, PTE_V));
+      expect(yield* hart.load(va)).toEqual(value(dataAt(3)));
+      expect(yield* hart.load(pageAt(9), PHYSICAL)).toEqual(value(pageAt(9)));
+      const here = [...vm.kvm.shadowPages].filter(({ gfn, role }) => gfn === vm.gfn(0) && role.level === 0);
+      expect(here.map(({ role }) => role.direct).sort()).toEqual([false, true]);
+    });
   });
 
   it('whose entry is replaced while it is mapped lets go of what it mapped', () => {

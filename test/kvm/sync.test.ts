@@ -230,6 +230,20 @@ describe('after the tables were changed, an access reaches', () => {
     });
   });
 
+  it('its page with all that was stored there, when the entry got other permissions', () => {
+    withGuest(function* (vm, hart) {
+      // Clean and in swap: the spte alone knows of the store.
+      yield* pageOut(vm, FIRST_DATA);
+      yield* hart.load(vaOf(0));
+      yield* hart.store(vaOf(0), 5);
+      yield* setLeaf(hart, 0, entryFor(dataAt(0), KERNEL_PAGE | PTE_X));
+      yield* hart.fence();
+      expect(sptesOf(vm, FIRST_DATA)).toHaveLength(1);
+      yield* pageOut(vm, FIRST_DATA);
+      expect(yield* hart.load(vaOf(0))).toEqual(value(5));
+    });
+  });
+
   it('no page of the supervisor’s as a user, and the other way round', () => {
     withGuest(function* (_vm, hart) {
       expect(yield* hart.load(vaOf(0), USER)).toEqual(trap(LOAD_PAGE_FAULT, vaOf(0)));
@@ -278,6 +292,7 @@ describe('a table that is unsync', () => {
       const GIGA = 2 ** 30;
       yield* hart.store64(entryAddress(TABLES.root, GIGA, 2), entryFor(TABLES.middle, PTE_V));
       expect(yield* hart.load(vaOf(0) + GIGA)).toEqual(value(dataAt(2)));
+      expect(yield* hart.load(vaOf(1) + GIGA)).toEqual(value(dataAt(3)));
     });
   });
 

@@ -200,6 +200,21 @@ describe('a store to a table above the lowest level', () => {
     });
   });
 
+  it('floods no root that is loaded in between', () => {
+    withGuest(function* (vm, hart) {
+      const { root } = vm.kvm.vcpus[0]!;
+      for (let stores = 0; stores < 6; stores++) {
+        yield* storeTo(hart, entryAddress(TABLES.root, 2 ** 32, 2), 0);
+        if (stores % 2 === 0) continue;
+        yield* hart.satp(null);
+        yield* hart.satp(TABLES.root);
+      }
+      yield* hart.load(vaOf(0));
+      expect(vm.kvm.stats.mmu_flooded).toBe(0);
+      expect(vm.kvm.vcpus[0]!.root).toBe(root);
+    });
+  });
+
   it('that crosses from one table to the next zaps in both', () => {
     withGuest(function* (vm, hart) {
       // Page 1 is the root, page 2 the middle table; the last entry of the root and the first of the middle table.
@@ -368,6 +383,18 @@ describe.each(MMUS)('a page that the VMM watches (%s)', (mmu) => {
       expect(reported(vm)).toEqual({ gpa: pageAt(10) - 4, length: 4 });
       expect((yield* vm.read64(pageAt(10) - 8)) >> 32n).toBe(3n);
       expect(Number(yield* vm.read64(pageAt(10))) % 2 ** 32).toBe(4);
+    });
+  });
+
+  it('keeps what was stored there before it was watched', () => {
+    watching(function* (vm, hart) {
+      // Clean and in swap: the spte alone knows of the store.
+      yield* pageOut(vm, 10);
+      yield* hart.load(pageAt(10), PHYSICAL);
+      yield* storeTo(hart, pageAt(10), 5);
+      yield* trackWrites(vm.kvm, vm.gfn(10));
+      yield* pageOut(vm, 10);
+      expect(yield* vm.read64(pageAt(10))).toBe(5n);
     });
   });
 

@@ -2,12 +2,12 @@
 
 import { describe, expect, it } from 'vitest';
 import { csrOffset, Irq } from '../../src/hw/hart/index.ts';
-import { vcpuRun } from '../../src/kvm/index.ts';
-import type { Steps } from '../../src/sched/index.ts';
+import { kvmSetMemoryRegion, vcpuRun } from '../../src/kvm/index.ts';
+import { RESCHED, type Steps } from '../../src/sched/index.ts';
 import { hiWord, loWord, PAGE_SIZE } from '../../src/units.ts';
 import { GuestHart, type Instruction, type Outcome, PHYSICAL, trap, value } from '../support/guestHart.ts';
-import { entryFor, KERNEL_PAGE, leafEntry, PTE_X } from '../support/guestTables.ts';
-import { bootPaged, makeTables, pageAt, TABLES, vaOf } from '../support/pagedGuest.ts';
+import { entryAddress, entryFor, KERNEL_PAGE, leafEntry, PTE_V, PTE_X } from '../support/guestTables.ts';
+import { bootPaged, clearPages, makeTables, pageAt, TABLES, vaOf } from '../support/pagedGuest.ts';
 import { RAM, TestVm } from '../support/testVm.ts';
 
 const MMUS = ['shadow', 'tdp'] as const;
@@ -106,6 +106,9 @@ describe.each(MMUS)('MMIO under %s', (mmu) => {
         hart.vcpu.run.mmio.fault = true;
         expect(yield* hart.complete()).toEqual(trap(cause, DEVICE + 4));
         expect(hart.csr('mepc')).toBe(pc);
+        // The next answer counts for itself.
+        expect(yield* access()).toMatchObject({ kind: 'mmio' });
+        expect(yield* hart.complete()).toMatchObject({ kind: 'value' });
       }
     });
   });
@@ -188,6 +191,45 @@ describe('KVM_RUN', () => {
       expect(vcpu.hart.block[5 * 2]).toBe(1501);
       expect(vcpu.hart.pc).toBe(pageAt(5) + 1501 * 4);
     });
+  });
+
+  it('keeps nobody from running while an instruction faults for ever', () => {
+    // Tables, code and data in regions of their own: more second-stage tables than there may be, for one load.
+    const vm = new TestVm({ mmu: 'tdp', ramPages: 16, maxMmuPages: 12 });
+    const { kvm } = vm;
+    const far = [1, 2, 3, 4, 5].map((i) => RAM + i * 2 ** 21) as [number, number, number, number, number];
+    let faults = 0;
+    const off = vm.trace.subscribe('kvm_page_fault', () => {
+      if (++faults > 10_000) throw new Error('nobody else gets to run');
+    });
+    let isOver = false;
+    vm.run({
+      *'vcpu/0'() {
+        for (const [i, guestPhysAddr] of far.entries()) {
+          const region = { slot: i + 1, flags: 0, guestPhysAddr, memorySize: PAGE_SIZE };
+          const userspaceAddr = vm.hvaOf(pageAt(i + 1));
+          expect(yield* kvmSetMemoryRegion(kvm, { ...region, userspaceAddr })).toBe(0);
+        }
+        yield* clearPages(vm, 1, 2, 3);
+        const [root, middle, leaf, first, second] = far;
+        yield* vm.write64(entryAddress(pageAt(1), 0, 2), entryFor(middle, PTE_V));
+        yield* vm.write64(entryAddress(pageAt(2), 0, 1), entryFor(leaf, PTE_V));
+        yield* vm.write64(entryAddress(pageAt(3), 0, 0), entryFor(first, KERNEL_PAGE));
+        yield* vm.write64(entryAddress(pageAt(3), PAGE_SIZE, 0), entryFor(second, KERNEL_PAGE));
+        const hart = yield* bootPaged(vm, 0, root);
+        expect(yield* hart.load(PAGE_SIZE - 4)).toMatchObject({ kind: 'value' });
+        isOver = true;
+      },
+      *host() {
+        for (let i = 0; i < 200; i++) yield RESCHED;
+        expect(isOver).toBe(false);
+        // Let it through, so that the test ends.
+        (kvm as { maxMmuPages: number }).maxMmuPages = 64;
+      },
+    });
+    off();
+    expect(isOver).toBe(true);
+    vm.finish();
   });
 
   it('leaves for wfi while nothing is pending, and not otherwise', () => {

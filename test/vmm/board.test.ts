@@ -192,19 +192,23 @@ wrong: finish_with 99`;
       li    t0, MTIMECMP
       li    t1, 1 << 40
       sd    t1, 0(t0)
+      la    t0, ready
+      sd    t1, 0(t0)
       wfi
       csrr  s0, time
       li    t1, 5000
       sub   a0, s0, t1
       finish
-other: li   t2, 1000
-1:    addi  t2, t2, -1
-      bnez  t2, 1b
+other: la   t0, ready
+1:    ld    t1, 0(t0)
+      beqz  t1, 1b
       li    t0, MTIMECMP
       li    t1, 5000
       sd    t1, 0(t0)
 2:    wfi
-      j     2b`;
+      j     2b
+      .balign 8
+ready: .dword 0`;
     expect(codeOf(source, { vcpus: 2 })).toBe(0);
   });
 

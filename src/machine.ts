@@ -179,21 +179,29 @@ export class Machine {
     bug('a guest is about to reach a frame that is no page of its process', { frame });
   }
 
-  /** Runs until the guest has stopped, or `isOver()` says so between two scheduler steps; takes one step at least. */
-  runSlice(isOver: () => boolean): 'running' | 'stopped' {
+  /**
+   * Runs until the guest has stopped, or `isOver()` says so between two scheduler steps; takes one step at least. 'broken':
+   * an invariant is broken, and whatever comes after would only blur why.
+   */
+  runSlice(isOver: () => boolean): 'running' | 'stopped' | 'broken' {
     let begun = false;
     const end = this.sched.run(() => {
       if (this.config.check !== 'off') this.#checkIfDue();
-      if (this.vmm.stop !== null || (begun && isOver())) return true;
+      if (this.vmm.stop !== null || this.#isBroken || (begun && isOver())) return true;
       begun = true;
       return false;
     });
+    if (this.#isBroken) return 'broken';
     if (this.vmm.stop === null && end === 'deadlock') {
       bug('every task waits for another', { blocked: this.sched.describeBlocked() });
     }
     if (this.vmm.stop === null) return 'running';
     this.#checkAtEnd();
-    return 'stopped';
+    return this.#isBroken ? 'broken' : 'stopped';
+  }
+
+  get #isBroken(): boolean {
+    return this.oracle.violations.length > 0;
   }
 
   get stop(): StopRecord | null {

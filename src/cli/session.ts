@@ -117,7 +117,7 @@ function buildMachine(config: MachineConfig): Machine {
 function checkAtTheEnd(machine: Machine, report: RunReport): RunReport {
   if (report.outcome === 'bug') return report;
   try {
-    if (machine.stop !== null) machine.shutdown();
+    if (machine.stop !== null && report.outcome !== 'invariant') machine.shutdown();
   } catch (error) {
     return { ...report, ...endingOf('bug', failureOf(error).message) };
   }
@@ -154,6 +154,7 @@ async function runToTheEnd(
     for (;;) {
       const state = machine.runSlice(sliceTimer());
       await console.flush();
+      if (state === 'broken') return endingOf('invariant', null);
       if (state === 'stopped') return endingOfStop(machine);
       if (trace?.failure) throw trace.failure;
       liveLine.update(() => machine.progress());
@@ -167,6 +168,7 @@ async function runToTheEnd(
   } catch (error) {
     const { outcome, message } = failureOf(error);
     if (outcome === 'usage') throw error;
-    return endingOf('bug', message);
+    // What breaks after an invariant is its consequence.
+    return endingOf(machine.check.violations.length > 0 ? 'invariant' : 'bug', message);
   }
 }

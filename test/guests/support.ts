@@ -76,7 +76,7 @@ export interface GuestRun {
 export interface StartedGuest {
   readonly machine: Machine;
   /** As the machine's, but throws when the guest hangs. */
-  readonly runSlice: (isOver: () => boolean) => 'running' | 'stopped';
+  readonly runSlice: (isOver: () => boolean) => 'running' | 'stopped' | 'broken';
   /** Runs on to the end, takes the machine down, and looks for leaks. Throws when an invariant broke on the way. */
   readonly finish: () => GuestRun;
 }

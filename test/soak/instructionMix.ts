@@ -64,9 +64,10 @@ const pointer = (random: Random): number =>
   oneIn(random, 16) ? anyRegister(random) : pick(random, POINTERS);
 const imm12 = (random: Random): number => between(random, -2048, 2047);
 const offset = (random: Random): number => {
-  const dice = random.below(8);
+  const dice = random.below(12);
   if (dice === 0) return imm12(random);
-  return dice === 1 ? between(random, -9, 9) : between(random, -32, 31) * 8;
+  if (dice === 1) return between(random, -9, 9);
+  return dice < 5 ? 0 : between(random, -32, 31) * 8;
 };
 const distance = (random: Random): number => between(random, -24, 32) * 2;
 

@@ -7,4 +7,5 @@ export const SOAKS: Readonly<Record<string, () => Promise<Soak>>> = {
   words: async () => (await import('./words.ts')).words(),
   contents: async () => (await import('./contents.ts')).contents(),
   equivalence: async () => (await import('./equivalence.ts')).equivalence(),
+  guests: async () => (await import('./guests.ts')).guests(),
 };

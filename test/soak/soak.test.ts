@@ -32,7 +32,7 @@ describe('at a small count', () => {
         .map((each) => each.split('=') as [string, string]),
     );
     const seen = (name: string): number => Number(coverage.get(name) ?? 0);
-    const exits = ['budget', 'mmuFault', 'satp', 'sfence'].map((name) => `exit:${name}`);
+    const exits = ['budget', 'mmuFault', 'satp', 'timer'].map((name) => `exit:${name}`);
     const counters = ['mmio_exits', 'pf_guest', 'pf_emulate', 'pswpin', 'pswpout', 'tlb_flush', 'traps'];
     const work = ['slices', 'accessedDirty', 'translated'];
     expect([...exits, ...counters, ...work].filter((name) => !(seen(name) > 0))).toEqual([]);

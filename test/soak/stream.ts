@@ -127,8 +127,7 @@ export function runStream({ guest, config, swapSlots, hostSeed }: Stream, way: W
   for (const { block } of machine.harts) hash.update(block.subarray(CSRS, CSRS + CSR_SLOTS.length * 2));
   expectLegal(stop, machine);
   machine.shutdown();
-  const [violation] = machine.check.violations;
-  if (violation !== undefined) throw new Error(`${violation.invariant}: ${violation.message}`);
+  expectNoViolation(machine);
   return { stop, translated: translatedCount(), digest: hash.digest('hex'), machine, statistics, enclosure };
 }
 
@@ -182,10 +181,17 @@ function runToTheEnd(machine: Machine, maxSteps: number): StopRecord {
       machine.oracle.check(machine.vmm.kvm);
     return looks > maxSteps;
   };
-  if (machine.runSlice(isOver) === 'running') {
+  const state = machine.runSlice(isOver);
+  expectNoViolation(machine);
+  if (state === 'running') {
     throw new Error(`it hangs: ${machine.instructions} instructions in ${machine.sched.steps} steps`);
   }
   return machine.stop!;
+}
+
+function expectNoViolation({ check }: Machine): void {
+  const [violation] = check.violations;
+  if (violation !== undefined) throw new Error(`${violation.invariant}: ${violation.message}`);
 }
 
 /** How a guest may end that was not stopped by a device. */

@@ -24,6 +24,7 @@ const [ROOT, OTHER_ROOT, MIDDLE, OTHER_MIDDLE, LEAF, OTHER_LEAF] = TABLES as [
   number,
 ];
 const DATA = RAM + 9 * PAGE_SIZE;
+const TOHOST = DATA + PAGE_SIZE / 2;
 
 /** In page 0. The register table of hart i is at TABLE_OFFSET + i * TABLE_BYTES. */
 const M_HANDLER = RAM + 0x300;
@@ -97,18 +98,16 @@ export function streamGuest(random: Random, ramPages: number, harts: number): St
   for (let hart = 0; hart < harts; hart++)
     entries.set(startState(character), (TABLE_OFFSET + hart * TABLE_BYTES) / 8);
   const segment = { address: RAM, virtualAddress: RAM, fileBytes: bytes, memoryBytes: bytes.length };
-  const symbols = oneIn(random, 4) ? htifSymbols(random) : new Map<string, ElfSymbol>();
+  const symbols = oneIn(random, 4) ? HTIF_SYMBOLS : NO_SYMBOLS;
   return { image: { entry: RAM, segments: [segment], symbols }, ramBytes: ramPages * PAGE_SIZE };
 }
 
 /** tohost and fromhost in a data page: then stores there are tracked, and what they say is executed. */
-function htifSymbols(random: Random): Map<string, ElfSymbol> {
-  const symbol = (): ElfSymbol => ({ address: DATA + random.below(64) * 8, bytes: 8 });
-  return new Map([
-    ['tohost', symbol()],
-    ['fromhost', symbol()],
-  ]);
-}
+const HTIF_SYMBOLS: ReadonlyMap<string, ElfSymbol> = new Map([
+  ['tohost', { address: TOHOST, bytes: 8 }],
+  ['fromhost', { address: TOHOST + 64, bytes: 8 }],
+]);
+const NO_SYMBOLS: ReadonlyMap<string, ElfSymbol> = new Map();
 
 // The start, and the handlers
 
@@ -306,8 +305,9 @@ function randomAddress(random: Random, ramPages: number): bigint {
     case 11:
       return BigInt(pick(random, TABLES) + random.below(ramPages) * 8);
     case 12:
-    case 13:
       return BigInt(CODE + random.below(1024) * 2);
+    case 13:
+      return BigInt(oneIn(random, 4) ? Layout.finisher : TOHOST);
     case 14:
     case 15:
     case 16:
@@ -317,11 +317,16 @@ function randomAddress(random: Random, ramPages: number): bigint {
   }
 }
 
+/** For the finisher: pass, fail, reset. For tohost: exit, print a character; addresses are system calls. */
+const COMMANDS = [0x5555n, 0x33333n, 0x7777n, 1n, 7n, (1n << 56n) | (1n << 48n) | 65n];
+
 /** What is worth storing or writing to a CSR: entries, instructions, values of satp and mstatus, numbers. */
 function randomValue(random: Random, ramPages: number): bigint {
-  switch (random.below(8)) {
+  switch (random.below(9)) {
     case 0:
       return randomEntry(random, ramPages);
+    case 8:
+      return pick(random, COMMANDS);
     case 1:
       return BigInt.asUintN(64, BigInt(randomWord(random)));
     case 2:

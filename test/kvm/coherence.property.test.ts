@@ -162,17 +162,17 @@ describe.each(['shadow', 'tdp'] as const)(
   'under %s a hart finds what it stored, unless that was dropped',
   (mmu) => {
     it('in run mode', () => {
-      for (let seed = 1; seed <= 15; seed++)
+      for (let seed = 1; seed <= 8; seed++)
         play(seed, { mmu, policy: runPolicy(seed), operations: 150, hostOperations: 60 });
     });
 
     it('interleaved at every point', () => {
-      for (let seed = 1; seed <= 20; seed++)
+      for (let seed = 1; seed <= 12; seed++)
         play(seed, { mmu, policy: randomPolicy(seed), operations: 60, hostOperations: 25 });
     });
 
     it('interleaved at every point, with hardly any memory', () => {
-      for (let seed = 1; seed <= 10; seed++) {
+      for (let seed = 1; seed <= 6; seed++) {
         const policy = randomPolicy(seed);
         play(seed, { mmu, policy, operations: 60, hostOperations: 10, frames: 34, maxMmuPages: 16 });
       }

@@ -111,8 +111,9 @@ function handleRequests(vcpu: Vcpu): boolean {
     vcpu.stats.tlb_flush++;
     vcpu.kvm.trace.kvm_tlb_flush?.(vcpu.index);
     vcpu.hart.flushAll();
-    // Reserved through an entry that outlived its spte, the frame may be somebody else's by now.
-    vcpu.hart.clearReservation();
+    // Reserved through an entry that outlived its spte, a frame may be somebody else's by now.
+    for (const frame of vcpu.staleFrames) vcpu.hart.breakReservation(frame);
+    vcpu.staleFrames.clear();
   }
   return (requests & Request.freeObsoleteRoots) === 0;
 }

@@ -49,6 +49,8 @@ export class Vcpu {
   readonly guestWalk: GuestWalk;
   mode: VcpuMode = VcpuMode.outsideGuest;
   requests = 0;
+  /** Frames that lost an spte since the hart's last flush: entries for them may be left in its TLB. */
+  readonly staleFrames = new Set<Pfn>();
 
   /** Root of the current satp (shadow), or null: bare, tdp, or no memory at its gfn. */
   root: ShadowPage | null = null;

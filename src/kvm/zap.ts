@@ -42,6 +42,7 @@ export function* dropSpte(kvm: Kvm, sp: ShadowPage, sptep: Hpa): Steps {
   for (const vcpu of kvm.vcpus) {
     if (points.on) yield at.vcpu(vcpu.index);
     vcpu.hart.breakReservation(ptePfn(old));
+    vcpu.staleFrames.add(ptePfn(old));
   }
   yield* transferAccessedDirty(kvm, old);
 }

@@ -5,8 +5,14 @@
 // memory in a hart's name: emulated stores, A and D of the guest's tables. zap.ts breaks what a frame's next owner must
 // not inherit.
 //
+// A translation that goes, or loses W, takes with it what is reserved in its frame: at once where the caller says so, and when
+// the hart flushes, since until then it may reserve through what its TLB still holds.
+//
 // Invariant: nothing yields between taking the turn and the accesses that it is taken for.
 
+import { at, points, type Steps } from '../sched/index.ts';
+import type { Pfn } from '../units.ts';
+import type { Kvm } from './kvm.ts';
 import type { Vcpu } from './vcpuState.ts';
 
 /** Directly before the hart runs, or something is stored in its name. */
@@ -15,4 +21,18 @@ export function takeTurn(vcpu: Vcpu): void {
   if (kvm.lastTurn === vcpu) return;
   hart.clearReservation();
   kvm.lastTurn = vcpu;
+}
+
+/** An spte of `frame` went or lost its W, and a flush is owed: no reservation in it outlives the hart's flush. */
+export function* owesFlushOf(kvm: Kvm, frame: Pfn): Steps {
+  for (const vcpu of kvm.vcpus) {
+    if (points.on) yield at.vcpu(vcpu.index);
+    vcpu.staleFrames.add(frame);
+  }
+}
+
+/** The hart has flushed. Preceded by at.vcpu(vcpu.index). */
+export function breakStaleReservation({ hart, staleFrames }: Vcpu): void {
+  for (const frame of staleFrames) hart.breakReservation(frame);
+  staleFrames.clear();
 }

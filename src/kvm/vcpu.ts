@@ -21,7 +21,7 @@ import { Errno, type Gpa, hiWord, loWord } from '../units.ts';
 import { emulateStore } from './emulate.ts';
 import { lendGuestPage } from './lend.ts';
 import { directFault, type FaultResult, pagedFault } from './pageFault.ts';
-import { takeTurn } from './reservation.ts';
+import { breakStaleReservation, takeTurn } from './reservation.ts';
 import { kvmMmuFence, kvmMmuNewPgd, kvmMmuReload } from './roots.ts';
 import { Request, VcpuMode } from './vcpuMode.ts';
 import type { Vcpu } from './vcpuState.ts';
@@ -111,9 +111,7 @@ function handleRequests(vcpu: Vcpu): boolean {
     vcpu.stats.tlb_flush++;
     vcpu.kvm.trace.kvm_tlb_flush?.(vcpu.index);
     vcpu.hart.flushAll();
-    // Reserved through an entry that outlived its spte, a frame may be somebody else's by now.
-    for (const frame of vcpu.staleFrames) vcpu.hart.breakReservation(frame);
-    vcpu.staleFrames.clear();
+    breakStaleReservation(vcpu);
   }
   return (requests & Request.freeObsoleteRoots) === 0;
 }

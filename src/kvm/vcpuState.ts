@@ -49,7 +49,7 @@ export class Vcpu {
   readonly guestWalk: GuestWalk;
   mode: VcpuMode = VcpuMode.outsideGuest;
   requests = 0;
-  /** Frames that lost an spte since the hart's last flush: entries for them may be left in its TLB. */
+  /** Frames of which an spte went or lost its W since the hart's last flush (reservation.ts). */
   readonly staleFrames = new Set<Pfn>();
 
   /** Root of the current satp (shadow), or null: bare, tdp, or no memory at its gfn. */

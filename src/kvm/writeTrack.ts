@@ -6,11 +6,13 @@
 //
 // Invariant: no writable spte maps a tracked gfn. Locks: mmu_lock for write.
 
+import { ptePfn } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Gfn } from '../units.ts';
 import type { Kvm } from './kvm.ts';
 import { gfnToMemslot, type Memslot } from './memslot.ts';
 import { kvmFlushRemoteTlbs } from './requests.ts';
+import { owesFlushOf } from './reservation.ts';
 import type { ShadowPage } from './shadowPage.ts';
 import { changeLeafSpte, isWritableSpte, readSpte, withoutWrite } from './spte.ts';
 
@@ -36,6 +38,7 @@ export function* writeProtectGfn(kvm: Kvm, slot: Memslot, gfn: Gfn): Steps<boole
     if (!isWritableSpte(spte)) continue;
     if (points.on) yield at.spte(sptep);
     changeLeafSpte(kvm.memory, sptep, withoutWrite(spte));
+    yield* owesFlushOf(kvm, ptePfn(spte));
     changed = true;
   }
   return changed;

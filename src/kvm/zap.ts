@@ -14,6 +14,7 @@ import { bug, type Gfn, type Hpa, pfn as toPfn } from '../units.ts';
 import type { Kvm } from './kvm.ts';
 import { gfnToMemslot, type Memslot } from './memslot.ts';
 import { kvmFlushRemoteTlbs, kvmMakeAllCpusRequest } from './requests.ts';
+import { owesFlushOf } from './reservation.ts';
 import type { ShadowPage } from './shadowPage.ts';
 import { exchangeSpte, isShadowLeaf, readSpte } from './spte.ts';
 import { clearUnsyncChild, unmarkUnsync, unsyncDescendants } from './unsyncTree.ts';
@@ -42,8 +43,8 @@ export function* dropSpte(kvm: Kvm, sp: ShadowPage, sptep: Hpa): Steps {
   for (const vcpu of kvm.vcpus) {
     if (points.on) yield at.vcpu(vcpu.index);
     vcpu.hart.breakReservation(ptePfn(old));
-    vcpu.staleFrames.add(ptePfn(old));
   }
+  yield* owesFlushOf(kvm, ptePfn(old));
   yield* transferAccessedDirty(kvm, old);
 }
 

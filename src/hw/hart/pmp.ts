@@ -47,8 +47,8 @@ export class Pmp {
     this.isOpenToMachine = first === undefined || (coversAll && rightsOf(first, true) === ALL);
     const ranges = entries.map(({ base, end, permissions }) => `${base} ${end} ${permissions}`);
     const locks = entries.map(({ locked }) => Number(locked));
-    this.userKey = this.isOpen ? '' : ranges.join();
-    this.key = this.isOpen && this.isOpenToMachine ? '' : [...ranges, ...locks].join();
+    this.userKey = this.isOpen ? '' : `only ${ranges.join()}`;
+    this.key = this.isOpen && this.isOpenToMachine ? '' : `only ${[...ranges, ...locks].join()}`;
   }
 
   /**

@@ -1,17 +1,27 @@
-// Random programs that check themselves: page tables, accesses through them in every mode, changes, fences and PMP, each
-// operation with the outcome that the reference (sv39Reference.ts) gives. A program ends with 0, or with the number of
-// its first wrong operation and 1.
-//
-// The harness runs in M mode; an operation is a row of a table that names a routine, its operands, the mstatus bits to
-// run it under, and what must come of it. Loads and stores are made with MPRV, fetches by mret to the address.
+// Random programs that check themselves (checkedProgram.ts): page tables, accesses through them in every mode, changes,
+// fences and PMP, each operation with the outcome that the reference (sv39Reference.ts) gives.
 //
 // Memory that operations touch: TABLES pages of page tables and DATA pages, at the same place of every 2 MiB and 1 GiB, so
 // that superpages lead to them too. Data pages hold the halfword FILLER, which is half of an illegal instruction.
 //
 // What a hart may have cached is never left to chance: an access whose table entries changed since the fences that would
-// cover it is preceded by one of those fences (Privileged ISA, "Supervisor Memory-Management Fence Instruction").
+// cover it is preceded by one of those fences (sv39Fences.ts).
 
 import { Random } from '../../src/sched/index.ts';
+import {
+  type CheckedProgram,
+  checkedProgram,
+  DONE,
+  MSTATUS_MPP,
+  MSTATUS_MPRV,
+  MSTATUS_MXR,
+  MSTATUS_SUM,
+  NO_TRAP,
+  type Operation,
+  type Outcome,
+  type Routine,
+} from './checkedProgram.ts';
+import { Sv39Fences } from './sv39Fences.ts';
 import {
   A,
   D,
@@ -43,175 +53,19 @@ const ECALL = 0x0000_0073n;
 /** Offsets of a page from which code is fetched; nothing else is stored there. */
 const CODE_OFFSET = 0xf00;
 
+/** Without an address, and with one. */
+const FENCES = ['fence', 'fence_page'] as const;
+const ASID_FENCES = ['fence_asid', 'fence_page_asid'] as const;
+const PMP_ADDRESSES = ['pmpaddr0', 'pmpaddr1', 'pmpaddr2'] as const;
+
 /** VPN[2] and VPN[1] in use: the last VPN[2] is of a negative address. */
 const VPN2 = [0, 2, 257];
 const VPN1 = [0, 1];
-
-const MPRV = 1 << 17;
-const SUM = 1 << 18;
-const MXR = 1 << 19;
-const MPP = { M: 3 << 11, S: 1 << 11, U: 0 } as const;
 
 const LOADS = { lb: 1, lh: 2, lw: 4, ld: 8 } as const;
 const STORES = { sb: 1, sh: 2, sw: 4, sd: 8 } as const;
 type Access = keyof typeof LOADS | keyof typeof STORES | 'amoadd' | 'amoswap' | 'lrsc';
 const SIZES: Readonly<Record<Access, number>> = { ...LOADS, ...STORES, amoadd: 8, amoswap: 4, lrsc: 8 };
-
-const NO_TRAP = -1n;
-
-/** The harness; the table follows it. */
-const HARNESS = `
-    .equ    DATA_START, ${REGION + BigInt(TABLES) * PAGE}
-    .equ    DATA_END, ${REGION + BigInt(PAGES) * PAGE}
-    .equ    FILLER, ${FILLER}
-    la      t0, handler
-    csrw    mtvec, t0
-    la      s0, table
-    la      s1, table_end
-    li      s2, 0
-    li      t0, DATA_START
-    li      t1, DATA_END
-    li      t2, FILLER
-fill:
-    sh      t2, 0(t0)
-    addi    t0, t0, 2
-    bltu    t0, t1, fill
-next:
-    addi    s2, s2, 1
-    ld      t0, 0(s0)
-    ld      a1, 8(s0)
-    ld      a2, 16(s0)
-    ld      a3, 24(s0)
-    la      s7, done
-    li      a0, 0
-    li      s4, -1
-    li      s5, 0
-    li      s6, 0
-    csrs    mstatus, a3
-    jalr    ra, t0
-done:
-    li      t1, 0xe1800
-    csrc    mstatus, t1
-    ld      t0, 32(s0)
-    bne     s4, t0, wrong
-    ld      t0, 40(s0)
-    bne     s5, t0, wrong
-    ld      t0, 48(s0)
-    bgez    s4, trapped
-    bne     a0, t0, wrong
-    j       right
-trapped:
-    beqz    t0, right
-    bne     s6, t0, wrong
-right:
-    addi    s0, s0, 56
-    bltu    s0, s1, next
-    finish_with 0
-wrong:
-    mv      a0, s2
-    finish
-    .balign 4
-handler:
-    csrr    s4, mcause
-    csrr    s5, mtval
-    csrr    s6, mepc
-    jr      s7
-lb:      lb      a0, 0(a1)
-    ret
-lh:      lh      a0, 0(a1)
-    ret
-lw:      lw      a0, 0(a1)
-    ret
-ld:      ld      a0, 0(a1)
-    ret
-sb:      sb      a2, 0(a1)
-    ret
-sh:      sh      a2, 0(a1)
-    ret
-sw:      sw      a2, 0(a1)
-    ret
-sd:      sd      a2, 0(a1)
-    ret
-amoadd:  amoadd.d a0, a2, (a1)
-    ret
-amoswap: amoswap.w a0, a2, (a1)
-    ret
-lrsc:    lr.d    a0, (a1)
-    sc.d    t0, a2, (a1)
-    bnez    t0, lrsc
-    ret
-fetch:   csrw    mepc, a1
-    mret
-satp:    csrw    satp, a2
-    ret
-menvcfg: csrw    menvcfg, a2
-    ret
-pmpaddr0: csrw   pmpaddr0, a2
-    ret
-pmpaddr1: csrw   pmpaddr1, a2
-    ret
-pmpaddr2: csrw   pmpaddr2, a2
-    ret
-pmpcfg0: csrw    pmpcfg0, a2
-    ret
-fence:          sfence.vma
-    ret
-fence_page:     sfence.vma a1
-    ret
-fence_asid:     sfence.vma x0, a2
-    ret
-fence_page_asid: sfence.vma a1, a2
-    ret
-    .data
-    .balign 8
-table:
-`;
-
-/** What the fences so far cover, and what changed since. */
-class Fences {
-  #now = 1;
-  readonly #changed = new Map<bigint, number>();
-  /** Entries that were global once: a fence of one ASID does not cover them. */
-  readonly #global = new Set<bigint>();
-  readonly #roots = new Map<number, { root: bigint; since: number }>();
-  readonly #fenced = new Map<string, number>();
-
-  change(entry: bigint, ...values: readonly bigint[]): void {
-    this.#changed.set(entry, ++this.#now);
-    if (values.some((value) => (value & G) !== 0n)) this.#global.add(entry);
-  }
-
-  useRoot(asid: number, root: bigint): void {
-    if (this.#roots.get(asid)?.root !== root) this.#roots.set(asid, { root, since: ++this.#now });
-  }
-
-  fence(page: bigint | null, asid: number | null): void {
-    this.#fenced.set(`${page} ${asid}`, ++this.#now);
-  }
-
-  #at(page: bigint | null, asid: number | null): number {
-    return this.#fenced.get(`${page} ${asid}`) ?? 0;
-  }
-
-  /** Whether an access to `page` over the entries in `path` might be made with old ones. */
-  isDue(path: readonly bigint[], page: bigint, asid: number): boolean {
-    const whole = Math.max(this.#at(null, null), this.#at(null, asid));
-    if ((this.#roots.get(asid)?.since ?? 0) > whole) return true;
-    return path.some((entry, depth) => {
-      const own = this.#global.has(entry) ? null : asid;
-      // With an address, only leaves of the lowest level are sure to be covered.
-      const byPage = depth === 2 ? Math.max(this.#at(page, null), this.#at(page, own)) : 0;
-      return (this.#changed.get(entry) ?? 0) > Math.max(this.#at(null, null), this.#at(null, own), byPage);
-    });
-  }
-}
-
-export interface Sv39Program {
-  /** Assembly, for test/vmm/guest.ts. */
-  readonly source: string;
-  /** What each operation is, by number, for messages. */
-  readonly operations: readonly string[];
-}
 
 export interface ProgramOptions {
   readonly seed: number;
@@ -220,7 +74,7 @@ export interface ProgramOptions {
   readonly pmp: boolean;
 }
 
-export function sv39Program(options: ProgramOptions): Sv39Program {
+export function sv39Program(options: ProgramOptions): CheckedProgram {
   return new Generator(options).generate();
 }
 
@@ -228,9 +82,8 @@ class Generator {
   readonly #options: ProgramOptions;
   readonly #random: Random;
   readonly #reference = new Reference(REGION, PAGES * 4096);
-  readonly #fences = new Fences();
-  readonly #rows: string[] = [];
-  readonly #operations: string[] = [];
+  readonly #fences = new Sv39Fences();
+  readonly #operations: Operation[] = [];
   #asid = 0;
   /** Where a PMP entry begins or ends, from the region's start. */
   #edges: readonly number[] = [];
@@ -244,15 +97,16 @@ class Generator {
     this.#reference.pmp = [{ config: 0x1f, address: 2n ** 54n - 1n }];
   }
 
-  generate(): Sv39Program {
+  generate(): CheckedProgram {
+    this.#row('fill', pageAt(PAGES), BigInt(FILLER), 0, DONE);
     this.#row('pmpaddr0', 0n, this.#reference.pmp[0]!.address, 0, DONE);
     this.#row('pmpcfg0', 0n, 0x1fn, 0, DONE);
     for (let table = 0; table < TABLES; table++) {
       for (const index of indicesOf(levelOf(table))) this.#writeEntry(table, index);
     }
     this.#switchRoot();
-    while (this.#rows.length < this.#options.operations) this.#operate();
-    return { source: `${HARNESS}${this.#rows.join('\n')}\ntable_end:\n`, operations: this.#operations };
+    while (this.#operations.length < this.#options.operations) this.#operate();
+    return checkedProgram(this.#operations, pageAt(TABLES));
   }
 
   // Operations
@@ -296,7 +150,7 @@ class Generator {
       if (kind === 'store') this.#writeParts(parts, stored(access, old, value));
       return access in STORES ? 0n : BigInt.asUintN(64, BigInt.asIntN(size * 8, old));
     });
-    this.#row(access, va, value, (mode.privilege === 'M' ? 0 : MPRV) | bitsOf(mode), outcome);
+    this.#row(access, va, value, (mode.privilege === 'M' ? 0 : MSTATUS_MPRV) | bitsOf(mode), outcome);
   }
 
   #fetch(): void {
@@ -373,7 +227,7 @@ class Generator {
     entries.push({ config: 0x1f, address: 2n ** 54n - 1n });
     this.#reference.pmp = entries;
     entries.forEach(({ address }, i) => {
-      this.#row(`pmpaddr${i}`, 0n, address, 0, DONE);
+      this.#row(PMP_ADDRESSES[i]!, 0n, address, 0, DONE);
     });
     const config = entries.reduceRight((sum, entry) => sum * 256n + BigInt(entry.config), 0n);
     this.#row('pmpcfg0', 0n, config, 0, DONE);
@@ -397,8 +251,8 @@ class Generator {
 
   #fence(page: bigint | null, asid: number | null): void {
     this.#fences.fence(page, asid);
-    const name = ['fence', page === null ? '' : '_page', asid === null ? '' : '_asid'].join('');
-    this.#row(name, page ?? 0n, BigInt(asid ?? 0), 0, DONE);
+    const routine = (asid === null ? FENCES : ASID_FENCES)[page === null ? 0 : 1];
+    this.#row(routine, page ?? 0n, BigInt(asid ?? 0), 0, DONE);
   }
 
   /** The entries that a walk would read now; nothing is changed. */
@@ -467,10 +321,8 @@ class Generator {
     }
   }
 
-  #row(routine: string, a1: bigint, a2: bigint, mstatus: number, { cause, tval, result }: Outcome): void {
-    const cells = [BigInt.asUintN(64, a1), BigInt.asUintN(64, a2), BigInt(mstatus), cause, tval, result];
-    this.#rows.push(`    .dword ${routine}, ${cells.join(', ')}`);
-    this.#operations.push([routine, ...cells.map((cell) => cell.toString(16))].join(' '));
+  #row(routine: Routine, a1: bigint, a2: bigint, mstatus: number, outcome: Outcome): void {
+    this.#operations.push({ routine, a1, a2, mstatus, ...outcome });
   }
 
   // Choices
@@ -558,15 +410,6 @@ interface Part {
   readonly length: number;
 }
 
-/** What must come of an operation; `result` is mepc when a fetch trapped. */
-interface Outcome {
-  readonly cause: bigint;
-  readonly tval: bigint;
-  readonly result: bigint;
-}
-
-const DONE: Outcome = { cause: NO_TRAP, tval: 0n, result: 0n };
-
 class Trap extends Error {
   override readonly cause: number;
   readonly va: bigint;
@@ -597,7 +440,8 @@ const pageAt = (number: number): bigint => REGION + BigInt(number) * PAGE;
 /** Pages 0 and 1 are roots, 2 and 3 middle tables, the rest leaf tables. */
 const levelOf = (table: number): number => (table < ROOTS ? 2 : table < ROOTS + 2 ? 1 : 0);
 
-const bitsOf = ({ privilege, sum, mxr }: Mode): number => MPP[privilege] | (sum ? SUM : 0) | (mxr ? MXR : 0);
+const bitsOf = ({ privilege, sum, mxr }: Mode): number =>
+  MSTATUS_MPP[privilege] | (sum ? MSTATUS_SUM : 0) | (mxr ? MSTATUS_MXR : 0);
 
 function stored(access: Access, old: bigint, value: bigint): bigint {
   return access === 'amoadd' ? old + value : value;

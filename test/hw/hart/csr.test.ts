@@ -93,6 +93,20 @@ describe('writable bits', () => {
     }
   });
 
+  it('SD says whether FS is dirty; F is missing all the same', () => {
+    for (const [fs, sd] of [
+      [0n, 0n],
+      [1n, 0n],
+      [2n, 0n],
+      [3n, 1n],
+    ] as const) {
+      write(Csr.sstatus, fs << 13n);
+      expect([(read(Csr.mstatus)! >> 13n) & 3n, read(Csr.mstatus)! >> 63n]).toEqual([fs, sd]);
+      expect(read(Csr.sstatus, PRV_S)! >> 63n).toBe(sd);
+    }
+    expect(read(Csr.fcsr)).toBeNull();
+  });
+
   it('satp ignores a write of a mode that does not exist, whole', () => {
     const sv39 = (8n << 60n) | (0xabcdn << 44n) | 0x80000n;
     write(Csr.satp, sv39);
@@ -206,7 +220,7 @@ describe('access', () => {
     expect(read(Csr.sscratch, PRV_S)).toBe(0n);
   });
 
-  it.each([0x000, 0x001, 0x106 + 0x100, 0x5c0, 0x600, 0x744, 0x747, 0x7b0, 0x8ff, 0xc80, 0xfff])(
+  it.each([0x000, 0x001, 0x206, 0x5c0, 0x600, 0x744, 0x747, 0x7b0, 0x8ff, 0xc03, 0xc1f, 0xc80, 0xfff])(
     'CSR 0x%s does not exist',
     (csr) => {
       expect(read(csr)).toBeNull();

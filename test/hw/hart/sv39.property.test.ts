@@ -3,18 +3,19 @@
 
 import { describe, expect, it } from 'vitest';
 import type { MachineConfig } from '../../../src/machine.ts';
-import { type ProgramOptions, RAM_BYTES, type Sv39Program, sv39Program } from '../../support/sv39Program.ts';
+import type { CheckedProgram } from '../../support/checkedProgram.ts';
+import { type ProgramOptions, RAM_BYTES, sv39Program } from '../../support/sv39Program.ts';
 import { runGuest } from '../../vmm/guest.ts';
 
 const LEAST = 128 * 2 ** 10;
 
-function expectRight(program: Sv39Program, config: Partial<MachineConfig>): void {
+function expectRight(program: CheckedProgram, config: Partial<MachineConfig>): void {
   const { stop } = runGuest(program.source, { ramBytes: RAM_BYTES, ...config });
   const wrong = stop.code === 0 ? null : `${stop.code}: ${program.operations[stop.code - 1]}`;
   expect({ crash: stop.crash, via: stop.via, wrong }).toEqual({ crash: null, via: 'finisher', wrong: null });
 }
 
-const programs = (count: number, options: Omit<ProgramOptions, 'seed'>): Sv39Program[] =>
+const programs = (count: number, options: Omit<ProgramOptions, 'seed'>): CheckedProgram[] =>
   Array.from({ length: count }, (_, seed) => sv39Program({ ...options, seed }));
 
 describe.each(['shadow', 'tdp'] as const)('%s', (mmu) => {

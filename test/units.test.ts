@@ -1,3 +1,5 @@
+// Addresses and frame numbers: conversions, ranges, and what is rejected.
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,3 +1,5 @@
+// SRCU: readers nest and sleep, synchronize waits for those that came before it, and for no others.
+
 import { describe, expect, it } from 'vitest';
 import { RESCHED, type Scheduler, Srcu, type Steps, WaitQueue } from '../../src/sched/index.ts';
 import { enumerate, type Program } from '../support/enumerate.ts';

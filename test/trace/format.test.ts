@@ -1,3 +1,5 @@
+// Trace records as text: one line of JSON, fields by name and format.
+
 import { describe, expect, it } from 'vitest';
 import { toJsonLine } from '../../src/trace/index.ts';
 

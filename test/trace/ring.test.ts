@@ -1,3 +1,5 @@
+// The binary trace ring: order, wrap-around, and what onFull is handed.
+
 import { describe, expect, it } from 'vitest';
 import { decodeRecord, EVENT_NAMES, RECORD_WORDS, TraceRing } from '../../src/trace/index.ts';
 import { bugOf } from '../support/tasks.ts';

@@ -1,3 +1,5 @@
+// Tracepoints: null while nobody listens, recorded and delivered when somebody does.
+
 import { describe, expect, it } from 'vitest';
 import { EVENT_NAMES, type EventName, Trace, type TraceRecord, TraceRing } from '../../src/trace/index.ts';
 

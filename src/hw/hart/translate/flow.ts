@@ -1,6 +1,6 @@
 // Control flow of a region: its blocks in reverse postorder, dominators, loops, and where the budget is checked.
 //
-// Called by the emitter with what region.ts discovered; structure.ts turns the result into nested WebAssembly blocks.
+// Called by the emitter with what region.ts discovered; emitter.ts turns the result into nested WebAssembly blocks.
 // WebAssembly has no goto: an edge that structured control flow cannot express (a retreating edge whose target does not
 // dominate its source) leaves the region, and the dispatcher finds the way from there.
 //

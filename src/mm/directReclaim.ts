@@ -5,7 +5,8 @@
 import type { Steps } from '../sched/index.ts';
 import type { Host } from './host.ts';
 import { DEF_PRIORITY, ScanControl } from './scanControl.ts';
-import { shrinkNode, snapshotRefaults } from './vmscan.ts';
+import { snapshotRefaults } from './scanCount.ts';
+import { shrinkNode } from './vmscan.ts';
 import type { Order } from './zone.ts';
 
 /** try_to_free_pages(): how many frames were freed, 0 if none. */

@@ -11,8 +11,8 @@ import type { PhysicalMemory } from '../hw/memory/index.ts';
 import { points } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
 
-/** What a frame is used for. */
-export const FrameKind = { free: 0, anon: 1, pageTable: 2, shadow: 3, kernel: 4, zeroPage: 5 } as const;
+/** What a frame is used for; a folio is memory of processes and files, which reclaim can take. */
+export const FrameKind = { free: 0, folio: 1, pageTable: 2, shadow: 3, kernel: 4, zeroPage: 5 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 
 /** Page flags (include/linux/page-flags.h). */
@@ -39,9 +39,12 @@ export class Frames {
   readonly refcount: Int32Array;
   readonly mapcount: Int32Array;
   readonly flags: Int32Array;
-  /** Id of the anon_vma of an anonymous folio; 0 before it was first mapped. */
+  /**
+   * Of an anonymous folio the id of its anon_vma, 0 before it was first mapped; of a folio in the page cache minus the id
+   * of its address_space, 0 once it was taken out.
+   */
   readonly mapping: Int32Array;
-  /** Linear page index within the anon_vma's VMAs: address / 4096, may be negative. */
+  /** Page index in the file, or linear page index within the anon_vma's VMAs: address / 4096, may be negative. */
   readonly index: Int32Array;
   /** Swap slot while PG_swapcache. */
   readonly private: Int32Array;

@@ -29,7 +29,7 @@ export function* freeKernelPages(host: Host, pfn: Pfn, order: Order): Steps {
   const { frames } = host;
   if (points.on) yield at.page(pfn);
   const kind = frames.kind[pfn] as FrameKind;
-  if (kind === FrameKind.free || kind === FrameKind.anon) bug('not kernel memory', { pfn, kind });
+  if (kind === FrameKind.free || kind === FrameKind.folio) bug('not kernel memory', { pfn, kind });
   for (let i = 0; i < 1 << order; i++) {
     const frame = (pfn + i) as Pfn;
     if (points.on) yield at.page(frame);

@@ -9,7 +9,8 @@
 import { type Scheduler, type Steps, WaitQueue } from '../sched/index.ts';
 import type { Host } from './host.ts';
 import { MAX_RECLAIM_RETRIES, ScanControl } from './scanControl.ts';
-import { shrinkNode, snapshotRefaults } from './vmscan.ts';
+import { snapshotRefaults } from './scanCount.ts';
+import { shrinkNode } from './vmscan.ts';
 import type { Order } from './zone.ts';
 
 export class Kswapd {

@@ -1,59 +1,90 @@
-// The LRU lists of anonymous folios: inactive and active, as doubly linked lists in typed arrays (struct lruvec).
+// The LRU lists: anonymous (and shmem) folios and file folios, inactive and active each (struct lruvec); doubly linked lists
+// in typed arrays.
 //
 // Faults and swap-in add here, reclaim isolates from the tail and puts back at the head, end of writeback rotates to the
 // tail, the last put removes. PG_lru says that a folio is on a list; whoever clears it (isolation) owns the links.
 // Linux collects additions in per-CPU batches first; here each takes the lock, and the order is the same.
 //
-// Invariants: a folio with PG_lru is linked on the list that PG_active names. Lock: all of it under lruvec->lru_lock.
+// Invariants: a folio with PG_lru is linked on the list that PG_active and PG_swapbacked name. Lock: all of it under lruvec->lru_lock.
 
 import { at, LOCKS, Mutex, points, type Scheduler, type Steps } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
-import { type Frames, PG_active, PG_lru, PG_referenced } from './frames.ts';
+import { type Frames, PG_active, PG_lru, PG_referenced, PG_swapbacked } from './frames.ts';
 
-/** enum lru_list, as far as anonymous memory goes. */
+/** The weight of an I/O against a rotation. */
+const SWAP_CLUSTER_MAX = 32;
+
+/** enum lru_list. */
 export const LRU_INACTIVE_ANON = 0;
 export const LRU_ACTIVE_ANON = 1;
-export type LruList = typeof LRU_INACTIVE_ANON | typeof LRU_ACTIVE_ANON;
+export const LRU_INACTIVE_FILE = 2;
+export const LRU_ACTIVE_FILE = 3;
+export const LRU_LISTS = [LRU_INACTIVE_ANON, LRU_ACTIVE_ANON, LRU_INACTIVE_FILE, LRU_ACTIVE_FILE] as const;
+export type LruList = (typeof LRU_LISTS)[number];
+
+/** What is swapped out, and what is read again from a file: the two types of list that reclaim balances. */
+export const LRU_TYPES = ['anon', 'file'] as const;
+export type LruType = (typeof LRU_TYPES)[number];
+export const inactiveListOf = (type: LruType): LruList =>
+  type === 'anon' ? LRU_INACTIVE_ANON : LRU_INACTIVE_FILE;
+export const activeListOf = (type: LruType): LruList => (type === 'anon' ? LRU_ACTIVE_ANON : LRU_ACTIVE_FILE);
 
 export class Lruvec {
   readonly lock: Mutex;
   readonly #frames: Frames;
   readonly #next: Int32Array;
   readonly #prev: Int32Array;
-  readonly #size: [number, number] = [0, 0];
-  /** Folios that reclaim has taken off the lists for now (NR_ISOLATED_ANON). */
-  isolated = 0;
+  readonly #size: [number, number, number, number] = [0, 0, 0, 0];
+  /** Folios that reclaim has taken off the lists for now (NR_ISOLATED_ANON, NR_ISOLATED_FILE). */
+  readonly isolated = { anon: 0, file: 0 };
   /** Activations and evictions so far: the clock of workingset.ts (lruvec->nonresident_age). */
   nonresidentAge = 0;
-  /** workingset_activate_anon at the end of the last reclaim (lruvec->refaults). */
-  refaults = 0;
+  /** workingset_activate_anon and _file at the end of the last reclaim (lruvec->refaults). */
+  readonly refaults = { anon: 0, file: 0 };
+  /** What reclaim has cost lately, decaying (lruvec->anon_cost, file_cost): scanCount.ts weighs by it. */
+  readonly cost = { anon: 0, file: 0 };
 
   constructor(sched: Scheduler, frames: Frames) {
     this.lock = new Mutex(sched, LOCKS.lru_lock);
     this.#frames = frames;
-    this.#next = new Int32Array(frames.endPfn + 2);
-    this.#prev = new Int32Array(frames.endPfn + 2);
-    for (const list of [LRU_INACTIVE_ANON, LRU_ACTIVE_ANON]) {
+    this.#next = new Int32Array(frames.endPfn + LRU_LISTS.length);
+    this.#prev = new Int32Array(frames.endPfn + LRU_LISTS.length);
+    for (const list of LRU_LISTS) {
       const head = frames.endPfn + list;
       this.#next[head] = this.#prev[head] = head;
     }
   }
 
-  get inactive(): number {
-    return this.#size[LRU_INACTIVE_ANON];
+  inactive(type: LruType): number {
+    return this.#size[inactiveListOf(type)];
   }
 
-  get active(): number {
-    return this.#size[LRU_ACTIVE_ANON];
+  active(type: LruType): number {
+    return this.#size[activeListOf(type)];
   }
 
   size(list: LruList): number {
     return this.#size[list];
   }
 
-  /** The list that PG_active names (folio_lru_list()). Preceded by at.page(pfn). */
+  /** folio_is_file_lru(). Preceded by at.page(pfn). */
+  typeOf(pfn: Pfn): LruType {
+    return this.#frames.test(pfn, PG_swapbacked) ? 'anon' : 'file';
+  }
+
+  /** The list that PG_active and PG_swapbacked name (folio_lru_list()). Preceded by at.page(pfn). */
   listOf(pfn: Pfn): LruList {
-    return this.#frames.test(pfn, PG_active) ? LRU_ACTIVE_ANON : LRU_INACTIVE_ANON;
+    const type = this.typeOf(pfn);
+    return this.#frames.test(pfn, PG_active) ? activeListOf(type) : inactiveListOf(type);
+  }
+
+  /** lru_note_cost(): an I/O costs as much as the rotation of a whole cluster. */
+  noteCost(type: LruType, io: number, rotated: number): void {
+    this.cost[type] += io * SWAP_CLUSTER_MAX + rotated;
+    const size = this.#size.reduce((sum, pages) => sum + pages, 0);
+    if (this.cost.anon + this.cost.file <= size / 4) return;
+    this.cost.anon = this.cost.anon >>> 1;
+    this.cost.file = this.cost.file >>> 1;
   }
 
   // The four below run under lru_lock, preceded by at.lru(lock.id).
@@ -156,11 +187,12 @@ export class Lruvec {
   *#move(pfn: Pfn, where: 'head' | 'tail'): Steps {
     if (points.on) yield at.page(pfn);
     const list = this.listOf(pfn);
+    const inactive = inactiveListOf(this.typeOf(pfn));
     this.#frames.clear(pfn, PG_active);
     if (points.on) yield at.lru(this.lock.id);
     this.remove(pfn, list);
-    if (where === 'head') this.addHead(pfn, LRU_INACTIVE_ANON);
-    else this.addTail(pfn, LRU_INACTIVE_ANON);
+    if (where === 'head') this.addHead(pfn, inactive);
+    else this.addTail(pfn, inactive);
     if (points.on) yield at.page(pfn);
     this.#frames.set(pfn, PG_lru);
   }

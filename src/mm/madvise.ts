@@ -134,9 +134,9 @@ function* coldPte(gather: MmuGather, ptep: Hpa, address: Hva, pageout: boolean):
 function* reclaimPages(host: Host, isolated: readonly Pfn[]): Steps {
   if (isolated.length === 0) return;
   const sc = new ScanControl(host, isolated.length, false);
-  host.lruvec.isolated += isolated.length;
+  host.lruvec.isolated.anon += isolated.length;
   const { kept } = yield* shrinkFolioList(host, isolated, sc, true);
   yield* moveFoliosToLru(host, kept);
-  host.lruvec.isolated -= isolated.length;
+  host.lruvec.isolated.anon -= isolated.length;
   host.throttle.wakeIsolated();
 }

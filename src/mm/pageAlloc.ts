@@ -12,10 +12,11 @@ import { tryToFreePages } from './directReclaim.ts';
 import { FrameKind } from './frames.ts';
 import type { Host } from './host.ts';
 import { accountKernelPages, type KernelUse, KIND_OF_USE } from './kernelPages.ts';
+import { LRU_TYPES } from './lru.ts';
 import type { Mm } from './mmStruct.ts';
 import { MAX_RECLAIM_RETRIES } from './scanControl.ts';
+import { canReclaimAnon } from './scanCount.ts';
 import { scheduleTimeout } from './timeout.ts';
-import { canReclaimAnon } from './vmscan.ts';
 import type { Order } from './zone.ts';
 
 /** A jiffy in ns of virtual time: how long an allocator waits for the OOM killer. */
@@ -23,13 +24,13 @@ const JIFFY = 4_000_000;
 
 /** alloc_page() for anonymous memory of `mm`: one reference, contents undefined; null when out of memory. */
 export function* allocAnonPage(host: Host, mm: Mm): Steps<Pfn | null> {
-  return ((yield* allocPages(host, 0, FrameKind.anon, mm)) || null) as Pfn | null;
+  return ((yield* allocPages(host, 0, FrameKind.folio, mm)) || null) as Pfn | null;
 }
 
 /** A frame for a page that nobody has asked for: only if there are plenty. */
 export function* allocReadaheadPage(host: Host): Steps<Pfn | null> {
   const { zone } = host;
-  return ((yield* getPageFromFreelist(host, 0, FrameKind.anon, zone.watermarks.high)) || null) as Pfn | null;
+  return ((yield* getPageFromFreelist(host, 0, FrameKind.folio, zone.watermarks.high)) || null) as Pfn | null;
 }
 
 /** __get_free_pages(GFP_KERNEL | __GFP_ZERO): 1 << order contiguous, aligned frames; null when out of memory. */
@@ -88,6 +89,10 @@ function* allocPagesSlowpath(host: Host, order: Order, kind: FrameKind, mm: Mm |
 function shouldReclaimRetry(host: Host, order: Order, fruitless: number): boolean {
   const { zone, lruvec } = host;
   if (fruitless > MAX_RECLAIM_RETRIES) return false;
-  const reclaimable = canReclaimAnon(host) ? lruvec.inactive + lruvec.active + lruvec.isolated : 0;
+  // zone_reclaimable_pages().
+  const types = LRU_TYPES.filter((type) => type === 'file' || canReclaimAnon(host));
+  const reclaimable = types
+    .map((type) => lruvec.inactive(type) + lruvec.active(type) + lruvec.isolated[type])
+    .reduce((sum, pages) => sum + pages, 0);
   return zone.freePages + reclaimable - (1 << order) >= zone.watermarks.min;
 }

@@ -24,6 +24,10 @@ export class ReclaimStat {
   immediate = 0;
   activated = 0;
   refKeep = 0;
+  /** Dirty file folios that nobody is writing yet: the flusher's business. */
+  unqueuedDirty = 0;
+  /** Writes that were started: part of what reclaiming costs. */
+  pageout = 0;
 }
 
 /** What one scan of the node met, over all its lists. */
@@ -52,8 +56,14 @@ export class ScanControl {
   nrReclaimed = 0;
   nrScanned = 0;
   priority = DEF_PRIORITY;
-  /** May active folios be deactivated? Decided anew for each node scan. */
-  mayDeactivate = false;
+  // Decided anew for each node scan (scanCount.ts).
+  /** May active folios be deactivated? */
+  readonly mayDeactivate = { anon: false, file: false };
+  /** Inactive cache enough: leave anonymous memory alone. */
+  cacheTrimMode = false;
+  /** So little cache is left that only anonymous memory is worth scanning. */
+  fileIsTiny = false;
+
   forceDeactivate = false;
   skippedDeactivate = false;
   /** Sums over one scan of the node (sc->nr). */

@@ -110,7 +110,7 @@ function* shrinkFolio(
   if (points.on) yield at.page(pfn);
   if (frames.test(pfn, PG_dirty)) {
     yield* sc.batch.flushDirty();
-    const verdict = yield* pageout(host, pfn);
+    const verdict = yield* pageout(host, pfn, stat);
     if (verdict !== null) return verdict;
   }
   if (!(yield* removeMapping(host, pfn))) return 'keep_locked';
@@ -168,7 +168,7 @@ function* activateLocked(host: Host, pfn: Pfn, stat: ReclaimStat): Steps {
 }
 
 /** pageout() and what follows it: null when the folio is clean and locked, so that it can be freed. */
-function* pageout(host: Host, pfn: Pfn): Steps<Verdict | null> {
+function* pageout(host: Host, pfn: Pfn, stat: ReclaimStat): Steps<Verdict | null> {
   const { frames } = host;
   if (points.on) yield at.page(pfn);
   // is_page_cache_freeable(): the swap cache's reference and the isolation's; anybody else's keeps it.
@@ -180,6 +180,7 @@ function* pageout(host: Host, pfn: Pfn): Steps<Verdict | null> {
   yield* swapWriteout(host, pfn);
   host.trace.mm_vmscan_write_folio?.(pfn, slot);
   host.vmstat.nr_vmscan_write++;
+  stat.pageout++;
   if (points.on) yield at.page(pfn);
   if (frames.test(pfn, PG_writeback)) return 'keep';
   // A synchronous write (a page of zeros): perhaps it can be freed at once.

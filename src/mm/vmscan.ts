@@ -1,7 +1,7 @@
 // Page reclaim: which folios are looked at, and how many (mm/vmscan.c).
 //
-// kswapd.ts and directReclaim.ts call shrinkNode() with falling priority; it scans the tail of the inactive list
-// (second chance in shrinkFolioList.ts) and refills it from the active list.
+// kswapd.ts and directReclaim.ts call shrinkNode() with falling priority; it scans the tails of the inactive lists
+// (second chance in shrinkFolioList.ts), as hard as scanCount.ts says, and refills them from the active lists.
 //
 // Invariants: never allocates memory. Between isolation and putback a folio is on no list and has one reference more.
 // Lock: lru_lock for isolation and putback only.
@@ -11,27 +11,21 @@ import { bug, type Pfn } from '../units.ts';
 import { freeFolio } from './folio.ts';
 import { PG_active, PG_lru, PG_workingset } from './frames.ts';
 import type { Host } from './host.ts';
-import { LRU_ACTIVE_ANON, LRU_INACTIVE_ANON, type LruList } from './lru.ts';
+import { activeListOf, inactiveListOf, LRU_LISTS, LRU_TYPES, type LruList, type LruType } from './lru.ts';
 import { folioReferenced } from './referenced.ts';
 import { DEF_PRIORITY, NodeScan, SCAN_COST, type ScanControl } from './scanControl.ts';
+import {
+  getScanCount,
+  inactiveIsLow,
+  isScanLeft,
+  keepProportion,
+  prepareScanControl,
+  type ScanTargets,
+} from './scanCount.ts';
 import { shrinkFolioList } from './shrinkFolioList.ts';
 
 /** SWAP_CLUSTER_MAX of a host with so many frames: how many folios are isolated at a time. */
 export const swapClusterMax = (managedPages: number): number => Math.min(32, Math.max(1, managedPages >> 4));
-
-/**
- * can_reclaim_anon_pages(): there is a slot to put one in, or a page that has one. Linux asks for free slots only; on 32
- * frames the few pages of the swap cache that it then forgets are too many to kill somebody for.
- */
-export const canReclaimAnon = ({ swap }: Host): boolean =>
-  swap !== null && (swap.freeSlots > 0 || swap.cachedPages > 0);
-
-/** inactive_is_low(): the inactive list should be as long as the active one, and shorter on hosts above a GiB. */
-export function inactiveIsLow({ lruvec }: Host): boolean {
-  const gigabytes = Math.floor((lruvec.inactive + lruvec.active) / 2 ** 18);
-  const ratio = gigabytes === 0 ? 1 : Math.floor(Math.sqrt(10 * gigabytes));
-  return lruvec.inactive * ratio < lruvec.active;
-}
 
 /** shrink_node(): one pass over the node's lists at sc.priority. */
 export function* shrinkNode(host: Host, sc: ScanControl): Steps {
@@ -50,63 +44,59 @@ export function* shrinkNode(host: Host, sc: ScanControl): Steps {
   if (sc.nrReclaimed > before) host.kswapd.failures = 0;
 }
 
-/** prepare_scan_control(): refaults, or an inactive list that is too short, make active folios fair game. */
-function prepareScanControl(host: Host, sc: ScanControl): void {
-  const refaults = host.vmstat.workingset_activate_anon;
-  sc.mayDeactivate = sc.forceDeactivate || refaults !== host.lruvec.refaults || inactiveIsLow(host);
-}
-
-/** snapshot_refaults(). */
-export function snapshotRefaults(host: Host): void {
-  host.lruvec.refaults = host.vmstat.workingset_activate_anon;
-}
-
-/** shrink_lruvec(), with what get_scan_count() says when there are only anonymous pages. */
+/** shrink_lruvec(). */
 function* shrinkLruvec(host: Host, sc: ScanControl): Steps {
-  const { lruvec, swapClusterMax: cluster } = host;
-  const scans = canReclaimAnon(host);
-  let inactive = scans ? lruvec.inactive >> sc.priority : 0;
-  let active = scans ? lruvec.active >> sc.priority : 0;
+  const { swapClusterMax: cluster } = host;
+  const left = getScanCount(host, sc);
+  const targets: ScanTargets = [...left];
   const proportional = !sc.isKswapd && sc.priority === DEF_PRIORITY;
   let reclaimed = 0;
-  while (inactive > 0 || active > 0) {
-    if (inactive > 0) {
-      const pages = Math.min(inactive, cluster);
-      inactive -= pages;
-      reclaimed += yield* shrinkInactiveList(host, sc, pages);
-    }
-    if (active > 0) {
-      const pages = Math.min(active, cluster);
-      active -= pages;
-      if (sc.mayDeactivate) yield* shrinkActiveList(host, sc, pages);
-      else sc.skippedDeactivate = true;
+  while (isScanLeft(left)) {
+    for (const list of LRU_LISTS) {
+      const pages = Math.min(left[list], cluster);
+      if (pages === 0) continue;
+      left[list] -= pages;
+      reclaimed += yield* shrinkList(host, sc, list, pages);
     }
     // cond_resched(): who writes pages out must let their completions be heard of.
     yield RESCHED;
-    if (reclaimed >= sc.nrToReclaim && !proportional) break;
+    if (reclaimed < sc.nrToReclaim || proportional) continue;
+    if (!keepProportion(left, targets)) break;
   }
   sc.nrReclaimed += reclaimed;
-  if (host.swap !== null && inactiveIsLow(host)) yield* shrinkActiveList(host, sc, cluster);
+  if (host.swap !== null && inactiveIsLow(host, 'anon')) yield* shrinkActiveList(host, sc, 'anon', cluster);
+}
+
+/** shrink_list(): how many were freed. */
+function* shrinkList(host: Host, sc: ScanControl, list: LruList, pages: number): Steps<number> {
+  for (const type of LRU_TYPES) {
+    if (list === inactiveListOf(type)) return yield* shrinkInactiveList(host, sc, type, pages);
+    if (list !== activeListOf(type)) continue;
+    if (sc.mayDeactivate[type]) yield* shrinkActiveList(host, sc, type, pages);
+    else sc.skippedDeactivate = true;
+  }
+  return 0;
 }
 
 /** shrink_inactive_list(): how many were freed. */
-function* shrinkInactiveList(host: Host, sc: ScanControl, pages: number): Steps<number> {
+function* shrinkInactiveList(host: Host, sc: ScanControl, type: LruType, pages: number): Steps<number> {
   const { lruvec, vmstat } = host;
-  if (!sc.isKswapd && tooManyIsolated(host))
-    yield* host.throttle.waitForIsolated(() => tooManyIsolated(host));
-  const isolated = yield* isolateLruFolios(host, LRU_INACTIVE_ANON, pages);
+  if (!sc.isKswapd && tooManyIsolated(host, type))
+    yield* host.throttle.waitForIsolated(() => tooManyIsolated(host, type));
+  const isolated = yield* isolateLruFolios(host, type, inactiveListOf(type), pages);
   if (isolated.length === 0) return 0;
   if (sc.isKswapd) vmstat.pgscan_kswapd += isolated.length;
   else vmstat.pgscan_direct += isolated.length;
-  vmstat.pgscan_anon += isolated.length;
+  vmstat[`pgscan_${type}`] += isolated.length;
   host.sched.spend(isolated.length * SCAN_COST);
   const { reclaimed, stat, kept } = yield* shrinkFolioList(host, isolated, sc, false);
   yield* moveFoliosToLru(host, kept);
-  lruvec.isolated -= isolated.length;
+  lruvec.isolated[type] -= isolated.length;
   host.throttle.wakeIsolated();
+  lruvec.noteCost(type, stat.pageout, isolated.length - reclaimed);
   if (sc.isKswapd) vmstat.pgsteal_kswapd += reclaimed;
   else vmstat.pgsteal_direct += reclaimed;
-  vmstat.pgsteal_anon += reclaimed;
+  vmstat[`pgsteal_${type}`] += reclaimed;
   sc.nr.add(stat, isolated.length);
   host.trace.mm_vmscan_lru_shrink_inactive?.(
     isolated.length,
@@ -120,13 +110,13 @@ function* shrinkInactiveList(host: Host, sc: ScanControl, pages: number): Steps<
 }
 
 /** too_many_isolated(): a direct reclaimer leaves most of the list to those who are at it already. */
-const tooManyIsolated = ({ lruvec, swapClusterMax: cluster }: Host): boolean =>
-  lruvec.isolated > Math.max(lruvec.inactive >> 3, cluster);
+const tooManyIsolated = ({ lruvec, swapClusterMax: cluster }: Host, type: LruType): boolean =>
+  lruvec.isolated[type] > Math.max(lruvec.inactive(type) >> 3, cluster);
 
-/** shrink_active_list(): referenced or not, anonymous folios move on; asking has cleared their A bits. */
-function* shrinkActiveList(host: Host, sc: ScanControl, pages: number): Steps {
+/** shrink_active_list(): referenced or not, folios move on; asking has cleared their A bits. */
+function* shrinkActiveList(host: Host, sc: ScanControl, type: LruType, pages: number): Steps {
   const { lruvec, frames, vmstat } = host;
-  const isolated = yield* isolateLruFolios(host, LRU_ACTIVE_ANON, pages);
+  const isolated = yield* isolateLruFolios(host, type, activeListOf(type), pages);
   if (isolated.length === 0) return;
   let referenced = 0;
   for (const pfn of isolated) {
@@ -136,14 +126,14 @@ function* shrinkActiveList(host: Host, sc: ScanControl, pages: number): Steps {
     frames.set(pfn, PG_workingset);
   }
   yield* moveFoliosToLru(host, isolated);
-  lruvec.isolated -= isolated.length;
+  lruvec.isolated[type] -= isolated.length;
   host.throttle.wakeIsolated();
   vmstat.pgdeactivate += isolated.length;
   host.trace.mm_vmscan_lru_shrink_active?.(isolated.length, 0, isolated.length, referenced, sc.priority);
 }
 
 /** isolate_lru_folios(): up to `pages` from the tail of `list`. */
-function* isolateLruFolios(host: Host, list: LruList, pages: number): Steps<Pfn[]> {
+function* isolateLruFolios(host: Host, type: LruType, list: LruList, pages: number): Steps<Pfn[]> {
   const { lruvec } = host;
   const isolated: Pfn[] = [];
   yield* lruvec.lock.lock();
@@ -158,7 +148,7 @@ function* isolateLruFolios(host: Host, list: LruList, pages: number): Steps<Pfn[
     if (taken) isolated.push(pfn);
     else lruvec.addHead(pfn, list);
   }
-  lruvec.isolated += isolated.length;
+  lruvec.isolated[type] += isolated.length;
   yield* lruvec.lock.unlock();
   return isolated;
 }

@@ -1,6 +1,6 @@
 // Refault distance: does a page that comes back belong to the working set? (mm/workingset.c)
 //
-// Reclaim leaves a shadow in the swap cache when it evicts a page; swap-in asks here what the shadow says. The clock is
+// Reclaim leaves a shadow in the swap cache or page cache when it evicts a page; who reads it again asks what the shadow says. The clock is
 // the number of evictions and activations; a page that comes back sooner than the lists are long was evicted too early
 // and starts out active.
 //
@@ -10,6 +10,7 @@ import { at, points, type Steps } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';
 import { PG_active, PG_workingset } from './frames.ts';
 import type { Host } from './host.ts';
+import type { LruType } from './lru.ts';
 
 /** Bits of the clock that a shadow keeps; one more says whether the page was in the working set. */
 const EVICTION_BITS = 29;
@@ -32,22 +33,31 @@ export function workingsetEviction(host: Host, pfn: Pfn): number {
 
 /** workingset_refault(): the page is back, not yet on a list; `shadow` is not 0. */
 export function* workingsetRefault(host: Host, pfn: Pfn, shadow: number): Steps {
-  const { vmstat, frames } = host;
+  const { vmstat, frames, lruvec } = host;
   const packed = -shadow - 1;
-  vmstat.workingset_refault_anon++;
-  if (!isRecent(host, packed >>> 1)) return;
+  if (points.on) yield at.page(pfn);
+  const type = lruvec.typeOf(pfn);
+  vmstat[`workingset_refault_${type}`]++;
+  if (!isRecent(host, packed >>> 1, type)) return;
   if (points.on) yield at.page(pfn);
   frames.set(pfn, PG_active);
   workingsetAge(host, 1);
-  vmstat.workingset_activate_anon++;
+  vmstat[`workingset_activate_${type}`]++;
   if ((packed & 1) === 0) return;
   frames.set(pfn, PG_workingset);
-  vmstat.workingset_restore_anon++;
+  // lru_note_cost_refault(): it was of use, and has to be read again.
+  lruvec.noteCost(type, 1, 0);
+  vmstat[`workingset_restore_${type}`]++;
 }
 
-/** workingset_test_recent(): there are no file pages, so the whole working set is the active list. */
-function isRecent({ lruvec, swap }: Host, eviction: number): boolean {
+/** workingset_test_recent(): would the folio have stayed, had it had the room of the active lists as well? */
+function isRecent({ lruvec, swap }: Host, eviction: number, type: LruType): boolean {
   const distance = (lruvec.nonresidentAge - eviction) & EVICTION_MASK;
-  const workingsetSize = swap !== null && swap.freeSlots > 0 ? lruvec.active : 0;
+  let workingsetSize = lruvec.active('file');
+  if (type === 'anon') workingsetSize += lruvec.inactive('file');
+  if (swap !== null && swap.freeSlots > 0) {
+    workingsetSize += lruvec.active('anon');
+    if (type === 'file') workingsetSize += lruvec.inactive('anon');
+  }
   return distance <= workingsetSize;
 }

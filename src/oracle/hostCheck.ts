@@ -19,7 +19,7 @@ export function checkMappings(host: Host, report: Report): void {
     const kind = frames.kind[pfn];
     if (kind === FrameKind.free && maps[pfn] !== 0)
       report('I1', `a PTE maps frame ${hex(pfn)}, which is free`);
-    if (kind !== FrameKind.anon) continue;
+    if (kind !== FrameKind.folio) continue;
     if (maps[pfn] !== frames.mapcount[pfn]) {
       report('I3', `frame ${hex(pfn)} has mapcount ${frames.mapcount[pfn]}, but ${maps[pfn]} PTEs map it`);
     }

@@ -10,7 +10,7 @@ import { type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 /** Whether the frame is a page of a process, or the zero page: all that a guest may ever reach. */
 export function isProcessPage({ frames }: Host, frame: Pfn): boolean {
   const kind = frames.kind[frame];
-  return kind === FrameKind.anon || kind === FrameKind.zeroPage;
+  return kind === FrameKind.folio || kind === FrameKind.zeroPage;
 }
 
 /** Page number, counted from `origin`, and bytes of every page that was ever touched; a page that is lost has no bytes. */

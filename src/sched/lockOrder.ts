@@ -41,11 +41,18 @@ const mmAllLocksMutex = sleeping(
 
 export const LOCKS = {
   slots_lock: sleeping(10, 'kvm->slots_lock', 'kvm', 'the installing of memslots'),
+  inode_rwsem: sleeping(15, 'inode->i_rwsem', 'inode', 'a file while it is written, truncated or punched'),
   mmap_lock: mmapLock,
   mm_all_locks_mutex: mmAllLocksMutex,
   vma_lock: nestsUnder(
     mmapLock,
     sleeping(40, 'vma->vm_lock', 'vma', 'one VMA against being unmapped during a fault'),
+  ),
+  invalidate_lock: sleeping(
+    45,
+    'mapping->invalidate_lock',
+    'mapping',
+    'the page cache against being filled while pages are cut out of the file',
   ),
   folio_lock: sleeping(50, 'folio lock (PG_locked)', 'page', 'swap-in, swap-out and unmapping of a folio'),
   i_mmap_rwsem: nestsUnder(
@@ -65,7 +72,7 @@ export const LOCKS = {
   mn_invalidate_lock: spinning(90, 'kvm->mn_invalidate_lock', 'kvm', 'mn_active_invalidate_count'),
   page_table_lock: spinning(100, 'page table lock', 'page table', 'the entries of one page table'),
   mmu_lock: spinning(110, 'kvm->mmu_lock', 'kvm', 'shadow pages, sptes, gfn rmap, the invalidate sequence'),
-  swap_cache_lock: spinning(120, 'swap address_space i_pages', 'swap cache', 'slot -> folio, PG_swapcache'),
+  i_pages_lock: spinning(120, 'mapping->i_pages', 'mapping', 'page index -> folio, shadow or swap entry'),
   swap_lock: spinning(130, 'swap_info->lock', 'swap_info', 'the swap map and free slots'),
   lru_lock: spinning(140, 'lruvec->lru_lock', 'lruvec', 'the LRU lists and PG_lru'),
   zone_lock: spinning(150, 'zone->lock', 'zone', 'the free lists'),

@@ -86,7 +86,7 @@ export class SecondaryMmu {
   #reach(translation: Translation, address: Hva): Hpa {
     translation.young = true;
     const kind = this.#mm.host.frames.kind[translation.pfn];
-    expect(kind === FrameKind.anon || (kind === FrameKind.zeroPage && !translation.writable)).toBe(true);
+    expect(kind === FrameKind.folio || (kind === FrameKind.zeroPage && !translation.writable)).toBe(true);
     return (pfnToHpa(translation.pfn) + (address % PAGE_SIZE)) as Hpa;
   }
 

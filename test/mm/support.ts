@@ -11,6 +11,7 @@ import {
   type SwapDevice,
 } from '../../src/mm/index.ts';
 import { FrameKind, forEachPte } from '../../src/mm/internals.ts';
+import { LRU_TYPES } from '../../src/mm/lru.ts';
 import { type Policy, runPolicy, Scheduler, type Steps } from '../../src/sched/index.ts';
 import { Trace, TraceRing } from '../../src/trace/index.ts';
 import { bug, type Hva, PAGE_SIZE } from '../../src/units.ts';
@@ -96,7 +97,10 @@ export function expectNothingLeaked(bench: Bench): void {
   expect(host.zone.freePages).toBe(host.zone.managedPages);
   expect(host.mms).toEqual([]);
   expect(host.anonVmas.byId.size).toBe(0);
-  expect([host.lruvec.inactive, host.lruvec.active, host.lruvec.isolated]).toEqual([0, 0, 0]);
+  for (const type of LRU_TYPES) {
+    const { lruvec } = host;
+    expect([lruvec.inactive(type), lruvec.active(type), lruvec.isolated[type]]).toEqual([0, 0, 0]);
+  }
   const { nr_anon_pages, nr_page_table_pages, nr_sec_page_table_pages, nr_writeback } = readVmstat(host);
   expect({ nr_anon_pages, nr_page_table_pages, nr_sec_page_table_pages, nr_writeback }).toEqual({
     nr_anon_pages: 0,

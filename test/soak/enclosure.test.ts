@@ -147,7 +147,7 @@ describe('a slice that', () => {
       const { memory, host } = machine;
       const free = frameOf(machine, FrameKind.free) * PAGE_SIZE;
       const page = host.frames.kind.findIndex(
-        (kind, pfn) => kind === FrameKind.anon && host.frames.mapcount[pfn]! > 0,
+        (kind, pfn) => kind === FrameKind.folio && host.frames.mapcount[pfn]! > 0,
       );
       if (free === 0 || page < 0) return false;
       memory.u8.copyWithin(page * PAGE_SIZE + 4000, free, free + 8);

@@ -235,7 +235,7 @@ function expectRevoked(watched: Watched): void {
 function watchOf(kind: number, mapcount: number): Watch {
   if (kind === FrameKind.free) return Watch.free;
   if (kind === FrameKind.shadow) return Watch.table;
-  return kind === FrameKind.anon && mapcount > 0 ? Watch.guest : Watch.fixed;
+  return kind === FrameKind.folio && mapcount > 0 ? Watch.guest : Watch.fixed;
 }
 
 /** What of [0, end) is in none of the ranges. */

@@ -21,7 +21,7 @@ import { DEFAULT_TLB, TlbDomain, type TlbGeometry } from './hw/tlb/index.ts';
 import { Host, readVmstat, reclaimSwapCache, type SwapDevice } from './mm/index.ts';
 import { isProcessPage, Oracle, readPages, SwapCoverage, type Violation } from './oracle/index.ts';
 import { runPolicy, Scheduler, type Steps } from './sched/index.ts';
-import { Trace, type TraceRing } from './trace/index.ts';
+import { type EventName, type Stamp, Trace, type TraceRing } from './trace/index.ts';
 import { bug, gpa, hex, PAGE_SIZE, type Pfn } from './units.ts';
 import { type ElfImage, Layout, type StopRecord, Vmm } from './vmm/index.ts';
 
@@ -42,8 +42,10 @@ export interface MachineConfig {
   /** What kind of device `swap` is, for the report. */
   readonly swapBackend: 'file' | 'memory' | 'none';
   readonly console: (bytes: Uint8Array) => void;
-  /** Takes every trace event; null: none is recorded. */
+  /** Takes the trace events; null: none is recorded. */
   readonly ring: TraceRing | null;
+  /** Which of them it takes; all if it is left out. */
+  readonly events?: readonly EventName[];
   readonly maxInstructions: number;
   /** Sizes of the harts' TLBs. */
   readonly tlb?: TlbGeometry;
@@ -114,8 +116,9 @@ export class Machine {
     const { hostRamBytes, vcpus, tlb = DEFAULT_TLB } = config;
     this.config = config;
     this.sched = new Scheduler(runPolicy(config.seed));
-    this.trace = new Trace(this.sched);
-    this.trace.attachRing(config.ring);
+    this.trace = new Trace(this.#stamp());
+    this.trace.attachRing(config.ring, config.events);
+    this.sched.trace = this.trace.points;
     this.memory = new PhysicalMemory({
       frames: Math.floor(hostRamBytes / PAGE_SIZE),
       deviceBytes: vcpus * (hartDeviceBytes(tlb) + jumpCacheBytes()),
@@ -143,6 +146,19 @@ export class Machine {
     this.#coverage = this.#watchCoverage();
     this.host.start();
     this.sched.spawn('vmm', this.vmm.boot());
+  }
+
+  /** Events are stamped with virtual time; a vCPU's with what its hart has executed by then. */
+  #stamp(): Stamp {
+    const machine = this;
+    return {
+      get now() {
+        return machine.sched.now + machine.vmm.unsettled;
+      },
+      get currentId() {
+        return machine.sched.currentId;
+      },
+    };
   }
 
   /** Pages between the symbols buffer_start and buffer_end, where a program has them. */

@@ -25,6 +25,7 @@ import { faultInGuestPage, peekGuest64, pokeGuest64 } from './guestMemory.ts';
 import type { Kvm } from './kvm.ts';
 import { gfnToMemslot, KVM_MEM_READONLY, kvmMemslots, type Memslot, searchMemslots } from './memslot.ts';
 import { takeTurn } from './reservation.ts';
+import { pageFaultError } from './traceTerms.ts';
 import type { Vcpu } from './vcpuState.ts';
 
 /** One entry on the way, by level. */
@@ -67,14 +68,18 @@ export class GuestWalk implements TableMemory {
    */
   *translate(hart: Hart, address: number, access: AccessKind): Steps<GuestWalkResult> {
     const mode = guestTranslationMode(hart, access);
+    const { trace } = this.#kvm;
+    trace.kvm_mmu_pagetable_walk?.(address, pageFaultError(hart, access));
     for (;;) {
       if (points.on) yield at.list(this.#kvm.id);
       this.#slots = kvmMemslots(this.#kvm);
       if (points.on) yield at.tlb(this.#kvm.sched.current.cpu);
       const status = walkTables(mode, this, address, access, this.walk);
       if (status === WalkStatus.ok) return 'ok';
-      if (status === WalkStatus.pageFault) return 'pageFault';
-      if (status === WalkStatus.accessFault) return 'accessFault';
+      if (status === WalkStatus.pageFault || status === WalkStatus.accessFault) {
+        trace.kvm_mmu_walker_error?.(pageFaultError(hart, access));
+        return status === WalkStatus.pageFault ? 'pageFault' : 'accessFault';
+      }
       const entry = this.walk.entryAddress as Gpa;
       const error = yield* faultInGuestPage(this.#kvm, entry, this.#missingForWrite);
       if (error !== 0) return error;

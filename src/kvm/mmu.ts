@@ -7,7 +7,7 @@
 // below it; a writable spte never maps a write-tracked gfn, nor a synced guest table.
 // Locks: mmu_lock for write everywhere.
 
-import { isPresent, PTE_A, PTE_D, PTE_W, ptePfn } from '../hw/sv39/index.ts';
+import { isPresent, PTE_A, PTE_D, PTE_R, PTE_U, PTE_W, PTE_X, ptePfn } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Gfn, type Hpa, type Pfn, pfn as toPfn } from '../units.ts';
 import type { Kvm } from './kvm.ts';
@@ -17,6 +17,7 @@ import { type Role, ShadowPage, sameRole, shadowAccess } from './shadowPage.ts';
 import { isShadowLeaf, makeLeafSpte, makeNonleafSpte, readSpte, setSpte } from './spte.ts';
 import { childOf, mayBeWritable, updateSpte } from './spteChange.ts';
 import { syncPage } from './sync.ts';
+import { roleWord } from './traceTerms.ts';
 import { setUnsyncChild } from './unsyncTree.ts';
 import type { Vcpu } from './vcpuState.ts';
 import { accountShadowed } from './writeTrack.ts';
@@ -34,7 +35,15 @@ export function* getShadowPage(vcpu: Vcpu, gfn: Gfn, role: Role): Steps<ShadowPa
   const { kvm } = vcpu;
   const found = yield* findShadowPage(kvm, gfn, role);
   const sp = found ?? (yield* allocShadowPage(vcpu, gfn, role));
-  kvm.trace.kvm_mmu_get_page?.(gfn, role.level + 1, Number(role.direct), Number(found === null), sp.spt);
+  kvm.trace.kvm_mmu_get_page?.(
+    0,
+    sp.gfn,
+    roleWord(sp),
+    sp.rootCount,
+    Number(sp.unsync),
+    Number(found === null),
+    sp.spt,
+  );
   return sp;
 }
 
@@ -139,7 +148,15 @@ function* installLeaf(
     yield* kvmFlushRemoteTlbs(kvm);
   }
   sp.setTranslation(index, leaf.gfn, leaf.access);
-  kvm.trace.kvm_mmu_set_spte?.(leaf.gfn, spte, sptep, sp.role.level + 1);
+  kvm.trace.kvm_mmu_set_spte?.(
+    leaf.gfn,
+    spte >>> 0,
+    sptep,
+    sp.role.level + 1,
+    Number((spte & PTE_R) !== 0),
+    Number((spte & PTE_X) !== 0),
+    Number((spte & PTE_U) !== 0),
+  );
   if (sameTarget) {
     yield* updateSpte(kvm, sptep, spte);
     return true;

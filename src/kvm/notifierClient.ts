@@ -58,6 +58,13 @@ function invalidateRangeAdd(kvm: Kvm, startGfn: Gfn, endGfn: Gfn): void {
   const first = kvm.mmuInvalidateRangeStart === kvm.mmuInvalidateRangeEnd;
   kvm.mmuInvalidateRangeStart = first ? startGfn : Math.min(kvm.mmuInvalidateRangeStart, startGfn);
   kvm.mmuInvalidateRangeEnd = first ? endGfn : Math.max(kvm.mmuInvalidateRangeEnd, endGfn);
+  kvm.trace.kvm_invalidate_begin?.(
+    kvm.id,
+    startGfn,
+    endGfn,
+    kvm.mmuInvalidateSeq,
+    kvm.mmuInvalidateInProgress,
+  );
 }
 
 /** Age every spte of the gfns; true if one was used. The TLB is left alone (CONFIG_KVM_ELIDE_TLB_FLUSH_IF_YOUNG). */
@@ -143,6 +150,7 @@ function endInvalidate(kvm: Kvm): void {
   kvm.mmuInvalidateSeq++;
   kvm.mmuInvalidateInProgress--;
   if (kvm.mmuInvalidateInProgress < 0) bug('invalidate_range_end without start', { kvm: kvm.id });
+  kvm.trace.kvm_invalidate_end?.(kvm.id, kvm.mmuInvalidateSeq, kvm.mmuInvalidateInProgress);
   if (kvm.mmuInvalidateInProgress > 0) return;
   kvm.mmuInvalidateRangeStart = 0;
   kvm.mmuInvalidateRangeEnd = 0;

@@ -20,6 +20,7 @@ import { gfnToMemslot, KVM_MEM_READONLY, type Memslot } from './memslot.ts';
 import { getShadowPage, type Leaf, linkedChild, linkShadowPage, RetPf, setLeafSpte } from './mmu.ts';
 import { ACCESS_ALL, type Role, type ShadowPage, shadowAccess } from './shadowPage.ts';
 import { syncChildren } from './sync.ts';
+import { rootState } from './traceTerms.ts';
 import type { Vcpu } from './vcpuState.ts';
 import { isWriteTracked } from './writeTrack.ts';
 import { zapOldestPages } from './zap.ts';
@@ -140,7 +141,22 @@ function* installUnderLock(
   const sameSlot = gfnToMemslot(kvm, leaf.gfn) === slot;
   if (points.on) yield at.sequence(kvm.id);
   let answer: RetPf = RetPf.retry;
-  if (sameSlot && !isPageFaultStale(vcpu, leaf.gfn, sequence) && (yield* makeMmuPagesAvailable(kvm))) {
+  const stale = !sameSlot || isPageFaultStale(vcpu, leaf.gfn, sequence);
+  kvm.trace.fault_check?.(
+    vcpu.index,
+    leaf.gfn,
+    slot.hvaOf(leaf.gfn),
+    leaf.pfn,
+    1,
+    sequence,
+    kvm.mmuInvalidateSeq,
+    kvm.mmuInvalidateInProgress,
+    kvm.mmuInvalidateRangeStart,
+    kvm.mmuInvalidateRangeEnd,
+    rootState(vcpu),
+    Number(stale),
+  );
+  if (!stale && (yield* makeMmuPagesAvailable(kvm))) {
     kvm.trace.kvm_mmu_spte_requested?.(leaf.gfn, leaf.pfn, 1);
     answer = yield* fetch(leaf);
   }

@@ -18,6 +18,7 @@ export function* kvmMakeAllCpusRequest(kvm: Kvm, request: number): Steps {
   for (const vcpu of kvm.vcpus) {
     if (points.on) yield at.vcpu(vcpu.index);
     vcpu.requests |= request;
+    if (request === Request.tlbFlush) kvm.trace.vcpu_flush_request?.(vcpu.index);
     if (vcpu.mode === VcpuMode.inGuest) {
       vcpu.mode = VcpuMode.exitingGuest;
       vcpu.hart.kick();

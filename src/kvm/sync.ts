@@ -16,6 +16,7 @@ import { kvmFlushRemoteTlbs } from './requests.ts';
 import { type ShadowPage, shadowAccess } from './shadowPage.ts';
 import { isShadowLeaf, makeLeafSpte, readSpte, SPTE_HOST_WRITABLE } from './spte.ts';
 import { childOf, mayBeWritable, updateSpte } from './spteChange.ts';
+import { roleWord } from './traceTerms.ts';
 import { unmarkUnsync, unsyncDescendants } from './unsyncTree.ts';
 import { writeProtectGfn } from './writeTrack.ts';
 import { dropSpte, prepareZapPage, presentSptes, remoteFlushOrZap } from './zap.ts';
@@ -62,7 +63,7 @@ function* changeAccess(kvm: Kvm, sp: ShadowPage, sptep: Hpa, access: number): St
  * and is on `invalidList` now.
  */
 export function* syncPage(kvm: Kvm, sp: ShadowPage, invalidList: ShadowPage[]): Steps<boolean> {
-  kvm.trace.kvm_mmu_sync_page?.(sp.gfn, sp.role.level + 1, sp.spt);
+  kvm.trace.kvm_mmu_sync_page?.(0, sp.gfn, roleWord(sp), sp.rootCount, Number(sp.unsync), sp.spt);
   let flush = false;
   for (const sptep of presentSptes(kvm, sp)) {
     const result = yield* syncSpte(kvm, sp, sptep);

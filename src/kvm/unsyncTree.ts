@@ -8,12 +8,13 @@ import { ptePfn } from '../hw/sv39/index.ts';
 import { bug, type Hpa } from '../units.ts';
 import type { Kvm } from './kvm.ts';
 import type { ShadowPage } from './shadowPage.ts';
+import { roleWord } from './traceTerms.ts';
 
 /** kvm_unsync_page(): guest stores to this leaf table no longer trap. */
 export function markUnsync(kvm: Kvm, sp: ShadowPage): void {
   if (sp.role.direct || sp.role.level !== 0)
     bug('only an indirect leaf table can be unsync', { gfn: sp.gfn });
-  kvm.trace.kvm_mmu_unsync_page?.(sp.gfn, sp.role.level + 1, sp.spt);
+  kvm.trace.kvm_mmu_unsync_page?.(0, sp.gfn, roleWord(sp), sp.rootCount, Number(sp.unsync), sp.spt);
   kvm.stats.mmu_unsync++;
   sp.unsync = true;
   for (const sptep of sp.parents) setUnsyncChild(kvm, sptep);

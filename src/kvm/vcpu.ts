@@ -17,12 +17,13 @@ import {
 } from '../hw/hart/index.ts';
 import { Access } from '../hw/sv39/index.ts';
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
-import { Errno, type Gpa, hiWord, loWord } from '../units.ts';
+import { Errno, fromWords, type Gpa, hiWord, loWord } from '../units.ts';
 import { emulateStore } from './emulate.ts';
 import { lendGuestPage } from './lend.ts';
 import { directFault, type FaultResult, pagedFault } from './pageFault.ts';
 import { breakStaleReservation, takeTurn } from './reservation.ts';
 import { kvmMmuFence, kvmMmuNewPgd, kvmMmuReload } from './roots.ts';
+import { exitAddress, exitCause, exitGuestAddress, pageFaultError } from './traceTerms.ts';
 import { Request, VcpuMode } from './vcpuMode.ts';
 import type { Vcpu } from './vcpuState.ts';
 
@@ -64,19 +65,20 @@ function failed(vcpu: Vcpu, errno: number): number {
   return -errno;
 }
 
+/** KVM_EXIT_* (include/uapi/linux/kvm.h); what a watched store is, no KVM has. */
 const REASON_CODES = {
   none: 0,
-  mmio: 0,
-  intr: 1,
-  hlt: 2,
-  shutdown: 3,
-  memory_fault: 4,
-  tracked_write: 0,
+  mmio: 6,
+  intr: 10,
+  hlt: 5,
+  shutdown: 8,
+  memory_fault: 39,
+  tracked_write: 6,
 } as const;
 
 function userspaceExit(vcpu: Vcpu, reason: keyof typeof REASON_CODES): void {
   vcpu.run.exitReason = reason;
-  vcpu.kvm.trace.kvm_userspace_exit?.(vcpu.index, REASON_CODES[reason], vcpu.run.errno);
+  vcpu.kvm.trace.kvm_userspace_exit?.(REASON_CODES[reason], -vcpu.run.errno, vcpu.index);
 }
 
 /** vcpu_enter_guest(): null when a request turned up at the door. */
@@ -89,7 +91,7 @@ function* enterGuest(vcpu: Vcpu, budget: number): Steps<ExitReason | null> {
     vcpu.mode = VcpuMode.outsideGuest;
     return null;
   }
-  kvm.trace.kvm_entry?.(vcpu.index, hart.pc);
+  kvm.trace.kvm_entry?.(hart.pc, vcpu.index);
   const before = hart.attempted;
   if (points.on) yield at.vcpu(vcpu.index);
   takeTurn(vcpu);
@@ -98,7 +100,16 @@ function* enterGuest(vcpu: Vcpu, budget: number): Steps<ExitReason | null> {
   vcpu.stats.exits++;
   const name = EXIT_NAMES[reason];
   vcpu.exits[name] = (vcpu.exits[name] ?? 0) + 1;
-  kvm.trace.kvm_exit?.(vcpu.index, reason, hart.pc, hart.attempted - before);
+  kvm.trace.kvm_exit?.(
+    hart.pc,
+    exitCause(hart, reason),
+    exitAddress(hart, reason),
+    exitGuestAddress(hart, reason),
+    0,
+    vcpu.index,
+    reason,
+    hart.attempted - before,
+  );
   return reason;
 }
 
@@ -109,7 +120,7 @@ function handleRequests(vcpu: Vcpu): boolean {
   vcpu.requests = 0;
   if ((requests & Request.tlbFlush) !== 0) {
     vcpu.stats.tlb_flush++;
-    vcpu.kvm.trace.kvm_tlb_flush?.(vcpu.index);
+    vcpu.kvm.trace.vcpu_tlb_flush?.(vcpu.index);
     vcpu.hart.flushAll();
     breakStaleReservation(vcpu);
   }
@@ -151,14 +162,11 @@ function* handleMmuFault(vcpu: Vcpu): Steps {
   const { hart, kvm, stats } = vcpu;
   const { fault } = hart;
   stats.pf_taken++;
-  if (points.on) yield at.sequence(kvm.id);
   kvm.trace.kvm_page_fault?.(
     vcpu.index,
     hart.pc,
     fault.paged ? fault.va : fault.gpa,
-    fault.access,
-    kvm.mmuInvalidateSeq,
-    kvm.mmuInvalidateInProgress,
+    pageFaultError(hart, fault.access),
   );
   const index = yield* kvm.srcu.readLock();
   let result = fault.paged
@@ -216,7 +224,7 @@ function finishFault(vcpu: Vcpu, hart: Hart, result: FaultResult): void {
 function inject(vcpu: Vcpu, causes: readonly number[], address: number): void {
   const { hart, kvm } = vcpu;
   const cause = causes[hart.fault.access]!;
-  kvm.trace.kvm_inj_exception?.(vcpu.index, cause, address);
+  kvm.trace.kvm_inj_exception?.(cause, address, vcpu.index);
   if (hart.raise(cause, loWord(address), hiWord(address)) === Exit.crash) shutDown(vcpu, cause);
 }
 
@@ -247,7 +255,7 @@ function mmioExit(vcpu: Vcpu, hart: Hart, gpa: Gpa): void {
   mmio.hi = isStore ? access.hi : 0;
   mmio.fault = false;
   vcpu.stats.mmio_exits++;
-  vcpu.kvm.trace.kvm_mmio?.(Number(isStore), access.bytes, gpa, mmio.lo >>> 0);
+  traceMmio(vcpu, isStore ? MMIO_WRITE : MMIO_READ_UNSATISFIED);
   vcpu.mmioNeeded = true;
   userspaceExit(vcpu, 'mmio');
 }
@@ -259,5 +267,20 @@ function completeMmio(vcpu: Vcpu): void {
   const { mmio } = vcpu.run;
   if (mmio.fault) inject(vcpu, ACCESS_FAULT, vcpu.hart.fault.va);
   else if (mmio.isWrite) vcpu.hart.completeStore();
-  else vcpu.hart.completeLoad(mmio.lo, mmio.hi);
+  else completeRead(vcpu);
+}
+
+function completeRead(vcpu: Vcpu): void {
+  const { mmio } = vcpu.run;
+  traceMmio(vcpu, MMIO_READ);
+  vcpu.hart.completeLoad(mmio.lo, mmio.hi);
+}
+
+const MMIO_READ_UNSATISFIED = 0;
+const MMIO_READ = 1;
+const MMIO_WRITE = 2;
+
+function traceMmio({ kvm, run: { mmio }, index }: Vcpu, type: number): void {
+  const value = type === MMIO_READ_UNSATISFIED ? 0 : fromWords(mmio.lo, mmio.length === 8 ? mmio.hi : 0);
+  kvm.trace.kvm_mmio?.(type, mmio.length, mmio.gpa, value, index);
 }

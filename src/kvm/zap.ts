@@ -17,6 +17,7 @@ import { kvmFlushRemoteTlbs, kvmMakeAllCpusRequest } from './requests.ts';
 import { owesFlushOf } from './reservation.ts';
 import type { ShadowPage } from './shadowPage.ts';
 import { exchangeSpte, isShadowLeaf, readSpte } from './spte.ts';
+import { roleWord } from './traceTerms.ts';
 import { clearUnsyncChild, unmarkUnsync, unsyncDescendants } from './unsyncTree.ts';
 import { Request } from './vcpuMode.ts';
 import { unaccountShadowed } from './writeTrack.ts';
@@ -87,7 +88,7 @@ export function* unmapGfnRange(kvm: Kvm, slot: Memslot, startGfn: Gfn, endGfn: G
  */
 export function* prepareZapPage(kvm: Kvm, sp: ShadowPage, invalidList: ShadowPage[]): Steps {
   if (sp.invalid) return;
-  kvm.trace.kvm_mmu_prepare_zap_page?.(sp.gfn, sp.role.level + 1, Number(sp.role.direct), sp.spt);
+  kvm.trace.kvm_mmu_prepare_zap_page?.(0, sp.gfn, roleWord(sp), sp.rootCount, Number(sp.unsync), sp.spt);
   kvm.stats.mmu_shadow_zapped++;
   sp.invalid = true;
   yield* zapUnsyncChildren(kvm, sp, invalidList);

@@ -3,6 +3,7 @@
 // The allocator's slow path calls it. May sleep; must not be called by who reclaims already.
 
 import type { Steps } from '../sched/index.ts';
+import { GFP_HIGHUSER_MOVABLE } from '../trace/index.ts';
 import type { Host } from './host.ts';
 import { DEF_PRIORITY, ScanControl } from './scanControl.ts';
 import { snapshotRefaults } from './scanCount.ts';
@@ -11,7 +12,7 @@ import type { Order } from './zone.ts';
 
 /** try_to_free_pages(): how many frames were freed, 0 if none. */
 export function* tryToFreePages(host: Host, order: Order): Steps<number> {
-  host.trace.mm_vmscan_direct_reclaim_begin?.(order);
+  host.trace.mm_vmscan_direct_reclaim_begin?.(order, GFP_HIGHUSER_MOVABLE);
   const sc = new ScanControl(host, host.swapClusterMax, false);
   yield* doTryToFreePages(host, sc);
   // Active folios were spared so far; before giving up, they are not.

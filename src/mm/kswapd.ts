@@ -7,6 +7,7 @@
 // of a second before it goes to sleep for good; here it sleeps at once.
 
 import { type Scheduler, type Steps, WaitQueue } from '../sched/index.ts';
+import { GFP_HIGHUSER_MOVABLE } from '../trace/index.ts';
 import type { Host } from './host.ts';
 import { MAX_RECLAIM_RETRIES, ScanControl } from './scanControl.ts';
 import { snapshotRefaults } from './scanCount.ts';
@@ -32,7 +33,7 @@ export class Kswapd {
     this.#order = Math.max(this.#order, order) as Order;
     if (this.#wanted) return false;
     this.#wanted = true;
-    host.trace.mm_vmscan_kswapd_wake?.(0, order);
+    host.trace.mm_vmscan_wakeup_kswapd?.(0, 0, order, GFP_HIGHUSER_MOVABLE);
     this.#wait.wakeAll();
     return true;
   }
@@ -50,6 +51,7 @@ export class Kswapd {
         this.#order = 0;
         host.trace.mm_vmscan_kswapd_sleep?.(0);
         yield* this.#wait.until(() => this.#wanted);
+        host.trace.mm_vmscan_kswapd_wake?.(0, 0, this.#order);
       }
       yield* balancePgdat(host, this.#order);
     }

@@ -8,6 +8,7 @@
 // Never allocates memory. Locks: one folio lock at a time, by trylock; below it those of rmap and the swap cache.
 
 import { at, points, type Steps } from '../sched/index.ts';
+import { reclaimFlags } from '../trace/index.ts';
 import type { Pfn, SwapSlot } from '../units.ts';
 import { folioMarkDirty, freeFolio } from './folio.ts';
 import {
@@ -178,7 +179,7 @@ function* pageout(host: Host, pfn: Pfn, stat: ReclaimStat): Steps<Verdict | null
   const slot = frames.private[pfn] as SwapSlot;
   host.sched.spend(PAGEOUT_COST);
   yield* swapWriteout(host, pfn);
-  host.trace.mm_vmscan_write_folio?.(pfn, slot);
+  host.trace.mm_vmscan_write_folio?.(pfn, reclaimFlags('anon'), slot);
   host.vmstat.nr_vmscan_write++;
   stat.pageout++;
   if (points.on) yield at.page(pfn);

@@ -10,6 +10,7 @@
 import type { CpuTlb } from '../hw/tlb/index.ts';
 import { mmuNotifierArchInvalidateSecondaryTlbs } from '../notifier/index.ts';
 import { at, BLOCKED, points, type Scheduler, type Steps, type Task } from '../sched/index.ts';
+import { TlbFlushReason } from '../trace/index.ts';
 import type { Hva } from '../units.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
@@ -58,6 +59,8 @@ export class HostCpu {
         continue;
       }
       this.#flush(request);
+      const { asid, start, end } = request;
+      host.trace.tlb_flush?.(TlbFlushReason.REMOTE_SHOOTDOWN, pagesOf(asid, start, end));
       host.vmstat.nr_tlb_remote_flush_received++;
       if (--request.unacknowledged === 0) host.sched.wake(request.waiter);
     }
@@ -71,11 +74,16 @@ export class HostCpu {
   }
 }
 
+/** For traces: -1 stands for everything (TLB_FLUSH_ALL). */
+const pagesOf = (asid: number, start: Hva, end: Hva): number =>
+  asid === EVERY_ASID || (end - start) / PAGE > FLUSH_ALL_THRESHOLD ? -1 : (end - start) / PAGE;
+
 function* flushCpus(host: Host, mask: number, asid: number, start: Hva, end: Hva): Steps {
   if (mask === 0) return;
   const targets = host.cpus.filter(({ index }) => (mask & (1 << index)) !== 0);
   const request = { asid, start, end, waiter: host.sched.current, unacknowledged: targets.length };
   host.vmstat.nr_tlb_remote_flush++;
+  host.trace.tlb_flush?.(TlbFlushReason.REMOTE_SEND_IPI, pagesOf(asid, start, end));
   for (const cpu of targets) {
     if (points.on) yield at.tlb(cpu.index);
     cpu.request(host.sched, request);
@@ -88,7 +96,6 @@ function* flushCpus(host: Host, mask: number, asid: number, start: Hva, end: Hva
 
 /** flush_tlb_range(): CPUs first, then secondary TLBs. */
 export function* flushTlbRange(mm: Mm, start: Hva, end: Hva): Steps {
-  mm.host.trace.tlb_flush?.(mm.id, start, end);
   yield* flushCpus(mm.host, mm.cpuMask, mm.id, start, end);
   if (mm.notifierSubscriptions !== null) yield* mmuNotifierArchInvalidateSecondaryTlbs(mm, start, end);
 }

@@ -22,6 +22,10 @@ import type { Mm } from './mmStruct.ts';
 import { isAccessError } from './vma.ts';
 import { lockVmaUnderRcu } from './vmaLock.ts';
 
+/** The error code of a page fault as x86 has it, for traces. */
+const PFERR_WRITE = 2;
+const PFERR_USER = 4;
+
 /** copy_to_user(): 0, or -EFAULT, -ENOMEM, -EIO; what was copied before an error stays copied. */
 export function* copyToUser(mm: Mm, cpu: number, to: Hva, bytes: Uint8Array): Steps<number> {
   for (let done = 0; done < bytes.length; ) {
@@ -88,8 +92,8 @@ function* access(mm: Mm, cpu: number, address: Hva, write: boolean): Steps<numbe
     mm.cpuMask |= 1 << cpu;
     const reached = tlb.translate(mm.id, mm.root, address, write);
     if (reached !== TLB_FAULT) return reached;
+    mm.host.trace.page_fault_user?.(address, 0, PFERR_USER | (write ? PFERR_WRITE : 0));
     const error = yield* doPageFault(mm, address, write);
-    mm.host.trace.page_fault_user?.(address, Number(write), error);
     if (error !== 0) return error;
   }
 }

@@ -7,6 +7,7 @@
 // Lock: lru_lock for isolation and putback only.
 
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
+import { reclaimFlags } from '../trace/index.ts';
 import { bug, type Pfn } from '../units.ts';
 import { freeFolio } from './folio.ts';
 import { PG_active, PG_lru, PG_workingset } from './frames.ts';
@@ -99,12 +100,19 @@ function* shrinkInactiveList(host: Host, sc: ScanControl, type: LruType, pages: 
   vmstat[`pgsteal_${type}`] += reclaimed;
   sc.nr.add(stat, isolated.length);
   host.trace.mm_vmscan_lru_shrink_inactive?.(
+    0,
     isolated.length,
     reclaimed,
     stat.dirty,
-    stat.activated,
+    stat.writeback,
+    stat.congested,
+    stat.immediate,
+    type === 'anon' ? stat.activated : 0,
+    type === 'file' ? stat.activated : 0,
     stat.refKeep,
+    0,
     sc.priority,
+    reclaimFlags(type),
   );
   return reclaimed;
 }
@@ -129,15 +137,24 @@ function* shrinkActiveList(host: Host, sc: ScanControl, type: LruType, pages: nu
   lruvec.isolated[type] -= isolated.length;
   host.throttle.wakeIsolated();
   vmstat.pgdeactivate += isolated.length;
-  host.trace.mm_vmscan_lru_shrink_active?.(isolated.length, 0, isolated.length, referenced, sc.priority);
+  host.trace.mm_vmscan_lru_shrink_active?.(
+    0,
+    isolated.length,
+    0,
+    isolated.length,
+    referenced,
+    sc.priority,
+    reclaimFlags(type),
+  );
 }
 
 /** isolate_lru_folios(): up to `pages` from the tail of `list`. */
 function* isolateLruFolios(host: Host, type: LruType, list: LruList, pages: number): Steps<Pfn[]> {
   const { lruvec } = host;
   const isolated: Pfn[] = [];
+  let scanned = 0;
   yield* lruvec.lock.lock();
-  for (let scanned = 0; scanned < pages; scanned++) {
+  for (; scanned < pages; scanned++) {
     if (points.on) yield at.lru(lruvec.lock.id);
     const pfn = lruvec.tail(list) as Pfn | 0;
     if (pfn === 0) break;
@@ -149,6 +166,7 @@ function* isolateLruFolios(host: Host, type: LruType, list: LruList, pages: numb
     else lruvec.addHead(pfn, list);
   }
   lruvec.isolated[type] += isolated.length;
+  host.trace.mm_vmscan_lru_isolate?.(0, 0, pages, scanned, 0, isolated.length, list);
   yield* lruvec.lock.unlock();
   return isolated;
 }

@@ -46,8 +46,15 @@ function* invalidateRangeStart(range: MmuNotifierRange): Steps<number> {
   const { sched, srcu, trace } = mm.notifierEnvironment;
   assertMayCallClients(sched.current);
   mm.notifierEnvironment.stats.invalidate_range_start++;
-  trace.invalidate_range_start?.(mm.id, start, end, event, Number(blockable));
   subscriptions.activeInvalidateRanges++;
+  trace.invalidate_range_start?.(
+    mm.id,
+    start,
+    end,
+    event,
+    Number(blockable),
+    subscriptions.activeInvalidateRanges,
+  );
   const index = yield* srcu.readLock();
   if (points.on) yield at.list(subscriptions.lock.id);
   const list = subscriptions.list;
@@ -56,7 +63,10 @@ function* invalidateRangeStart(range: MmuNotifierRange): Steps<number> {
   // mn_hlist_invalidate_range_start(): whoever has an end cannot fail, so all of them get their end.
   if (error !== 0) yield* endAll(list, range);
   yield* srcu.readUnlock(index);
-  if (error !== 0) subscriptions.activeInvalidateRanges--;
+  if (error !== 0) {
+    subscriptions.activeInvalidateRanges--;
+    trace.invalidate_range_start_failed?.(mm.id, start, end, error, subscriptions.activeInvalidateRanges);
+  }
   return error;
 }
 
@@ -103,7 +113,13 @@ export function* mmuNotifierInvalidateRangeEnd(range: MmuNotifierRange): Steps {
   yield* srcu.readUnlock(index);
   subscriptions.activeInvalidateRanges--;
   mm.notifierEnvironment.stats.invalidate_range_end++;
-  trace.invalidate_range_end?.(mm.id, range.start, range.end, range.event);
+  trace.invalidate_range_end?.(
+    mm.id,
+    range.start,
+    range.end,
+    range.event,
+    subscriptions.activeInvalidateRanges,
+  );
 }
 
 type YoungOp = 'clearFlushYoung' | 'clearYoung';

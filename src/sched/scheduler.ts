@@ -12,6 +12,7 @@ import { bug, UmbraBug } from '../units.ts';
 import { describeBlocked } from './blocked.ts';
 import { points } from './points.ts';
 import type { Policy } from './policies.ts';
+import { type SchedTracepoints, Switches } from './switches.ts';
 import { type Awaited, NO_POINT, type Steps, Task, type Yielded } from './task.ts';
 
 /** Virtual time in nanoseconds since the machine was built. */
@@ -31,6 +32,9 @@ export class Scheduler {
   readonly #runnable: Task[] = [];
   readonly #events: TimedEvent[] = [];
   readonly #tasks: Task[] = [];
+  readonly #switches = new Switches();
+  /** Of every task that ever was, by id. */
+  readonly #names: { readonly name: string; readonly cpu: number }[] = [];
   #nextId = 1;
   #nextOrder = 0;
   #nextLockId = 1;
@@ -41,6 +45,8 @@ export class Scheduler {
   now: Nanoseconds = 0;
   /** Steps taken: resumptions of any task. */
   steps = 0;
+  /** Who wants to know of switches between tasks. */
+  trace: SchedTracepoints | null = null;
 
   constructor(policy: Policy) {
     this.#policy = policy;
@@ -71,7 +77,13 @@ export class Scheduler {
     const task = new Task(this.#nextId++, name, body, cpu);
     this.#tasks.push(task);
     this.#runnable.push(task);
+    this.#names[task.id] = { name, cpu };
     return task;
+  }
+
+  /** Name and CPU of a task, ended ones included; null where there never was one. */
+  taskOf(id: number): { readonly name: string; readonly cpu: number } | null {
+    return this.#names[id] ?? null;
   }
 
   /** Marks the running task blocked; it must yield BLOCKED next, and check afterwards what it was woken for. */
@@ -89,6 +101,7 @@ export class Scheduler {
     task.waitingFor = '';
     task.awaited = null;
     this.#runnable.push(task);
+    if (this.trace !== null) this.#switches.woken(task, this.trace);
   }
 
   /** One line for each blocked task: what it waits for, held by whom, and what it holds. */
@@ -145,6 +158,8 @@ export class Scheduler {
 
   #step(task: Task): void {
     this.steps++;
+    const onSwitch = this.trace === null ? null : this.trace.sched_switch;
+    if (onSwitch !== null) this.#switches.to(task, onSwitch);
     this.#current = task;
     points.on = this.#policy.stopsAtPoints;
     points.kind = task.pointKind;
@@ -162,6 +177,8 @@ export class Scheduler {
       this.#current = null;
       points.on = false;
     }
+    if (onSwitch !== null && task.state !== 'runnable' && !this.#runnable.some(({ cpu }) => cpu === task.cpu))
+      this.#switches.idle(task, onSwitch);
   }
 
   #requeue(task: Task, yielded: Yielded): void {

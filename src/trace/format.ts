@@ -1,25 +1,84 @@
-// Text of one trace record: a JSON object with the field names, as `umbra run --trace` writes a line per event.
+// The text of one trace record: the kernel's printed form, and a line of JSON with the field names.
+//
+// The sinks print the one or the other; what a format means is worked out when its event is first printed.
 
-import { hex } from '../units.ts';
-import { type FieldFormat, shapeOf } from './events.ts';
+import { EVENT_NAMES, type EventName, shapeOf } from './events.ts';
+import { compileFormat, conversionsOf, hexDigits, type Printable } from './printf.ts';
 import type { TraceRecord } from './ring.ts';
+import { type EventShape, type FieldType, isComm, type Term, type Values } from './shape.ts';
+import { NO_TASKS, type TaskNames } from './tasks.ts';
 
-function formatField(value: number, format: FieldFormat): string | number | boolean {
-  if (format === 'hex') return hex(value);
-  if (format === 'bool') return value !== 0;
-  if (format === 'dec') return value;
-  return format[value] ?? value;
+/** The fields of a record with the comms. */
+export function valuesOf({ event, fields }: TraceRecord, tasks: TaskNames): Values {
+  const values: Record<string, Printable> = {};
+  for (const [name, type] of Object.entries(shapeOf(event).fields)) {
+    values[name] = isComm(type) ? tasks.commOf(fields[type.commOf] ?? 0) : (fields[name] ?? 0);
+  }
+  return values;
+}
+
+type Read = Term['of'];
+
+/** Reads a field; of a cause that is an interrupt's, which no number has room for, the hexadecimal digits. */
+function reader(name: string, type: FieldType): Read {
+  if (type !== 'cause') return (values) => values[name]!;
+  return (values) => {
+    const cause = values[name] as number;
+    return cause >= 0 ? cause : (2n ** 63n - BigInt(cause)).toString(16);
+  };
+}
+
+function lazily<T>(make: (shape: EventShape) => T): (event: EventName) => T {
+  const made = new Map<EventName, T>();
+  return (event) => {
+    const known = made.get(event);
+    if (known !== undefined) return known;
+    const fresh = make(shapeOf(event));
+    made.set(event, fresh);
+    return fresh;
+  };
+}
+
+const printerOf = lazily(({ format, args, fields }) => {
+  const text = compileFormat(format);
+  const terms = args.map((arg) => (typeof arg === 'string' ? reader(arg, fields[arg]!) : arg.of));
+  return (values: Values) => text(terms.map((term) => term(values)));
+});
+
+/** What TP_printk of the event prints. */
+export const printEvent = (record: TraceRecord, tasks: TaskNames): string =>
+  printerOf(record.event)(valuesOf(record, tasks));
+
+type Json = string | number | boolean;
+
+/** How a field looks in JSON: true or false, in words, in hexadecimal, or a number, as the printed form has it. */
+function jsonReader({ format, args }: EventShape, name: string, type: FieldType): (values: Values) => Json {
+  if (type === 'bool') return (values) => values[name] !== 0;
+  const term = args.find((arg) => typeof arg === 'object' && arg.field === name);
+  if (typeof term === 'object') return term.of;
+  const read = reader(name, type);
+  const printed = conversionsOf(format)[args.indexOf(name)];
+  if (printed === undefined || 'dus'.includes(printed)) return read;
+  return (values) => `0x${hexDigits(read(values))}`;
+}
+
+const jsonOf = lazily((shape) => ({
+  title: `${shape.system}:`,
+  fields: Object.entries(shape.fields).map(([name, type]) => [name, jsonReader(shape, name, type)] as const),
+}));
+
+/** The fields by name, as JSON shows them. */
+export function jsonFields(record: TraceRecord, tasks: TaskNames): Record<string, Json> {
+  const values = valuesOf(record, tasks);
+  return Object.fromEntries(jsonOf(record.event).fields.map(([name, read]) => [name, read(values)]));
 }
 
 /** One line of JSON without the newline; time is virtual, in ns. */
-export function toJsonLine(record: TraceRecord): string {
-  const shape = shapeOf(record.event);
-  const line: Record<string, unknown> = {
-    time: record.time,
-    task: record.task,
-    event: `${shape.system}:${record.event}`,
-  };
-  for (const [name, format] of Object.entries(shape.fields))
-    line[name] = formatField(record.fields[name] ?? 0, format);
-  return JSON.stringify(line);
+export function toJsonLine(record: TraceRecord, tasks: TaskNames = NO_TASKS): string {
+  const { time, task, event } = record;
+  const fields = jsonFields(record, tasks);
+  return JSON.stringify({ time, task, event: `${jsonOf(event).title}${event}`, ...fields });
 }
+
+/** "SYSTEM:NAME" of every event. */
+export const EVENT_TITLES: readonly string[] = EVENT_NAMES.map((name) => `${shapeOf(name).system}:${name}`);

@@ -1,6 +1,15 @@
-// The face of trace/: tracepoints, the bus, the ring and the text of a record.
+// The face of trace/: tracepoints, the bus, the ring, the text of a record, and the sinks that write traces for other tools.
 
-export { EVENT_NAMES, EVENTS, type EventName, NOTIFIER_EVENTS } from './events.ts';
-export { toJsonLine } from './format.ts';
+export { HART_EXITS } from './events/kvm.ts';
+export {
+  GFP_HIGHUSER_MOVABLE,
+  GFP_PGTABLE,
+  reclaimFlags,
+  TlbFlushReason,
+} from './events/mm.ts';
+export { NOTIFIER_EVENTS } from './events/mmuNotifier.ts';
+export { EVENT_NAMES, EVENTS, type EventName } from './events.ts';
+export { EVENT_TITLES, printEvent, toJsonLine } from './format.ts';
 export { decodeRecord, RECORD_WORDS, type TraceRecord, TraceRing } from './ring.ts';
-export { type Probe, Trace, type Tracepoints } from './trace.ts';
+export { type TaskLookup, TaskNames, type TraceTask } from './tasks.ts';
+export { type Probe, type Stamp, Trace, type Tracepoints } from './trace.ts';

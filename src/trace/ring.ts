@@ -6,7 +6,7 @@
 // Invariant: records lie in the order in which they were written; `recorded` counts all of them, ever.
 
 import { bug } from '../units.ts';
-import { EVENT_NAMES, type EventName, MAX_FIELDS, shapeOf } from './events.ts';
+import { EVENT_NAMES, type EventName, fieldNames, MAX_FIELDS } from './events.ts';
 
 const EVENT = 0;
 const TIME = 1;
@@ -43,7 +43,25 @@ export class TraceRing {
     this.#onFull = onFull;
   }
 
-  record(event: number, time: number, task: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0): void {
+  /** The fields in order; what is left out is 0. */
+  record(
+    event: number,
+    time: number,
+    task: number,
+    a = 0,
+    b = 0,
+    c = 0,
+    d = 0,
+    e = 0,
+    f = 0,
+    g = 0,
+    h = 0,
+    i = 0,
+    j = 0,
+    k = 0,
+    l = 0,
+    m = 0,
+  ): void {
     const base = this.#claim() * RECORD_WORDS;
     const words = this.#words;
     words[base + EVENT] = event;
@@ -56,6 +74,12 @@ export class TraceRing {
     words[base + FIELDS + 4] = e;
     words[base + FIELDS + 5] = f;
     words[base + FIELDS + 6] = g;
+    words[base + FIELDS + 7] = h;
+    words[base + FIELDS + 8] = i;
+    words[base + FIELDS + 9] = j;
+    words[base + FIELDS + 10] = k;
+    words[base + FIELDS + 11] = l;
+    words[base + FIELDS + 12] = m;
   }
 
   /** Hands what is in the ring to `onFull` and empties it; without `onFull` or records, nothing happens. */
@@ -93,6 +117,6 @@ export function decodeRecord(words: Float64Array, base: number): TraceRecord {
   const event = EVENT_NAMES[words[base + EVENT] ?? 0]!;
   const fields: Record<string, number> = {};
   let at = base + FIELDS;
-  for (const name of Object.keys(shapeOf(event).fields)) fields[name] = words[at++] ?? 0;
+  for (const name of fieldNames(event)) fields[name] = words[at++] ?? 0;
   return { event, time: words[base + TIME] ?? 0, task: words[base + TASK] ?? 0, fields };
 }

@@ -4,10 +4,10 @@
 // Listeners are a binary ring (every event) and subscribers of the bus (nanoevents, by name). The bus is for
 // observers that come and go; the mmu_notifier chain, which needs results, order and sleeping, is notifier/.
 //
-// Invariant: a probe is non-null exactly while the ring or a subscriber wants its event.
+// Invariants: a probe is non-null exactly while the ring or a subscriber wants its event; the times of records never fall.
 
 import { createNanoEvents, type Emitter } from 'nanoevents';
-import { EVENT_NAMES, type EventName, shapeOf } from './events.ts';
+import { EVENT_NAMES, type EventName, fieldNames } from './events.ts';
 import type { TraceRecord, TraceRing } from './ring.ts';
 
 export type Probe = (
@@ -18,6 +18,12 @@ export type Probe = (
   e?: number,
   f?: number,
   g?: number,
+  h?: number,
+  i?: number,
+  j?: number,
+  k?: number,
+  l?: number,
+  m?: number,
 ) => void;
 
 /** The tracepoints, as kernel code sees them. */
@@ -27,6 +33,7 @@ type Listeners = { [Name in EventName]: (record: TraceRecord) => void };
 
 /** Who stamps a record: virtual time in ns and the running task. */
 export interface Stamp {
+  /** May fall: a task that has not settled what it spent is ahead of the others. */
   readonly now: number;
   readonly currentId: number;
 }
@@ -36,15 +43,18 @@ export class Trace {
   readonly #stamp: Stamp;
   readonly #bus: Emitter<Listeners> = createNanoEvents<Listeners>();
   #ring: TraceRing | null = null;
+  #wanted: ReadonlySet<EventName> = new Set();
+  #lastTime = 0;
 
   constructor(stamp: Stamp) {
     this.#stamp = stamp;
     this.points = Object.fromEntries(EVENT_NAMES.map((name) => [name, null])) as Tracepoints;
   }
 
-  /** Every event goes to `ring` from now on; null detaches. */
-  attachRing(ring: TraceRing | null): void {
+  /** These events go to `ring` from now on; null detaches. */
+  attachRing(ring: TraceRing | null, wanted: readonly EventName[] = EVENT_NAMES): void {
     this.#ring = ring;
+    this.#wanted = new Set(ring === null ? [] : wanted);
     for (const name of EVENT_NAMES) this.#arm(name);
   }
 
@@ -65,25 +75,32 @@ export class Trace {
 
   #arm(name: EventName): void {
     const listened = (this.#bus.events[name]?.length ?? 0) > 0;
-    const ring = this.#ring;
+    const ring = this.#wanted.has(name) ? this.#ring : null;
     if (ring === null && !listened) this.points[name] = null;
     else this.points[name] = listened ? this.#busProbe(name, ring) : this.#ringProbe(name, ring!);
+  }
+
+  #time(): number {
+    const { now } = this.#stamp;
+    if (now > this.#lastTime) this.#lastTime = now;
+    return this.#lastTime;
   }
 
   #ringProbe(name: EventName, ring: TraceRing): Probe {
     const event = EVENT_NAMES.indexOf(name);
     const stamp = this.#stamp;
-    return (a, b, c, d, e, f, g) => ring.record(event, stamp.now, stamp.currentId, a, b, c, d, e, f, g);
+    return (a, b, c, d, e, f, g, h, i, j, k, l, m) =>
+      ring.record(event, this.#time(), stamp.currentId, a, b, c, d, e, f, g, h, i, j, k, l, m);
   }
 
   #busProbe(name: EventName, ring: TraceRing | null): Probe {
     const event = EVENT_NAMES.indexOf(name);
     const stamp = this.#stamp;
-    const names = Object.keys(shapeOf(name).fields);
     return (...values) => {
-      ring?.record(event, stamp.now, stamp.currentId, ...values);
-      const fields = Object.fromEntries(names.map((field, i) => [field, values[i] ?? 0]));
-      this.#bus.emit(name, { event: name, time: stamp.now, task: stamp.currentId, fields });
+      const time = this.#time();
+      ring?.record(event, time, stamp.currentId, ...values);
+      const fields = Object.fromEntries(fieldNames(name).map((field, i) => [field, values[i] ?? 0]));
+      this.#bus.emit(name, { event: name, time, task: stamp.currentId, fields });
     };
   }
 }

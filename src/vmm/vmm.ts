@@ -61,6 +61,8 @@ export class Vmm {
   readonly #grantReturned: WaitQueue;
   readonly #threadEnded: WaitQueue;
   #threads = 0;
+  /** The vCPU of each thread, by the id of its task. */
+  readonly #vcpuOfTask: number[] = [];
   #owner: VmmProcess | null = null;
   /** From boot to teardown. */
   kvm: Kvm | null = null;
@@ -172,7 +174,7 @@ export class Vmm {
     hart.setX(A1, deviceTree | 0, Math.floor(deviceTree / 2 ** 32));
     hart.readTime = () => this.board.clint.timeAt(this.sched.now + hart.attempted - this.#spent[index]!);
     this.#threads++;
-    this.sched.spawn(`vcpu/${index}`, this.#thread(vcpu), index);
+    this.#vcpuOfTask[this.sched.spawn(`vcpu/${index}`, this.#thread(vcpu), index).id] = index;
   }
 
   *#thread(vcpu: Vcpu): Steps {
@@ -211,6 +213,12 @@ export class Vmm {
       other === index ? attempted : Math.max(attempted, this.#granted[other]!),
     );
     return this.#config.maxInstructions - spoken.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Virtual time that the running task, if it is a vCPU's, has spent in the guest and not settled yet. */
+  get unsettled(): number {
+    const index = this.#vcpuOfTask[this.sched.currentId];
+    return index === undefined ? 0 : this.#config.harts[index]!.attempted - this.#spent[index]!;
   }
 
   /** Lets virtual time pass for what `vcpu` has executed; its run is over. */

@@ -36,10 +36,31 @@ describe('a tracepoint', () => {
     trace.attachRing(ring);
     trace.subscribe('kvm_entry', (record) => heard.push(record));
     Object.assign(stamp, { now: 700, currentId: 3 });
-    trace.points.kvm_entry?.(1, 0x80000000);
-    const expected = [{ event: 'kvm_entry', time: 700, task: 3, fields: { vcpu: 1, pc: 0x80000000 } }];
+    trace.points.kvm_entry?.(0x80000000, 1);
+    const expected = [{ event: 'kvm_entry', time: 700, task: 3, fields: { pc: 0x80000000, vcpu_id: 1 } }];
     expect(heard).toEqual(expected);
     expect([...ring.records()]).toEqual(expected);
+  });
+
+  it('is armed for the ring only if the ring wants its event', () => {
+    const { trace } = newTrace();
+    const ring = new TraceRing(4);
+    trace.attachRing(ring, ['kvm_exit']);
+    expect(armed(trace)).toEqual(['kvm_exit']);
+    trace.subscribe('kvm_entry', () => {});
+    trace.points.kvm_entry?.(4, 0);
+    expect(ring.recorded).toBe(0);
+  });
+
+  it('has times that never fall, even where the clock of the next task is behind', () => {
+    const { trace, stamp } = newTrace();
+    const ring = new TraceRing(4);
+    trace.attachRing(ring);
+    for (const now of [5, 3, 9]) {
+      stamp.now = now;
+      trace.points.kvm_entry?.(4, 0);
+    }
+    expect([...ring.records()].map(({ time }) => time)).toEqual([5, 5, 9]);
   });
 
   it('goes to the ring that is attached when it fires', () => {
@@ -48,8 +69,8 @@ describe('a tracepoint', () => {
     trace.subscribe('kvm_entry', () => {});
     for (const ring of [rings[0]!, rings[1]!, null]) {
       trace.attachRing(ring);
-      trace.points.kvm_entry?.(0, 4);
-      trace.points.kvm_exit?.(0, 8);
+      trace.points.kvm_entry?.(4, 0);
+      trace.points.kvm_exit?.(8);
     }
     expect(rings.map(({ recorded }) => recorded)).toEqual([2, 2]);
   });
@@ -82,10 +103,10 @@ describe('the bus', () => {
     const { seen, listener } = pcs();
     const off = trace.subscribe('kvm_entry', listener);
     trace.subscribe('kvm_entry', listener);
-    trace.points.kvm_entry?.(0, 4);
+    trace.points.kvm_entry?.(4, 0);
     off();
     off();
-    trace.points.kvm_entry?.(0, 8);
+    trace.points.kvm_entry?.(8, 0);
     expect(seen).toEqual([4, 4, 8]);
   });
 
@@ -98,14 +119,14 @@ describe('the bus', () => {
       off();
     });
     trace.subscribe('kvm_entry', always.listener);
-    for (const pc of [4, 8]) trace.points.kvm_entry?.(0, pc);
+    for (const pc of [4, 8]) trace.points.kvm_entry?.(pc, 0);
     expect([once.seen, always.seen]).toEqual([[4], [4, 8]]);
   });
 
   it('lets the last subscriber leave while the event is delivered, and disarms the tracepoint', () => {
     const { trace } = newTrace();
     const off = trace.subscribe('kvm_entry', () => off());
-    trace.points.kvm_entry?.(0, 4);
+    trace.points.kvm_entry?.(4, 0);
     expect(trace.points.kvm_entry).toBeNull();
   });
 
@@ -117,7 +138,7 @@ describe('the bus', () => {
       if (!subscribed) trace.subscribe('kvm_entry', late.listener);
       subscribed = true;
     });
-    for (const pc of [4, 8]) trace.points.kvm_entry?.(0, pc);
+    for (const pc of [4, 8]) trace.points.kvm_entry?.(pc, 0);
     expect(late.seen).toEqual([8]);
   });
 
@@ -126,6 +147,6 @@ describe('the bus', () => {
     trace.subscribe('kvm_entry', () => {
       throw new RangeError('broken');
     });
-    expect(() => trace.points.kvm_entry?.(0, 4)).toThrow('broken');
+    expect(() => trace.points.kvm_entry?.(4, 0)).toThrow('broken');
   });
 });

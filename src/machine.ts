@@ -309,6 +309,24 @@ export class Machine {
   }
 }
 
+/** A host without VMs, for processes alone. */
+export interface HostConfig {
+  /** Every frame that the host can allocate. */
+  readonly hostRamBytes: number;
+  readonly swap: SwapDevice | null;
+  readonly cpus: number;
+  readonly seed: number;
+}
+
+export function createHost({ hostRamBytes, swap, cpus, seed }: HostConfig): Host {
+  const sched = new Scheduler(runPolicy(seed));
+  const trace = new Trace(sched).points;
+  const memory = new PhysicalMemory({ frames: Math.floor(hostRamBytes / PAGE_SIZE), deviceBytes: 0 });
+  const host = new Host({ memory, sched, trace, swap, cpus });
+  host.start();
+  return host;
+}
+
 export const createMachine = (config: MachineConfig): Machine => new Machine(config);
 
 /** What the harts are, for the device tree. */

@@ -16,6 +16,7 @@ interface Verb {
 const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb> }>> = {
   run: { summary: 'run a guest program on a host that swaps', load: () => import('./run.ts') },
   asm: { summary: 'assemble a guest program', load: () => import('./asm.ts') },
+  mm: { summary: 'run scripts of system calls on the host alone', load: () => import('./mm.ts') },
   demo: {
     summary: 'a guest with four times the memory of its host, explained',
     load: () => import('./demo.ts'),

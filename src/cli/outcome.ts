@@ -7,7 +7,7 @@ import { CommanderError } from 'commander';
 import { AssemblerError } from '../asm/index.ts';
 import { FileError } from '../platform/index.ts';
 import { UmbraBug } from '../units.ts';
-import { InputError } from '../vmm/index.ts';
+import { InputError, ScriptError } from '../vmm/index.ts';
 
 export const EXIT_CODES = {
   pass: 0,
@@ -29,7 +29,7 @@ export interface Failure {
   readonly message: string;
 }
 
-const USER_ERRORS = [InputError, FileError, AssemblerError] as const;
+const USER_ERRORS = [InputError, FileError, AssemblerError, ScriptError] as const;
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof CommanderError) {

@@ -1,11 +1,13 @@
 // anon_vma: which VMAs may map an anonymous folio (mm/rmap.c).
 //
-// The first fault of a VMA gives it one (its own, or a neighbour's), a split shares it, free_pgtables() leaves it. A
-// folio names its anon_vma in `mapping`; rmap.ts walks from there.
+// The first fault of a VMA gives it one (its own, or a neighbour's); a split or a move shares it; fork gives the child
+// one of its own beneath the parent's, so that what the child copies is not looked for in the parent. A folio names one
+// anon_vma in `mapping`; rmap.ts walks from there.
 //
-// Invariants: a mapped folio's anon_vma exists and lists the VMA that maps it; an anon_vma goes away with its last VMA.
-// Locks: `vmas`, and the bounds of the VMAs in it, change under anon_vma->rwsem for write; vma.anonVma is set once,
-// under mmap_lock (any mode) and the mm's page_table_lock.
+// Invariants: a VMA stands in the list of every anon_vma of its chain; a folio that it maps names one of them. An
+// anon_vma that no VMA is left in is gone. All of one tree share the lock of its root.
+// Locks: `vmas`, the counters, and the bounds of the VMAs in it, change under root->rwsem for write; vma.anonVma is set
+// once, under mmap_lock (any mode) and the mm's page_table_lock; the chain changes under mmap_lock for write or with it.
 
 import { at, LOCKS, points, RwLock, type Scheduler, type Steps } from '../sched/index.ts';
 import { FAULT_FLAG_VMA_LOCK, VM_FAULT_RETRY, type VmFault } from './faultTypes.ts';
@@ -14,15 +16,25 @@ import type { Vma } from './vma.ts';
 
 export class AnonVma {
   readonly id: number;
+  readonly root: AnonVma;
+  /** Of a root: itself. */
+  readonly parent: AnonVma;
+  /** The root's. */
   readonly rwsem: RwLock;
-  /** Held by mm_take_all_locks(): the mark bit, under mm_all_locks_mutex. */
+  /** Of a root: held by mm_take_all_locks(); the mark bit, under mm_all_locks_mutex. */
   allLocksTaken = false;
   // Under rwsem.
   readonly #vmas: Vma[] = [];
+  /** anon_vmas whose parent this is; a root counts itself. */
+  numChildren = 0;
+  /** VMAs whose own anon_vma this is. */
+  numActiveVmas = 0;
 
-  constructor(id: number, sched: Scheduler) {
+  constructor(id: number, sched: Scheduler, parent: AnonVma | null) {
     this.id = id;
-    this.rwsem = new RwLock(sched, LOCKS.anon_vma_rwsem);
+    this.parent = parent ?? this;
+    this.root = parent?.root ?? this;
+    this.rwsem = parent?.rwsem ?? new RwLock(sched, LOCKS.anon_vma_rwsem);
   }
 
   /** Preceded by at.list(rwsem.id). */
@@ -37,26 +49,28 @@ export class AnonVmaTable {
   readonly byId = new Map<number, AnonVma>();
   #nextId = 1;
 
-  create(sched: Scheduler): AnonVma {
-    const anonVma = new AnonVma(this.#nextId++, sched);
+  create(sched: Scheduler, parent: AnonVma | null = null): AnonVma {
+    const anonVma = new AnonVma(this.#nextId++, sched, parent);
     this.byId.set(anonVma.id, anonVma);
     return anonVma;
   }
 }
 
 /** __anon_vma_prepare(): mmap_lock is held in any mode. A neighbour's anon_vma is reused if the VMAs could merge. */
-function* anonVmaPrepare(host: Host, vma: Vma): Steps {
+export function* anonVmaPrepare(host: Host, vma: Vma): Steps {
   if (vma.anonVma !== null) return;
   const { mm } = vma;
   if (points.on) yield at.list(mm.vmas.id);
-  const anonVma = mm.vmas.reusableAnonVma(vma) ?? host.anonVmas.create(host.sched);
+  const found = mm.vmas.reusableAnonVma(vma);
+  const anonVma = found ?? host.anonVmas.create(host.sched);
   yield* host.locks.anonVmaLockWrite(anonVma);
+  if (found === null) anonVma.numChildren++;
   yield* mm.pageTableLock.lock();
   if (points.on) yield at.list(anonVma.rwsem.id);
-  const first = vma.anonVma === null;
-  if (first) {
+  if (vma.anonVma === null) {
     vma.anonVma = anonVma;
-    anonVma.vmas.push(vma);
+    link(vma, anonVma);
+    anonVma.numActiveVmas++;
   }
   const isUnused = anonVma.vmas.length === 0;
   yield* mm.pageTableLock.unlock();
@@ -76,15 +90,60 @@ export function* vmfAnonPrepare({ vma, flags }: VmFault): Steps<number> {
   return 0;
 }
 
-/** unlink_anon_vmas(): `vma` is gone; no PTE of it maps anything any more. */
-export function* unlinkAnonVma(host: Host, vma: Vma): Steps {
-  const { anonVma } = vma;
-  if (anonVma === null) return;
+/** anon_vma_chain_link(). Preceded by at.list(anonVma.rwsem.id), which is held for write. */
+function link(vma: Vma, anonVma: AnonVma): void {
+  anonVma.vmas.push(vma);
+  vma.anonVmaChain.push(anonVma);
+}
+
+/**
+ * anon_vma_clone(): `to` may map whatever `from` may. Without an anon_vma of its own (in fork) it takes one over that
+ * nobody else uses any more. mmap_lock is held for write.
+ */
+export function* anonVmaClone(host: Host, to: Vma, from: Vma): Steps {
+  const [first] = from.anonVmaChain;
+  if (first === undefined) return;
+  yield* host.locks.anonVmaLockWrite(first);
+  for (const anonVma of from.anonVmaChain) {
+    if (points.on) yield at.list(anonVma.rwsem.id);
+    link(to, anonVma);
+    if (to.anonVma === null && anonVma.numChildren < 2 && anonVma.numActiveVmas === 0) to.anonVma = anonVma;
+  }
+  if (to.anonVma !== null) to.anonVma.numActiveVmas++;
+  yield* host.locks.anonVmaUnlockWrite(first);
+}
+
+/** anon_vma_fork(): `child` is a copy of `parent` in another mm, whose anon_vma it does not have yet. */
+export function* anonVmaFork(host: Host, child: Vma, parent: Vma): Steps {
+  if (parent.anonVma === null) return;
+  yield* anonVmaClone(host, child, parent);
+  if (child.anonVma !== null) return;
+  const anonVma = host.anonVmas.create(host.sched, parent.anonVma);
+  child.anonVma = anonVma;
   yield* host.locks.anonVmaLockWrite(anonVma);
   if (points.on) yield at.list(anonVma.rwsem.id);
-  anonVma.vmas.splice(anonVma.vmas.indexOf(vma), 1);
-  const last = anonVma.vmas.length === 0;
-  vma.anonVma = null;
+  link(child, anonVma);
+  anonVma.numActiveVmas++;
+  anonVma.parent.numChildren++;
   yield* host.locks.anonVmaUnlockWrite(anonVma);
-  if (last) host.anonVmas.byId.delete(anonVma.id);
+}
+
+/** unlink_anon_vmas(): `vma` is gone or emptied; no PTE of it maps anything any more. */
+export function* unlinkAnonVmas(host: Host, vma: Vma): Steps {
+  const [first] = vma.anonVmaChain;
+  if (first === undefined) return;
+  const left: AnonVma[] = [];
+  yield* host.locks.anonVmaLockWrite(first);
+  for (const anonVma of vma.anonVmaChain.splice(0)) {
+    if (points.on) yield at.list(anonVma.rwsem.id);
+    const { vmas } = anonVma;
+    vmas.splice(vmas.indexOf(vma), 1);
+    if (vmas.length > 0) continue;
+    anonVma.parent.numChildren--;
+    left.push(anonVma);
+  }
+  if (vma.anonVma !== null) vma.anonVma.numActiveVmas--;
+  vma.anonVma = null;
+  yield* host.locks.anonVmaUnlockWrite(first);
+  for (const { id } of left) host.anonVmas.byId.delete(id);
 }

@@ -10,7 +10,7 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { bug } from '../units.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
-import { freePgtables, unmapVmas } from './munmap.ts';
+import { freePgtables, removeVmas, unmapVmas } from './munmap.ts';
 
 /** mmput(): the process is done with its address space; the last user takes it down. May sleep. */
 export function* exitMm(mm: Mm): Steps {
@@ -38,5 +38,6 @@ function* exitMmap(mm: Mm): Steps {
     if (points.on) yield at.list(mm.vmas.id);
     mm.vmas.remove(vma);
   }
+  yield* removeVmas(mm, vmas);
   yield* locks.mmapWriteUnlock(mm);
 }

@@ -7,17 +7,18 @@
 // None of these faults is notified: none -> present and upgrades never are; a page replaced by another is.
 // Locks: mmap_lock for read, or the VMA's lock (FAULT_FLAG_VMA_LOCK); VM_FAULT_RETRY means that it was dropped.
 
-import { isPresent, makePte, PTE_A, PTE_D, PTE_W, pteFlags } from '../hw/sv39/index.ts';
+import { PTE_A, PTE_D, PTE_W } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Hva, type Pfn, pageAlignDown } from '../units.ts';
 import { vmfAnonPrepare } from './anonVma.ts';
 import { doWpPage } from './copyOnWrite.ts';
 import { FAULT_FLAG_WRITE, VM_FAULT_OOM, VM_FAULT_SIGBUS, type VmFault } from './faultTypes.ts';
+import { doFault } from './fileFault.ts';
 import { folioPut } from './folio.ts';
 import { PG_uptodate } from './frames.ts';
 import { allocAnonPage } from './pageAlloc.ts';
 import { allocPte } from './pageTable.ts';
-import { findPte, maybeMkWrite, mkPte, PTE_SPECIAL, ptlOf, readPte, setPte } from './pte.ts';
+import { findPte, isPresentPte, maybeMkWrite, mkPte, PTE_SPECIAL, ptlOf, readPte, setPte } from './pte.ts';
 import { addNewAnonRmap } from './rmap.ts';
 import { doSwapPage } from './swapIn.ts';
 import type { Vma } from './vma.ts';
@@ -33,8 +34,8 @@ export function* handleMmFault(vma: Vma, address: Hva, flags: number): Steps<num
     if (points.on) yield at.pte(vmf.ptep);
     vmf.origPte = readPte(mm.host, vmf.ptep);
   }
-  if (vmf.origPte === 0) return yield* doAnonymousPage(vmf);
-  if (!isPresent(vmf.origPte)) return yield* doSwapPage(vmf);
+  if (vmf.origPte === 0) return yield* vma.file === null ? doAnonymousPage(vmf) : doFault(vmf);
+  if (!isPresentPte(vmf.origPte)) return yield* doSwapPage(vmf);
   return yield* handlePresentPte(vmf);
 }
 
@@ -73,7 +74,7 @@ function* doAnonymousPage(vmf: VmFault): Steps<number> {
 function* mapZeroPage(vmf: VmFault): Steps<number> {
   const { vma } = vmf;
   const { host } = vma.mm;
-  const entry = makePte(host.zeroPfn, pteFlags(mkPte(host.zeroPfn, vma)) | PTE_SPECIAL);
+  const entry = mkPte(host.zeroPfn, vma) | PTE_SPECIAL;
   return yield* setIfNone(vmf, function* () {
     if (points.on) yield at.pte(vmf.ptep);
     setPte(host, vmf.ptep, entry);

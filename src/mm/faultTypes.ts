@@ -32,6 +32,20 @@ export interface VmFault {
   origPte: number;
 }
 
-/** The errno of a fault that failed: a slot that could not be read is EIO, all else lack of memory. */
-export const faultErrno = (mm: Mm, result: number): number =>
-  (result & VM_FAULT_SIGBUS) !== 0 && mm.swapError !== null && !mm.unstable ? -Errno.EIO : -Errno.ENOMEM;
+/** What becomes of a process whose access could not be done: a signal with its si_code, or the end of it. */
+export type UserSignal = 'SEGV_MAPERR' | 'SEGV_ACCERR' | 'BUS_ADRERR' | 'SWAP_IO' | 'OOM_KILL';
+
+/** mm_fault_error(): of a fault that failed. A slot that could not be read is known by mm.swapError. */
+export function signalOf(mm: Mm, result: number): UserSignal {
+  if ((result & VM_FAULT_SIGBUS) === 0 || mm.unstable) return 'OOM_KILL';
+  return mm.swapError !== null ? 'SWAP_IO' : 'BUS_ADRERR';
+}
+
+/** The same to a kernel that accesses user memory. */
+export function signalErrno(signal: UserSignal): number {
+  if (signal === 'OOM_KILL') return -Errno.ENOMEM;
+  return signal === 'SWAP_IO' ? -Errno.EIO : -Errno.EFAULT;
+}
+
+/** The errno of a fault that failed. */
+export const faultErrno = (mm: Mm, result: number): number => signalErrno(signalOf(mm, result));

@@ -17,6 +17,7 @@ import {
   faultErrno,
   VM_FAULT_ERROR,
   VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
 } from './faultTypes.ts';
 import { folioMarkAccessed, folioMarkDirty } from './folio.ts';
 import { PG_dirty } from './frames.ts';
@@ -56,7 +57,7 @@ function* getPageLocked(mm: Mm, address: Hva, flags: number): Steps<number> {
   const vma = mm.vmas.find(address);
   if (vma === null || isAccessError(vma, write)) return -Errno.EFAULT;
   for (;;) {
-    const pte = yield* followPage(vma, address, write);
+    const pte = yield* followPage(vma, address, write, true);
     if (pte !== 0) return pte;
     if (mm.killed) return -Errno.ENOMEM;
     const result = yield* handleMmFault(vma, address, flags);
@@ -65,8 +66,28 @@ function* getPageLocked(mm: Mm, address: Hva, flags: number): Steps<number> {
   }
 }
 
-/** follow_page_pte() with FOLL_GET | FOLL_TOUCH: the PTE, or 0 when a fault is needed. */
-function* followPage(vma: Vma, address: Hva, write: boolean): Steps<number> {
+/** Answer of faultInPage(): a page was waited for with mmap_lock dropped; look the VMA up again. */
+export const LOCK_DROPPED = 1;
+
+/**
+ * One page of populate_vma_page_range(): `vma` has it and permits the access, mmap_lock is held for read. 0, -errno, or
+ * LOCK_DROPPED.
+ */
+export function* faultInPage(vma: Vma, address: Hva, write: boolean, tried: boolean): Steps<number> {
+  const { mm } = vma;
+  const flags = FAULT_FLAG_ALLOW_RETRY | (write ? FAULT_FLAG_WRITE : 0) | (tried ? FAULT_FLAG_TRIED : 0);
+  for (;;) {
+    if ((yield* followPage(vma, address, write, false)) !== 0) return 0;
+    if (mm.killed) return -Errno.ENOMEM;
+    const result = yield* handleMmFault(vma, address, flags);
+    if ((result & VM_FAULT_RETRY) !== 0) return LOCK_DROPPED;
+    if ((result & VM_FAULT_SIGBUS) !== 0) return -Errno.EFAULT;
+    if ((result & VM_FAULT_ERROR) !== 0) return -Errno.ENOMEM;
+  }
+}
+
+/** follow_page_pte() with FOLL_TOUCH, and FOLL_GET if `takes`: the PTE, or 0 when a fault is needed. */
+function* followPage(vma: Vma, address: Hva, write: boolean, takes: boolean): Steps<number> {
   const { mm } = vma;
   const { host } = mm;
   if (points.on) yield at.list(mm.pageTableLock.id);
@@ -80,6 +101,7 @@ function* followPage(vma: Vma, address: Hva, write: boolean): Steps<number> {
   if (usable) {
     const pfn = ptePfn(pte);
     if (points.on) yield at.page(pfn);
+    if (takes) host.frames.get(pfn);
     touch(mm, pfn, write && (pte & PTE_D) === 0);
   }
   yield* ptl.unlock();
@@ -87,7 +109,6 @@ function* followPage(vma: Vma, address: Hva, write: boolean): Steps<number> {
 }
 
 function touch({ host }: Mm, pfn: Pfn, dirties: boolean): void {
-  host.frames.get(pfn);
   if (pfn === host.zeroPfn) return;
   if (dirties && !host.frames.test(pfn, PG_dirty)) folioMarkDirty(host, pfn);
   folioMarkAccessed(host, pfn);

@@ -12,6 +12,7 @@ import type { Mutex, Scheduler, Steps } from '../sched/index.ts';
 import type { Tracepoints } from '../trace/index.ts';
 import type { Pfn } from '../units.ts';
 import { AnonVmaTable } from './anonVma.ts';
+import { OVERCOMMIT_ALWAYS, type Sysctl } from './commit.ts';
 import { FolioLocks } from './folioLock.ts';
 import { FrameKind, Frames, PG_uptodate } from './frames.ts';
 import { Kswapd } from './kswapd.ts';
@@ -67,6 +68,10 @@ export class Host {
   readonly zeroPfn: Pfn;
   /** By frame of a page table: its lock, made on first use. */
   readonly pageTableLocks: (Mutex | null)[];
+  /** vm.* of /proc/sys; may be changed at any time. */
+  readonly sysctl: Sysctl = { overcommitMemory: OVERCOMMIT_ALWAYS, overcommitRatio: 50, maxMapCount: 65530 };
+  /** vm_committed_as: pages that were promised (commit.ts). */
+  committedAs = 0;
   /** All address spaces, oldest first. */
   readonly mms: Mm[] = [];
   /** What the last getUserPage() found besides the frame; read it before yielding. */

@@ -1,21 +1,75 @@
 // The face of mm/: the host's Linux-like memory manager.
 
 export { exitMm } from './exit.ts';
+export type { UserSignal } from './faultTypes.ts';
+export { type File, fput, openRegularFile } from './file.ts';
+export { filePunchHole, fileRead, fileTruncate, fileWrite } from './fileIo.ts';
 export {
   folioMarkAccessed as markPageAccessed,
   folioMarkDirty as setPageDirty,
   folioPut as putPage,
 } from './folio.ts';
+export { fork } from './fork.ts';
 export { getUserPage } from './gup.ts';
 export { Host, type HostOptions } from './host.ts';
 export { freeKernelPages, type KernelUse } from './kernelPages.ts';
-export { MADV_COLD, MADV_DONTNEED, MADV_PAGEOUT, madvise } from './madvise.ts';
-export { MAP_FIXED, MAP_FIXED_NOREPLACE, mmapAnonymous, PROT_EXEC, PROT_READ, PROT_WRITE } from './mmap.ts';
+export {
+  MADV_COLD,
+  MADV_DOFORK,
+  MADV_DONTFORK,
+  MADV_DONTNEED,
+  MADV_DONTNEED_LOCKED,
+  MADV_FREE,
+  MADV_KEEPONFORK,
+  MADV_NORMAL,
+  MADV_PAGEOUT,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MADV_RANDOM,
+  MADV_REMOVE,
+  MADV_SEQUENTIAL,
+  MADV_WILLNEED,
+  MADV_WIPEONFORK,
+  madvise,
+} from './madvise.ts';
+export { mincore } from './mincore.ts';
+export { MLOCK_ONFAULT, mlock, munlock } from './mlock.ts';
+export {
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_FIXED_NOREPLACE,
+  MAP_LOCKED,
+  MAP_NORESERVE,
+  MAP_POPULATE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  mmap,
+  mmapAnonymous,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from './mmap.ts';
 export type { Mm, SwapReadError } from './mmStruct.ts';
+export { mprotect } from './mprotect.ts';
+export { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, mremap } from './mremap.ts';
+export { MS_ASYNC, MS_INVALIDATE, MS_SYNC, msync } from './msync.ts';
 export { munmap } from './munmap.ts';
 export { allocKernelPages } from './pageAlloc.ts';
+export { type MapsEntry, type PagemapEntry, readMaps, readPagemap } from './procMaps.ts';
 export { reclaimSwapCache } from './swapCache.ts';
 export { MemorySwapDevice, type SwapDevice, type SwapRequest } from './swapDevice.ts';
-export { cmpxchgUser64, copyFromUser, copyToUser, readUser64 } from './userAccess.ts';
+export { cmpxchgUser64, copyFromUser, copyToUser, readUser64, userLoad8, userStore8 } from './userAccess.ts';
 export { userCompareExchange64, userFrame, userLoad64 } from './userStep.ts';
+export {
+  VM_DONTCOPY,
+  VM_EXEC,
+  VM_LOCKED,
+  VM_LOCKONFAULT,
+  VM_RAND_READ,
+  VM_READ,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_WIPEONFORK,
+  VM_WRITE,
+} from './vmFlags.ts';
 export { readVmstat } from './vmstat.ts';

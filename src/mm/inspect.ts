@@ -8,7 +8,7 @@ import { type Hva, PAGE_SIZE, type Pfn, PTES_PER_PAGE, pfnToHpa, type SwapSlot }
 import { PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
-import { isSwapPte, swapPteSlot } from './pte.ts';
+import { isPresentPte, isSwapPte, swapPteSlot } from './pte.ts';
 
 const entryAt = (mm: Mm, table: Pfn, index: number): number => mm.host.memory.i32[table * 1024 + index * 2]!;
 
@@ -40,7 +40,7 @@ export function forEachPte(mm: Mm, visit: (address: Hva, pte: number) => void): 
 /** Copies the page behind `pte` into `into` (4096 bytes); false: it cannot be read from the swap device. */
 export function inspectPage(mm: Mm, pte: number, into: Uint8Array): boolean {
   const { host } = mm;
-  if (isPresent(pte)) {
+  if (isPresentPte(pte)) {
     into.set(host.memory.readBytes(pfnToHpa(ptePfn(pte)), PAGE_SIZE));
     return true;
   }

@@ -1,4 +1,4 @@
-// How mm takes its mmap, VMA and anon_vma locks: one object, chosen when the host is built, and the only place that
+// How mm takes its mmap, VMA, i_mmap and anon_vma locks: one object, chosen when the host is built, and the only place that
 // touches those locks. The rival designs of 2008 are other objects of the same interface.
 //
 // SleepingLocks is today's design: rwsems throughout, and a lock per VMA so that a fault need not take mmap_lock. A VMA
@@ -9,6 +9,7 @@
 
 import { at, LOCKS, Mutex, points, type Scheduler, type Steps } from '../sched/index.ts';
 import { Errno } from '../units.ts';
+import type { AddressSpace } from './addressSpace.ts';
 import type { AnonVma } from './anonVma.ts';
 import type { Mm } from './mmStruct.ts';
 import type { Vma } from './vma.ts';
@@ -25,6 +26,11 @@ export interface LockStrategy {
   vmaEndRead(vma: Vma): Steps;
   /** mmap_lock is held for write; held until it is released or downgraded. */
   vmaStartWrite(mm: Mm, vma: Vma): Steps;
+  iMmapLockRead(mapping: AddressSpace): Steps;
+  iMmapTrylockRead(mapping: AddressSpace): Steps<boolean>;
+  iMmapUnlockRead(mapping: AddressSpace): Steps;
+  iMmapLockWrite(mapping: AddressSpace): Steps;
+  iMmapUnlockWrite(mapping: AddressSpace): Steps;
   anonVmaLockRead(anonVma: AnonVma): Steps;
   anonVmaTrylockRead(anonVma: AnonVma): Steps<boolean>;
   anonVmaUnlockRead(anonVma: AnonVma): Steps;
@@ -85,6 +91,26 @@ export class SleepingLocks implements LockStrategy {
     mm.writeLockedVmas.push(vma);
   }
 
+  iMmapLockRead(mapping: AddressSpace): Steps {
+    return mapping.iMmapRwsem.lockRead();
+  }
+
+  iMmapTrylockRead(mapping: AddressSpace): Steps<boolean> {
+    return mapping.iMmapRwsem.tryLockRead();
+  }
+
+  iMmapUnlockRead(mapping: AddressSpace): Steps {
+    return mapping.iMmapRwsem.unlock();
+  }
+
+  iMmapLockWrite(mapping: AddressSpace): Steps {
+    return mapping.iMmapRwsem.lockWrite();
+  }
+
+  iMmapUnlockWrite(mapping: AddressSpace): Steps {
+    return mapping.iMmapRwsem.unlock();
+  }
+
   anonVmaLockRead(anonVma: AnonVma): Steps {
     return anonVma.rwsem.lockRead();
   }
@@ -117,20 +143,30 @@ export class SleepingLocks implements LockStrategy {
       }
       yield* this.vmaStartWrite(mm, vma);
     }
-    for (const { anonVma } of vmas) {
-      if (anonVma === null || anonVma.allLocksTaken) continue;
-      yield* anonVma.rwsem.lockWrite();
-      anonVma.allLocksTaken = true;
+    for (const { file } of vmas) {
+      if (file === null || file.mapping.allLocksTaken) continue;
+      file.mapping.allLocksTaken = true;
+      yield* file.mapping.iMmapRwsem.lockWrite();
+    }
+    for (const { root } of vmas.flatMap(({ anonVmaChain }) => anonVmaChain)) {
+      if (root.allLocksTaken) continue;
+      yield* root.rwsem.lockWrite();
+      root.allLocksTaken = true;
     }
     return 0;
   }
 
   *dropAllLocks(mm: Mm): Steps {
     if (points.on) yield at.list(mm.vmas.id);
-    for (const { anonVma } of mm.vmas.all) {
-      if (anonVma === null || !anonVma.allLocksTaken) continue;
-      anonVma.allLocksTaken = false;
-      yield* anonVma.rwsem.unlock();
+    for (const { anonVmaChain, file } of mm.vmas.all) {
+      for (const { root } of anonVmaChain) {
+        if (!root.allLocksTaken) continue;
+        root.allLocksTaken = false;
+        yield* root.rwsem.unlock();
+      }
+      if (file === null || !file.mapping.allLocksTaken) continue;
+      yield* file.mapping.iMmapRwsem.unlock();
+      file.mapping.allLocksTaken = false;
     }
     yield* this.#mmAllLocksMutex.unlock();
   }

@@ -9,7 +9,7 @@
 
 import { at, LOCKS, Mutex, points, type Scheduler, type Steps } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
-import { type Frames, PG_active, PG_lru, PG_referenced, PG_swapbacked } from './frames.ts';
+import { type Frames, PG_active, PG_lru, PG_referenced, PG_swapbacked, PG_swapcache } from './frames.ts';
 
 /** The weight of an I/O against a rotation. */
 const SWAP_CLUSTER_MAX = 32;
@@ -181,6 +181,23 @@ export class Lruvec {
     }
     yield* this.lock.unlock();
     return moves;
+  }
+
+  /** folio_mark_lazyfree(): to the head of the inactive file list, to be dropped without I/O unless somebody writes to it. */
+  *markLazyfree(pfn: Pfn): Steps {
+    yield* this.lock.lock();
+    if (points.on) yield at.page(pfn);
+    const isSwapBacked = this.#frames.test(pfn, PG_swapbacked) && !this.#frames.test(pfn, PG_swapcache);
+    if (isSwapBacked && this.#frames.testAndClear(pfn, PG_lru)) {
+      const list = this.listOf(pfn);
+      this.#frames.clear(pfn, PG_active | PG_referenced | PG_swapbacked);
+      if (points.on) yield at.lru(this.lock.id);
+      this.remove(pfn, list);
+      this.addHead(pfn, LRU_INACTIVE_FILE);
+      if (points.on) yield at.page(pfn);
+      this.#frames.set(pfn, PG_lru);
+    }
+    yield* this.lock.unlock();
   }
 
   /** From the list it is on to the inactive one; the caller has cleared PG_lru. */

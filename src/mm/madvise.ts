@@ -1,142 +1,173 @@
-// madvise() (mm/madvise.c): a process tells what it no longer needs, or not soon.
+// madvise() (mm/madvise.c): a process tells what it will do with memory, or no longer needs.
 //
-// MADV_DONTNEED drops pages at once (reference table row 4): start; zap; end; flush; free. MADV_COLD only ages pages,
-// and MADV_PAGEOUT reclaims them the way reclaim does (row 9); neither calls start and end of its own.
+// Some advice changes the VMA's flags (merging and splitting it), some changes pages at once (madvisePages.ts), some
+// faults pages in (populate.ts).
 //
-// Locks: mmap_lock for read; MADV_DONTNEED only the VMA's lock if the range lies in one VMA.
+// Locks: mmap_lock for write where flags change, else for read; MADV_DONTNEED and MADV_FREE only the VMA's lock if the
+// range lies in one VMA.
 
-import { isPresent, PTE_A, PTE_BYTES } from '../hw/sv39/index.ts';
-import {
-  MmuNotifyEvent,
-  mmuNotifierInvalidateRangeEnd,
-  mmuNotifierInvalidateRangeStart,
-} from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { Errno, type Hpa, type Hva, PAGE_SIZE, type Pfn, pageAlignUp, pageOffset } from '../units.ts';
-import { PG_activate, PG_active, PG_referenced, PG_workingset } from './frames.ts';
-import type { Host } from './host.ts';
+import { Errno, type Hva, pageAlignUp, pageOffset } from '../units.ts';
+import { madviseRemove, madviseWillneedFile } from './fileMadvise.ts';
+import { coldOrPageout, dontneed, free, willneedSwapped } from './madvisePages.ts';
 import type { Mm } from './mmStruct.ts';
-import { MmuGather } from './mmuGather.ts';
-import { walkPageRange } from './pagewalk.ts';
-import { normalPfn, ptepTestAndClearYoung, ptlOf, readPte } from './pte.ts';
-import { ScanControl } from './scanControl.ts';
-import { shrinkFolioList } from './shrinkFolioList.ts';
-import { flushTlbBatchedPending } from './tlbFlush.ts';
+import { faultInRange } from './populate.ts';
 import type { Vma } from './vma.ts';
 import { lockVmaUnderRcu } from './vmaLock.ts';
-import { moveFoliosToLru } from './vmscan.ts';
-import { zapPageRange } from './zap.ts';
+import { vmaModifyFlags } from './vmaMerge.ts';
+import { VM_DONTCOPY, VM_LOCKED, VM_RAND_READ, VM_SEQ_READ, VM_SHARED, VM_WIPEONFORK } from './vmFlags.ts';
 
 /** Advice (include/uapi/asm-generic/mman-common.h). */
+export const MADV_NORMAL = 0;
+export const MADV_RANDOM = 1;
+export const MADV_SEQUENTIAL = 2;
+export const MADV_WILLNEED = 3;
 export const MADV_DONTNEED = 4;
+export const MADV_FREE = 8;
+export const MADV_REMOVE = 9;
+export const MADV_DONTFORK = 10;
+export const MADV_DOFORK = 11;
+export const MADV_WIPEONFORK = 18;
+export const MADV_KEEPONFORK = 19;
 export const MADV_COLD = 20;
 export const MADV_PAGEOUT = 21;
+export const MADV_POPULATE_READ = 22;
+export const MADV_POPULATE_WRITE = 23;
+export const MADV_DONTNEED_LOCKED = 24;
+
+/** What is done to one VMA's part of the range: the VMA that has it afterwards, or -errno. */
+type Visitor = (vma: Vma, start: Hva, end: Hva) => Steps<Vma | number>;
+
+/** Advice that sets and clears vm_flags. */
+const FLAG_ADVICE: Readonly<Record<number, { readonly set: number; readonly clear: number }>> = {
+  [MADV_NORMAL]: { set: 0, clear: VM_RAND_READ | VM_SEQ_READ },
+  [MADV_RANDOM]: { set: VM_RAND_READ, clear: VM_SEQ_READ },
+  [MADV_SEQUENTIAL]: { set: VM_SEQ_READ, clear: VM_RAND_READ },
+  [MADV_DONTFORK]: { set: VM_DONTCOPY, clear: 0 },
+  [MADV_DOFORK]: { set: 0, clear: VM_DONTCOPY },
+  [MADV_WIPEONFORK]: { set: VM_WIPEONFORK, clear: 0 },
+  [MADV_KEEPONFORK]: { set: 0, clear: VM_WIPEONFORK },
+};
+
+/** Advice that does something to pages: 0 or -errno. */
+const PAGE_ADVICE: Readonly<Record<number, (vma: Vma, start: Hva, end: Hva) => Steps<number>>> = {
+  [MADV_WILLNEED]: (vma, start, end) =>
+    vma.file === null ? willneedSwapped(vma, start, end) : madviseWillneedFile(vma, start, end),
+  [MADV_DONTNEED]: dontneedUnlocked,
+  [MADV_DONTNEED_LOCKED]: dontneedAny,
+  [MADV_FREE]: freeAnonymous,
+  [MADV_REMOVE]: madviseRemove,
+  [MADV_COLD]: (vma, start, end) => ageUnlocked(vma, start, end, false),
+  [MADV_PAGEOUT]: (vma, start, end) => ageUnlocked(vma, start, end, true),
+};
 
 /**
- * madvise(2): 0, -EINVAL (alignment, length or advice), -ENOMEM (holes in the range; what is mapped was still advised).
+ * madvise(2): 0, -EINVAL (alignment, advice, or a VMA that it does not fit), -ENOMEM (holes in the range: what is mapped
+ * was still advised), -EFAULT (populating met SIGBUS), -EAGAIN (too many VMAs), -EACCES (removing from a private mapping).
  */
 export function* madvise(mm: Mm, start: Hva, length: number, advice: number): Steps<number> {
   if (pageOffset(start) !== 0 || length < 0) return -Errno.EINVAL;
-  if (advice !== MADV_DONTNEED && advice !== MADV_COLD && advice !== MADV_PAGEOUT) return -Errno.EINVAL;
   const end = (start + pageAlignUp(length)) as Hva;
+  const flagAdvice = FLAG_ADVICE[advice];
+  const pageAdvice = PAGE_ADVICE[advice];
+  const populates = advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE;
+  if (flagAdvice === undefined && pageAdvice === undefined && !populates) return -Errno.EINVAL;
   if (start === end) return 0;
-  if (advice === MADV_DONTNEED && (yield* dontneedOneVma(mm, start, end))) return 0;
-  yield* mm.host.locks.mmapReadLock(mm);
-  if (points.on) yield at.list(mm.vmas.id);
-  let covered: number = start;
-  let holes = false;
-  for (const vma of mm.vmas.overlapping(start, end)) {
-    const from = Math.max(start, vma.start) as Hva;
-    const to = Math.min(end, vma.end) as Hva;
-    if (from > covered) holes = true;
-    covered = to;
-    yield* madviseVma(vma, from, to, advice);
+  if (populates) return yield* faultInRange(mm, start, end, advice === MADV_POPULATE_WRITE);
+  if (flagAdvice !== undefined) return yield* adviseFlags(mm, start, end, flagAdvice);
+  return yield* advisePages(mm, start, end, advice, pageAdvice!);
+}
+
+function* adviseFlags(
+  mm: Mm,
+  start: Hva,
+  end: Hva,
+  { set, clear }: { readonly set: number; readonly clear: number },
+): Steps<number> {
+  yield* mm.mmapWriteLock();
+  const error = yield* madviseWalkVmas(mm, start, end, (vma, from, to) =>
+    updateVma(vma, from, to, set, clear),
+  );
+  yield* mm.mmapWriteUnlock();
+  return error;
+}
+
+/** madvise_update_vma(). */
+function* updateVma(vma: Vma, start: Hva, end: Hva, set: number, clear: number): Steps<Vma | number> {
+  if (set === VM_WIPEONFORK && (vma.file !== null || (vma.flags & VM_SHARED) !== 0)) return -Errno.EINVAL;
+  const flags = (vma.flags & ~clear) | set;
+  if (flags === vma.flags) return vma;
+  const changed = yield* vmaModifyFlags(vma, start, end, flags);
+  // Too many VMAs: perhaps later.
+  if (typeof changed === 'number') return -Errno.EAGAIN;
+  yield* vma.mm.host.locks.vmaStartWrite(vma.mm, changed);
+  changed.flags = flags;
+  return changed;
+}
+
+function* advisePages(
+  mm: Mm,
+  start: Hva,
+  end: Hva,
+  advice: number,
+  advise: (vma: Vma, start: Hva, end: Hva) => Steps<number>,
+): Steps<number> {
+  const { locks } = mm.host;
+  const isForOneVma = advice === MADV_DONTNEED || advice === MADV_DONTNEED_LOCKED || advice === MADV_FREE;
+  if (isForOneVma) {
+    // try_vma_read_lock().
+    const vma = yield* lockVmaUnderRcu(mm, start);
+    const isWhole = vma !== null && end <= vma.end;
+    const error = isWhole ? yield* advise(vma, start, end) : 0;
+    if (vma !== null) yield* locks.vmaEndRead(vma);
+    if (isWhole) return error;
   }
-  yield* mm.host.locks.mmapReadUnlock(mm);
-  return holes || covered < end ? -Errno.ENOMEM : 0;
-}
-
-/** madvise() under the VMA's lock alone (try_vma_read_lock()): false when it has to be mmap_lock. */
-function* dontneedOneVma(mm: Mm, start: Hva, end: Hva): Steps<boolean> {
-  const vma = yield* lockVmaUnderRcu(mm, start);
-  if (vma === null) return false;
-  const whole = end <= vma.end;
-  if (whole) yield* dontneed(vma, start, end);
-  yield* mm.host.locks.vmaEndRead(vma);
-  return whole;
-}
-
-function madviseVma(vma: Vma, start: Hva, end: Hva, advice: number): Steps {
-  return advice === MADV_DONTNEED ? dontneed(vma, start, end) : coldOrPageout(vma, start, end, advice);
-}
-
-/** madvise_dontneed_single_vma() = zap_page_range_single(). */
-function* dontneed(vma: Vma, start: Hva, end: Hva): Steps {
-  const { mm } = vma;
-  const gather = new MmuGather(mm);
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
-  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  yield* zapPageRange(gather, vma, start, end);
-  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
-  yield* gather.finish();
-}
-
-/** madvise_cold() and madvise_pageout(): table by table, so that pages are isolated in batches. */
-function* coldOrPageout(vma: Vma, start: Hva, end: Hva, advice: number): Steps {
-  const { mm } = vma;
-  const { host } = mm;
-  const gather = new MmuGather(mm);
-  const pageout = advice === MADV_PAGEOUT;
-  yield* walkPageRange(mm, start, end, function* (ptep, first, last) {
-    const isolated: Pfn[] = [];
-    const ptl = ptlOf(host, ptep);
-    yield* ptl.lock();
-    yield* flushTlbBatchedPending(mm);
-    for (let address = first, entry = ptep; address < last; ) {
-      const pfn = yield* coldPte(gather, entry, address, pageout);
-      if (pfn !== 0 && pageout && (yield* host.lruvec.isolate(pfn as Pfn))) isolated.push(pfn as Pfn);
-      else if (pfn !== 0 && !pageout && (yield* host.lruvec.deactivate(pfn as Pfn)))
-        host.vmstat.pgdeactivate++;
-      address = (address + PAGE_SIZE) as Hva;
-      entry = (entry + PTE_BYTES) as Hpa;
-    }
-    yield* ptl.unlock();
-    yield* reclaimPages(host, isolated);
+  yield* locks.mmapReadLock(mm);
+  const error = yield* madviseWalkVmas(mm, start, end, function* (vma, from, to) {
+    return (yield* advise(vma, from, to)) || vma;
   });
-  yield* gather.finish();
+  yield* locks.mmapReadUnlock(mm);
+  return error;
 }
 
-/** One entry of madvise_cold_or_pageout_pte_range(): the folio, no longer young; 0 when it is not this mm's alone. */
-function* coldPte(gather: MmuGather, ptep: Hpa, address: Hva, pageout: boolean): Steps<number> {
-  const { host } = gather.mm;
-  const { frames } = host;
-  if (points.on) yield at.pte(ptep);
-  const pte = readPte(host, ptep);
-  const pfn = (isPresent(pte) ? normalPfn(pte) : 0) as Pfn;
-  if (pfn === 0) return 0;
-  if (points.on) yield at.page(pfn);
-  if (frames.maps(pfn) !== 1) return 0;
-  if (!pageout && (pte & PTE_A) !== 0) {
-    if (points.on) yield at.pte(ptep);
-    ptepTestAndClearYoung(host, ptep);
-    gather.noteEntry(address);
+/** madvise_walk_vmas(): every VMA of the range up to the first error; holes are passed over, and remembered. */
+function* madviseWalkVmas(mm: Mm, start: Hva, end: Hva, visit: Visitor): Steps<number> {
+  let holes = false;
+  let address = start;
+  while (address < end) {
+    if (points.on) yield at.list(mm.vmas.id);
+    const vma = mm.vmas.findFrom(address);
+    if (vma === null) return -Errno.ENOMEM;
+    if (vma.start > address) holes = true;
+    address = Math.max(vma.start, address) as Hva;
+    if (address >= end) break;
+    const stop = Math.min(vma.end, end) as Hva;
+    const visited = yield* visit(vma, address, stop);
+    if (typeof visited === 'number') return visited;
+    address = Math.max(stop, visited.end) as Hva;
   }
-  if (points.on) yield at.page(pfn);
-  frames.clear(pfn, PG_referenced | PG_activate);
-  if (frames.test(pfn, PG_active)) frames.set(pfn, PG_workingset);
-  return pfn;
+  return holes ? -Errno.ENOMEM : 0;
 }
 
-/** reclaim_pages(): what cannot be freed now goes back on the LRU. */
-function* reclaimPages(host: Host, isolated: readonly Pfn[]): Steps {
-  if (isolated.length === 0) return;
-  const sc = new ScanControl(host, isolated.length, false);
-  host.lruvec.isolated.anon += isolated.length;
-  const { kept } = yield* shrinkFolioList(host, isolated, sc, true);
-  yield* moveFoliosToLru(host, kept);
-  host.lruvec.isolated.anon -= isolated.length;
-  host.throttle.wakeIsolated();
+/** can_madv_lru_vma(). */
+function* ageUnlocked(vma: Vma, start: Hva, end: Hva, pageout: boolean): Steps<number> {
+  if ((vma.flags & VM_LOCKED) !== 0) return -Errno.EINVAL;
+  yield* coldOrPageout(vma, start, end, pageout);
+  return 0;
+}
+
+function* dontneedUnlocked(vma: Vma, start: Hva, end: Hva): Steps<number> {
+  if ((vma.flags & VM_LOCKED) !== 0) return -Errno.EINVAL;
+  return yield* dontneedAny(vma, start, end);
+}
+
+function* dontneedAny(vma: Vma, start: Hva, end: Hva): Steps<number> {
+  yield* dontneed(vma, start, end);
+  return 0;
+}
+
+function* freeAnonymous(vma: Vma, start: Hva, end: Hva): Steps<number> {
+  if ((vma.flags & VM_LOCKED) !== 0 || vma.file !== null) return -Errno.EINVAL;
+  yield* free(vma, start, end);
+  return 0;
 }

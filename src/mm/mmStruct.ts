@@ -15,6 +15,7 @@ import {
 } from '../notifier/index.ts';
 import { at, LOCKS, Mutex, points, RwLock, type Steps } from '../sched/index.ts';
 import { bug, type Hpa, type Pfn, pfnToHpa, type SwapSlot } from '../units.ts';
+import type { MmLimits } from './commit.ts';
 import type { Host } from './host.ts';
 import { freeKernelPages } from './kernelPages.ts';
 
@@ -38,6 +39,10 @@ export class Mm implements NotifierMm {
   readonly mmapLock: RwLock;
   // Under mmap_lock.
   readonly vmas: VmaList;
+  /** Pages of all VMAs, and of the locked ones (total_vm, locked_vm). */
+  totalVm = 0;
+  lockedVm = 0;
+  readonly limits: MmLimits = { addressSpace: Number.POSITIVE_INFINITY, memlock: Number.POSITIVE_INFINITY };
   /** VMAs whose lock is held until mmap_lock is released or downgraded. */
   readonly writeLockedVmas: Vma[] = [];
 
@@ -69,6 +74,8 @@ export class Mm implements NotifierMm {
   /** MMF_OOM_SKIP: nothing is left to gain here for the OOM killer. */
   oomSkip = false;
   swapError: SwapReadError | null = null;
+  /** Faults of user accesses that were handled (min_flt + maj_flt). */
+  faults = 0;
 
   constructor(host: Host, id: number, pgd: Pfn) {
     this.host = host;

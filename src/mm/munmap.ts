@@ -1,8 +1,8 @@
-// munmap() (mm/vma.c: do_vmi_munmap, vms_complete_munmap_vmas).
+// munmap() (mm/vma.c: do_vmi_munmap, vms_gather_munmap_vmas, vms_complete_munmap_vmas).
 //
 // Order (reference table row 1): mmap_lock for write; split at both ends; lock and detach the VMAs; downgrade the lock;
-// start; zap, flushing and freeing whenever the gather is full; end; leave the anon_vmas and unhook the tables; flush
-// and free the rest.
+// start; zap, flushing and freeing whenever the gather is full; end; leave the reverse mappings and unhook the tables;
+// flush and free the rest; let go of the files.
 
 import {
   MmuNotifyEvent,
@@ -11,60 +11,87 @@ import {
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hva, pageAlignUp, pageOffset } from '../units.ts';
-import { unlinkAnonVma } from './anonVma.ts';
+import { unlinkFileVma } from './addressSpace.ts';
+import { unlinkAnonVmas } from './anonVma.ts';
+import { unchargeCommit } from './commit.ts';
+import { fput } from './file.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
 import { unhookTables } from './pageTable.ts';
 import type { Vma } from './vma.ts';
-import { splitVma } from './vmaEdit.ts';
+import { splitVmaUnchecked } from './vmaEdit.ts';
+import { VM_ACCOUNT, VM_LOCKED } from './vmFlags.ts';
 import { zapPageRange } from './zap.ts';
 
-/** munmap(2): 0 or -EINVAL. Unmapping a hole is no error. */
+const TASK_SIZE = 2 ** 38;
+
+/** munmap(2): 0, -EINVAL, or -ENOMEM (a split would make too many VMAs). Unmapping a hole is no error. */
 export function* munmap(mm: Mm, start: Hva, length: number): Steps<number> {
-  const end = (start + pageAlignUp(length)) as Hva;
-  if (pageOffset(start) !== 0 || length <= 0) return -Errno.EINVAL;
   yield* mm.mmapWriteLock();
-  const vmas = yield* detachVmas(mm, start, end);
-  if (points.on) yield at.list(mm.vmas.id);
-  const { floor, ceiling } = mm.vmas.gapAround(start, end);
-  yield* mm.host.locks.mmapWriteDowngrade(mm);
-  yield* unmapDetached(mm, vmas, floor, ceiling);
-  yield* mm.host.locks.mmapReadUnlock(mm);
-  return 0;
+  const { error, downgraded } = yield* doMunmap(mm, start, length, true);
+  if (downgraded) yield* mm.host.locks.mmapReadUnlock(mm);
+  else yield* mm.mmapWriteUnlock();
+  return error;
 }
 
-/** do_munmap() for MAP_FIXED: mmap_lock is held for write throughout. */
-export function* munmapLocked(mm: Mm, start: Hva, end: Hva): Steps {
-  const vmas = yield* detachVmas(mm, start, end);
-  if (points.on) yield at.list(mm.vmas.id);
-  const { floor, ceiling } = mm.vmas.gapAround(start, end);
-  yield* unmapDetached(mm, vmas, floor, ceiling);
+/** do_munmap() for MAP_FIXED and mremap: mmap_lock is held for write throughout. 0 or -errno. */
+export function* munmapLocked(mm: Mm, start: Hva, length: number): Steps<number> {
+  return (yield* doMunmap(mm, start, length, false)).error;
 }
 
-/** vms_gather_munmap_vmas(): takes what lies in [start, end) out of the address space, not yet out of the tables. */
-function* detachVmas(mm: Mm, start: Hva, end: Hva): Steps<Vma[]> {
-  for (const address of [start, end]) {
-    if (points.on) yield at.list(mm.vmas.id);
-    const vma = mm.vmas.find(address);
-    if (vma !== null && vma.start < address) yield* splitVma(mm, vma, address);
+/** do_vmi_munmap(); `downgraded`: mmap_lock is held for read only now. */
+export function* doMunmap(
+  mm: Mm,
+  start: Hva,
+  length: number,
+  mayDowngrade: boolean,
+): Steps<{ readonly error: number; readonly downgraded: boolean }> {
+  const end = (start + pageAlignUp(length)) as Hva;
+  if (pageOffset(start) !== 0 || start < 0 || end > TASK_SIZE || end <= start)
+    return { error: -Errno.EINVAL, downgraded: false };
+  const vmas = yield* detachVmas(mm, start, end);
+  if (vmas === null) return { error: -Errno.ENOMEM, downgraded: false };
+  if (points.on) yield at.list(mm.vmas.id);
+  const { floor, ceiling } = mm.vmas.gapAround(start, end);
+  if (mayDowngrade) yield* mm.host.locks.mmapWriteDowngrade(mm);
+  yield* unmapDetached(mm, vmas, floor, ceiling);
+  return { error: 0, downgraded: mayDowngrade };
+}
+
+/**
+ * vms_gather_munmap_vmas(): takes what lies in [start, end) out of the address space, not yet out of the tables. Null when
+ * a VMA would have to be cut in three and there are too many already.
+ */
+function* detachVmas(mm: Mm, start: Hva, end: Hva): Steps<Vma[] | null> {
+  if (points.on) yield at.list(mm.vmas.id);
+  const first = mm.vmas.find(start);
+  if (first !== null && first.start < start) {
+    const isFull = mm.vmas.all.length >= mm.host.sysctl.maxMapCount;
+    if (end < first.end && isFull) return null;
+    yield* splitVmaUnchecked(mm, first, start, true);
   }
+  if (points.on) yield at.list(mm.vmas.id);
+  const last = mm.vmas.find(end);
+  if (last !== null && last.start < end) yield* splitVmaUnchecked(mm, last, end, false);
   if (points.on) yield at.list(mm.vmas.id);
   const vmas = mm.vmas.overlapping(start, end);
   for (const vma of vmas) {
     yield* mm.host.locks.vmaStartWrite(mm, vma);
     if (points.on) yield at.list(mm.vmas.id);
     mm.vmas.remove(vma);
+    if ((vma.flags & VM_LOCKED) !== 0) mm.lockedVm -= vma.pages;
   }
   return vmas;
 }
 
-/** vms_clear_ptes(): `vmas` are detached, nothing else is mapped in [floor, ceiling). */
+/** vms_complete_munmap_vmas(): `vmas` are detached, nothing else is mapped in [floor, ceiling). */
 function* unmapDetached(mm: Mm, vmas: readonly Vma[], floor: number, ceiling: number): Steps {
   if (vmas.length === 0) return;
   const gather = new MmuGather(mm);
   yield* unmapVmas(gather, vmas);
   yield* freePgtables(gather, vmas, floor, ceiling);
   yield* gather.finish();
+  yield* removeVmas(mm, vmas);
 }
 
 /** unmap_vmas(): one start and end round all of `vmas`, which are sorted and not empty. */
@@ -89,6 +116,18 @@ export function* freePgtables(
   ceiling: number,
 ): Steps {
   const { mm } = gather;
-  for (const vma of vmas) yield* unlinkAnonVma(mm.host, vma);
+  for (const vma of vmas) {
+    yield* unlinkAnonVmas(mm.host, vma);
+    yield* unlinkFileVma(vma);
+  }
   gather.addTables(yield* unhookTables(mm, vmas[0]!.start, vmas.at(-1)!.end, floor, ceiling));
+}
+
+/** remove_vma() of each, and the accounts that they were in. */
+export function* removeVmas(mm: Mm, vmas: readonly Vma[]): Steps {
+  for (const vma of vmas) {
+    mm.totalVm -= vma.pages;
+    if ((vma.flags & VM_ACCOUNT) !== 0) unchargeCommit(mm.host, vma.pages);
+    yield* fput(vma.file);
+  }
 }

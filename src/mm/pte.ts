@@ -4,7 +4,9 @@
 // and D in them at any moment, so every change of a present entry is one atomic step. pageTable.ts makes the tables.
 //
 // Not-present entries that are not 0 are swap entries (arch/riscv/include/asm/pgtable.h):
-//     bit 0 V = 0, bits 1-3 R W X = 0, bit 6 the page was exclusive to this mm, bits 11-31 the slot
+//     bit 0 V = 0, bits 1-3 R W X = 0, bit 5 = 0, bit 6 the page was exclusive to this mm, bits 11-31 the slot
+// An entry with V = 0 and bit 5 set (_PAGE_PROT_NONE) maps its frame, but hardware may not use it: PROT_NONE. For the
+// kernel it is present.
 //
 // Locks: a leaf entry changes under the lock of its table (ptlOf), an upper one under mm.pageTableLock; a task announces
 // the access of a leaf entry with at.pte(its address), the descent to it with at.list(mm.pageTableLock.id).
@@ -16,6 +18,7 @@ import {
   PTE_A,
   PTE_BYTES,
   PTE_D,
+  PTE_G,
   PTE_R,
   PTE_SOFT0,
   PTE_U,
@@ -37,30 +40,46 @@ import {
 } from '../units.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
-import { VM_EXEC, VM_READ, VM_WRITE, type Vma } from './vma.ts';
+import type { Vma } from './vma.ts';
+import { VM_ACCESS_FLAGS, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from './vmFlags.ts';
 
 /** The frame is nobody's in particular (the zero page): no rmap, no reference (_PAGE_SPECIAL). */
 export const PTE_SPECIAL = PTE_SOFT0;
+/** With V clear: present, but nobody may access it (_PAGE_PROT_NONE). */
+const PTE_PROT_NONE = PTE_G;
 const SWAP_EXCLUSIVE = 1 << 6;
 const SWAP_SLOT_SHIFT = 11;
 
-export const isSwapPte = (pte: number): boolean => pte !== 0 && !isPresent(pte);
+/** pte_present(): the entry maps a frame, be it for nobody's use. */
+export const isPresentPte = (pte: number): boolean => (pte & (PTE_V | PTE_PROT_NONE)) !== 0;
+/** pte_protnone(). */
+export const isProtNone = (pte: number): boolean => (pte & (PTE_V | PTE_PROT_NONE)) === PTE_PROT_NONE;
+export const isSwapPte = (pte: number): boolean => pte !== 0 && !isPresentPte(pte);
 export const swapPteSlot = (pte: number): SwapSlot => (pte >>> SWAP_SLOT_SHIFT) as SwapSlot;
 export const isSwapPteExclusive = (pte: number): boolean => (pte & SWAP_EXCLUSIVE) !== 0;
 /** swp_entry_to_pte(), with pte_swp_mkexclusive() if the page was the mm's alone. */
 export const makeSwapPte = (slot: SwapSlot, exclusive: boolean): number =>
   (slot << SWAP_SLOT_SHIFT) | (exclusive ? SWAP_EXCLUSIVE : 0);
 
-/** mk_pte(pfn, vma->vm_page_prot): young, and read-only whatever the VMA permits. */
-export const mkPte = (pfn: Pfn, vma: Vma): number =>
-  makePte(
-    pfn,
+/** vm_page_prot: what a new entry of the VMA starts with. Writable only where nobody wants to hear of the first write. */
+export function vmPageProt({ flags, file }: Vma): number {
+  if ((flags & VM_ACCESS_FLAGS) === 0) return PTE_PROT_NONE | PTE_U;
+  const sharedWritable = (flags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE);
+  // vma_wants_writenotify(): a file with a disk tracks what is dirty by write faults.
+  const write = sharedWritable && file?.mapping.kind === 'shmem';
+  return (
     PTE_V |
-      PTE_U |
-      PTE_A |
-      ((vma.flags & (VM_READ | VM_WRITE)) !== 0 ? PTE_R : 0) |
-      ((vma.flags & VM_EXEC) !== 0 ? PTE_X : 0),
+    PTE_U |
+    ((flags & (VM_READ | VM_WRITE)) !== 0 ? PTE_R : 0) |
+    ((flags & VM_EXEC) !== 0 ? PTE_X : 0) |
+    (write ? PTE_W : 0)
   );
+}
+/** mk_pte(pfn, vma->vm_page_prot), young. */
+export const mkPte = (pfn: Pfn, vma: Vma): number => makePte(pfn, vmPageProt(vma) | PTE_A);
+/** pte_modify(pte, vma->vm_page_prot): same frame, same A and D, the permissions of the VMA. */
+export const modifyPte = (pte: number, vma: Vma): number =>
+  (pte & ~(PTE_V | PTE_R | PTE_W | PTE_X | PTE_U | PTE_G)) | vmPageProt(vma);
 /** maybe_mkwrite(pte_mkdirty(pte), vma). */
 export const maybeMkWrite = (pte: number, vma: Vma): number =>
   pte | PTE_D | ((vma.flags & VM_WRITE) !== 0 ? PTE_W : 0);
@@ -85,6 +104,14 @@ export function ptepGetAndClear(host: Host, ptep: Hpa): number {
   const pte = readPte(host, ptep);
   host.memory.write64(ptep, 0, 0);
   return pte;
+}
+
+/** clear_young_dirty_ptes(): whether there was anything to clear. */
+export function ptepClearYoungDirty(host: Host, ptep: Hpa): boolean {
+  const pte = readPte(host, ptep);
+  if ((pte & (PTE_A | PTE_D)) === 0) return false;
+  host.memory.write64(ptep, pte & ~(PTE_A | PTE_D), 0);
+  return true;
 }
 
 /** ptep_test_and_clear_young(). */

@@ -13,7 +13,7 @@ import type { AnonVma } from './anonVma.ts';
 import { PG_anon_exclusive, PG_swapbacked } from './frames.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
-import { findPte, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
+import { findPte, isPresentPte, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
 import { flushTlbPage } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
 
@@ -44,6 +44,15 @@ export function* addAnonRmap(vma: Vma, pfn: Pfn, address: Hva, exclusive: boolea
   }
   if (exclusive) frames.set(pfn, PG_anon_exclusive);
   if (frames.mapcount[pfn]!++ === 0) host.vmstat.nr_anon_pages++;
+}
+
+/** folio_try_dup_anon_rmap_pte() and folio_dup_file_rmap_pte(): `vma` is a copy whose entry is about to map the folio. */
+export function* dupRmap({ mm }: Vma, pfn: Pfn): Steps {
+  const { frames } = mm.host;
+  if (points.on) yield at.page(pfn);
+  frames.mapcount[pfn]!++;
+  frames.clear(pfn, PG_anon_exclusive);
+  mm.anonPages++;
 }
 
 /** folio_remove_rmap_pte(): the PTE was cleared, under its lock; the caller drops or keeps its reference. */
@@ -83,7 +92,7 @@ export function* lockMappedPte(vma: Vma, pfn: Pfn, address: Hva): Steps<Hpa> {
   yield* ptl.lock();
   if (points.on) yield at.pte(ptep);
   const pte = readPte(host, ptep);
-  if (isPresent(pte) && ptePfn(pte) === pfn) return ptep;
+  if (isPresentPte(pte) && ptePfn(pte) === pfn) return ptep;
   yield* ptl.unlock();
   return 0 as Hpa;
 }

@@ -17,6 +17,7 @@ import {
   PG_dirty,
   PG_reclaim,
   PG_referenced,
+  PG_swapbacked,
   PG_swapcache,
   PG_writeback,
 } from './frames.ts';
@@ -96,7 +97,7 @@ function* shrinkFolio(
     if (verdict !== null) return verdict;
   }
   if (points.on) yield at.page(pfn);
-  if (!frames.test(pfn, PG_swapcache)) {
+  if (frames.test(pfn, PG_swapbacked) && !frames.test(pfn, PG_swapcache)) {
     if (!(yield* folioAllocSwap(host, pfn))) return 'activate_locked';
     // Not only what the PTE says: it may have been cleaned while the page had a slot before.
     if (points.on) yield at.page(pfn);
@@ -114,7 +115,11 @@ function* shrinkFolio(
     const verdict = yield* pageout(host, pfn, stat);
     if (verdict !== null) return verdict;
   }
-  if (!(yield* removeMapping(host, pfn))) return 'keep_locked';
+  if (points.on) yield at.page(pfn);
+  const lazyfree = !frames.test(pfn, PG_swapbacked);
+  // Dropped by MADV_FREE: the isolation's reference is the last.
+  if (lazyfree && !frames.freeze(pfn, 1)) return 'keep_locked';
+  if (!lazyfree && !(yield* removeMapping(host, pfn))) return 'keep_locked';
   if (points.on) yield at.page(pfn);
   host.folioLocks.unlock(pfn);
   return 'free';

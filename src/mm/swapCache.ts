@@ -9,7 +9,7 @@
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Pfn, type SwapSlot } from '../units.ts';
 import { folioMarkDirty, folioPut } from './folio.ts';
-import { PG_swapcache, PG_writeback } from './frames.ts';
+import { PG_swapcache, PG_uptodate, PG_writeback } from './frames.ts';
 import type { Host } from './host.ts';
 import type { SwapInfo } from './swap.ts';
 
@@ -30,6 +30,16 @@ export function* swapCacheGetFolio(host: Host, slot: SwapSlot): Steps<number> {
     if (taken && same) return pfn;
     if (taken) yield* folioPut(host, pfn as Pfn);
   }
+}
+
+/** mincore_swap(): is the page of `slot` here, and read in? */
+export function* swapCacheHas(host: Host, slot: SwapSlot): Steps<boolean> {
+  const pfn = yield* swapCacheGetFolio(host, slot);
+  if (pfn === 0) return false;
+  if (points.on) yield at.page(pfn);
+  const has = host.frames.test(pfn as Pfn, PG_uptodate);
+  yield* folioPut(host, pfn as Pfn);
+  return has;
 }
 
 /** folio_alloc_swap(): a slot for a locked folio that has none. False when the swap area is full. */

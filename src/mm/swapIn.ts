@@ -29,7 +29,7 @@ import { isSwapPteExclusive, mkPte, ptlOf, readPte, setPte, swapPteSlot } from '
 import { addAnonRmap } from './rmap.ts';
 import { folioFreeSwap, swapCacheGetFolio, swapFree, swapOf } from './swapCache.ts';
 import { swapinReadahead } from './swapReadahead.ts';
-import { VM_WRITE } from './vma.ts';
+import { VM_WRITE } from './vmFlags.ts';
 
 /** do_swap_page(): VM_FAULT bits. */
 export function* doSwapPage(vmf: VmFault): Steps<number> {

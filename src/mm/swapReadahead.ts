@@ -68,6 +68,12 @@ export function* swapinReadahead(mm: Mm, slot: SwapSlot): Steps<number> {
   return yield* readSwapCacheAsync(host, slot, mm);
 }
 
+/** swapin_walk_pmd_entry(): `slot` into the swap cache, for its own sake. */
+export function* readSwapAhead(mm: Mm, slot: SwapSlot): Steps {
+  const pfn = yield* readSwapCacheAsync(mm.host, slot, mm);
+  if (pfn !== 0) yield* folioPut(mm.host, pfn as Pfn);
+}
+
 function* readAhead(host: Host, slot: SwapSlot): Steps {
   const pfn = yield* readSwapCacheAsync(host, slot, null);
   if (pfn !== 0) yield* folioPut(host, pfn as Pfn);

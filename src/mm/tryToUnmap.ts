@@ -6,7 +6,7 @@
 //
 // Locks: the folio lock is held, so that the slot stays; anon_vma->rwsem is taken for read.
 
-import { isPresent, PTE_D } from '../hw/sv39/index.ts';
+import { PTE_D } from '../hw/sv39/index.ts';
 import {
   MmuNotifyEvent,
   mmuNotifierArchInvalidateSecondaryTlbs,
@@ -16,9 +16,9 @@ import {
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Hpa, type Hva, PAGE_SIZE, type Pfn, type SwapSlot } from '../units.ts';
 import { folioMarkDirty } from './folio.ts';
-import { PG_anon_exclusive, PG_swapcache } from './frames.ts';
+import { PG_anon_exclusive, PG_dirty, PG_swapbacked, PG_swapcache } from './frames.ts';
 import type { Host } from './host.ts';
-import { makeSwapPte, ptepGetAndClear, ptlOf, setPte } from './pte.ts';
+import { isPresentPte, makeSwapPte, ptepGetAndClear, ptlOf, setPte } from './pte.ts';
 import { folioAnonVma, lockMappedPte, removeAnonRmap } from './rmap.ts';
 import { swapDuplicate } from './swapCache.ts';
 import type { TlbUnmapBatch } from './tlbFlush.ts';
@@ -60,12 +60,14 @@ function* replaceBySwapEntry(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch:
   const { mm } = vma;
   const { host } = mm;
   if (points.on) yield at.page(pfn);
-  if (!host.frames.test(pfn, PG_swapcache)) bug('anonymous folio unmapped without a slot', { pfn });
+  const lazyfree = !host.frames.test(pfn, PG_swapbacked);
+  if (!lazyfree && !host.frames.test(pfn, PG_swapcache))
+    bug('anonymous folio unmapped without a slot', { pfn });
   const exclusive = host.frames.test(pfn, PG_anon_exclusive);
   const slot = host.frames.private[pfn] as SwapSlot;
   if (points.on) yield at.pte(ptep);
   const pte = ptepGetAndClear(host, ptep);
-  if (!isPresent(pte)) bug('mapped PTE vanished under its lock', { ptep });
+  if (!isPresentPte(pte)) bug('mapped PTE vanished under its lock', { ptep });
   batch.add(mm, (pte & PTE_D) !== 0);
   if (mm.notifierSubscriptions !== null)
     yield* mmuNotifierArchInvalidateSecondaryTlbs(mm, address, (address + PAGE_SIZE) as Hva);
@@ -73,13 +75,30 @@ function* replaceBySwapEntry(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch:
     if (points.on) yield at.page(pfn);
     folioMarkDirty(host, pfn);
   }
-  yield* swapDuplicate(host, slot);
+  if (lazyfree && !(yield* mayDiscard(host, pfn))) {
+    if (points.on) yield at.pte(ptep);
+    setPte(host, ptep, pte);
+    return;
+  }
   mm.anonPages--;
-  mm.swapEntries++;
-  if (points.on) yield at.pte(ptep);
-  setPte(host, ptep, makeSwapPte(slot, exclusive));
-  host.trace.try_to_unmap?.(mm.id, address, slot);
+  if (!lazyfree) {
+    yield* swapDuplicate(host, slot);
+    mm.swapEntries++;
+    if (points.on) yield at.pte(ptep);
+    setPte(host, ptep, makeSwapPte(slot, exclusive));
+    host.trace.try_to_unmap?.(mm.id, address, slot);
+  }
   yield* removeAnonRmap(vma, pfn);
   if (points.on) yield at.page(pfn);
   if (host.frames.putTestZero(pfn)) bug('folio freed while it was being unmapped', { pfn });
+}
+
+/** MADV_FREE: nobody has written to the folio since, and nobody else may be about to. */
+function* mayDiscard({ frames }: Host, pfn: Pfn): Steps<boolean> {
+  if (points.on) yield at.page(pfn);
+  if (frames.test(pfn, PG_dirty)) {
+    frames.set(pfn, PG_swapbacked);
+    return false;
+  }
+  return frames.count(pfn) === 1 + frames.maps(pfn);
 }

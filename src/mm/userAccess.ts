@@ -1,20 +1,23 @@
-// copy_to_user() and its like: a process's own access to its memory, through the TLB of the CPU it runs on.
+// A process's access to its own memory, through the TLB of the CPU it runs on: its own loads and stores, and
+// copy_to_user() and its like.
 //
-// The VMM and kvm's emulation use these. Each page is one step of hardware: translate (which may walk, set A and D, and
+// The VMM, kvm's emulation and scripted processes use these. Each page is one step of hardware: translate (which may walk, set A and D, and
 // fill the TLB) and move the bytes; when it faults, the fault is handled and the step tried again.
 //
 // Invariant: between the translation and the access nothing else runs, as on a CPU that has not taken its IPI yet.
 
 import { TLB_FAULT } from '../hw/tlb/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { Errno, type Hpa, type Hva, PAGE_SIZE, pageOffset } from '../units.ts';
+import { type Hpa, type Hva, PAGE_SIZE, pageOffset } from '../units.ts';
 import { handleMmFault } from './fault.ts';
 import {
   FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_TRIED,
   FAULT_FLAG_VMA_LOCK,
   FAULT_FLAG_WRITE,
-  faultErrno,
+  signalErrno,
+  signalOf,
+  type UserSignal,
   VM_FAULT_ERROR,
   VM_FAULT_RETRY,
 } from './faultTypes.ts';
@@ -84,8 +87,28 @@ export function* cmpxchgUser64(
   return 1;
 }
 
-/** One access of one page: the byte address it reached, valid until the caller next yields; or -errno. */
+/** A load of one byte by the process itself: the byte, or the signal that it takes. */
+export function* userLoad8(mm: Mm, cpu: number, address: Hva): Steps<number | UserSignal> {
+  const reached = yield* reach(mm, cpu, address, false);
+  if (typeof reached === 'string') return reached;
+  return mm.host.memory.readBytes(reached as Hpa, 1)[0]!;
+}
+
+/** A store of one byte by the process itself: 0, or the signal that it takes. */
+export function* userStore8(mm: Mm, cpu: number, address: Hva, byte: number): Steps<0 | UserSignal> {
+  const reached = yield* reach(mm, cpu, address, true);
+  if (typeof reached === 'string') return reached;
+  mm.host.memory.writeBytes(reached as Hpa, Uint8Array.of(byte));
+  return 0;
+}
+
+/** One access of one page by the kernel: the byte address it reached, valid until the caller next yields; or -errno. */
 function* access(mm: Mm, cpu: number, address: Hva, write: boolean): Steps<number> {
+  const reached = yield* reach(mm, cpu, address, write);
+  return typeof reached === 'string' ? signalErrno(reached) : reached;
+}
+
+function* reach(mm: Mm, cpu: number, address: Hva, write: boolean): Steps<number | UserSignal> {
   const { tlb } = mm.host.cpus[cpu]!;
   for (;;) {
     if (points.on) yield at.tlb(cpu);
@@ -93,44 +116,51 @@ function* access(mm: Mm, cpu: number, address: Hva, write: boolean): Steps<numbe
     const reached = tlb.translate(mm.id, mm.root, address, write);
     if (reached !== TLB_FAULT) return reached;
     mm.host.trace.page_fault_user?.(address, 0, PFERR_USER | (write ? PFERR_WRITE : 0));
-    const error = yield* doPageFault(mm, address, write);
-    if (error !== 0) return error;
+    const signal = yield* doPageFault(mm, address, write);
+    if (signal !== null) return signal;
   }
 }
 
-/** do_page_fault(): with the VMA's lock if that will do, with mmap_lock otherwise. 0 means: try the access again. */
-function* doPageFault(mm: Mm, address: Hva, write: boolean): Steps<number> {
+/** do_page_fault(): with the VMA's lock if that will do, with mmap_lock otherwise. Null means: try the access again. */
+function* doPageFault(mm: Mm, address: Hva, write: boolean): Steps<UserSignal | null> {
   const { locks } = mm.host;
   let flags = FAULT_FLAG_ALLOW_RETRY | (write ? FAULT_FLAG_WRITE : 0);
-  if (mm.killed) return -Errno.ENOMEM;
+  if (mm.killed) return 'OOM_KILL';
   const locked = yield* lockVmaUnderRcu(mm, address);
   if (locked !== null) {
     if (isAccessError(locked, write)) {
       yield* locks.vmaEndRead(locked);
-      return -Errno.EFAULT;
+      return 'SEGV_ACCERR';
     }
     const result = yield* handleMmFault(locked, address, flags | FAULT_FLAG_VMA_LOCK);
     if ((result & VM_FAULT_RETRY) === 0) {
       yield* locks.vmaEndRead(locked);
-      return (result & VM_FAULT_ERROR) === 0 ? 0 : faultErrno(mm, result);
+      return accountFault(mm, result);
     }
   }
   for (;;) {
-    if (mm.killed) return -Errno.ENOMEM;
+    if (mm.killed) return 'OOM_KILL';
     yield* locks.mmapReadLock(mm);
     const result = yield* faultUnderMmapLock(mm, address, flags);
-    if ((result & VM_FAULT_RETRY) === 0 || result < 0) {
+    if (typeof result === 'string' || (result & VM_FAULT_RETRY) === 0) {
       yield* locks.mmapReadUnlock(mm);
-      if (result < 0) return result;
-      return (result & VM_FAULT_ERROR) === 0 ? 0 : faultErrno(mm, result);
+      return typeof result === 'string' ? result : accountFault(mm, result);
     }
     flags |= FAULT_FLAG_TRIED;
   }
 }
 
-function* faultUnderMmapLock(mm: Mm, address: Hva, flags: number): Steps<number> {
+/** mm_account_fault(): a fault counts once it is done. */
+function accountFault(mm: Mm, result: number): UserSignal | null {
+  if ((result & VM_FAULT_ERROR) !== 0) return signalOf(mm, result);
+  mm.faults++;
+  return null;
+}
+
+function* faultUnderMmapLock(mm: Mm, address: Hva, flags: number): Steps<number | UserSignal> {
   if (points.on) yield at.list(mm.vmas.id);
   const vma = mm.vmas.find(address);
-  if (vma === null || isAccessError(vma, (flags & FAULT_FLAG_WRITE) !== 0)) return -Errno.EFAULT;
+  if (vma === null) return 'SEGV_MAPERR';
+  if (isAccessError(vma, (flags & FAULT_FLAG_WRITE) !== 0)) return 'SEGV_ACCERR';
   return yield* handleMmFault(vma, address, flags);
 }

@@ -3,37 +3,54 @@
 // mmap.ts inserts, splits, merges and removes them; faults, GUP, madvise and reclaim find them.
 //
 // Invariants: VMAs do not overlap and are never empty; page `address` of a VMA has the linear index
-// pgoff + (address - start) / 4096, which does not change when the VMA is split or merged.
+// pgoff + (address - start) / 4096, which does not change when the VMA is split or merged: the page of the file, and of
+// anonymous memory the page number at which it was first mapped.
 // Locks: the list and the fields of a VMA change under mmap_lock for write and the VMA's lock for write; finding one
 // without mmap_lock is legal (RCU in Linux) when the VMA's lock is then taken and `isDetached` and bounds are re-checked.
 
 import { LOCKS, points, RwLock, type Scheduler } from '../sched/index.ts';
 import { bug, type Hva, PAGE_SIZE } from '../units.ts';
 import type { AnonVma } from './anonVma.ts';
+import type { File } from './file.ts';
 import type { Mm } from './mmStruct.ts';
-
-/** vm_flags (include/linux/mm.h). */
-export const VM_READ = 1;
-export const VM_WRITE = 2;
-export const VM_EXEC = 4;
+import { VM_ACCESS_FLAGS, VM_READ, VM_WRITE } from './vmFlags.ts';
 
 export class Vma {
   readonly mm: Mm;
   readonly lock: RwLock;
+  /** Null: anonymous. The VMA has a reference. */
+  readonly file: File | null;
   start: Hva;
   end: Hva;
-  readonly flags: number;
+  flags: number;
   pgoff: number;
+  /** Its own: what new folios name. */
   anonVma: AnonVma | null = null;
+  /** Every anon_vma whose folios it may map (anon_vma_chain). */
+  readonly anonVmaChain: AnonVma[] = [];
   isDetached = false;
 
-  constructor(sched: Scheduler, mm: Mm, start: Hva, end: Hva, flags: number, pgoff: number) {
+  constructor(
+    sched: Scheduler,
+    mm: Mm,
+    start: Hva,
+    end: Hva,
+    flags: number,
+    pgoff: number,
+    file: File | null = null,
+  ) {
     this.mm = mm;
     this.lock = new RwLock(sched, LOCKS.vma_lock);
+    this.file = file;
     this.start = start;
     this.end = end;
     this.flags = flags;
     this.pgoff = pgoff;
+  }
+
+  /** vma_pages(). */
+  get pages(): number {
+    return (this.end - this.start) / PAGE_SIZE;
   }
 
   contains(address: Hva): boolean {
@@ -103,6 +120,14 @@ export class VmaList {
     vma.isDetached = true;
   }
 
+  /** vma_prev(): the last VMA that starts below `address`. Preceded by at.list(id). */
+  previous(address: number): Vma | null {
+    if (points.on) points.check('list', this.id);
+    const at = this.#firstEndingAbove(address);
+    const here = this.#sorted[at];
+    return (here !== undefined && here.start < address ? here : this.#sorted[at - 1]) ?? null;
+  }
+
   /** End of the VMA before `vma` and start of the one after it: the floor and ceiling of free_pgtables(). */
   gapAround(start: Hva, end: Hva): { readonly floor: number; readonly ceiling: number } {
     if (points.on) points.check('list', this.id);
@@ -114,14 +139,14 @@ export class VmaList {
     };
   }
 
-  /** reusable_anon_vma(): of a neighbour that `vma` would merge with, had it that anon_vma. */
+  /** find_mergeable_anon_vma(): of a neighbour that differs in nothing but what mprotect() changes. */
   reusableAnonVma(vma: Vma): AnonVma | null {
     if (points.on) points.check('list', this.id);
     const at = this.#sorted.indexOf(vma);
     const before = this.#sorted[at - 1];
     const after = this.#sorted[at + 1];
-    if (after?.anonVma && after.start === vma.end && isMergeable(vma, after)) return after.anonVma;
-    if (before?.anonVma && before.end === vma.start && isMergeable(before, vma)) return before.anonVma;
+    if (after !== undefined && isReusable(after) && isCompatible(vma, after)) return after.anonVma;
+    if (before !== undefined && isReusable(before) && isCompatible(before, vma)) return before.anonVma;
     return null;
   }
 
@@ -137,10 +162,16 @@ export class VmaList {
   }
 }
 
-/** Whether two adjacent VMAs describe one object: same flags, and page indices that continue. */
-export const isMergeable = (left: Vma, right: Vma): boolean =>
-  left.flags === right.flags && left.indexOf(right.start) === right.pgoff;
+/** Not one of a family that fork has made: its lock is busy enough. */
+const isReusable = ({ anonVma, anonVmaChain }: Vma): boolean => anonVma !== null && anonVmaChain.length === 1;
 
-/** access_error() of arch/riscv/mm/fault.c: what is writable is readable. */
+/** anon_vma_compatible(). */
+const isCompatible = (left: Vma, right: Vma): boolean =>
+  left.end === right.start &&
+  left.file === right.file &&
+  ((left.flags ^ right.flags) & ~VM_ACCESS_FLAGS) === 0 &&
+  left.indexOf(right.start) === right.pgoff;
+
+/** access_error() of arch/riscv/mm/fault.c, and of x86: what is writable is readable. */
 export const isAccessError = (vma: Vma, write: boolean): boolean =>
   (vma.flags & (write ? VM_WRITE : VM_READ | VM_WRITE)) === 0;

@@ -1,65 +1,89 @@
-// Merging and splitting of VMAs (mm/vma.c: vma_merge, __split_vma).
+// Changing the shape of VMAs: moving bounds, splitting, removing (mm/vma.c: vma_prepare, vma_complete, __split_vma).
 //
-// mmap.ts merges what it maps with its neighbours; munmap and madvise split at the ends of their range. No PTE changes.
+// vmaMerge.ts decides what merges and comes here to do it; munmap, mprotect, mlock, madvise and mremap split here. No PTE
+// changes, and every page keeps its linear index.
 //
-// Locks: mmap_lock for write, both VMAs' locks for write; the anon_vma for write while bounds move, so that a reverse
-// mapping walk sees the one or the other.
+// Locks: mmap_lock for write, the locks of all VMAs that change for write; the file's i_mmap_rwsem, then the anon_vma for
+// write while bounds move, so that a reverse mapping walk sees the one shape or the other.
 
 import { at, points, type Steps } from '../sched/index.ts';
-import { type Hva, PAGE_SIZE } from '../units.ts';
-import type { AnonVma } from './anonVma.ts';
+import { Errno, type Hva } from '../units.ts';
+import { anonVmaClone, unlinkAnonVmas } from './anonVma.ts';
+import { fput, getFile } from './file.ts';
 import type { Mm } from './mmStruct.ts';
-import { isMergeable, Vma } from './vma.ts';
+import { Vma } from './vma.ts';
 
-/** Merges the VMAs that meet at `address`, if they describe one object. */
-export function* mergeAdjacent(mm: Mm, address: Hva): Steps {
-  if (points.on) yield at.list(mm.vmas.id);
-  const [left, right] = mm.vmas.overlapping((address - PAGE_SIZE) as Hva, (address + PAGE_SIZE) as Hva);
-  if (left === undefined || right === undefined || left.end !== address || !canMerge(left, right)) return;
+/** The bounds that a VMA is to have. */
+export interface Reshaped {
+  readonly vma: Vma;
+  readonly start: Hva;
+  readonly end: Hva;
+  readonly pgoff: number;
+}
+
+/** vm_area_dup(): as `vma`, with bounds of its own and no anon_vma yet; has a reference to the file. */
+export function vmAreaDup(vma: Vma, mm: Mm, start: Hva, end: Hva, pgoff: number): Vma {
+  getFile(vma.file);
+  return new Vma(mm.host.sched, mm, start, end, vma.flags, pgoff, vma.file);
+}
+
+/**
+ * vma_prepare() to vma_complete(): gives VMAs of one object new bounds in one step, takes `removed` out (what they mapped
+ * belongs to the first of `reshaped` now) or puts `inserted` in.
+ */
+export function* reshapeVmas(
+  mm: Mm,
+  reshaped: readonly Reshaped[],
+  removed: readonly Vma[],
+  inserted: Vma | null,
+): Steps {
   const { locks } = mm.host;
-  yield* locks.vmaStartWrite(mm, left);
-  yield* locks.vmaStartWrite(mm, right);
-  const anonVma = left.anonVma ?? right.anonVma;
+  const { vma: kept } = reshaped[0]!;
+  const mapping = kept.file?.mapping ?? null;
+  const anonVma = reshaped.find(({ vma }) => vma.anonVma !== null)?.vma.anonVma ?? null;
+  if (mapping !== null) yield* locks.iMmapLockWrite(mapping);
   if (anonVma !== null) yield* locks.anonVmaLockWrite(anonVma);
   if (points.on) yield at.list(mm.vmas.id);
-  mm.vmas.remove(right);
-  left.end = right.end;
-  if (anonVma !== null) {
-    if (points.on) yield at.list(anonVma.rwsem.id);
-    adopt(anonVma, left, right);
-    yield* locks.anonVmaUnlockWrite(anonVma);
+  for (const vma of removed) mm.vmas.remove(vma);
+  for (const { vma, start, end, pgoff } of reshaped) {
+    vma.start = start;
+    vma.end = end;
+    vma.pgoff = pgoff;
+  }
+  if (inserted !== null) mm.vmas.insert(inserted);
+  if (mapping !== null) {
+    if (points.on) yield at.list(mapping.iMmapRwsem.id);
+    for (const vma of removed) mapping.iMmap.splice(mapping.iMmap.indexOf(vma), 1);
+    if (inserted !== null) mapping.iMmap.push(inserted);
+  }
+  if (anonVma !== null) yield* locks.anonVmaUnlockWrite(anonVma);
+  if (mapping !== null) yield* locks.iMmapUnlockWrite(mapping);
+  for (const vma of removed) {
+    yield* unlinkAnonVmas(mm.host, vma);
+    yield* fput(vma.file);
   }
 }
 
-const canMerge = (left: Vma, right: Vma): boolean =>
-  isMergeable(left, right) &&
-  (left.anonVma === null || right.anonVma === null || left.anonVma === right.anonVma);
-
-/** `left` stands in the anon_vma for both from now on. */
-function adopt(anonVma: AnonVma, left: Vma, right: Vma): void {
-  const { vmas } = anonVma;
-  if (right.anonVma !== null) vmas.splice(vmas.indexOf(right), 1);
-  if (left.anonVma === null) vmas.push(left);
-  right.anonVma = null;
-  left.anonVma = anonVma;
+/** __split_vma(): `address` lies inside `vma`, which keeps what is above it if `newBelow`, else what is below. */
+export function* splitVmaUnchecked(mm: Mm, vma: Vma, address: Hva, newBelow: boolean): Steps {
+  const { locks } = mm.host;
+  const { start, end, pgoff } = vma;
+  const above = vma.indexOf(address);
+  const part = newBelow ? vmAreaDup(vma, mm, start, address, pgoff) : vmAreaDup(vma, mm, address, end, above);
+  part.anonVma = vma.anonVma;
+  yield* anonVmaClone(mm.host, part, vma);
+  yield* locks.vmaStartWrite(mm, vma);
+  yield* locks.vmaStartWrite(mm, part);
+  const keeps: Reshaped = newBelow
+    ? { vma, start: address, end, pgoff: above }
+    : { vma, start, end: address, pgoff };
+  yield* reshapeVmas(mm, [keeps], [], part);
 }
 
-/** __split_vma(): `address` lies inside `vma`, which keeps what is below. Returns the part above. */
-export function* splitVma(mm: Mm, vma: Vma, address: Hva): Steps<Vma> {
-  const { host } = mm;
-  const upper = new Vma(host.sched, mm, address, vma.end, vma.flags, vma.indexOf(address));
-  yield* host.locks.vmaStartWrite(mm, vma);
-  yield* host.locks.vmaStartWrite(mm, upper);
-  const { anonVma } = vma;
-  if (anonVma !== null) yield* host.locks.anonVmaLockWrite(anonVma);
+/** split_vma(): 0, or -ENOMEM when the mm has as many VMAs as it may. */
+export function* splitVma(mm: Mm, vma: Vma, address: Hva, newBelow: boolean): Steps<number> {
   if (points.on) yield at.list(mm.vmas.id);
-  vma.end = address;
-  mm.vmas.insert(upper);
-  if (anonVma !== null) {
-    if (points.on) yield at.list(anonVma.rwsem.id);
-    upper.anonVma = anonVma;
-    anonVma.vmas.push(upper);
-    yield* host.locks.anonVmaUnlockWrite(anonVma);
-  }
-  return upper;
+  if (mm.vmas.all.length >= mm.host.sysctl.maxMapCount) return -Errno.ENOMEM;
+  yield* splitVmaUnchecked(mm, vma, address, newBelow);
+  return 0;
 }

@@ -6,12 +6,12 @@
 // Invariant: under the page table lock, a present entry is cleared, then its rmap removed; its reference moves to the
 // gather. Lock: mmap_lock (any mode) or the VMA's lock.
 
-import { isPresent, PTE_BYTES } from '../hw/sv39/index.ts';
+import { PTE_BYTES } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import type { MmuGather } from './mmuGather.ts';
 import { walkPageRange } from './pagewalk.ts';
-import { normalPfn, ptepGetAndClear, ptlOf, readPte, setPte, swapPteSlot } from './pte.ts';
+import { isPresentPte, normalPfn, ptepGetAndClear, ptlOf, readPte, setPte, swapPteSlot } from './pte.ts';
 import { removeAnonRmap } from './rmap.ts';
 import { freeSwapAndCache } from './swapCache.ts';
 import { flushTlbBatchedPending } from './tlbFlush.ts';
@@ -54,7 +54,7 @@ function* zapPte(gather: MmuGather, vma: Vma, ptep: Hpa, address: Hva): Steps<bo
   if (points.on) yield at.pte(ptep);
   const pte = readPte(host, ptep);
   if (pte === 0) return false;
-  if (!isPresent(pte)) {
+  if (!isPresentPte(pte)) {
     mm.swapEntries--;
     yield* freeSwapAndCache(host, swapPteSlot(pte));
     if (points.on) yield at.pte(ptep);

@@ -3,7 +3,7 @@
 // Used by cli/. Only regular files are read: a device may never end, and a pipe without a writer would hang the process
 // where no signal reaches it.
 
-import { closeSync, constants, fstatSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { FileError, fileError } from './fileError.ts';
 
 const MAX_BYTES = 2 ** 30;
@@ -31,6 +31,31 @@ export function writeOutputFile(path: string, bytes: Uint8Array): void {
     writeFileSync(path, bytes);
   } catch (error) {
     throw fileError(`cannot write ${path}`, error);
+  }
+}
+
+/** All of standard input, at most 1 GiB. Throws FileError. */
+export async function readStandardInput(): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const part of process.stdin) {
+      parts.push(part);
+      length += part.length;
+      if (length > MAX_BYTES) throw new FileError('standard input is larger than 1 GiB');
+    }
+  } catch (error) {
+    throw error instanceof FileError ? error : fileError('cannot read standard input', error);
+  }
+  return Buffer.concat(parts);
+}
+
+/** Makes the folder, and those above it, if it is not there. Throws FileError. */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw fileError(`cannot make the folder ${path}`, error);
   }
 }
 

@@ -3,6 +3,6 @@
 export { Digest } from './digest.ts';
 export { Interrupt, SLICE_MS, sliceTimer, turnEventLoop } from './eventLoop.ts';
 export { FileError, fileError } from './fileError.ts';
-export { readInputFile, writeOutputFile } from './files.ts';
+export { makeFolder, readInputFile, readStandardInput, writeOutputFile } from './files.ts';
 export { openSwapFile, SwapFile, type SwapFileOptions } from './swapFile.ts';
 export { TraceFile } from './traceFile.ts';

@@ -42,7 +42,8 @@ const mmAllLocksMutex = sleeping(
 export const LOCKS = {
   slots_lock: sleeping(10, 'kvm->slots_lock', 'kvm', 'the installing of memslots'),
   inode_rwsem: sleeping(15, 'inode->i_rwsem', 'inode', 'a file while it is written, truncated or punched'),
-  mmap_lock: mmapLock,
+  // fork: the child's under the parent's.
+  mmap_lock: nestsUnder(mmapLock, mmapLock),
   mm_all_locks_mutex: mmAllLocksMutex,
   vma_lock: nestsUnder(
     mmapLock,
@@ -70,7 +71,11 @@ export const LOCKS = {
     'the notifier list and interval state',
   ),
   mn_invalidate_lock: spinning(90, 'kvm->mn_invalidate_lock', 'kvm', 'mn_active_invalidate_count'),
-  page_table_lock: spinning(100, 'page table lock', 'page table', 'the entries of one page table'),
+  // fork and mremap: where an entry comes from, and where it goes.
+  page_table_lock: nestsUnder(
+    mmapLock,
+    spinning(100, 'page table lock', 'page table', 'the entries of one page table'),
+  ),
   mmu_lock: spinning(110, 'kvm->mmu_lock', 'kvm', 'shadow pages, sptes, gfn rmap, the invalidate sequence'),
   i_pages_lock: spinning(120, 'mapping->i_pages', 'mapping', 'page index -> folio, shadow or swap entry'),
   swap_lock: spinning(130, 'swap_info->lock', 'swap_info', 'the swap map and free slots'),

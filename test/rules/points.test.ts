@@ -28,8 +28,9 @@ const ACCESSORS: Readonly<Record<string, readonly string[]>> = {
     'findEntry',
     'kvmMemslots',
     ...members('VmaList', 'all', 'findFrom', 'overlapping', 'insert', 'remove', 'gapAround'),
-    ...members('VmaList', 'reusableAnonVma'),
+    ...members('VmaList', 'reusableAnonVma', 'previous'),
     ...members('AnonVma', 'vmas'),
+    'AddressSpace.iMmap',
     ...members('Zone', '#link', '#unlink'),
     ...members('NotifierSubscriptions', 'list', 'replaceListLocked'),
   ],
@@ -53,6 +54,7 @@ const SHARED: Readonly<Record<string, Point>> = {
   ...all('Lruvec', ['#next', '#prev'], 'lru', '$r.lock.id'),
   ...all('VmaList', ['#sorted'], 'list', '$r.id'),
   ...all('AnonVma', ['#vmas'], 'list', '$r.rwsem.id'),
+  ...all('AddressSpace', ['#iMmap'], 'list', '$r.iMmapRwsem.id'),
   ...all('Kvm', ['memslots'], 'list', '$r.id'),
   ...all('Kvm', ['mmuInvalidateSeq', 'mmuInvalidateInProgress'], 'sequence', '$r.id'),
   ...all('Kvm', ['mmuInvalidateRangeStart', 'mmuInvalidateRangeEnd'], 'sequence', '$r.id'),
@@ -82,6 +84,7 @@ const TABLES: PointTables = {
     inspectPage: 'for who inspects a stopped machine',
     inspectSlot: 'for who inspects a stopped machine',
     inspectMemslot: 'for who inspects a stopped machine',
+    readPagemap: 'for who inspects a stopped machine',
     kvmVcpuKick: 'an interrupt, which events raise too, between steps',
   },
   // One scheduler runs all; a hart is its vCPU's.
@@ -91,7 +94,13 @@ const TABLES: PointTables = {
 /** Who may touch the words of memory itself. */
 const RAW_MEMORY: Readonly<Record<string, readonly string[]>> = {
   'accessors of sptes': ['readSpte', 'setSpte', 'exchangeSpte', 'changeLeafSpte', 'testAndClearAccessed'],
-  'accessors of PTEs': ['readPte', 'setPte', 'ptepGetAndClear', 'ptepTestAndClearYoung'],
+  'accessors of PTEs': [
+    'readPte',
+    'setPte',
+    'ptepGetAndClear',
+    'ptepTestAndClearYoung',
+    'ptepClearYoungDirty',
+  ],
   'upper levels, preceded by at.list()': ['findEntry', 'allocTable', 'unhook'],
   'mmu_lock is held, and only its holders make sptes present or not': ['presentSptes', 'unsyncDescendants'],
   'user accesses of a CPU, preceded by at.tlb()': ['readUser64', 'cmpxchgUser64', 'userLoad64'],

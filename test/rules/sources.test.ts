@@ -21,6 +21,8 @@ const files = sourceFiles(SRC).map((path) => ({
 }));
 const withoutComments = (text: string): string =>
   text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '');
+/** A word that a user may write is no code. */
+const withoutWords = (text: string): string => text.replace(/'\w+'/g, "''");
 
 describe('every source file', () => {
   it('opens with a header that says what it is', () => {
@@ -32,7 +34,7 @@ describe('every source file', () => {
       /\bMath\.random\b|\bDate\b|\bperformance\.|\bPromise\b|\basync\b|\bawait\b|\bset(Timeout|Interval|Immediate)\b|(?<!\/)\bprocess\./;
     const offenders = files
       .filter(({ name }) => !name.startsWith('cli/') && !name.startsWith('platform/'))
-      .filter(({ text }) => forbidden.test(withoutComments(text)));
+      .filter(({ text }) => forbidden.test(withoutWords(withoutComments(text))));
     expect(offenders.map(({ name }) => name)).toEqual([]);
   });
 

@@ -1,0 +1,121 @@
+// umbra mm: runs scripts of system calls on a host of their own, and prints what each one answered.
+//
+// One script prints on stdout, several write DIR/<base>.out each. A mistake in a script is one line on stderr, and nothing
+// is written for that file; the others still run.
+
+import { basename, extname, join } from 'node:path';
+import { Command } from 'commander';
+import { createHost } from '../machine.ts';
+import { MemorySwapDevice } from '../mm/index.ts';
+import {
+  Interrupt,
+  makeFolder,
+  readInputFile,
+  readStandardInput,
+  sliceTimer,
+  turnEventLoop,
+  writeOutputFile,
+} from '../platform/index.ts';
+import { PAGE_SIZE } from '../units.ts';
+import { InputError, parseScript, ScriptError, ScriptRunner, type Step } from '../vmm/index.ts';
+import { formatSize, path, sizeBetween, wholeBetween } from './flags.ts';
+import { EXIT_CODES, failureOf } from './outcome.ts';
+
+interface MmFlags {
+  readonly out?: string;
+  readonly hostRam: number;
+  readonly swapSize: number;
+  readonly seed: number;
+}
+
+const STANDARD_INPUT = '-';
+const LEAST_RAM = 2 ** 18;
+const MOST_RAM = 2 ** 30;
+const DEFAULT_SIZE = 64 * 2 ** 20;
+
+export function command(exit: (code: number) => void): Command {
+  return new Command('mm')
+    .argument('<file...>', 'the scripts; - is standard input')
+    .option('--out <folder>', 'write <folder>/<name>.out for each script; needed for several', path)
+    .option(
+      '--host-ram <size>',
+      `memory of the host (default: ${formatSize(DEFAULT_SIZE)})`,
+      sizeBetween(LEAST_RAM, MOST_RAM),
+      DEFAULT_SIZE,
+    )
+    .option(
+      '--swap-size <size>',
+      `its swap area; 0 for none (default: ${formatSize(DEFAULT_SIZE)})`,
+      sizeBetween(0, MOST_RAM),
+      DEFAULT_SIZE,
+    )
+    .option('--seed <number>', 'seed of everything random', wholeBetween(0, Number.MAX_SAFE_INTEGER), 1)
+    .action(async (files: string[], flags: MmFlags) => exit(await runScripts(files, flags)));
+}
+
+async function runScripts(files: readonly string[], flags: MmFlags): Promise<number> {
+  checkNames(files, flags.out);
+  if (flags.out !== undefined) makeFolder(flags.out);
+  const interrupt = new Interrupt();
+  let code: number = EXIT_CODES.pass;
+  try {
+    for (const file of files) {
+      const failed = await runFile(file, flags, interrupt);
+      code = Math.max(code, failed);
+      if (interrupt.isAborted) return interrupt.exitCode;
+    }
+  } finally {
+    interrupt.dispose();
+  }
+  return code;
+}
+
+function checkNames(files: readonly string[], out: string | undefined): void {
+  if (files.length > 1 && out === undefined) throw new InputError('several scripts need --out <folder>');
+  const names = files.map(nameOf);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new InputError(`two scripts would write ${twice}.out`);
+}
+
+const nameOf = (file: string): string => (file === STANDARD_INPUT ? 'stdin' : basename(file, extname(file)));
+
+/** The exit code. */
+async function runFile(file: string, flags: MmFlags, interrupt: Interrupt): Promise<number> {
+  let steps: readonly Step[];
+  try {
+    const bytes = file === STANDARD_INPUT ? await readStandardInput() : readInputFile(file);
+    steps = parseScript(new TextDecoder().decode(bytes), file === STANDARD_INPUT ? 'stdin' : file);
+  } catch (error) {
+    const { outcome, message } = failureOf(error);
+    process.stderr.write(`${error instanceof ScriptError ? '' : 'umbra: '}${message}\n`);
+    return EXIT_CODES[outcome];
+  }
+  if (flags.out === undefined) {
+    await play(steps, flags, interrupt, (lines) => process.stdout.write(lines));
+    return EXIT_CODES.pass;
+  }
+  const parts: string[] = [];
+  await play(steps, flags, interrupt, (lines) => parts.push(lines));
+  writeOutputFile(join(flags.out, `${nameOf(file)}.out`), new TextEncoder().encode(parts.join('')));
+  return EXIT_CODES.pass;
+}
+
+/** Hands on the records slice by slice, until the script or the patience of the user ends. */
+async function play(
+  steps: readonly Step[],
+  { hostRam, swapSize, seed }: MmFlags,
+  interrupt: Interrupt,
+  take: (lines: string) => void,
+): Promise<void> {
+  // The slot of the header is not the user's.
+  const swap = swapSize === 0 ? null : new MemorySwapDevice(swapSize / PAGE_SIZE + 1);
+  const runner = new ScriptRunner(createHost({ hostRamBytes: hostRam, swap, cpus: 1, seed }));
+  for (let next = 0; next < steps.length && !interrupt.isAborted; ) {
+    const isOver = sliceTimer();
+    let lines = '';
+    do lines += `${runner.step(steps[next++]!)}\n`;
+    while (next < steps.length && !isOver());
+    take(lines);
+    await turnEventLoop();
+  }
+}

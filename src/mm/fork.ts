@@ -1,0 +1,157 @@
+// fork() of an address space (kernel/fork.c: dup_mmap; mm/memory.c: copy_page_range).
+//
+// The child gets copies of the VMAs, and of the page table entries of those that have anonymous pages; what it could fault
+// in from a file it faults in. Pages are shared read-only, and copied by whoever writes first (copyOnWrite.ts).
+//
+// Order (reference table row 13): both mmap_locks for write; per VMA: start on the parent; copy and write-protect under
+// both page table locks; end. The parent's CPUs are flushed once, after all VMAs and before its mmap_lock is dropped.
+// The child has no notifiers.
+
+import { PTE_A, PTE_BYTES, PTE_D, PTE_W } from '../hw/sv39/index.ts';
+import {
+  MmuNotifyEvent,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+} from '../notifier/index.ts';
+import { at, points, type Steps } from '../sched/index.ts';
+import { Errno, type Hpa, PAGE_SIZE, type Pfn } from '../units.ts';
+import { vmaLinkFile } from './addressSpace.ts';
+import { anonVmaFork } from './anonVma.ts';
+import { chargeCommit } from './commit.ts';
+import { exitMm } from './exit.ts';
+import type { Mm } from './mmStruct.ts';
+import { allocPte } from './pageTable.ts';
+import { walkPageRange } from './pagewalk.ts';
+import { isPresentPte, makeSwapPte, normalPfn, ptlOf, readPte, setPte, swapPteSlot } from './pte.ts';
+import { dupRmap } from './rmap.ts';
+import { swapDuplicate } from './swapCache.ts';
+import { flushTlbMm } from './tlbFlush.ts';
+import type { Vma } from './vma.ts';
+import { vmAreaDup } from './vmaEdit.ts';
+import {
+  isCowMapping,
+  VM_ACCOUNT,
+  VM_DONTCOPY,
+  VM_LOCKED_MASK,
+  VM_SHARED,
+  VM_WIPEONFORK,
+} from './vmFlags.ts';
+
+/** fork(): the child's address space, or -ENOMEM. */
+export function* fork(parent: Mm): Steps<Mm | number> {
+  const { host } = parent;
+  const child = yield* host.createMm();
+  if (child === null) return -Errno.ENOMEM;
+  yield* parent.mmapWriteLock();
+  yield* child.mmapWriteLock();
+  const error = yield* dupMmap(parent, child);
+  yield* child.mmapWriteUnlock();
+  yield* flushTlbMm(parent);
+  yield* parent.mmapWriteUnlock();
+  if (error === 0) return child;
+  yield* exitMm(child);
+  return error;
+}
+
+/** dup_mmap(). */
+function* dupMmap(parent: Mm, child: Mm): Steps<number> {
+  const { locks } = parent.host;
+  Object.assign(child.limits, parent.limits);
+  if (points.on) yield at.list(parent.vmas.id);
+  for (const vma of [...parent.vmas.all]) {
+    yield* locks.vmaStartWrite(parent, vma);
+    if ((vma.flags & VM_DONTCOPY) !== 0) continue;
+    const error = yield* dupVma(vma, child);
+    if (error !== 0) return error;
+  }
+  return 0;
+}
+
+function* dupVma(vma: Vma, child: Mm): Steps<number> {
+  const { host } = child;
+  if ((vma.flags & VM_ACCOUNT) !== 0 && !chargeCommit(host, vma.pages)) return -Errno.ENOMEM;
+  const copy = vmAreaDup(vma, child, vma.start, vma.end, vma.pgoff);
+  copy.flags &= ~VM_LOCKED_MASK;
+  const wiped = (vma.flags & VM_WIPEONFORK) !== 0;
+  if (!wiped) yield* anonVmaFork(host, copy, vma);
+  if (points.on) yield at.list(child.vmas.id);
+  child.vmas.insert(copy);
+  child.totalVm += copy.pages;
+  yield* vmaLinkFile(copy);
+  return wiped ? 0 : yield* copyPageRange(copy, vma);
+}
+
+/** copy_page_range(). */
+function* copyPageRange(copy: Vma, vma: Vma): Steps<number> {
+  // vma_needs_copy(): without anonymous pages everything can be faulted in again.
+  if (vma.anonVma === null) return 0;
+  const { mm, start, end } = vma;
+  const range =
+    mm.notifierSubscriptions === null || !isCowMapping(vma.flags)
+      ? null
+      : { mm, start, end, event: MmuNotifyEvent.PROTECTION_PAGE, blockable: true };
+  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
+  let error = 0;
+  yield* walkPageRange(mm, start, end, function* (ptep, first, last) {
+    if (error !== 0) return;
+    const target = yield* allocPte(copy.mm, first);
+    if (target === 0) error = -Errno.ENOMEM;
+    else yield* copyPteRange(copy, vma, ptep, target, (last - first) / PAGE_SIZE);
+  });
+  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
+  return error;
+}
+
+/** copy_pte_range(): `pages` entries of one table. */
+function* copyPteRange(copy: Vma, vma: Vma, from: Hpa, to: Hpa, pages: number): Steps {
+  const { host } = vma.mm;
+  const toPtl = ptlOf(host, to);
+  const fromPtl = ptlOf(host, from);
+  yield* toPtl.lock();
+  yield* fromPtl.lock();
+  for (let i = 0; i < pages; i++) {
+    const source = (from + i * PTE_BYTES) as Hpa;
+    if (points.on) yield at.pte(source);
+    const pte = readPte(host, source);
+    if (pte === 0) continue;
+    const copied = isPresentPte(pte)
+      ? yield* copyPresentPte(copy, vma, source, pte)
+      : yield* copySwapPte(copy, source, pte);
+    const target = (to + i * PTE_BYTES) as Hpa;
+    if (points.on) yield at.pte(target);
+    setPte(host, target, copied);
+  }
+  yield* fromPtl.unlock();
+  yield* toPtl.unlock();
+}
+
+/** copy_present_ptes(): the child's entry. */
+function* copyPresentPte(copy: Vma, vma: Vma, source: Hpa, found: number): Steps<number> {
+  const { host } = vma.mm;
+  const pfn = normalPfn(found) as Pfn | 0;
+  if (pfn !== 0) {
+    if (points.on) yield at.page(pfn);
+    host.frames.get(pfn);
+    yield* dupRmap(copy, pfn);
+  }
+  if (points.on) yield at.pte(source);
+  let pte = readPte(host, source);
+  if (isCowMapping(vma.flags) && (pte & PTE_W) !== 0) {
+    pte &= ~PTE_W;
+    setPte(host, source, pte);
+  }
+  if ((vma.flags & VM_SHARED) !== 0) pte &= ~PTE_D;
+  return pte & ~PTE_A;
+}
+
+/** copy_nonpresent_pte() of a swap entry: nobody's alone any more. */
+function* copySwapPte(copy: Vma, source: Hpa, pte: number): Steps<number> {
+  const { host } = copy.mm;
+  const slot = swapPteSlot(pte);
+  yield* swapDuplicate(host, slot);
+  copy.mm.swapEntries++;
+  const shared = makeSwapPte(slot, false);
+  if (points.on) yield at.pte(source);
+  setPte(host, source, shared);
+  return shared;
+}

@@ -1,0 +1,190 @@
+// What madvise() does to pages (mm/madvise.c): drops them, lets them be dropped, ages them, reclaims them.
+//
+// madvise.ts comes here VMA by VMA. MADV_DONTNEED drops pages at once (reference table row 4): start; zap; end; flush;
+// free. MADV_FREE (row 6): start; entries made old and clean; end; flush. MADV_COLD only ages pages, and MADV_PAGEOUT
+// reclaims them the way reclaim does (row 9); neither calls start and end of its own.
+//
+// Locks: mmap_lock for read, or the VMA's.
+
+import { PTE_A, PTE_BYTES } from '../hw/sv39/index.ts';
+import {
+  MmuNotifyEvent,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+} from '../notifier/index.ts';
+import { at, points, type Steps } from '../sched/index.ts';
+import { type Hpa, type Hva, PAGE_SIZE, type Pfn, type SwapSlot } from '../units.ts';
+import { PG_activate, PG_active, PG_dirty, PG_referenced, PG_swapcache, PG_workingset } from './frames.ts';
+import type { Host } from './host.ts';
+import { MmuGather } from './mmuGather.ts';
+import { walkPageRange } from './pagewalk.ts';
+import {
+  isPresentPte,
+  isSwapPte,
+  normalPfn,
+  ptepClearYoungDirty,
+  ptepTestAndClearYoung,
+  ptlOf,
+  readPte,
+  setPte,
+  swapPteSlot,
+} from './pte.ts';
+import { ScanControl } from './scanControl.ts';
+import { shrinkFolioList } from './shrinkFolioList.ts';
+import { folioFreeSwap, freeSwapAndCache } from './swapCache.ts';
+import { readSwapAhead } from './swapReadahead.ts';
+import { flushTlbBatchedPending } from './tlbFlush.ts';
+import type { Vma } from './vma.ts';
+import { moveFoliosToLru } from './vmscan.ts';
+import { zapPageRange } from './zap.ts';
+
+/** madvise_dontneed_single_vma() = zap_page_range_single(). */
+export function* dontneed(vma: Vma, start: Hva, end: Hva): Steps {
+  const { mm } = vma;
+  const gather = new MmuGather(mm);
+  const range =
+    mm.notifierSubscriptions === null
+      ? null
+      : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
+  yield* zapPageRange(gather, vma, start, end);
+  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
+  yield* gather.finish();
+}
+
+/** madvise_free_single_vma(): whoever writes to a page before reclaim finds it keeps it. */
+export function* free(vma: Vma, start: Hva, end: Hva): Steps {
+  const { mm } = vma;
+  const gather = new MmuGather(mm);
+  const range =
+    mm.notifierSubscriptions === null
+      ? null
+      : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
+  yield* walkPageRange(mm, start, end, function* (ptep, first, last) {
+    const ptl = ptlOf(mm.host, ptep);
+    yield* ptl.lock();
+    yield* flushTlbBatchedPending(mm);
+    for (let address = first, entry = ptep; address < last; ) {
+      yield* freePte(gather, entry, address);
+      address = (address + PAGE_SIZE) as Hva;
+      entry = (entry + PTE_BYTES) as Hpa;
+    }
+    yield* ptl.unlock();
+  });
+  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
+  yield* gather.finish();
+}
+
+/** One entry of madvise_free_pte_range(). */
+function* freePte(gather: MmuGather, ptep: Hpa, address: Hva): Steps {
+  const { mm } = gather;
+  const { host } = mm;
+  if (points.on) yield at.pte(ptep);
+  const pte = readPte(host, ptep);
+  if (isSwapPte(pte)) {
+    mm.swapEntries--;
+    yield* freeSwapAndCache(host, swapPteSlot(pte));
+    if (points.on) yield at.pte(ptep);
+    setPte(host, ptep, 0);
+    return;
+  }
+  const pfn = normalPfn(pte) as Pfn | 0;
+  if (pte === 0 || pfn === 0 || !(yield* cleanForFree(host, pfn))) return;
+  if (points.on) yield at.pte(ptep);
+  if (ptepClearYoungDirty(host, ptep)) gather.noteEntry(address);
+  yield* host.lruvec.markLazyfree(pfn);
+}
+
+/** A folio that has a copy on swap, or is dirty: false when others map it, or when the copy cannot be let go of now. */
+function* cleanForFree(host: Host, pfn: Pfn): Steps<boolean> {
+  const { frames, folioLocks } = host;
+  if (points.on) yield at.page(pfn);
+  if (!frames.test(pfn, PG_swapcache | PG_dirty)) return true;
+  if (!folioLocks.tryLock(pfn)) return false;
+  let clean = frames.maps(pfn) === 1;
+  if (clean && frames.test(pfn, PG_swapcache)) clean = yield* folioFreeSwap(host, pfn);
+  if (points.on) yield at.page(pfn);
+  if (clean) frames.clear(pfn, PG_dirty);
+  folioLocks.unlock(pfn);
+  return clean;
+}
+
+/** swapin_walk_ops of madvise_willneed(): reads what is swapped out into the swap cache, and maps nothing. */
+export function* willneedSwapped(vma: Vma, start: Hva, end: Hva): Steps<number> {
+  const { mm } = vma;
+  const { host } = mm;
+  const slots: SwapSlot[] = [];
+  yield* walkPageRange(mm, start, end, function* (ptep, first, last) {
+    const ptl = ptlOf(host, ptep);
+    yield* ptl.lock();
+    for (
+      let entry: number = ptep;
+      entry < ptep + ((last - first) / PAGE_SIZE) * PTE_BYTES;
+      entry += PTE_BYTES
+    ) {
+      if (points.on) yield at.pte(entry);
+      const pte = readPte(host, entry as Hpa);
+      if (isSwapPte(pte)) slots.push(swapPteSlot(pte));
+    }
+    yield* ptl.unlock();
+  });
+  for (const slot of slots) yield* readSwapAhead(mm, slot);
+  return 0;
+}
+
+/** madvise_cold() and madvise_pageout(): table by table, so that pages are isolated in batches. */
+export function* coldOrPageout(vma: Vma, start: Hva, end: Hva, pageout: boolean): Steps {
+  const { mm } = vma;
+  const { host } = mm;
+  const gather = new MmuGather(mm);
+  yield* walkPageRange(mm, start, end, function* (ptep, first, last) {
+    const isolated: Pfn[] = [];
+    const ptl = ptlOf(host, ptep);
+    yield* ptl.lock();
+    yield* flushTlbBatchedPending(mm);
+    for (let address = first, entry = ptep; address < last; ) {
+      const pfn = yield* coldPte(gather, entry, address, pageout);
+      if (pfn !== 0 && pageout && (yield* host.lruvec.isolate(pfn as Pfn))) isolated.push(pfn as Pfn);
+      else if (pfn !== 0 && !pageout && (yield* host.lruvec.deactivate(pfn as Pfn)))
+        host.vmstat.pgdeactivate++;
+      address = (address + PAGE_SIZE) as Hva;
+      entry = (entry + PTE_BYTES) as Hpa;
+    }
+    yield* ptl.unlock();
+    yield* reclaimPages(host, isolated);
+  });
+  yield* gather.finish();
+}
+
+/** One entry of madvise_cold_or_pageout_pte_range(): the folio, no longer young; 0 when it is not this mm's alone. */
+function* coldPte(gather: MmuGather, ptep: Hpa, address: Hva, pageout: boolean): Steps<number> {
+  const { host } = gather.mm;
+  const { frames } = host;
+  if (points.on) yield at.pte(ptep);
+  const pte = readPte(host, ptep);
+  const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn;
+  if (pfn === 0) return 0;
+  if (points.on) yield at.page(pfn);
+  if (frames.maps(pfn) !== 1) return 0;
+  if (!pageout && (pte & PTE_A) !== 0) {
+    if (points.on) yield at.pte(ptep);
+    ptepTestAndClearYoung(host, ptep);
+    gather.noteEntry(address);
+  }
+  if (points.on) yield at.page(pfn);
+  frames.clear(pfn, PG_referenced | PG_activate);
+  if (frames.test(pfn, PG_active)) frames.set(pfn, PG_workingset);
+  return pfn;
+}
+
+/** reclaim_pages(): what cannot be freed now goes back on the LRU. */
+function* reclaimPages(host: Host, isolated: readonly Pfn[]): Steps {
+  if (isolated.length === 0) return;
+  const sc = new ScanControl(host, isolated.length, false);
+  host.lruvec.isolated.anon += isolated.length;
+  const { kept } = yield* shrinkFolioList(host, isolated, sc, true);
+  yield* moveFoliosToLru(host, kept);
+  host.lruvec.isolated.anon -= isolated.length;
+  host.throttle.wakeIsolated();
+}

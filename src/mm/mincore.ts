@@ -1,0 +1,59 @@
+// mincore() (mm/mincore.c): which pages an access would not have to wait for.
+//
+// Locks: mmap_lock for read.
+
+import { PTE_BYTES } from '../hw/sv39/index.ts';
+import { at, points, type Steps } from '../sched/index.ts';
+import { Errno, type Hpa, type Hva, PAGE_SIZE, pageOffset } from '../units.ts';
+import { mincorePage } from './addressSpace.ts';
+import type { Mm } from './mmStruct.ts';
+import { walkPageRange } from './pagewalk.ts';
+import { isPresentPte, ptlOf, readPte, swapPteSlot } from './pte.ts';
+import { swapCacheHas } from './swapCache.ts';
+import type { Vma } from './vma.ts';
+
+/** mincore(2), one byte a page into `vec`: 0, -EINVAL, or -ENOMEM (a hole). */
+export function* mincore(mm: Mm, start: Hva, vec: Uint8Array): Steps<number> {
+  if (pageOffset(start) !== 0) return -Errno.EINVAL;
+  const end = (start + vec.length * PAGE_SIZE) as Hva;
+  yield* mm.host.locks.mmapReadLock(mm);
+  let address = start;
+  while (address < end) {
+    if (points.on) yield at.list(mm.vmas.id);
+    const vma = mm.vmas.find(address);
+    if (vma === null) break;
+    const stop = Math.min(vma.end, end) as Hva;
+    yield* mincoreVma(vma, address, stop, vec.subarray((address - start) / PAGE_SIZE));
+    address = stop;
+  }
+  yield* mm.host.locks.mmapReadUnlock(mm);
+  return address < end ? -Errno.ENOMEM : 0;
+}
+
+/** mincore_walk_ops: what has no entry is looked for in the page cache. */
+function* mincoreVma(vma: Vma, start: Hva, end: Hva, vec: Uint8Array): Steps {
+  const { mm } = vma;
+  const { host } = mm;
+  const entries = new Map<Hva, number>();
+  yield* walkPageRange(mm, start, end, function* (ptep, first, last) {
+    const ptl = ptlOf(host, ptep);
+    yield* ptl.lock();
+    for (let address = first, entry = ptep; address < last; ) {
+      if (points.on) yield at.pte(entry);
+      entries.set(address, readPte(host, entry));
+      address = (address + PAGE_SIZE) as Hva;
+      entry = (entry + PTE_BYTES) as Hpa;
+    }
+    yield* ptl.unlock();
+  });
+  for (let address = start; address < end; address = (address + PAGE_SIZE) as Hva) {
+    const pte = entries.get(address) ?? 0;
+    vec[(address - start) / PAGE_SIZE] = Number(yield* isInCore(vma, address, pte));
+  }
+}
+
+function* isInCore(vma: Vma, address: Hva, pte: number): Steps<boolean> {
+  if (pte !== 0 && isPresentPte(pte)) return true;
+  if (pte !== 0) return yield* swapCacheHas(vma.mm.host, swapPteSlot(pte));
+  return vma.file !== null && (yield* mincorePage(vma.file.mapping, vma.indexOf(address)));
+}

@@ -1,0 +1,32 @@
+// vm_flags: what a VMA is and permits (include/linux/mm.h, the values of 6.18 on 64 bits).
+//
+// vma.ts carries them; mmap, mprotect, mlock and madvise change them by vmaEdit.ts; /proc/<pid>/smaps shows them.
+
+export const VM_READ = 0x1;
+export const VM_WRITE = 0x2;
+export const VM_EXEC = 0x4;
+export const VM_SHARED = 0x8;
+/** What mprotect() may still permit. */
+export const VM_MAYREAD = 0x10;
+export const VM_MAYWRITE = 0x20;
+export const VM_MAYEXEC = 0x40;
+export const VM_MAYSHARE = 0x80;
+export const VM_LOCKED = 0x2000;
+/** MADV_SEQUENTIAL, MADV_RANDOM. */
+export const VM_SEQ_READ = 0x8000;
+export const VM_RAND_READ = 0x10000;
+/** MADV_DONTFORK. */
+export const VM_DONTCOPY = 0x20000;
+export const VM_LOCKONFAULT = 0x80000;
+/** Its pages are charged to the commit limit. */
+export const VM_ACCOUNT = 0x100000;
+/** MAP_NORESERVE. */
+export const VM_NORESERVE = 0x200000;
+export const VM_WIPEONFORK = 0x2000000;
+
+export const VM_ACCESS_FLAGS = VM_READ | VM_WRITE | VM_EXEC;
+export const VM_MAY_ACCESS = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
+export const VM_LOCKED_MASK = VM_LOCKED | VM_LOCKONFAULT;
+
+/** is_cow_mapping(): private, and writable now or some day. */
+export const isCowMapping = (flags: number): boolean => (flags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE;

@@ -18,11 +18,11 @@ import {
 } from './hw/hart/index.ts';
 import { PhysicalMemory } from './hw/memory/index.ts';
 import { DEFAULT_TLB, TlbDomain, type TlbGeometry } from './hw/tlb/index.ts';
-import { Host, readVmstat, reclaimSwapCache, type SwapDevice } from './mm/index.ts';
-import { isProcessPage, Oracle, readPages, SwapCoverage, type Violation } from './oracle/index.ts';
+import { GUEST_VISIBLE_KINDS, Host, readVmstat, reclaimSwapCache, type SwapDevice } from './mm/index.ts';
+import { Oracle, readPages, SwapCoverage, type Violation } from './oracle/index.ts';
 import { runPolicy, Scheduler, type Steps } from './sched/index.ts';
 import { type EventName, type Stamp, Trace, type TraceRing } from './trace/index.ts';
-import { bug, gpa, hex, PAGE_SIZE, type Pfn } from './units.ts';
+import { bug, gpa, hex, PAGE_SIZE } from './units.ts';
 import { type ElfImage, Layout, type StopRecord, Vmm } from './vmm/index.ts';
 
 /** off; on: invariants at check points; tlb: also every TLB hit is walked again (interpreter only, slow). */
@@ -122,6 +122,7 @@ export class Machine {
     this.memory = new PhysicalMemory({
       frames: Math.floor(hostRamBytes / PAGE_SIZE),
       deviceBytes: vcpus * (hartDeviceBytes(tlb) + jumpCacheBytes()),
+      reachableUses: GUEST_VISIBLE_KINDS,
     });
     this.host = new Host({
       memory: this.memory,
@@ -183,16 +184,8 @@ export class Machine {
     if (translate && !checksHits) new WasmTranslator(this.memory, code, { ...DEFAULT_TRANSLATOR, tlb });
     const onStaleHit = (hit: StaleHit): void => this.oracle.report('I1', describeStaleHit(hit));
     return Array.from({ length: vcpus }, (_, id) => {
-      const hart = new Hart({ domain, code, id, mmu, ad, tlb, ...(checksHits ? { onStaleHit } : {}) });
-      hart.tlb.first.frameGuard = (frame) => this.#guardFrame(frame);
-      return hart;
+      return new Hart({ domain, code, id, mmu, ad, tlb, ...(checksHits ? { onStaleHit } : {}) });
     });
-  }
-
-  /** Before a TLB entry makes a frame reachable to a guest: it must be a page of a process. */
-  #guardFrame(frame: Pfn): void {
-    if (isProcessPage(this.host, frame)) return;
-    bug('a guest is about to reach a frame that is no page of its process', { frame });
   }
 
   /**

@@ -14,6 +14,8 @@ import { bug, type Pfn } from '../units.ts';
 /** What a frame is used for; a folio is memory of processes and files, which reclaim can take. */
 export const FrameKind = { free: 0, folio: 1, pageTable: 2, shadow: 3, kernel: 4, zeroPage: 5 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
+/** The kinds that hardware may show to a guest, as PhysicalMemory wants them. */
+export const GUEST_VISIBLE_KINDS = (1 << FrameKind.folio) | (1 << FrameKind.zeroPage);
 
 /** Page flags (include/linux/page-flags.h). */
 export const PG_locked = 1 << 0;
@@ -53,7 +55,7 @@ export class Frames {
     this.firstPfn = memory.firstPfn;
     this.endPfn = memory.endPfn;
     const length = memory.endPfn;
-    this.kind = new Uint8Array(length);
+    this.kind = memory.use;
     this.refcount = new Int32Array(length);
     this.mapcount = new Int32Array(length);
     this.flags = new Int32Array(length);

@@ -1,5 +1,5 @@
-// Access: the slow path of every fetch, load and store: first level, second level, table walk, and then either a filled
-// entry, a trap of the guest, or an exit to kvm.
+// Access: the slow path of every fetch, load and store: first level, plain walk, second level, table walk, and then
+// either a filled entry, a trap of the guest, or an exit to kvm.
 //
 // Called by the interpreter when its inlined first-level probe misses, and by memory.ts for accesses that never probe
 // (misaligned, atomic). Walks through mmu.ts. Where the answer holds for one access only (mmu.ts, loans.ts), no entry is
@@ -22,7 +22,7 @@ import {
   translationPfn,
 } from '../tlb/index.ts';
 import { ACCESS_FAULT, PAGE_FAULT } from './architecture.ts';
-import { Exit } from './block.ts';
+import { BLOCK_FILLS, BLOCK_WALKS, Exit } from './block.ts';
 import type { Hart } from './hart.ts';
 import { NO_LOAN } from './loans.ts';
 import { Outcome, type OutcomeCode } from './mmu.ts';
@@ -51,13 +51,18 @@ export function translateData(hart: Hart, lo: number, hi: number, bytes: number,
     hart.checker?.dataHit(hart, page, access);
     return (lo + first.dataAddend(page)) >>> 0;
   }
-  const found = find(hart, regime, page, access, lo & 4095, bytes);
-  if (found === NOWHERE) return NOWHERE;
-  if (hart.alone) return first.reach(translationPfn(found)) + (lo & 4095);
-  if (access === Access.store) hart.stats.storeFills++;
-  else hart.stats.loadFills++;
-  first.fillData(page, translationPfn(found), translationInfo(found));
-  hart.checker?.filled(first.dtlbBase, regime, page);
+  hart.alone = false;
+  if (walkPlainly(hart, regime, page, access)) {
+    first.fillData(page, hart.plainWalk.pfn, hart.plainWalk.info);
+    hart.checker?.refilled(first.dtlbBase, page, hart.plainWalk.guestPage);
+  } else {
+    const found = find(hart, regime, page, access, lo & 4095, bytes);
+    if (found === NOWHERE) return NOWHERE;
+    if (hart.alone) return first.reach(translationPfn(found)) + (lo & 4095);
+    first.fillData(page, translationPfn(found), translationInfo(found));
+    hart.checker?.filled(first.dtlbBase, regime, page);
+  }
+  hart.count(BLOCK_FILLS + 8 * access);
   return (lo + first.dataAddend(page)) >>> 0;
 }
 
@@ -72,12 +77,17 @@ export function translateFetch(hart: Hart, lo: number, hi: number): number {
     hart.checker?.fetchHit(hart, page);
     return (lo + first.fetchAddend(page)) >>> 0;
   }
-  const found = find(hart, regime, page, Access.fetch, lo & 4095, FETCH_BYTES);
-  if (found === NOWHERE) return NOWHERE;
-  if (hart.alone) return first.reach(translationPfn(found)) + (lo & 4095);
-  hart.stats.fetchFills++;
-  first.fillFetch(page, translationPfn(found), translationInfo(found));
-  hart.checker?.filled(first.itlbBase, regime, page);
+  if (walkPlainly(hart, regime, page, Access.fetch)) {
+    first.fillFetch(page, hart.plainWalk.pfn, hart.plainWalk.info);
+    hart.checker?.refilled(first.itlbBase, page, hart.plainWalk.guestPage);
+  } else {
+    const found = find(hart, regime, page, Access.fetch, lo & 4095, FETCH_BYTES);
+    if (found === NOWHERE) return NOWHERE;
+    if (hart.alone) return first.reach(translationPfn(found)) + (lo & 4095);
+    first.fillFetch(page, translationPfn(found), translationInfo(found));
+    hart.checker?.filled(first.itlbBase, regime, page);
+  }
+  hart.count(BLOCK_FILLS + 8 * Access.fetch);
   return (lo + first.fetchAddend(page)) >>> 0;
 }
 
@@ -91,6 +101,13 @@ function refuse(hart: Hart, regime: Regime, lo: number, hi: number, access: Acce
   return NOWHERE;
 }
 
+/** The result is in hart.plainWalk. */
+function walkPlainly(hart: Hart, regime: Regime, page: number, access: AccessKind): boolean {
+  if (!hart.plainWalk.find(regime, page, access)) return false;
+  hart.count(BLOCK_WALKS);
+  return true;
+}
+
 /** The second level's translation of `page`, or a walk's, or NOWHERE. Sets hart.alone. */
 function find(
   hart: Hart,
@@ -100,7 +117,6 @@ function find(
   offset: number,
   bytes: number,
 ): number {
-  hart.alone = false;
   const cached = hart.tlb.probe(regime, page);
   if (cached >= 0 && (translationInfo(cached) & PERMISSION[access]) !== 0) {
     hart.checker?.secondHit(hart, regime, page, access, cached);
@@ -111,7 +127,7 @@ function find(
     hart.alone = lent !== NO_LOAN;
     if (lent !== NO_LOAN) return translation(hpaToPfn(lent), 0);
   }
-  hart.stats.walks++;
+  hart.count(BLOCK_WALKS);
   const outcome = hart.mmu.translate(regime, page + offset, access, bytes);
   if (outcome === Outcome.missing) return exit(hart, page + offset, access, bytes);
   if (outcome !== Outcome.ok) return fault(hart, outcome, page + offset, access);

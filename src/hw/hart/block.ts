@@ -7,8 +7,10 @@
 //     0x100  pc                                        0x130  reservation: host address, i32; -1 = none
 //     0x108  budget, i32                               0x134  reservation: bytes, i32
 //     0x10c  exit reason, i32                          0x140  privilege mode, i32
-//     0x114  data TLB base of the context, i32         0x200  CSRs, one i64 each, in the order of CSR_SLOTS
-//     0x118  fetch TLB base of the context, i32        0x120  computed jump that strayed, i32 (the translator's)
+//     0x114  data TLB base of the context, i32         0x160  TLB fills by access kind, three i64
+//     0x118  fetch TLB base of the context, i32        0x178  translations that a walk found
+//     0x120  computed jump that strayed, i32           0x200  CSRs, one i64 each, in the order of CSR_SLOTS
+//     0x128  address that missed (both the translator's)
 //
 // Invariants: x0 is 0; pc is even; the budget counts down by one for each instruction that retires or traps.
 
@@ -23,9 +25,14 @@ export const BLOCK_ITLB = 0x118;
 export const BLOCK_JUMP_CACHE = 0x11c;
 /** Translator: low word of the address of the computed jump that the regions did not expect to lead where it led; odd. */
 export const BLOCK_STRAYED = 0x120;
+/** Translator: the address of the access that missed the data TLB. */
+export const BLOCK_MISSED = 0x128;
 export const BLOCK_RESERVATION = 0x130;
 export const BLOCK_RESERVATION_LENGTH = 0x134;
 export const BLOCK_PRIVILEGE = 0x140;
+/** Counts, i64 each. */
+export const BLOCK_FILLS = 0x160;
+export const BLOCK_WALKS = 0x178;
 export const BLOCK_CSRS = 0x200;
 
 /** CSRs that are plain storage in the block; all others are computed (csr.ts). */

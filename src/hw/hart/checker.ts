@@ -76,10 +76,15 @@ export class TlbChecker {
     this.second.set(regime, pages.set(page, this.mmu.guestPage));
   }
 
-  /** The first-level table at `table` was just filled for `page` from the second level or a walk. */
+  /** The first-level table at `table` was just filled for `page` from the second level or a walk that went into it. */
   filled(table: number, regime: Regime, page: number): void {
+    this.refilled(table, page, this.second.get(regime)?.get(page) ?? 0);
+  }
+
+  /** The same, from a plain walk, by way of a guest physical page. */
+  refilled(table: number, page: number, guestPage: number): void {
     const pages = this.first.get(table) ?? new Map<number, number>();
-    this.first.set(table, pages.set(page, this.second.get(regime)?.get(page) ?? 0));
+    this.first.set(table, pages.set(page, guestPage));
   }
 
   dataHit(hart: Hart, page: number, access: AccessKind): void {

@@ -79,16 +79,10 @@ export class Fence {
 }
 
 /** What happened since reset; part of a run's result. */
-export class HartStats {
-  fetchFills = 0;
-  loadFills = 0;
-  storeFills = 0;
-  walks = 0;
-
-  clear(): void {
-    this.fetchFills = 0;
-    this.loadFills = 0;
-    this.storeFills = 0;
-    this.walks = 0;
-  }
+export interface HartStats {
+  readonly fetchFills: number;
+  readonly loadFills: number;
+  readonly storeFills: number;
+  /** Translations for which the tables were asked, without those that a plain walk (plainWalk.ts) did not find. */
+  readonly walks: number;
 }

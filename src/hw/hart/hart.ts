@@ -10,7 +10,7 @@
 import { fromWords, type Hpa, type Pfn } from '../../units.ts';
 import { encode, lengthOf, opOf, rdOf, rs1Of, rs2Of } from '../isa/index.ts';
 import type { PhysicalMemory } from '../memory/index.ts';
-import { HostTables } from '../sv39/index.ts';
+import { Access, HostTables } from '../sv39/index.ts';
 import {
   DEFAULT_TLB,
   DTLB_ENTRY_BYTES,
@@ -25,22 +25,25 @@ import {
   BLOCK_BUDGET,
   BLOCK_BYTES,
   BLOCK_EXIT,
+  BLOCK_FILLS,
   BLOCK_PC,
   BLOCK_PRIVILEGE,
   BLOCK_RESERVATION,
   BLOCK_RESERVATION_LENGTH,
+  BLOCK_WALKS,
   Exit,
   type ExitReason,
 } from './block.ts';
 import { type StaleHit, TlbChecker } from './checker.ts';
 import type { CodeCache } from './codeCache.ts';
-import { DataAccess, Fence, HartStats, MmuFault } from './exits.ts';
+import { DataAccess, Fence, type HartStats, MmuFault } from './exits.ts';
 import { guestSetsAccessedDirty } from './guestState.ts';
 import { interpret } from './interpret.ts';
 import { NO_INTERRUPT, pendingInterrupts, supervisorDeadline, takeableInterrupt } from './interrupts.ts';
 import { Loans } from './loans.ts';
 import { atomicAt, writeLoaded } from './memoryOps.ts';
 import { type Mmu, NO_ROOT, ShadowMmu, TdpMmu } from './mmu.ts';
+import { PlainWalk } from './plainWalk.ts';
 import { OPEN_PMP, type Pmp } from './pmp.ts';
 import { resetPmp } from './pmpRegisters.ts';
 import { updateContext } from './regimes.ts';
@@ -88,7 +91,6 @@ export class Hart {
   readonly fault = new MmuFault();
   readonly access = new DataAccess();
   readonly fence = new Fence();
-  readonly stats = new HartStats();
   /** What kvm lent for the instruction at pc. */
   readonly loans = new Loans(this);
   /** The board's clock for the time CSR and stimecmp, in ticks of 10 MHz. Must be a function of guest progress. */
@@ -96,6 +98,7 @@ export class Hart {
 
   // Of this room only
   readonly mmu: Mmu;
+  readonly plainWalk: PlainWalk;
   readonly checker: TlbChecker | null;
   /** Int32 index of an entry from its table's first, under the address shifted right by 9 (data) and 10 (fetch). */
   readonly dtlbMask: number;
@@ -128,6 +131,7 @@ export class Hart {
     this.dtlbMask = (tlb.dtlbEntries - 1) * (DTLB_ENTRY_BYTES / 4);
     this.itlbMask = (tlb.itlbEntries - 1) * (ITLB_ENTRY_BYTES / 4);
     this.mmu = mmu === 'shadow' ? new ShadowMmu(tables) : new TdpMmu(tables);
+    this.plainWalk = new PlainWalk(tables);
     this.checker = onStaleHit === undefined ? null : new TlbChecker(tables, this.mmu, onStaleHit);
     this.reset(0);
     code.translator?.attach(this);
@@ -136,7 +140,7 @@ export class Hart {
   /** Power-on: M mode at `pc` (a guest physical address), all else 0 or empty. Roots, lines and readTime stay. */
   reset(pc: number): void {
     this.block.fill(0, 0, BLOCK_RESET_WORDS);
-    this.block.fill(0, SLOT.mstatus);
+    this.block.fill(0, BLOCK_FILLS >> 2);
     this.privilege = PRV_M;
     this.setPc(pc | 0, Math.floor(pc / 2 ** 32));
     resetPmp(this);
@@ -148,7 +152,6 @@ export class Hart {
     this.trapped = 0;
     this.handlerEnteredAt = -1;
     this.kicked = false;
-    this.stats.clear();
     this.tlb.reset();
     updateContext(this);
   }
@@ -189,6 +192,16 @@ export class Hart {
   /** Instructions that retired since reset. */
   get retired(): number {
     return this.attempted - this.trapped;
+  }
+
+  /** What happened since reset. */
+  get stats(): HartStats {
+    return {
+      fetchFills: this.countAt(BLOCK_FILLS + 8 * Access.fetch),
+      loadFills: this.countAt(BLOCK_FILLS + 8 * Access.load),
+      storeFills: this.countAt(BLOCK_FILLS + 8 * Access.store),
+      walks: this.countAt(BLOCK_WALKS),
+    };
   }
 
   // Registers
@@ -354,6 +367,17 @@ export class Hart {
   /** The bits of the instruction that decoded to `w`, `imm`; of the 4-byte ones. */
   instructionBits(w: number, imm: number): number {
     return encode(opOf(w), rdOf(w), rs1Of(w), rs2Of(w), imm);
+  }
+
+  /** One more of what an i64 of the block counts. */
+  count(offset: number): void {
+    const at = offset >> 2;
+    this.block[at]!++;
+    if (this.block[at] === 0) this.block[at + 1]!++;
+  }
+
+  private countAt(offset: number): number {
+    return fromWords(this.block[offset >> 2]!, this.block[(offset >> 2) + 1]!);
   }
 
   reserve(at: number, bytes: number): void {

@@ -12,7 +12,7 @@ export {
 } from './block.ts';
 export type { StaleHit } from './checker.ts';
 export { CodeCache, CodePage, type Translator } from './codeCache.ts';
-export { DataAccess, type DataAccessKind, Fence, HartStats, MmuFault } from './exits.ts';
+export { DataAccess, type DataAccessKind, Fence, type HartStats, MmuFault } from './exits.ts';
 export { guestTranslationMode, satpAsid, satpIsPaged, satpRoot } from './guestState.ts';
 export { type AdScheme, Hart, type HartOptions, hartDeviceBytes, type MmuKind } from './hart.ts';
 export { NO_ROOT } from './mmu.ts';

@@ -72,13 +72,14 @@ export interface Mmu {
   translate(regime: Regime, address: number, access: AccessKind, bytes: number): OutcomeCode;
 }
 
-const infoOf = (walk: Walk): number =>
+/** Level and permissions of a walk that ended well, as hw/tlb's info bits. */
+export const infoOf = (walk: Walk): number =>
   walk.level |
   (walk.readable ? INFO_READ : 0) |
   (walk.writable ? INFO_WRITE : 0) |
   (walk.executable ? INFO_EXECUTE : 0);
 
-const PERMISSIONS = INFO_READ | INFO_WRITE | INFO_EXECUTE;
+export const PERMISSIONS = INFO_READ | INFO_WRITE | INFO_EXECUTE;
 
 /** What the PMP allows, in info bits; the level is nothing to it. */
 const infoAllowed = (allowed: number): number =>

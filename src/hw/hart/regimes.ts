@@ -25,6 +25,7 @@ const newKey = (): MutableKey => ({
   sum: false,
   mxr: false,
   setsAccessedDirty: true,
+  open: true,
 });
 
 /** Reused: interning copies a key. */
@@ -56,5 +57,7 @@ function setKey(hart: Hart, key: MutableKey, privilege: number): void {
   key.secondStage = key.paged && !tdp ? 0 : hart.directRoot;
   key.asid = key.paged && tdp ? satpAsid(hart) : 0;
   key.root = key.paged ? (tdp ? satpRoot(hart) : hart.shadowRoot) : 0;
+  // kvm has asked the PMP before it made an entry of the shadow root.
+  key.open = (key.paged && !tdp) || (key.machine ? hart.pmp.isOpenToMachine : hart.pmp.isOpen);
   key.setsAccessedDirty = !(key.paged && tdp) || guestSetsAccessedDirty(hart);
 }

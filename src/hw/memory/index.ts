@@ -2,6 +2,7 @@
 
 export {
   type CodeWriteHook,
+  Fact,
   PhysicalMemory,
   type PhysicalMemoryOptions,
   POISON_BYTE,

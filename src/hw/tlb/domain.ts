@@ -17,12 +17,9 @@ export interface WriteTags {
 export class TlbDomain {
   readonly memory: PhysicalMemory;
   private readonly members: WriteTags[] = [];
-  /** By pfn: some write tag may map it; spares the scan for frames that were never stored to. */
-  private readonly mayBeWritten: Uint8Array;
 
   constructor(memory: PhysicalMemory) {
     this.memory = memory;
-    this.mayBeWritten = new Uint8Array(memory.endPfn);
   }
 
   join(member: WriteTags): void {
@@ -32,15 +29,17 @@ export class TlbDomain {
   /** A write tag for `pfn` is about to be filled; false when the frame holds code and must not have one. */
   allowWriteTag(pfn: Pfn): boolean {
     if (this.memory.hasCode[pfn] !== 0) return false;
-    this.mayBeWritten[pfn] = 1;
+    this.memory.mayBeWritten[pfn] = 1;
     return true;
   }
 
   /** A fetch entry for `pfn` is about to be filled. */
   markCode(pfn: Pfn): void {
-    this.memory.hasCode[pfn] = 1;
-    if (this.mayBeWritten[pfn] === 0) return;
+    const { hasCode, mayBeWritten } = this.memory;
+    hasCode[pfn] = 1;
+    // Spares the scan for frames that were never stored to.
+    if (mayBeWritten[pfn] === 0) return;
     for (const member of this.members) member.revokeWrites(pfn);
-    this.mayBeWritten[pfn] = 0;
+    mayBeWritten[pfn] = 0;
   }
 }

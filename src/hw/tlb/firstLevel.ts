@@ -4,15 +4,28 @@
 // pair of regimes, for fetches and for data, so an entry is keyed by effective privilege, SUM, MXR, MPRV and address
 // space; changing the pair only changes the current slot.
 //
-// Invariants: reach() is the only place that turns a frame into something guests can reach. A bank's entries all
-// belong to its regime. A frame with code has no write tag (domain.ts).
+// Translated code refills entries itself where a plain walk finds a translation (hw/hart/translate/refill.ts); what such a
+// walk needs to know of a context is in the context's header.
+//
+// Invariants: reach() is the only place here that turns a frame into something guests can reach, and refill.ts asks the
+// same: is it a frame, used for what guests may see. A bank's entries all belong to its regime. A frame with code has no
+// write tag (domain.ts).
 
 import { bug, hiWord, loWord, type Pfn, pageAlignDown } from '../../units.ts';
 import type { PhysicalMemory } from '../memory/index.ts';
+import { Access, leafMask, leafValue, PTE_D } from '../sv39/index.ts';
 import type { TlbDomain } from './domain.ts';
 import {
+  CONTEXT_HEADER_BYTES,
   contextBytes,
   DTLB_ENTRY_BYTES,
+  HEADER_FRAGMENTS,
+  HEADER_LEAF,
+  HEADER_OF_DATA,
+  HEADER_OF_FETCHES,
+  HEADER_ROOT,
+  HEADER_SECOND_STAGE,
+  HEADER_STAGES,
   INFO_LEVEL,
   INFO_READ,
   INFO_WRITE,
@@ -38,13 +51,43 @@ class Bank {
   readonly entries: number;
   readonly entryWords: number;
   regime: Regime | null = null;
-  /** Some entry is a fragment of a superpage. */
-  fragments = false;
+  private readonly i32: Int32Array;
+  /** Index into i32 of its half of the context's header. */
+  private readonly header: number;
 
-  constructor(base: number, entries: number, entryBytes: number) {
+  constructor(i32: Int32Array, header: number, base: number, entries: number, entryBytes: number) {
+    this.i32 = i32;
+    this.header = header >>> 2;
     this.base = base;
     this.entries = entries;
     this.entryWords = entryBytes / 4;
+  }
+
+  /** Some entry is a fragment of a superpage. */
+  get fragments(): boolean {
+    return this.i32[this.header + (HEADER_FRAGMENTS >>> 2)] !== 0;
+  }
+
+  set fragments(some: boolean) {
+    this.i32[this.header + (HEADER_FRAGMENTS >>> 2)] = Number(some);
+  }
+
+  /** The entries are gone, and those to come are of another regime, or of none. */
+  use(regime: Regime | null): void {
+    const { i32, header } = this;
+    this.regime = regime;
+    i32.fill(0, header, header + (HEADER_FRAGMENTS >>> 2));
+    if (regime === null || !isRefillable(regime)) return;
+    i32[header + (HEADER_STAGES >>> 2)] = regime.stages;
+    i32[header + (HEADER_SECOND_STAGE >>> 2)] = regime.secondStage;
+    i32[header + (HEADER_ROOT >>> 2)] = loWord(regime.root);
+    i32[header + (HEADER_ROOT >>> 2) + 1] = hiWord(regime.root);
+    for (const access of [Access.load, Access.store, Access.fetch]) {
+      const at = header + (HEADER_LEAF >>> 2) + 2 * access;
+      const dirty = access === Access.store ? PTE_D : 0;
+      i32[at] = leafMask(regime, access) | dirty;
+      i32[at + 1] = leafValue(regime, access) | dirty;
+    }
   }
 
   /** Index into i32 of the entry for `page`. */
@@ -64,8 +107,6 @@ export type EntryVisitor = (regime: Regime, page: number, pfn: Pfn, info: number
 export type EntryKind = 'data' | 'fetch' | 'second';
 
 export class FirstLevel {
-  /** Called with each frame before an entry for it becomes reachable; asserts who owns it. */
-  frameGuard: ((pfn: Pfn) => void) | null = null;
   private readonly memory: PhysicalMemory;
   private readonly domain: TlbDomain;
   private readonly i32: Int32Array;
@@ -80,7 +121,7 @@ export class FirstLevel {
     this.i32 = domain.memory.i32;
     const base = this.memory.reserve(tlbBytes(geometry), 64);
     this.slots = Array.from({ length: geometry.contexts }, (_, i) =>
-      makeSlot(base + i * contextBytes(geometry), geometry),
+      makeSlot(this.i32, base + i * contextBytes(geometry), geometry),
     );
     this.current = this.slots[0]!;
     this.reset();
@@ -179,8 +220,8 @@ export class FirstLevel {
   reset(): void {
     this.flushAll();
     for (const slot of this.slots) {
-      slot.data.regime = null;
-      slot.fetch.regime = null;
+      slot.data.use(null);
+      slot.fetch.use(null);
       slot.lastUse = 0;
     }
     this.clock = 0;
@@ -206,8 +247,8 @@ export class FirstLevel {
     for (const slot of this.slots) if (slot.lastUse < oldest.lastUse) oldest = slot;
     this.clearBank(oldest.data);
     this.clearBank(oldest.fetch);
-    oldest.data.regime = data;
-    oldest.fetch.regime = fetch;
+    oldest.data.use(data);
+    oldest.fetch.use(fetch);
     return oldest;
   }
 
@@ -255,7 +296,8 @@ export class FirstLevel {
   /** Host byte address of a frame, for one access without an entry. */
   reach(pfn: Pfn): number {
     if (!this.memory.isFrame(pfn)) bug('tlb: not a frame', { pfn });
-    this.frameGuard?.(pfn);
+    if (!this.memory.isReachable(pfn))
+      bug('tlb: a guest is about to reach a frame that is not for guests', { pfn });
     return pfn * 4096;
   }
 
@@ -265,13 +307,18 @@ export class FirstLevel {
   }
 }
 
-function makeSlot(base: number, g: TlbGeometry): Slot {
+function makeSlot(i32: Int32Array, base: number, g: TlbGeometry): Slot {
+  const data = base + CONTEXT_HEADER_BYTES;
+  const fetch = data + g.dtlbEntries * DTLB_ENTRY_BYTES;
   return {
-    data: new Bank(base, g.dtlbEntries, DTLB_ENTRY_BYTES),
-    fetch: new Bank(base + g.dtlbEntries * DTLB_ENTRY_BYTES, g.itlbEntries, ITLB_ENTRY_BYTES),
+    data: new Bank(i32, base + HEADER_OF_DATA, data, g.dtlbEntries, DTLB_ENTRY_BYTES),
+    fetch: new Bank(i32, base + HEADER_OF_FETCHES, fetch, g.itlbEntries, ITLB_ENTRY_BYTES),
     lastUse: 0,
   };
 }
+
+/** Whether plain walks may fill entries: with the tables there, and nobody else to ask. */
+const isRefillable = ({ open, root, secondStage }: Regime): boolean => open && root >= 0 && secondStage >= 0;
 
 function assertGeometry(g: TlbGeometry): void {
   const isTable = (n: number): boolean => Number.isInteger(Math.log2(n)) && n >= 16 && n <= 2 ** 20;

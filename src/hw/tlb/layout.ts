@@ -8,6 +8,12 @@
 // A tag is va & ~4095; -1 is invalid, and no masked address equals it. Entry index: (va >>> 12) & (entries - 1).
 // Hit: tag === (va & (-4096 + size - 1)), so a misaligned access never hits. Host byte address: low32(va) + addend
 // modulo 2^32.
+//
+// A context's tables, first data, then fetches, stand behind a header, which says what its regimes' walks need:
+//
+//     for data at +0, for fetches at +64    +0  stages i32 (Stages)               +8  root of stage one, or the only one, i64
+//                                           +4  root of the second stage i32      +16 mask and value of a leaf that permits a
+//                                           +40 some entry is a fragment i32          load, a store, a fetch, i32 each
 
 export const DTLB_ENTRY_BYTES = 32;
 export const DTLB_READ_TAG = 0;
@@ -27,6 +33,20 @@ export const INFO_READ = 4;
 export const INFO_WRITE = 8;
 export const INFO_EXECUTE = 16;
 
+export const CONTEXT_HEADER_BYTES = 128;
+/** From the context's first byte. */
+export const HEADER_OF_DATA = 0;
+export const HEADER_OF_FETCHES = 64;
+/** From the header's half. */
+export const HEADER_STAGES = 0;
+export const HEADER_SECOND_STAGE = 4;
+export const HEADER_ROOT = 8;
+export const HEADER_LEAF = 16;
+export const HEADER_FRAGMENTS = 40;
+
+/** Which tables an address goes through; none: no entry can be refilled by a plain walk. */
+export const Stages = { none: 0, first: 1, second: 2, both: 3 } as const;
+
 export interface TlbGeometry {
   /** Context slots: address spaces and privileges that are kept at the same time; at least 1. */
   readonly contexts: number;
@@ -42,7 +62,7 @@ export const DEFAULT_TLB: TlbGeometry = { contexts: 4, dtlbEntries: 4096, itlbEn
 
 /** Device-area bytes of one context slot. */
 export const contextBytes = (g: TlbGeometry): number =>
-  g.dtlbEntries * DTLB_ENTRY_BYTES + g.itlbEntries * ITLB_ENTRY_BYTES;
+  CONTEXT_HEADER_BYTES + g.dtlbEntries * DTLB_ENTRY_BYTES + g.itlbEntries * ITLB_ENTRY_BYTES;
 
 /** Device-area bytes of one TLB. */
 export const tlbBytes = (g: TlbGeometry): number => g.contexts * contextBytes(g);

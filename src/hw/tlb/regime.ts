@@ -7,6 +7,7 @@
 // before the second level was emptied, so entries under that id are unreachable.
 
 import { type Stage, SV39, SV39X4, type TranslationMode } from '../sv39/index.ts';
+import { Stages } from './layout.ts';
 
 export const REGIMES_MAX = 64;
 /** Ids are below this, so that second-level keys stay below 2^53. */
@@ -28,6 +29,8 @@ export interface RegimeKey {
   readonly sum: boolean;
   readonly mxr: boolean;
   readonly setsAccessedDirty: boolean;
+  /** What the tables permit is permitted: no PMP has to be asked, at least not for each access. */
+  readonly open: boolean;
 }
 
 export class Regime implements RegimeKey, TranslationMode {
@@ -41,6 +44,9 @@ export class Regime implements RegimeKey, TranslationMode {
   readonly sum: boolean;
   readonly mxr: boolean;
   readonly setsAccessedDirty: boolean;
+  readonly open: boolean;
+  /** The same, for a walk that changes no entry. */
+  readonly untouched: TranslationMode;
   /** Keys the second level. */
   id: number;
   /** Some second-level entry is a fragment of a superpage. */
@@ -58,7 +64,16 @@ export class Regime implements RegimeKey, TranslationMode {
     this.sum = key.sum;
     this.mxr = key.mxr;
     this.setsAccessedDirty = key.setsAccessedDirty;
+    this.open = key.open;
+    const { stage, root, user, sum, mxr } = this;
+    this.untouched = { stage, root, user, sum, mxr, setsAccessedDirty: false };
     this.id = id;
+  }
+
+  /** Which tables its addresses go through. */
+  get stages(): number {
+    if (!this.paged) return Stages.second;
+    return this.secondStage === 0 ? Stages.first : Stages.both;
   }
 
   matches(key: RegimeKey): boolean {
@@ -71,7 +86,8 @@ export class Regime implements RegimeKey, TranslationMode {
       this.mxr === key.mxr &&
       this.asid === key.asid &&
       this.secondStage === key.secondStage &&
-      this.setsAccessedDirty === key.setsAccessedDirty
+      this.setsAccessedDirty === key.setsAccessedDirty &&
+      this.open === key.open
     );
   }
 }

@@ -35,12 +35,14 @@ const key = (over: Partial<RegimeKey> = {}): RegimeKey => ({
   sum: false,
   mxr: false,
   setsAccessedDirty: true,
+  open: true,
   ...over,
 });
 const DIRECT = key({ paged: false, root: 0, secondStage: 0x2000, user: true });
 
-function make(count = 1) {
-  const memory = new PhysicalMemory({ frames: 32, deviceBytes: count * (tlbBytes(GEOMETRY) + 64) });
+function make(count = 1, reachableUses = -1) {
+  const deviceBytes = count * (tlbBytes(GEOMETRY) + 64);
+  const memory = new PhysicalMemory({ frames: 32, deviceBytes, reachableUses });
   const domain = new TlbDomain(memory);
   const tlbs = Array.from({ length: count }, () => {
     const tlb = new Tlb(domain, GEOMETRY);
@@ -99,13 +101,14 @@ describe('the data table', () => {
     }
   });
 
-  it('asks the guard about every frame', () => {
-    const { tlb, frame } = make();
-    const seen: Pfn[] = [];
-    tlb.first.frameGuard = (pfn) => seen.push(pfn);
+  it('reaches only frames that are used for what guests may see', () => {
+    const { memory, tlb, frame } = make(1, 1 << 3);
+    memory.use.fill(2);
+    memory.use[frame(1)] = 3;
     tlb.first.fillData(PAGE, frame(1), RW);
-    tlb.first.fillFetch(PAGE, frame(2), INFO_EXECUTE);
-    expect(seen).toEqual([frame(1), frame(2)]);
+    tlb.first.fillFetch(PAGE, frame(1), INFO_EXECUTE);
+    expect(() => tlb.first.fillData(PAGE, frame(2), RW)).toThrow(UmbraBug);
+    expect(() => tlb.first.fillFetch(PAGE, frame(2), INFO_EXECUTE)).toThrow(UmbraBug);
   });
 });
 

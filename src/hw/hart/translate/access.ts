@@ -2,7 +2,8 @@
 //
 // Called by instructions.ts. The lookup is that of hw/tlb's first level, instruction by instruction: a hit compares the
 // tag with the address under a mask that keeps the low bits of a misaligned address, so that it never hits. A miss
-// leaves the region before the instruction, which the interpreter then executes, with its fill, fault or device.
+// leaves the region before the instruction, for the dispatcher, which may refill the entry (refill.ts), or for the
+// interpreter, which executes the instruction with its fill, fault or device.
 //
 // Invariants: nothing in a region changes the TLB, and each access does its own check: fills are the interpreter's, at
 // the same instruction. Stores to frames that hold code have no write tag and so always leave.
@@ -12,7 +13,7 @@ import { Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';
 import { DTLB_ADDEND, DTLB_ENTRY_BYTES, DTLB_READ_TAG, DTLB_WRITE_TAG } from '../../tlb/index.ts';
 import { BLOCK_RESERVATION, BLOCK_RESERVATION_LENGTH } from '../block.ts';
 import type { AccessGroup, Member } from './groups.ts';
-import { NO_BLOCK, type Place, type RegionCode } from './regionCode.ts';
+import { Leave, type LeaveCode, NO_BLOCK, type Place, type RegionCode } from './regionCode.ts';
 import { W } from './wasm.ts';
 
 const LOADS: Readonly<Record<number, readonly [size: number, opcode: number]>> = {
@@ -47,7 +48,7 @@ export function emitAccess(
   const [size, opcode] = (load ?? STORES[opOf(word)])!;
   const tag = load === undefined ? DTLB_WRITE_TAG : DTLB_READ_TAG;
   if (cache === undefined) {
-    emitLookup(region, rs1Of(word), imm, size, tag, place);
+    emitLookup(region, rs1Of(word), imm, size, tag, place, missOf(tag));
     emitHostAddress(region);
   } else {
     emitCachedLookup(region, rs1Of(word), imm, size, tag, place, cache);
@@ -115,7 +116,9 @@ export function emitAtomic(region: RegionCode, word: number, place: Place): void
   const { code } = region;
   const wide = opOf(word) >= Op.lr_d;
   const kind = opOf(word) - (wide ? Op.lr_d : Op.lr_w);
-  emitLookup(region, rs1Of(word), 0, wide ? 8 : 4, kind < SC ? DTLB_READ_TAG : DTLB_WRITE_TAG, place);
+  const tag = kind < SC ? DTLB_READ_TAG : DTLB_WRITE_TAG;
+  // A misaligned one traps, and must not fill an entry: the interpreter looks.
+  emitLookup(region, rs1Of(word), 0, wide ? 8 : 4, tag, place, Leave.interpret);
   emitHostAddress(region);
   code.set(region.entry);
   if (kind < SC) emitLoadReserved(region, rdOf(word), wide);
@@ -241,7 +244,7 @@ function emitCachedLookup(
   code.i64Const(-4096 + size - 1);
   code.byte(W.i64_and);
   code.byte(W.i64_ne);
-  region.leaveBeforeIf(place);
+  region.leaveBeforeIf(place, missOf(tag));
   code.get(scratch);
   code.set(region.cacheTag(cache));
   code.get(entry);
@@ -254,6 +257,9 @@ function emitCachedLookup(
   code.byte(W.i32_add);
 }
 
+/** Why an access leaves that finds no such tag. */
+const missOf = (tag: number): LeaveCode => (tag === DTLB_WRITE_TAG ? Leave.store : Leave.load);
+
 /** Puts the address into `address` and the host address of the TLB entry that maps it into `entry`, or leaves. */
 function emitLookup(
   region: RegionCode,
@@ -262,6 +268,7 @@ function emitLookup(
   size: number,
   tag: number,
   place: Place,
+  miss: LeaveCode,
 ): void {
   const { code } = region;
   emitFind(region, base, imm, tag);
@@ -269,7 +276,7 @@ function emitLookup(
   code.i64Const(-4096 + size - 1);
   code.byte(W.i64_and);
   code.byte(W.i64_ne);
-  region.leaveBeforeIf(place);
+  region.leaveBeforeIf(place, miss);
 }
 
 /** Puts the address into `address`, that of the TLB entry which could map it into `entry`, and pushes the entry's tag. */

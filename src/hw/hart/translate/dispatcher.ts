@@ -2,16 +2,20 @@
 //
 // Called by the translator for a vCPU block; calls regions through the only table. For each pc it checks the fetch TLB
 // as a fetch would, so that no region runs where the hart could not fetch, then the vCPU's jump cache: a direct-mapped
-// table of {pc i64, hpa i32, slot i32}, which the translator fills and clears.
+// table of {pc i64, hpa i32, slot i32}, which the translator fills and clears. What a TLB lacks it refills by a plain walk
+// (refill.ts), and goes on where the region left if a region begins there.
 //
-// Invariants: only this module imports the table (V8 keeps a copy of an imported table per instance); a slot stands in
+// Invariants: a fetch that the budget does not pay for fills nothing; only this module imports the table (V8 keeps a copy of an imported table per instance); a slot stands in
 // a jump cache only while its region is linked.
 
 import { PAGE_SHIFT } from '../../../units.ts';
-import { ITLB_ADDEND, ITLB_ENTRY_BYTES, ITLB_TAG } from '../../tlb/index.ts';
-import { BLOCK_DTLB, BLOCK_ITLB, BLOCK_JUMP_CACHE, BLOCK_PC } from '../block.ts';
+import type { PhysicalMemory } from '../../memory/index.ts';
+import { Access } from '../../sv39/index.ts';
+import { ITLB_ADDEND, ITLB_ENTRY_BYTES, ITLB_TAG, type TlbGeometry } from '../../tlb/index.ts';
+import { BLOCK_BUDGET, BLOCK_DTLB, BLOCK_ITLB, BLOCK_JUMP_CACHE, BLOCK_MISSED, BLOCK_PC } from '../block.ts';
+import { emitRefill, REFILL_TYPES, refillFunction } from './refill.ts';
 import { Leave } from './regionCode.ts';
-import { Code, encodeModule, Type, W } from './wasm.ts';
+import { Code, encodeModule, memoryPages, Type, W } from './wasm.ts';
 
 export const JUMP_ENTRY_BYTES = 16;
 export const JUMP_PC = 0;
@@ -22,6 +26,10 @@ export const JUMP_SLOT = 12;
 export const REGION_TYPE = { params: [Type.i32, Type.i32], results: [Type.i64] } as const;
 const DISPATCHER_TYPE = { params: [Type.i32], results: [Type.i32] } as const;
 
+const TYPES = [...REFILL_TYPES, DISPATCHER_TYPE, REGION_TYPE] as const;
+const TYPE_OF_DISPATCHER = TYPES.indexOf(DISPATCHER_TYPE);
+const TYPE_OF_REGION = TYPES.indexOf(REGION_TYPE);
+
 const CPU = 0;
 const FETCH = 1;
 const JUMP = 2;
@@ -29,31 +37,32 @@ const DATA = 3;
 const ENTRY = 4;
 const HPA = 5;
 const PC = 6;
+const LOCALS = [
+  [5, Type.i32],
+  [1, Type.i64],
+] as const;
 
 /** Bytes of a module that exports `run(cpu): Leave`. Entry counts are powers of two. */
 export function encodeDispatcher(
-  memoryPages: number,
-  fetchEntries: number,
+  memory: PhysicalMemory,
+  tlb: TlbGeometry,
   jumpEntries: number,
 ): Uint8Array<ArrayBuffer> {
   const body = new Code();
   loadBases(body);
   body.open(W.loop, Type.none);
-  findFetchEntry(body, fetchEntries);
+  findFetchEntry(body, tlb.itlbEntries);
   findRegion(body, jumpEntries);
   callRegion(body);
   body.branch(W.br, 0);
   body.byte(W.end);
   body.byte(W.unreachable);
-  const locals = [
-    [5, Type.i32],
-    [1, Type.i64],
-  ] as const;
+  const run = { type: TYPE_OF_DISPATCHER, locals: LOCALS, body, export: 'run' };
   return encodeModule({
-    types: [DISPATCHER_TYPE, REGION_TYPE],
-    memoryPages,
+    types: TYPES,
+    memoryPages: memoryPages(memory.wasm),
     tableSlots: 1,
-    functions: [{ type: 0, locals, body, export: 'run' }],
+    functions: [...emitRefill(memory, tlb), run],
   });
 }
 
@@ -89,13 +98,30 @@ function findFetchEntry(body: Code, fetchEntries: number): void {
   body.i64Const(-4096);
   body.byte(W.i64_and);
   body.byte(W.i64_ne);
-  leaveIf(body, Leave.fetch);
+  body.open(W.if);
+  refillFetch(body);
+  body.byte(W.end);
   body.get(PC);
   body.byte(W.i32_wrap_i64);
   body.get(ENTRY);
   body.memory(W.i32_load, ITLB_ADDEND);
   body.byte(W.i32_add);
   body.set(HPA);
+}
+
+/** Refills the fetch TLB, or leaves. */
+function refillFetch(body: Code): void {
+  body.get(CPU);
+  body.memory(W.i32_load, BLOCK_BUDGET);
+  body.i32Const(1);
+  body.byte(W.i32_lt_s);
+  leaveIf(body, Leave.fetch);
+  body.get(CPU);
+  body.get(PC);
+  body.byte(W.call);
+  body.unsigned(refillFunction(Access.fetch));
+  body.byte(W.i32_eqz);
+  leaveIf(body, Leave.fetch);
 }
 
 /** entry = the jump cache's entry for pc and hpa, or leave. */
@@ -120,22 +146,44 @@ function findRegion(body: Code, jumpEntries: number): void {
   leaveIf(body, Leave.unlinked);
 }
 
-/** pc = region(cpu, dtlb); an odd result is why to leave, with pc in the block. */
+/** pc = region(cpu, dtlb); an odd result is why it left, with pc in the block. */
 function callRegion(body: Code): void {
   body.get(CPU);
   body.get(DATA);
   body.get(ENTRY);
   body.memory(W.i32_load, JUMP_SLOT);
   body.byte(W.call_indirect);
-  body.unsigned(1);
+  body.unsigned(TYPE_OF_REGION);
   body.unsigned(0);
   body.tee(PC);
   body.byte(W.i32_wrap_i64);
   body.i32Const(1);
   body.byte(W.i32_and);
-  body.open(W.if, Type.none);
+  body.open(W.if);
+  refillData(body, Leave.load, refillFunction(Access.load));
+  refillData(body, Leave.store, refillFunction(Access.store));
   body.get(PC);
   body.byte(W.i32_wrap_i64);
+  body.byte(W.return);
+  body.byte(W.end);
+}
+
+/** Where the region left for such a miss: refills the data TLB and goes on at the access, or returns. */
+function refillData(body: Code, miss: number, refill: number): void {
+  body.get(PC);
+  body.i64Const(miss);
+  body.byte(W.i64_eq);
+  body.open(W.if);
+  body.get(CPU);
+  body.memory(W.i64_load, BLOCK_PC);
+  body.set(PC);
+  body.get(CPU);
+  body.get(CPU);
+  body.memory(W.i64_load, BLOCK_MISSED);
+  body.byte(W.call);
+  body.unsigned(refill);
+  body.branch(W.br_if, 2);
+  body.i32Const(Leave.interpret);
   body.byte(W.return);
   body.byte(W.end);
 }

@@ -12,19 +12,23 @@
 
 import { bug, loWord } from '../../../units.ts';
 import { ITLB_ADDEND, ITLB_TAG } from '../../tlb/index.ts';
-import { BLOCK_BUDGET, BLOCK_ITLB, BLOCK_PC, BLOCK_STRAYED, BLOCK_X } from '../block.ts';
+import { BLOCK_BUDGET, BLOCK_ITLB, BLOCK_MISSED, BLOCK_PC, BLOCK_STRAYED, BLOCK_X } from '../block.ts';
 import type { Dataflow } from './dataflow.ts';
 import { Code, Type, W } from './wasm.ts';
 
 /** Why translated code returned to TypeScript. Odd; the block's pc is where to go on. */
 export const Leave = {
-  /** The interpreter goes on: the TLB missed, few instructions are left, or the instruction is never translated. */
+  /** The interpreter goes on: few instructions are left, or the instruction is not for translated code. */
   interpret: 1,
   /** No region is linked at pc. */
   unlinked: 3,
   /** The fetch TLB has no entry for pc. */
   fetch: 5,
+  /** The data TLB has none for the load, or the store, of the address in the block: to the dispatcher alone. */
+  load: 7,
+  store: 9,
 } as const;
+export type LeaveCode = (typeof Leave)[keyof typeof Leave];
 
 /** What the regions of a module, all of one page, have in common. */
 export interface UnitFrame {
@@ -63,8 +67,9 @@ export const MAX_GROUPS = 4;
 export const NO_BLOCK = -1;
 
 const FIRST_REGISTER = 2;
-/** A place in one word: pc below, unexecuted above. */
+/** A place in one word: pc below, unexecuted above, why at the top. */
 const PC_BITS = 12;
+const UNEXECUTED_BITS = 12;
 
 /** What an open WebAssembly construct stands for: branching to a loop goes to its start, else behind the end. */
 interface Label {
@@ -224,9 +229,9 @@ export class RegionCode {
     this.leaveBeforeIf(place);
   }
 
-  /** Leaves for the interpreter if the i32 on the stack is not 0. */
-  leaveBeforeIf(place: Place): void {
-    this.setPlace(place);
+  /** Leaves if the i32 on the stack is not 0: for the interpreter, or for a miss of the address in `address`. */
+  leaveBeforeIf(place: Place, why: LeaveCode = Leave.interpret): void {
+    this.setPlace(place, why);
     this.code.branch(W.br_if, this.depthOfTail(place.dirty));
   }
 
@@ -250,7 +255,7 @@ export class RegionCode {
   }
 
   leaveBefore(place: Place): void {
-    this.setPlace(place);
+    this.setPlace(place, Leave.interpret);
     this.code.branch(W.br, this.depthOfTail(place.dirty));
   }
 
@@ -282,8 +287,8 @@ export class RegionCode {
     this.code.byte(W.return);
   }
 
-  private setPlace({ pc, unexecuted }: Place): void {
-    this.code.i32Const(pc | (unexecuted << PC_BITS));
+  private setPlace({ pc, unexecuted }: Place, why: LeaveCode): void {
+    this.code.i32Const(pc | (unexecuted << PC_BITS) | (why << (PC_BITS + UNEXECUTED_BITS)));
     this.code.set(this.place);
   }
 
@@ -297,9 +302,14 @@ export class RegionCode {
     code.get(this.place);
     code.i32Const(PC_BITS);
     code.byte(W.i32_shr_u);
+    code.i32Const((1 << UNEXECUTED_BITS) - 1);
+    code.byte(W.i32_and);
     code.byte(W.i32_add);
     code.set(this.budget);
     this.spill(dirty);
+    code.get(this.cpu);
+    code.get(this.address);
+    code.memory(W.i64_store, BLOCK_MISSED);
     code.get(this.cpu);
     code.get(this.place);
     code.i32Const((1 << PC_BITS) - 1);
@@ -308,7 +318,10 @@ export class RegionCode {
     code.i64Const(this.unit.pageVa);
     code.byte(W.i64_add);
     code.memory(W.i64_store, BLOCK_PC);
-    code.i64Const(Leave.interpret);
+    code.get(this.place);
+    code.i32Const(PC_BITS + UNEXECUTED_BITS);
+    code.byte(W.i32_shr_u);
+    code.byte(W.i64_extend_i32_u);
     code.byte(W.return);
   }
 

@@ -32,6 +32,7 @@ import {
   BLOCK_BUDGET,
   BLOCK_ITLB,
   BLOCK_JUMP_CACHE,
+  BLOCK_MISSED,
   BLOCK_PC,
   BLOCK_STRAYED,
   Exit,
@@ -46,7 +47,6 @@ import { type Region, RegionCache, type RegionLimits } from './regionCache.ts';
 import { Leave } from './regionCode.ts';
 import { Restraint } from './restraint.ts';
 import { translateUnit } from './unit.ts';
-import { memoryPages } from './wasm.ts';
 
 export interface TranslatorOptions {
   /** How often the interpreter enters code before it is translated: 1..65535. */
@@ -71,6 +71,7 @@ const PC = BLOCK_PC >> 2;
 const ITLB = BLOCK_ITLB >> 2;
 const BUDGET = BLOCK_BUDGET >> 2;
 const STRAYED = BLOCK_STRAYED >> 2;
+const MISSED = BLOCK_MISSED >> 2;
 /** Instructions of a frame's regions after which it gets no more: code that is entered everywhere is not worth it. */
 const MAX_FRAME_INSTRUCTIONS = 16384;
 /** An entry this much cooler than the one that is translated is translated with it. */
@@ -94,7 +95,7 @@ export class WasmTranslator implements Translator {
     const { limits, tlb } = options;
     const table = new WebAssembly.Table({ element: 'anyfunc', initial: limits.regions });
     this.regions = new RegionCache(memory, table, limits);
-    const bytes = encodeDispatcher(memoryPages(memory.wasm), tlb.itlbEntries, limits.jumpEntries);
+    const bytes = encodeDispatcher(memory, tlb, limits.jumpEntries);
     const imports = { e: { m: memory.wasm, t: table } };
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
     this.dispatch = exports.run as (cpu: number) => number;
@@ -118,6 +119,8 @@ export class WasmTranslator implements Translator {
       if (!this.linkNext(block, block[BUDGET] !== budget)) break;
     }
     block[STRAYED] = 0;
+    block[MISSED] = 0;
+    block[MISSED + 1] = 0;
     return Exit.none;
   }
 

@@ -30,6 +30,7 @@ export const W = {
   local_tee: 0x22,
   i32_load: 0x28,
   i64_load: 0x29,
+  i32_load8_u: 0x2d,
   i64_load8_s: 0x30,
   i64_load8_u: 0x31,
   i64_load16_s: 0x32,
@@ -38,6 +39,7 @@ export const W = {
   i64_load32_u: 0x35,
   i32_store: 0x36,
   i64_store: 0x37,
+  i32_store8: 0x3a,
   i64_store8: 0x3c,
   i64_store16: 0x3d,
   i64_store32: 0x3e,
@@ -210,8 +212,8 @@ export interface WasmFunction {
   readonly locals: readonly (readonly [count: number, type: number])[];
   /** Without the final `end`. */
   readonly body: Code;
-  /** Name under which it is exported. */
-  readonly export: string;
+  /** Name under which it is exported, if it is. */
+  readonly export?: string;
 }
 
 export interface ModuleParts {
@@ -239,8 +241,9 @@ export function encodeModule(parts: ModuleParts): Uint8Array<ArrayBuffer> {
   section(out, Section.function, parts.functions.length, (s) => {
     for (const f of parts.functions) s.unsigned(f.type);
   });
-  section(out, Section.export, parts.functions.length, (s) => {
+  section(out, Section.export, parts.functions.filter(isExported).length, (s) => {
     parts.functions.forEach((f, index) => {
+      if (!isExported(f)) return;
       s.name(f.export);
       s.byte(ExternKind.function);
       s.unsigned(index);
@@ -251,6 +254,8 @@ export function encodeModule(parts: ModuleParts): Uint8Array<ArrayBuffer> {
   });
   return out.bytes.slice(0, out.length);
 }
+
+const isExported = (f: WasmFunction): f is WasmFunction & { export: string } => f.export !== undefined;
 
 function section(out: Code, id: number, count: number, write: (s: Code) => void): void {
   const content = new Code();

@@ -5,7 +5,7 @@
 // invalidation, and marks its entry points in the pages so that the interpreter hands over at the next jump to one.
 //
 // Invariants: a decoded word is what the frame's bytes decode to now. What is cached, hot or translated never changes a
-// result. At most `maxPages` pages are kept (20 KiB each), the oldest is dropped first.
+// result. At most `maxPages` pages are kept (28 KiB each), the oldest is dropped first.
 
 import { bug, PAGE_SIZE, type Pfn, pfnToHpa } from '../../units.ts';
 import { decode, opOf, rdOf } from '../isa/index.ts';
@@ -28,6 +28,8 @@ export class CodePage {
   readonly heat = new Uint16Array(PAGE_SIZE / 2);
   /** By halfword: how often, modulo 2^16, the interpreter came to it by a jalr of the page that does not link. */
   readonly arrivals = new Uint16Array(PAGE_SIZE / 2);
+  /** By halfword: how often, modulo 2^16, translated code left there for a miss of the data TLB that was refilled. */
+  readonly misses = new Uint16Array(PAGE_SIZE / 2);
 
   constructor(pfn: Pfn) {
     this.pfn = pfn;

@@ -5,15 +5,15 @@
 // leaves the region before the instruction, for the dispatcher, which may refill the entry (refill.ts), or for the
 // interpreter, which executes the instruction with its fill, fault or device.
 //
-// Invariants: nothing in a region changes the TLB, and each access does its own check: fills are the interpreter's, at
-// the same instruction. Stores to frames that hold code have no write tag and so always leave.
+// Invariants: nothing in a region changes the TLB but a refill in place, behind which nothing that was known of the TLB
+// counts; each access does its own check: fills are the interpreter's, at the same instruction. Stores to frames that hold code have no write tag and so always leave.
 
 import { PAGE_SHIFT } from '../../../units.ts';
 import { Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';
 import { DTLB_ADDEND, DTLB_ENTRY_BYTES, DTLB_READ_TAG, DTLB_WRITE_TAG } from '../../tlb/index.ts';
 import { BLOCK_RESERVATION, BLOCK_RESERVATION_LENGTH } from '../block.ts';
 import type { AccessGroup, Member } from './groups.ts';
-import { Leave, type LeaveCode, NO_BLOCK, type Place, type RegionCode } from './regionCode.ts';
+import { Leave, NO_BLOCK, type Place, type RegionCode } from './regionCode.ts';
 import { W } from './wasm.ts';
 
 const LOADS: Readonly<Record<number, readonly [size: number, opcode: number]>> = {
@@ -36,22 +36,34 @@ const STORES: Readonly<Record<number, readonly [size: number, opcode: number]>> 
 /** Bytes that a load or store moves; 0 for any other instruction. */
 export const accessBytes = (op: number): number => (LOADS[op] ?? STORES[op])?.[0] ?? 0;
 
-/** A load or store; `cache` is the page cache that it goes through, if any. */
+/** How an access finds its page. */
+export interface Lookup {
+  /** The page cache that it goes through, if any. */
+  readonly cache: number | undefined;
+  /** A miss is refilled in place: it happens often here, and nothing relies on the TLB as it was before. */
+  readonly refills: boolean;
+}
+
+/** A load or store. */
 export function emitAccess(
   region: RegionCode,
   word: number,
   imm: number,
   place: Place,
-  cache: number | undefined,
+  { cache, refills }: Lookup,
 ): void {
   const load = LOADS[opOf(word)];
   const [size, opcode] = (load ?? STORES[opOf(word)])!;
   const tag = load === undefined ? DTLB_WRITE_TAG : DTLB_READ_TAG;
+  const onMiss = (): void => {
+    if (refills) emitRefillInPlace(region, size, tag, place);
+    else region.leaveBeforeIf(place, tag === DTLB_WRITE_TAG ? Leave.store : Leave.load);
+  };
   if (cache === undefined) {
-    emitLookup(region, rs1Of(word), imm, size, tag, place, missOf(tag));
+    emitLookup(region, rs1Of(word), imm, size, tag, onMiss);
     emitHostAddress(region);
   } else {
-    emitCachedLookup(region, rs1Of(word), imm, size, tag, place, cache);
+    emitCachedLookup(region, rs1Of(word), imm, size, tag, onMiss, cache);
   }
   if (load === undefined) region.get(rs2Of(word));
   region.code.memory(opcode, 0);
@@ -118,7 +130,7 @@ export function emitAtomic(region: RegionCode, word: number, place: Place): void
   const kind = opOf(word) - (wide ? Op.lr_d : Op.lr_w);
   const tag = kind < SC ? DTLB_READ_TAG : DTLB_WRITE_TAG;
   // A misaligned one traps, and must not fill an entry: the interpreter looks.
-  emitLookup(region, rs1Of(word), 0, wide ? 8 : 4, tag, place, Leave.interpret);
+  emitLookup(region, rs1Of(word), 0, wide ? 8 : 4, tag, () => region.leaveBeforeIf(place));
   emitHostAddress(region);
   code.set(region.entry);
   if (kind < SC) emitLoadReserved(region, rdOf(word), wide);
@@ -226,10 +238,10 @@ function emitCachedLookup(
   imm: number,
   size: number,
   tag: number,
-  place: Place,
+  onMiss: () => void,
   cache: number,
 ): void {
-  const { code, address, scratch, entry } = region;
+  const { code, address, entry } = region;
   emitAddress(region, base, imm);
   code.tee(address);
   code.i64Const(-4096 + size - 1);
@@ -239,13 +251,10 @@ function emitCachedLookup(
   region.open(W.if, NO_BLOCK);
   emitEntryOf(region);
   code.memory(W.i64_load, tag);
-  code.tee(scratch);
-  code.get(address);
-  code.i64Const(-4096 + size - 1);
-  code.byte(W.i64_and);
-  code.byte(W.i64_ne);
-  region.leaveBeforeIf(place, missOf(tag));
-  code.get(scratch);
+  emitTagDiffers(region, size);
+  onMiss();
+  code.get(entry);
+  code.memory(W.i64_load, tag);
   code.set(region.cacheTag(cache));
   code.get(entry);
   code.memory(W.i32_load, DTLB_ADDEND);
@@ -257,9 +266,6 @@ function emitCachedLookup(
   code.byte(W.i32_add);
 }
 
-/** Why an access leaves that finds no such tag. */
-const missOf = (tag: number): LeaveCode => (tag === DTLB_WRITE_TAG ? Leave.store : Leave.load);
-
 /** Puts the address into `address` and the host address of the TLB entry that maps it into `entry`, or leaves. */
 function emitLookup(
   region: RegionCode,
@@ -267,16 +273,34 @@ function emitLookup(
   imm: number,
   size: number,
   tag: number,
-  place: Place,
-  miss: LeaveCode,
+  onMiss: () => void,
 ): void {
-  const { code } = region;
   emitFind(region, base, imm, tag);
-  code.get(region.address);
+  emitTagDiffers(region, size);
+  onMiss();
+}
+
+/** Turns an entry's tag on the stack into whether it is another page's, or the access to `address` is misaligned. */
+function emitTagDiffers({ code, address }: RegionCode, size: number): void {
+  code.get(address);
   code.i64Const(-4096 + size - 1);
   code.byte(W.i64_and);
   code.byte(W.i64_ne);
-  region.leaveBeforeIf(place, miss);
+}
+
+/**
+ * If the i32 on the stack is not 0, refills `entry`. A misaligned access and a store to code do not hit even then: these
+ * are the interpreter's.
+ */
+function emitRefillInPlace(region: RegionCode, size: number, tag: number, place: Place): void {
+  const { code } = region;
+  region.open(W.if, NO_BLOCK);
+  region.refill(place, tag === DTLB_WRITE_TAG);
+  code.get(region.entry);
+  code.memory(W.i64_load, tag);
+  emitTagDiffers(region, size);
+  region.leaveBeforeIf(place);
+  region.close();
 }
 
 /** Puts the address into `address`, that of the TLB entry which could map it into `entry`, and pushes the entry's tag. */

@@ -3,7 +3,7 @@
 // Called by the translator for a vCPU block; calls regions through the only table. For each pc it checks the fetch TLB
 // as a fetch would, so that no region runs where the hart could not fetch, then the vCPU's jump cache: a direct-mapped
 // table of {pc i64, hpa i32, slot i32}, which the translator fills and clears. What a TLB lacks it refills by a plain walk
-// (refill.ts), and goes on where the region left if a region begins there.
+// (refill.ts).
 //
 // Invariants: a fetch that the budget does not pay for fills nothing; only this module imports the table (V8 keeps a copy of an imported table per instance); a slot stands in
 // a jump cache only while its region is linked.
@@ -168,22 +168,22 @@ function callRegion(body: Code): void {
   body.byte(W.end);
 }
 
-/** Where the region left for such a miss: refills the data TLB and goes on at the access, or returns. */
+/** Where the region left for such a miss: refills the data TLB, and returns whether it could. */
 function refillData(body: Code, miss: number, refill: number): void {
   body.get(PC);
   body.i64Const(miss);
   body.byte(W.i64_eq);
   body.open(W.if);
   body.get(CPU);
-  body.memory(W.i64_load, BLOCK_PC);
-  body.set(PC);
-  body.get(CPU);
   body.get(CPU);
   body.memory(W.i64_load, BLOCK_MISSED);
   body.byte(W.call);
   body.unsigned(refill);
-  body.branch(W.br_if, 2);
+  body.open(W.if, Type.i32);
+  body.i32Const(Leave.refilled);
+  body.byte(W.else);
   body.i32Const(Leave.interpret);
+  body.byte(W.end);
   body.byte(W.return);
   body.byte(W.end);
 }

@@ -133,9 +133,12 @@ class RegionEmitter {
       const place = { pc, dirty, unexecuted };
       const member = members?.get(pc);
       this.checkFetch(word, place);
-      if (member === undefined)
-        emitInstruction(this.region, word, words[pc + 1]!, place, this.caches.of.get(pc));
-      else emitMember(this.region, word, member);
+      if (member === undefined) {
+        const refills = members === undefined && this.region.unit.refills.has(pc);
+        emitInstruction(this.region, word, words[pc + 1]!, place, { cache: this.caches.of.get(pc), refills });
+      } else {
+        emitMember(this.region, word, member);
+      }
       dirty |= writes(word);
       unexecuted--;
     }

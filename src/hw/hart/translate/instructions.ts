@@ -7,7 +7,7 @@
 // stack as it found it; a W form reads low words and writes a sign-extended word; x0 is never written.
 
 import { Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';
-import { emitAccess, emitAtomic } from './access.ts';
+import { emitAccess, emitAtomic, type Lookup } from './access.ts';
 import { emitDivision, emitHighProduct } from './multiply.ts';
 import type { Place, RegionCode } from './regionCode.ts';
 import { W } from './wasm.ts';
@@ -60,16 +60,16 @@ const COMPARE: Readonly<Record<number, number>> = {
   [Op.sltiu]: W.i64_lt_u,
 };
 
-/** Emits one instruction of a block; an access may go through a page cache. */
+/** Emits one instruction of a block; `lookup` is for a load or store. */
 export function emitInstruction(
   region: RegionCode,
   word: number,
   imm: number,
   place: Place,
-  cache?: number,
+  lookup: Lookup,
 ): void {
   const op = opOf(word);
-  if (op >= Op.lb && op <= Op.sd) emitAccess(region, word, imm, place, cache);
+  if (op >= Op.lb && op <= Op.sd) emitAccess(region, word, imm, place, lookup);
   else if (op >= Op.lr_w && op <= Op.amomaxu_d) emitAtomic(region, word, place);
   else if (rdOf(word) !== 0) emitComputation(region, word, imm, place.pc);
 }

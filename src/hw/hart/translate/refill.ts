@@ -1,8 +1,8 @@
 // Refill: what translated code does about a miss of the first-level TLB, in WebAssembly: the plain walk (plainWalk.ts) and
 // the filling of the entry (hw/tlb/firstLevel.ts), instruction by instruction.
 //
-// The dispatcher's module holds these functions; the dispatcher calls the last one when a region left for a miss. The
-// rules of the walk are the constants of hw/sv39/rules.ts; what the walk must know of the regime is in the context's
+// The dispatcher's module holds these functions. The dispatcher calls them when a region left for a miss; a region calls
+// them itself at an access that misses often (translator.ts learns which). The rules of the walk are the constants of hw/sv39/rules.ts; what the walk must know of the regime is in the context's
 // header. Whatever is not plain is left to the interpreter, which finds the same state and does the same, or more.
 //
 // Invariants: fills, counts and entries are exactly those of access.ts. An entry's addend is computed here and in
@@ -71,12 +71,14 @@ const WALK_HOST_TYPE: FunctionType = { params: [Type.i32, Type.i64, Type.i32], r
 /** (root in guest memory, address, root of the second stage) -> leaf. */
 const WALK_GUEST_TYPE: FunctionType = { params: [Type.i64, Type.i64, Type.i32], results: [Type.i64] };
 /** (cpu, address) -> whether the entry was filled. */
-const REFILL_TYPE: FunctionType = { params: [Type.i32, Type.i64], results: [Type.i32] };
+export const REFILL_TYPE: FunctionType = { params: [Type.i32, Type.i64], results: [Type.i32] };
 
 /** The types of the functions below, and the functions, as the first of a module. */
 export const REFILL_TYPES = [WALK_HOST_TYPE, WALK_GUEST_TYPE, REFILL_TYPE] as const;
 const WALK_HOST = 0;
 const WALK_GUEST = 1;
+/** Names of the functions that refill, by access. */
+export const REFILL_NAMES = ['refillLoad', 'refillStore', 'refillFetch'] as const;
 /** Index of the function that refills for an access. */
 export const refillFunction = (access: AccessKind): number => WALK_GUEST + 1 + access;
 
@@ -85,6 +87,7 @@ export function emitRefill(memory: PhysicalMemory, tlb: TlbGeometry): WasmFuncti
     type: 2,
     locals: RefillBody.LOCALS,
     body: new RefillBody(memory, tlb, access).write(),
+    export: REFILL_NAMES[access],
   });
   return [
     { type: 0, locals: HOST_LOCALS, body: hostWalk(memory) },

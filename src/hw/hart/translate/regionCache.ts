@@ -139,6 +139,17 @@ export class RegionCache {
     return dropped;
   }
 
+  /** Drops the units in which an access at an offset of a frame does not refill the TLB in place; whether there are any. */
+  dropWithoutRefill(pfn: Pfn, access: number): boolean {
+    let dropped = false;
+    for (const unit of this.byFrame.get(pfn)?.units ?? []) {
+      if (unit.pfn !== pfn || !unit.coverage.overlaps(access, 2) || unit.refills.has(access)) continue;
+      this.units.delete(unit);
+      dropped = true;
+    }
+    return dropped;
+  }
+
   /** Drops the units in which a computed jump at one offset of a frame is not expected to lead to another. */
   dropSurprised(pfn: Pfn, jump: number, target: number): void {
     for (const unit of this.byFrame.get(pfn)?.units ?? []) {

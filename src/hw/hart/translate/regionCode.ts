@@ -27,6 +27,8 @@ export const Leave = {
   /** The data TLB has none for the load, or the store, of the address in the block: to the dispatcher alone. */
   load: 7,
   store: 9,
+  /** Such a miss, and the data TLB has it now. */
+  refilled: 11,
 } as const;
 export type LeaveCode = (typeof Leave)[keyof typeof Leave];
 
@@ -38,6 +40,8 @@ export interface UnitFrame {
   readonly entries: readonly number[];
   /** Byte size of the data TLB less that of an entry. */
   readonly tlbMask: number;
+  /** Page offsets of the accesses that refill the data TLB in place. */
+  readonly refills: ReadonlySet<number>;
   /** Where an instruction at the page's end goes on, or null when none crosses it. */
   readonly nextPage: NextPage | null;
 }
@@ -60,6 +64,9 @@ export interface Place {
   /** Instructions from it on that were taken off the budget already, given back by an exit. */
   readonly unexecuted: number;
 }
+
+/** Functions that a unit's module imports, where an access refills in place: those for loads and for stores. */
+export const REFILL_IMPORTS = 2;
 
 /** Groups of accesses that one segment can have (groups.ts). */
 export const MAX_GROUPS = 4;
@@ -174,10 +181,7 @@ export class RegionCode {
     code.get(this.cpu);
     code.memory(W.i32_load, BLOCK_BUDGET);
     code.set(this.budget);
-    for (let cache = 0; cache < this.caches; cache++) {
-      code.i64Const(-1);
-      code.set(this.cacheTag(cache));
-    }
+    this.clearCaches();
     for (const _ of this.tails) code.open(W.block);
   }
 
@@ -210,6 +214,25 @@ export class RegionCode {
   }
 
   // Ways out
+
+  /** Refills the data TLB for the address in `address`, or leaves; what the page caches hold may be gone from it. */
+  refill(place: Place, isStore: boolean): void {
+    const { code } = this;
+    code.get(this.cpu);
+    code.get(this.address);
+    code.byte(W.call);
+    code.unsigned(Number(isStore));
+    code.byte(W.i32_eqz);
+    this.leaveBeforeIf(place);
+    this.clearCaches();
+  }
+
+  private clearCaches(): void {
+    for (let cache = 0; cache < this.caches; cache++) {
+      this.code.i64Const(-1);
+      this.code.set(this.cacheTag(cache));
+    }
+  }
 
   /** Adds to the budget; a block takes its instructions off it in advance. */
   adjustBudget(instructions: number): void {
@@ -268,7 +291,7 @@ export class RegionCode {
       code.get(this.cpu);
       code.get(this.dtlb);
       code.byte(W.return_call);
-      code.unsigned(sibling);
+      code.unsigned(sibling + (this.unit.refills.size > 0 ? REFILL_IMPORTS : 0));
     } else {
       code.i64Const(this.unit.pageVa + pc);
       code.byte(W.return);

@@ -10,6 +10,7 @@
 import {
   bug,
   fromWords,
+  type Hpa,
   hiWord,
   hpa,
   hpaToPfn,
@@ -20,6 +21,7 @@ import {
   pageOffset,
 } from '../../../units.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
+import { Access, type AccessKind } from '../../sv39/index.ts';
 import {
   DEFAULT_TLB,
   DTLB_ENTRY_BYTES,
@@ -43,10 +45,11 @@ import type { Hart } from '../hart.ts';
 import { encodeDispatcher, JUMP_ENTRY_BYTES } from './dispatcher.ts';
 import { MAX_UNCHECKED } from './flow.ts';
 import { type NextCodePage, PageCode } from './pageCode.ts';
+import { REFILL_NAMES } from './refill.ts';
 import { type Region, RegionCache, type RegionLimits } from './regionCache.ts';
 import { Leave } from './regionCode.ts';
 import { Restraint } from './restraint.ts';
-import { translateUnit } from './unit.ts';
+import { translateUnit, type UnitHost } from './unit.ts';
 
 export interface TranslatorOptions {
   /** How often the interpreter enters code before it is translated: 1..65535. */
@@ -74,17 +77,22 @@ const STRAYED = BLOCK_STRAYED >> 2;
 const MISSED = BLOCK_MISSED >> 2;
 /** Instructions of a frame's regions after which it gets no more: code that is entered everywhere is not worth it. */
 const MAX_FRAME_INSTRUCTIONS = 16384;
+/** A miss that leaves costs as much as two entries of the interpreter's. */
+const MISSES_PER_HEAT = 2;
 /** An entry this much cooler than the one that is translated is translated with it. */
 const WARM_SHIFT = 3;
 
 export class WasmTranslator implements Translator {
   readonly hotAt: number;
+  /** How often code is left at an access for a miss before it is translated anew. */
+  private readonly refillAt: number;
   private readonly memory: PhysicalMemory;
   private readonly cache: CodeCache;
   private readonly options: TranslatorOptions;
   private readonly regions: RegionCache;
   private readonly restraint = new Restraint();
   private readonly dispatch: (cpu: number) => number;
+  private readonly units: UnitHost;
 
   /** Joins the code cache of a host that has no hart yet. */
   constructor(memory: PhysicalMemory, cache: CodeCache, options = DEFAULT_TRANSLATOR) {
@@ -92,6 +100,7 @@ export class WasmTranslator implements Translator {
     this.cache = cache;
     this.options = options;
     this.hotAt = options.hotAt;
+    this.refillAt = options.hotAt * MISSES_PER_HEAT;
     const { limits, tlb } = options;
     const table = new WebAssembly.Table({ element: 'anyfunc', initial: limits.regions });
     this.regions = new RegionCache(memory, table, limits);
@@ -99,6 +108,8 @@ export class WasmTranslator implements Translator {
     const imports = { e: { m: memory.wasm, t: table } };
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
     this.dispatch = exports.run as (cpu: number) => number;
+    const refill = (access: AccessKind) => exports[REFILL_NAMES[access]] as CallableFunction;
+    this.units = { memory, tlb, refillLoad: refill(Access.load), refillStore: refill(Access.store) };
     cache.translator = this;
   }
 
@@ -115,8 +126,10 @@ export class WasmTranslator implements Translator {
   enter({ base, block }: Hart): ExitReason {
     const budget = block[BUDGET]!;
     if (budget < MAX_UNCHECKED) return Exit.none;
-    while (this.dispatch(base) === Leave.unlinked) {
-      if (!this.linkNext(block, block[BUDGET] !== budget)) break;
+    for (;;) {
+      const why = this.dispatch(base);
+      if (why === Leave.refilled) this.learnMiss(block);
+      if (why !== Leave.unlinked || !this.linkNext(block, block[BUDGET] !== budget)) break;
     }
     block[STRAYED] = 0;
     block[MISSED] = 0;
@@ -150,11 +163,9 @@ export class WasmTranslator implements Translator {
    * code jumped there, which counts as heat; else a run just begins there.
    */
   private linkNext(block: Int32Array, arrived: boolean): boolean {
-    const { i32 } = this.memory;
     const lo = block[PC]!;
     const pc = fromWords(lo, block[PC + 1]!);
-    const addend = i32[(block[ITLB]! + this.fetchEntry(lo) + ITLB_ADDEND) >>> 2]!;
-    const at = hpa((lo + addend) >>> 0);
+    const at = this.hostOf(block, lo);
     const pfn = hpaToPfn(at);
     this.learnJump(block, pfn, lo);
     const region = this.regions.find(pfn, pc) ?? this.regionAt(block, this.cache.page(pfn), pc, arrived);
@@ -174,7 +185,7 @@ export class WasmTranslator implements Translator {
     if (page.words[offset]! >= 0) return undefined;
     const pageVa = pc - offset;
     const source = new PageCode(this.memory, this.cache, page, pageVa, this.nextPageOf(block, pageVa));
-    const unit = translateUnit(this.memory, this.options.tlb, source, this.entriesFor(page, pc));
+    const unit = translateUnit(this.units, source, this.entriesFor(page, pc), this.refillsOf(page));
     if (unit === null) {
       this.coolEntry(page, offset);
       return undefined;
@@ -182,6 +193,29 @@ export class WasmTranslator implements Translator {
     this.regions.add(unit);
     for (const entry of unit.functions.keys()) this.mark(page, entry - pageVa);
     return this.regions.find(page.pfn, pc);
+  }
+
+  /** The access at the block's pc left for a miss: where that is often so, regions shall refill in place. */
+  private learnMiss(block: Int32Array): void {
+    const lo = block[PC]!;
+    const pfn = hpaToPfn(this.hostOf(block, lo));
+    const { misses } = this.cache.page(pfn);
+    const offset = pageOffset(lo);
+    if (++misses[offset >>> 1]! % this.refillAt === 0) this.regions.dropWithoutRefill(pfn, offset);
+  }
+
+  /** Accesses of a page that miss often, or nearly so. */
+  private refillsOf({ misses }: CodePage): ReadonlySet<number> {
+    const refills = new Set<number>();
+    misses.forEach((count, half) => {
+      if (count > this.refillAt >>> WARM_SHIFT) refills.add(half * 2);
+    });
+    return refills;
+  }
+
+  /** Where the fetch TLB, which has an entry for it, says that the address with this low word is. */
+  private hostOf(block: Int32Array, lo: number): Hpa {
+    return hpa((lo + this.memory.i32[(block[ITLB]! + this.fetchEntry(lo) + ITLB_ADDEND) >>> 2]!) >>> 0);
   }
 
   /** A computed jump of the page that led to `lo`, which no region expected, shall be expected to lead there. */

@@ -12,8 +12,9 @@ import { DTLB_ENTRY_BYTES, type TlbGeometry } from '../../tlb/index.ts';
 import { REGION_TYPE } from './dispatcher.ts';
 import { emitRegion, planRegion, type RegionPlan } from './emitter.ts';
 import { isTranslated, type PageCode } from './pageCode.ts';
+import { REFILL_TYPE } from './refill.ts';
 import { End } from './region.ts';
-import { encodeModule, memoryPages } from './wasm.ts';
+import { encodeModule, type FunctionImport, memoryPages } from './wasm.ts';
 
 export const MAX_UNIT_REGIONS = 16;
 /** Instructions after which no more regions join a unit; it has less than twice as many. */
@@ -27,21 +28,38 @@ export interface TranslatedUnit {
   /** Of all regions together. */
   readonly instructions: number;
   readonly coverage: Coverage;
+  /** Page offsets of the accesses that refill the data TLB in place, as far as the page was known to have them. */
+  readonly refills: ReadonlySet<number>;
   /** Page offsets to which computed jumps are expected to lead. */
   readonly guesses: ReadonlySet<number>;
   readonly functions: ReadonlyMap<number, CallableFunction>;
 }
 
+/** What the units of a host have in common. */
+export interface UnitHost {
+  readonly memory: PhysicalMemory;
+  readonly tlb: TlbGeometry;
+  /** The dispatcher's, of refill.ts. */
+  readonly refillLoad: CallableFunction;
+  readonly refillStore: CallableFunction;
+}
+
+/** As many as REFILL_IMPORTS, for loads and for stores. */
+const IMPORTS: readonly FunctionImport[] = [
+  { name: 'refillLoad', type: 1 },
+  { name: 'refillStore', type: 1 },
+];
+
 /** Translates the regions at page offsets, as many as may be one unit; null if the first is not for translation. */
 export function translateUnit(
-  memory: PhysicalMemory,
-  tlb: TlbGeometry,
+  host: UnitHost,
   page: PageCode,
   entries: Iterable<number>,
+  refills: ReadonlySet<number>,
 ): TranslatedUnit | null {
   const plans = planUnit(page, entries);
   if (plans.length === 0) return null;
-  const exports = instantiate(memory, tlb, page, plans);
+  const exports = instantiate(host, page, plans, refills);
   const coverage = new Coverage();
   for (const plan of plans) cover(coverage, plan);
   return {
@@ -49,6 +67,7 @@ export function translateUnit(
     nextPfn: plans.some(crosses) ? page.next!.pfn : null,
     instructions: plans.reduce((sum, plan) => sum + plan.instructions, 0),
     coverage,
+    refills,
     guesses: new Set(plans.flatMap(guessesOf)),
     functions: new Map(plans.map((plan, i) => [page.va + plan.entry, exports[i] as CallableFunction])),
   };
@@ -72,14 +91,15 @@ function planUnit(page: PageCode, entries: Iterable<number>): RegionPlan[] {
 
 /** The module's functions, by index. */
 function instantiate(
-  memory: PhysicalMemory,
-  tlb: TlbGeometry,
+  { memory, tlb, refillLoad, refillStore }: UnitHost,
   page: PageCode,
   plans: readonly RegionPlan[],
+  refills: ReadonlySet<number>,
 ): Readonly<Record<string, unknown>> {
   const frame = {
     pageVa: page.va,
     entries: plans.map((plan) => plan.entry),
+    refills,
     tlbMask: (tlb.dtlbEntries - 1) * DTLB_ENTRY_BYTES,
     nextPage: page.next,
   };
@@ -87,8 +107,14 @@ function instantiate(
     const { code, locals } = emitRegion(plan, frame);
     return { type: 0, locals, body: code, export: String(index) };
   });
-  const bytes = encodeModule({ types: [REGION_TYPE], memoryPages: memoryPages(memory.wasm), functions });
-  return new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: { m: memory.wasm } }).exports;
+  const bytes = encodeModule({
+    types: [REGION_TYPE, REFILL_TYPE],
+    memoryPages: memoryPages(memory.wasm),
+    imports: refills.size > 0 ? IMPORTS : [],
+    functions,
+  });
+  const e = { m: memory.wasm, refillLoad, refillStore };
+  return new WebAssembly.Instance(new WebAssembly.Module(bytes), { e }).exports;
 }
 
 function cover(coverage: Coverage, plan: RegionPlan): void {

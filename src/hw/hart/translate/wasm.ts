@@ -216,12 +216,21 @@ export interface WasmFunction {
   readonly export?: string;
 }
 
+export interface FunctionImport {
+  /** It is imported as `e.NAME`. */
+  readonly name: string;
+  /** Index into the module's types. */
+  readonly type: number;
+}
+
 export interface ModuleParts {
   readonly types: readonly FunctionType[];
   /** Import `e.m`: the least and exact size of the host's memory in 64 KiB pages. */
   readonly memoryPages: number;
   /** Imports the table `e.t`, of at least this many slots. */
   readonly tableSlots?: number;
+  /** Imports these functions, which come before the module's own. */
+  readonly imports?: readonly FunctionImport[];
   readonly functions: readonly WasmFunction[];
 }
 
@@ -236,8 +245,17 @@ export function encodeModule(parts: ModuleParts): Uint8Array<ArrayBuffer> {
   section(out, Section.type, parts.types.length, (s) => {
     for (const type of parts.types) functionType(s, type);
   });
-  const imports = parts.tableSlots === undefined ? 1 : 2;
-  section(out, Section.import, imports, (s) => importMemoryAndTable(s, parts));
+  const { imports = [] } = parts;
+  const others = parts.tableSlots === undefined ? 1 : 2;
+  section(out, Section.import, others + imports.length, (s) => {
+    importMemoryAndTable(s, parts);
+    for (const { name, type } of imports) {
+      s.name('e');
+      s.name(name);
+      s.byte(ExternKind.function);
+      s.unsigned(type);
+    }
+  });
   section(out, Section.function, parts.functions.length, (s) => {
     for (const f of parts.functions) s.unsigned(f.type);
   });
@@ -246,7 +264,7 @@ export function encodeModule(parts: ModuleParts): Uint8Array<ArrayBuffer> {
       if (!isExported(f)) return;
       s.name(f.export);
       s.byte(ExternKind.function);
-      s.unsigned(index);
+      s.unsigned(imports.length + index);
     });
   });
   section(out, Section.code, parts.functions.length, (s) => {

@@ -51,6 +51,7 @@ import {
   msync,
   munlock,
   munmap,
+  readPagemap,
   type UserSignal,
   userLoad8,
   userStore8,
@@ -224,10 +225,15 @@ function* userCopy(mm: Mm, operation: OperationOf<'ur' | 'uw'>): Steps<Answer> {
   return error !== 0 ? answerOf(error) : { val: byte[0]!, ...answerOf(0) };
 }
 
+/** A question mark for a swapped page: whether it is in the swap cache as well depends on when reclaim last came by. */
 function* core(mm: Mm, { page, pages }: OperationOf<'mincore'>): Steps<Answer> {
   const vec = new Uint8Array(pages);
   const error = yield* mincore(mm, addressOf(page), vec);
-  return error !== 0 ? answerOf(error) : { core: vec.join(''), ...answerOf(0) };
+  if (error !== 0) return answerOf(error);
+  const characters = Array.from(vec, (byte, i) =>
+    readPagemap(mm, addressOf(page + i)).kind === 'swap' ? '?' : `${byte & 1}`,
+  );
+  return { core: characters.join(''), ...answerOf(0) };
 }
 
 function* fileOperation(
@@ -249,14 +255,16 @@ function* fileOperation(
   return length === 1 ? { val: byte[0]!, ...answerOf(1) } : answerOf(length);
 }
 
-/** Two bytes of each page in hex, or dashes where the process would take a signal. */
+const dumpedSignal = (taken: UserSignal): string => (signal(taken).sig === 'BUS' ? 'BB' : '--');
+
+/** Two bytes of each page in hex; where the process would take a signal, BB for SIGBUS and dashes for others. */
 function* dump(mm: Mm): Steps<string> {
   const words: string[] = [];
   for (let page = 0; page < WINDOW_PAGES; page++) {
     let word = '';
     for (const at of DUMPED) {
       const got = yield* userLoad8(mm, CPU, addressOf(page, at));
-      word += typeof got === 'string' ? '--' : got.toString(16).padStart(2, '0');
+      word += typeof got === 'string' ? dumpedSignal(got) : got.toString(16).padStart(2, '0');
     }
     words.push(word);
   }

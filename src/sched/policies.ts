@@ -17,6 +17,8 @@ export interface Policy {
    * CPU, as in run mode.
    */
   readonly interruptsAtPoints?: boolean;
+  /** Told of each step before `task` takes it; its point says what it is about to do. */
+  stepping?(task: Task): void;
   /** Index into `runnable`, which holds at least two tasks; with one the policy is not asked. Must not keep the array. */
   pick(runnable: readonly Task[]): number;
 }

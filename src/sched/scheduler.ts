@@ -160,6 +160,7 @@ export class Scheduler {
     this.steps++;
     const onSwitch = this.trace === null ? null : this.trace.sched_switch;
     if (onSwitch !== null) this.#switches.to(task, onSwitch);
+    this.#policy.stepping?.(task);
     this.#current = task;
     points.on = this.#policy.stopsAtPoints;
     points.kind = task.pointKind;

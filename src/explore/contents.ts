@@ -1,0 +1,150 @@
+// What guest memory must hold: the last value that was written to each byte, by whoever wrote it last (I2, I3).
+//
+// The world tells it what devices write; each vCPU's loads and stores are read off the instruction that the hart executed,
+// since an instruction is one step. A load must give what this memory holds, and at the end of a run every page must, in its
+// frame, on the swap device or wherever the host keeps it.
+//
+// Knows untranslated guests and those whose scenario says how their addresses translate. Invariant: rewind() makes it what it
+// was at mark(), like everything else that a run changes.
+
+import type { Hart } from '../hw/hart/index.ts';
+import { DECODED_WORDS, decode, Op, opOf, rdOf, rs1Of, rs2Of } from '../hw/isa/index.ts';
+import { inspectPage, inspectPte } from '../mm/internals.ts';
+import { fromWords, hex, PAGE_SIZE } from '../units.ts';
+import type { World } from './world.ts';
+
+interface Access {
+  readonly op: number;
+  readonly bytes: number;
+  readonly isLoad: boolean;
+  readonly isStore: boolean;
+}
+
+const shape = (op: number, bytes: number, isLoad: boolean, isStore: boolean): [number, Access] => [
+  op,
+  { op, bytes, isLoad, isStore },
+];
+
+/** The instructions that exploration follows. */
+const ACCESSES = new Map<number, Access>([
+  shape(Op.lbu, 1, true, false),
+  shape(Op.lwu, 4, true, false),
+  shape(Op.ld, 8, true, false),
+  shape(Op.sb, 1, false, true),
+  shape(Op.sw, 4, false, true),
+  shape(Op.sd, 8, false, true),
+  shape(Op.amoadd_d, 8, true, true),
+  shape(Op.amoswap_d, 8, true, true),
+]);
+
+/** The access that a vCPU is about to make. */
+interface Pending {
+  readonly access: Access;
+  readonly address: number;
+  readonly value: bigint;
+  readonly rd: number;
+  readonly attempted: number;
+}
+
+export class GuestContents {
+  readonly #world: World;
+  readonly #expected: DataView;
+  readonly #decoded = new Int32Array(DECODED_WORDS);
+  readonly #pending: (Pending | null)[] = [];
+  /** Bytes changed since the mark, newest last: address in RAM and the eight bytes that were there. */
+  readonly #log: { readonly at: number; readonly old: bigint }[] = [];
+  #isMarked = false;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#expected = new DataView(new ArrayBuffer(world.vm.ramPages * PAGE_SIZE + 8));
+  }
+
+  mark(): void {
+    this.#isMarked = true;
+    this.#log.length = 0;
+  }
+
+  rewind(): void {
+    for (let i = this.#log.length - 1; i >= 0; i--) {
+      const { at, old } = this.#log[i]!;
+      this.#expected.setBigUint64(at, old, true);
+    }
+    this.#log.length = 0;
+    this.#pending.length = 0;
+  }
+
+  /** A device wrote `bytes` at guest physical `address`. */
+  written(address: number, bytes: Uint8Array): void {
+    for (const [i, byte] of bytes.entries()) this.#put(this.#world.offsetOf(address) + i, 1, BigInt(byte));
+  }
+
+  /** The hart is about to execute the instruction at its pc. */
+  before(hart: Hart): void {
+    decode(this.#world.instructionAt(hart.pc), this.#decoded, 0);
+    const [w, imm] = this.#decoded as unknown as [number, number];
+    const access = ACCESSES.get(opOf(w)) ?? null;
+    if (access === null) {
+      this.#pending[hart.id] = null;
+      return;
+    }
+    const base = fromWords(hart.block[rs1Of(w) * 2]!, hart.block[rs1Of(w) * 2 + 1]!);
+    const address = this.#world.translate(base + (access.isLoad && access.isStore ? 0 : imm));
+    const value = register(hart, rs2Of(w));
+    this.#pending[hart.id] = { access, address, value, rd: rdOf(w), attempted: hart.attempted };
+  }
+
+  /** The hart has run since before(); nothing happens unless the instruction retired. */
+  after(hart: Hart): void {
+    const pending = this.#pending[hart.id] ?? null;
+    if (pending === null || hart.attempted === pending.attempted) return;
+    this.#pending[hart.id] = null;
+    const { access, address, value, rd } = pending;
+    const at = this.#world.offsetOf(address);
+    const old = this.#get(at, access.bytes);
+    if (access.isLoad) this.#checkLoad(hart, register(hart, rd), old, address);
+    if (!access.isStore) return;
+    const next = access.op === Op.amoadd_d ? old + value : value;
+    this.#put(at, access.bytes, BigInt.asUintN(access.bytes * 8, next));
+  }
+
+  #checkLoad(hart: Hart, loaded: bigint, expected: bigint, address: number): void {
+    if (loaded === expected) return;
+    this.#world.oracle.report(
+      'I2',
+      `vcpu ${hart.id} loaded ${hexOf(loaded)} from ${hex(address)}, but ${hexOf(expected)} was stored there last`,
+    );
+  }
+
+  /** At the end of a run: every page that the process has holds what was stored to it. */
+  checkPages(): void {
+    const { mm, vm, oracle } = this.#world;
+    const page = new Uint8Array(PAGE_SIZE);
+    for (let number = 0; number < vm.ramPages; number++) {
+      const expected = new Uint8Array(this.#expected.buffer, number * PAGE_SIZE, PAGE_SIZE);
+      if (!inspectPage(mm, inspectPte(mm, this.#world.hva(number)), page)) page.fill(0);
+      if (Buffer.compare(page, expected) === 0) continue;
+      const at = page.findIndex((byte, i) => byte !== expected[i]) & ~7;
+      const address = hex(this.#world.page(number) + at);
+      oracle.report('I3', `the store of ${hexOf(wordOf(expected, at))} to ${address} is lost: ${hexOf(wordOf(page, at))} is there`);
+    }
+  }
+
+  #get(at: number, bytes: number): bigint {
+    return BigInt.asUintN(bytes * 8, this.#expected.getBigUint64(at, true));
+  }
+
+  #put(at: number, bytes: number, value: bigint): void {
+    const old = this.#expected.getBigUint64(at, true);
+    if (this.#isMarked) this.#log.push({ at, old });
+    const kept = (old >> BigInt(bytes * 8)) << BigInt(bytes * 8);
+    this.#expected.setBigUint64(at, bytes === 8 ? value : kept | value, true);
+  }
+}
+
+const register = (hart: Hart, x: number): bigint =>
+  BigInt.asUintN(64, (BigInt(hart.block[x * 2 + 1]!) << 32n) | BigInt(hart.block[x * 2]! >>> 0));
+
+const wordOf = (bytes: Uint8Array, at: number): bigint => new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(at, true);
+
+const hexOf = (value: bigint): string => `0x${value.toString(16)}`;

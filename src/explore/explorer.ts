@@ -1,0 +1,114 @@
+// The explorer: runs one scenario again and again, each time in another order, and says what broke.
+//
+// Lives inside a variant (loader/): its world is instrumented production code, itself it is not. A run is: spawn the tasks,
+// let the strategy steer, look at every step, let the scenario finish, look at the end; then back to the start by the undo
+// log. What it answers is plain data.
+//
+// Invariant: a run is a function of the scenario and the schedule: the same schedule gives the same steps and the same verdict.
+
+import { mark, rewind, undo } from '../journal.ts';
+import type { Scenario } from './scenario.ts';
+import type { Schedule } from './schedule.ts';
+import { type Strategy, Steering } from './steering.ts';
+import { replayStrategy } from './strategies.ts';
+import { brokenTranslation } from './translations.ts';
+import { bug, UmbraBug } from '../units.ts';
+import { type Found, foundBug, foundViolation } from './verdict.ts';
+import { World } from './world.ts';
+
+/** Steps after which a run is taken to be a livelock: the longest honest ones take some thousands. */
+const MAX_STEPS = 20_000;
+
+export interface RunResult {
+  readonly found: Found | null;
+  readonly steps: number;
+  readonly preemptions: number;
+  readonly schedule: Schedule;
+}
+
+export class Explorer {
+  readonly scenario: Scenario;
+  readonly world: World;
+  readonly steering = new Steering();
+  /** Called after each step of a run that is watched. */
+  onStep: (() => void) | null = null;
+
+  constructor(scenario: Scenario) {
+    this.scenario = scenario;
+    this.world = new World(this.steering, scenario);
+    if (scenario.setUp !== undefined) this.world.setUp(scenario.setUp(this.world));
+    this.world.contents.mark();
+    mark();
+  }
+
+  /** One run under `strategy`, from the start and back to it. */
+  run(strategy: Strategy): RunResult {
+    const { world, steering } = this;
+    // The host's own threads come to rest first: that they start up is nobody's race.
+    world.host.start();
+    world.drain();
+    const before = world.sched.steps;
+    steering.begin(strategy);
+    let found: Found | null = null;
+    try {
+      found = this.#play(before);
+    } catch (error) {
+      if (!(error instanceof UmbraBug)) throw error;
+      found = foundBug(error);
+    }
+    const steps = world.sched.steps - before;
+    const { preemptions, deviations } = steering;
+    const schedule = deviations.slice();
+    steering.end();
+    if (found === null) found = this.#finish();
+    if (undo.length === 0) bug('the explorer runs code that no loader instrumented');
+    rewind();
+    world.contents.rewind();
+    return { found, steps, preemptions, schedule };
+  }
+
+  replay(schedule: Schedule): RunResult & { readonly missed: number } {
+    const strategy = replayStrategy(schedule, (task) => this.steering.stepsOf(task));
+    return { ...this.run(strategy), missed: strategy.missed() };
+  }
+
+  /** Runs the tasks; what broke on the way, or null. */
+  #play(before: number): Found | null {
+    const { world, scenario } = this;
+    const { sched, oracle } = world;
+    const tasks = Object.entries(scenario.tasks(world)).map(([name, body]) => sched.spawn(name, body(), world.spareCpu));
+    for (const { index } of world.kvm.vcpus) tasks.push(sched.spawn(`vcpu${index}`, world.runGuest(index), index));
+    let limitReached = false;
+    let found: Found | null = null;
+    const end = sched.run(() => {
+      if (sched.steps > before) {
+        found = brokenTranslation(world);
+        this.onStep?.();
+      }
+      limitReached = sched.steps - before > MAX_STEPS;
+      return limitReached || found !== null || oracle.violations.length > 0 || tasks.every(({ state }) => state === 'done');
+    });
+    if (found !== null) return found;
+    const violation = oracle.violations[0];
+    if (violation !== undefined) return foundViolation(violation);
+    if (limitReached) return { invariant: 'I9', message: `livelock: no end after ${MAX_STEPS} steps` };
+    if (end === 'deadlock') return { invariant: 'I9', message: `deadlock: ${sched.describeBlocked().join('; ')}` };
+    return null;
+  }
+
+  /** When all have ended: the scenario's own checks, then everything that can be seen from outside. */
+  #finish(): Found | null {
+    const { world, scenario } = this;
+    try {
+      if (scenario.finish !== undefined) world.setUp(scenario.finish(world));
+      world.drain();
+      world.oracle.check(world.kvm);
+      world.contents.checkPages();
+    } catch (error) {
+      if (!(error instanceof UmbraBug)) throw error;
+      return foundBug(error);
+    }
+    const violation = world.oracle.violations[0];
+    return violation === undefined ? null : foundViolation(violation);
+  }
+}

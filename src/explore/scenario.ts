@@ -1,0 +1,44 @@
+// A scenario: what an exploration is about, as a small file of plain data and task bodies.
+//
+// It names a host, a guest of a few instructions and the host's tasks; the explorer runs all of them at once in every order
+// that its policy can think of. `umbra explore FILE` loads a module whose export `scenario` is one.
+
+import type { InvariantName } from '../oracle/index.ts';
+import type { Steps } from '../sched/index.ts';
+import type { World } from './world.ts';
+
+export interface HostShape {
+  /** Frames of host memory; default 64. */
+  readonly frames?: number;
+  /** Pages of the swap device, which is in memory; 0: none. Default 16. */
+  readonly swapPages?: number;
+}
+
+export interface VmShape {
+  readonly vcpus?: number;
+  readonly mmu?: 'shadow' | 'tdp';
+  readonly ad?: 'hardware' | 'svade' | 'svadu';
+  /** Pages of guest RAM; page 0 holds the code. Default 4. */
+  readonly ramPages?: number;
+  readonly maxMmuPages?: number;
+}
+
+export interface Scenario {
+  readonly name: string;
+  /** One line: who races with whom. */
+  readonly about: string;
+  readonly host?: HostShape;
+  readonly vm?: VmShape;
+  /** Assembly; the thread of vCPU n begins at the symbol `vcpuN` and ends at `done`. */
+  readonly guest: string;
+  /** Where untranslated addresses differ from guest physical ones: the guest's own paging. */
+  readonly translate?: (address: number) => number;
+  /** Runs alone, before every run's start. */
+  readonly setUp?: (world: World) => Steps;
+  /** The tasks beside the vCPU threads, by name. */
+  readonly tasks: (world: World) => Readonly<Record<string, () => Steps>>;
+  /** Runs alone when all tasks have ended: reads, and reports what is wrong. */
+  readonly finish?: (world: World) => Steps;
+  /** What exploring finds in it; default 'pass'. */
+  readonly expect?: InvariantName | 'pass';
+}

@@ -1,0 +1,157 @@
+// Strategies: who goes on, at each choice of a run. One object is one run, but for the exhaustive one, which is a search.
+//
+// Random: uniform. POS: a random priority for each pending access, drawn anew when something that it depends on was done
+// (reference explore.md 2 c'). PCT: random priorities of tasks and d - 1 places where the running one falls below all others.
+// Replay: a schedule that was written down. Bounded: all schedules with at most so many pre-emptions, depth first.
+
+import type { Task } from '../sched/index.ts';
+import { Random } from '../sched/index.ts';
+import type { Schedule } from './schedule.ts';
+import { type Choice, isAtPoint, type Strategy } from './steering.ts';
+
+export function randomStrategy(seed: number): Strategy {
+  const random = new Random(seed);
+  return { choose: ({ tasks }) => random.below(tasks.length) };
+}
+
+const PRIORITIES = 2 ** 30;
+
+/** Partial-order sampling. */
+export function posStrategy(seed: number): Strategy {
+  const random = new Random(seed);
+  const priorities = new Map<Task, number>();
+  const priorityOf = (task: Task): number => {
+    let priority = priorities.get(task);
+    if (priority === undefined) {
+      priority = random.below(PRIORITIES);
+      priorities.set(task, priority);
+    }
+    return priority;
+  };
+  return {
+    choose: ({ tasks }) => indexOfHighest(tasks, priorityOf),
+    stepping(task) {
+      for (const other of priorities.keys()) {
+        if (other === task || dependsOn(other, task)) priorities.delete(other);
+      }
+    },
+  };
+}
+
+const dependsOn = (a: Task, b: Task): boolean =>
+  isAtPoint(a) && isAtPoint(b) && a.pointKind === b.pointKind && a.pointObject === b.pointObject;
+
+/** Probabilistic concurrency testing: `depth` - 1 change points among the first `length` choices. */
+export function pctStrategy(seed: number, depth: number, length: number): Strategy {
+  const random = new Random(seed);
+  const priorities = new Map<Task, number>();
+  const changes = Array.from({ length: depth - 1 }, () => random.below(Math.max(1, length)));
+  let choices = 0;
+  const priorityOf = (task: Task): number => {
+    let priority = priorities.get(task);
+    if (priority === undefined) {
+      priority = depth + random.below(PRIORITIES);
+      priorities.set(task, priority);
+    }
+    return priority;
+  };
+  return {
+    choose({ tasks, preempts }) {
+      const change = changes.indexOf(choices++);
+      if (change >= 0 && preempts) priorities.set(tasks[0]!, change);
+      return indexOfHighest(tasks, priorityOf);
+    },
+  };
+}
+
+function indexOfHighest(tasks: readonly Task[], priorityOf: (task: Task) => number): number {
+  let best = 0;
+  for (let i = 1; i < tasks.length; i++) {
+    if (priorityOf(tasks[i]!) > priorityOf(tasks[best]!)) best = i;
+  }
+  return best;
+}
+
+/** Follows `schedule` as far as it fits; `missed` counts the deviations that found no place. */
+export function replayStrategy(
+  schedule: Schedule,
+  stepsOf: (task: Task | null) => number,
+): Strategy & { readonly missed: () => number } {
+  const waiting = new Map(schedule.map((deviation) => [`${deviation.after}:${deviation.steps}`, deviation.to]));
+  let last: Task | null = null;
+  return {
+    missed: () => waiting.size,
+    choose({ tasks }) {
+      const key = `${last?.name ?? ''}:${stepsOf(last)}`;
+      const to = waiting.get(key);
+      if (to === undefined) return 0;
+      const index = tasks.findIndex(({ name }) => name === to);
+      if (index < 0) return 0;
+      waiting.delete(key);
+      return index;
+    },
+    stepping(task) {
+      last = task;
+    },
+  };
+}
+
+/** A choice on the path of the run that is under way. */
+interface Branch {
+  readonly count: number;
+  taken: number;
+  /** Pre-emptions before it, and whether another than the first costs one more. */
+  readonly spent: number;
+  readonly preempts: boolean;
+}
+
+/**
+ * All schedules with at most `bound` pre-emptions, each once: a depth-first search whose run is one call of next(). A
+ * pre-emption before an access to an object that only one task ever touches is the same as one before the next shared
+ * access, and is left out; what is shared is learned, and the search begins again when more turns out to be.
+ */
+export class BoundedSearch implements Strategy {
+  readonly bound: number;
+  readonly #path: Branch[] = [];
+  #depth = 0;
+  #spent = 0;
+  #isFirst = true;
+
+  constructor(bound: number) {
+    this.bound = bound;
+  }
+
+  /** Prepares the next run; false: there is none left. */
+  next(): boolean {
+    this.#depth = 0;
+    this.#spent = 0;
+    if (this.#isFirst) {
+      this.#isFirst = false;
+      return true;
+    }
+    for (;;) {
+      const branch = this.#path.at(-1);
+      if (branch === undefined) return false;
+      if (++branch.taken < branch.count) return true;
+      this.#path.pop();
+    }
+  }
+
+  restart(): void {
+    this.#path.length = 0;
+    this.#isFirst = true;
+  }
+
+  choose({ tasks, preempts, isPrivate }: Choice): number {
+    const spent = this.#spent;
+    if (preempts && (isPrivate || spent >= this.bound)) return 0;
+    let branch = this.#path[this.#depth];
+    if (branch === undefined) {
+      branch = { count: tasks.length, taken: 0, spent, preempts };
+      this.#path.push(branch);
+    }
+    this.#depth++;
+    if (branch.preempts && branch.taken > 0) this.#spent++;
+    return branch.taken;
+  }
+}

@@ -1,0 +1,208 @@
+// What is explored: a small host with one process whose memory is a guest's RAM, a VM over it, and a guest of a few
+// instructions; built once and brought back to its start before each run (journal.ts).
+//
+// A scenario (scenario.ts) says what is in it; the explorer (explorer.ts) runs its tasks again and again. The parts are those
+// that machine.ts builds, without the VMM's board: guest code begins at the symbol of its vCPU and ends at `done`.
+//
+// Invariant: between build() and the first run nothing is under way: no task is left, no generator is alive.
+
+import { assemble } from '../asm/index.ts';
+import { CodeCache, Exit, Hart, hartDeviceBytes } from '../hw/hart/index.ts';
+import { PhysicalMemory } from '../hw/memory/index.ts';
+import { TlbDomain, type TlbGeometry } from '../hw/tlb/index.ts';
+import { createVm, type Kvm, kvmSetMemoryRegion, type Vcpu, vcpuRun } from '../kvm/index.ts';
+import { copyFromUser, copyToUser, Host, MemorySwapDevice, type Mm, mmapAnonymous, PROT_READ, PROT_WRITE } from '../mm/index.ts';
+import { Oracle } from '../oracle/index.ts';
+import { type Policy, Scheduler, type Steps } from '../sched/index.ts';
+import { Trace } from '../trace/index.ts';
+import { bug, type Gfn, type Gpa, gpaToGfn, type Hva, hva, PAGE_SIZE } from '../units.ts';
+import { readElf } from '../vmm/index.ts';
+import { GuestContents } from './contents.ts';
+import { brokenTlbEntry } from './translations.ts';
+import type { Scenario, VmShape } from './scenario.ts';
+
+/** Where guest RAM begins: page 0 holds the guest's code. */
+export const RAM = 0x8000_0000;
+/** The smallest that keeps contexts apart: what is explored touches a few pages. */
+const TLB: TlbGeometry = { contexts: 2, dtlbEntries: 16, itlbEntries: 16, l2Entries: 16 };
+const SETUP_STEPS = 1_000_000;
+
+export class World {
+  readonly sched: Scheduler;
+  readonly trace: Trace;
+  readonly host: Host;
+  readonly harts: readonly Hart[];
+  readonly oracle: Oracle;
+  readonly contents: GuestContents;
+  readonly vm: Required<VmShape>;
+  readonly symbols: ReadonlyMap<string, number>;
+  readonly #code: DataView;
+  readonly #translate: (address: number) => number;
+  #mm: Mm | null = null;
+  #kvm: Kvm | null = null;
+  #ram = 0 as Hva;
+
+  /** Throws AssemblerError and InputError for the scenario's guest. */
+  constructor(policy: Policy, scenario: Scenario) {
+    this.vm = { vcpus: 1, mmu: 'shadow', ad: 'hardware', ramPages: 4, maxMmuPages: 64, ...scenario.vm };
+    this.#translate = scenario.translate ?? ((address) => address);
+    const { vcpus, mmu, ad } = this.vm;
+    const { frames = 64, swapPages = 16 } = scenario.host ?? {};
+    const memory = new PhysicalMemory({ frames, deviceBytes: vcpus * (hartDeviceBytes(TLB) + 4096) });
+    this.sched = new Scheduler(policy);
+    this.trace = new Trace(this.sched);
+    const swap = swapPages > 0 ? new MemorySwapDevice(swapPages + 1) : null;
+    this.host = new Host({ memory, sched: this.sched, trace: this.trace.points, swap, cpus: vcpus + 1 });
+    this.oracle = new Oracle(this.host);
+    const domain = new TlbDomain(memory);
+    const code = new CodeCache(memory);
+    this.harts = Array.from({ length: vcpus }, (_, id) => new Hart({ domain, code, id, mmu, ad, tlb: TLB }));
+    const image = readElf(assemble(`${scenario.guest}\n`, { file: 'guest.s', base: RAM }).elf, 'guest.s');
+    this.symbols = new Map([...image.symbols].map(([name, { address }]) => [name, address]));
+    this.#code = new DataView(image.segments[0]!.fileBytes.slice().buffer);
+    this.contents = new GuestContents(this);
+    for (const hart of this.harts) this.#follow(hart);
+    this.#run(this.#boot(image.segments));
+  }
+
+  get kvm(): Kvm {
+    return this.#kvm ?? bug('the VM was destroyed');
+  }
+
+  get mm(): Mm {
+    return this.#mm ?? bug('the process has exited');
+  }
+
+  /** The host CPU on which no vCPU runs. */
+  get spareCpu(): number {
+    return this.harts.length;
+  }
+
+  vcpu(index: number): Vcpu {
+    return this.kvm.vcpus[index] ?? bug('no such vCPU', { index });
+  }
+
+  /** Guest physical address of page `number` of RAM. */
+  page(number: number): number {
+    return RAM + number * PAGE_SIZE;
+  }
+
+  gfn(number: number): Gfn {
+    return gpaToGfn(this.page(number) as Gpa);
+  }
+
+  hvaOf(address: number): Hva {
+    return hva(this.#ram + (address - RAM));
+  }
+
+  /** The process's address of page `number` of guest RAM. */
+  hva(number: number): Hva {
+    return this.hvaOf(this.page(number));
+  }
+
+  /** Byte of guest RAM at guest physical `address`. */
+  offsetOf(address: number): number {
+    const offset = address - RAM;
+    if (!(offset >= 0 && offset < this.vm.ramPages * PAGE_SIZE)) bug('not an address of guest RAM', { address });
+    return offset;
+  }
+
+  /** Guest physical address of what the guest calls `address`. */
+  translate(address: number): number {
+    return this.#translate(address);
+  }
+
+  /** The instruction at `pc`, of the guest's code as it was assembled. */
+  instructionAt(pc: number): number {
+    return this.#code.getInt32(this.translate(pc) - RAM, true);
+  }
+
+  /** Has the contents told of each instruction that the hart finishes. */
+  #follow(hart: Hart): void {
+    const run = hart.run.bind(hart);
+    hart.run = (budget) => {
+      this.contents.before(hart);
+      const stale = brokenTlbEntry(this, hart.id);
+      const reason = run(budget);
+      if (stale !== null && reason !== Exit.kick) this.oracle.report(stale.invariant, stale.message);
+      this.contents.after(hart);
+      return reason;
+    };
+    const emulate = hart.emulateStore.bind(hart);
+    hart.emulateStore = (frame) => {
+      this.contents.before(hart);
+      emulate(frame);
+      this.contents.after(hart);
+    };
+  }
+
+  /** Runs `body` alone, to its end: for what a scenario sets up. */
+  setUp(body: Steps): void {
+    this.#run(body);
+  }
+
+  /** Lets what is still under way (swap I/O) come to its end. */
+  drain(): void {
+    this.sched.run(() => false);
+  }
+
+  #run(body: Steps): void {
+    const task = this.sched.spawn('setup', body, this.spareCpu);
+    const limit = this.sched.steps + SETUP_STEPS;
+    const end = this.sched.run(() => task.state === 'done' || this.sched.steps > limit);
+    if (end === 'deadlock' || task.state !== 'done') bug('the setup of a scenario never ends', { end });
+  }
+
+  *#boot(segments: readonly { readonly address: number; readonly fileBytes: Uint8Array }[]): Steps {
+    const { host, harts, vm } = this;
+    const mm = (yield* host.createMm()) ?? bug('no memory for a process');
+    this.#mm = mm;
+    const bytes = vm.ramPages * PAGE_SIZE;
+    this.#ram = (yield* mmapAnonymous(mm, 0, bytes, PROT_READ | PROT_WRITE, 0)) as Hva;
+    const kvm = yield* createVm({ host, mm, harts, mmu: vm.mmu, maxMmuPages: vm.maxMmuPages });
+    if (typeof kvm === 'number') return bug('createVm failed', { errno: kvm });
+    this.#kvm = kvm;
+    const region = { slot: 0, flags: 0, guestPhysAddr: RAM, memorySize: bytes, userspaceAddr: this.#ram };
+    const error = yield* kvmSetMemoryRegion(kvm, region);
+    if (error !== 0) bug('no memslot', { error });
+    for (const { address, fileBytes } of segments) yield* this.write(address, fileBytes);
+    for (const hart of harts) hart.setPc(this.#entryOf(hart.id) | 0, 0);
+  }
+
+  #entryOf(vcpu: number): number {
+    return this.symbols.get(`vcpu${vcpu}`) ?? this.symbols.get('done') ?? RAM;
+  }
+
+  /** Writes guest memory as the VMM's devices do. */
+  *write(address: number, bytes: Uint8Array): Steps {
+    const error = yield* copyToUser(this.mm, this.spareCpu, this.hvaOf(address), bytes);
+    if (error !== 0) bug('guest memory cannot be written', { address, error });
+    this.contents.written(address, bytes);
+  }
+
+  *write64(address: number, value: bigint): Steps {
+    yield* this.write(address, new Uint8Array(BigUint64Array.of(value).buffer));
+  }
+
+  *read64(address: number): Steps<bigint> {
+    const bytes = new Uint8Array(8);
+    const error = yield* copyFromUser(this.mm, this.spareCpu, this.hvaOf(address), bytes);
+    if (error !== 0) bug('guest memory cannot be read', { address, error });
+    return new BigUint64Array(bytes.buffer)[0]!;
+  }
+
+  /** The body of vCPU `index`'s thread: its code, an instruction at a time, up to `done`. */
+  *runGuest(index: number): Steps {
+    const vcpu = this.vcpu(index);
+    const done = this.symbols.get('done') ?? bug('a guest has no symbol `done`');
+    while (vcpu.hart.pc !== done) {
+      const error = yield* vcpuRun(vcpu, 1);
+      if (error !== 0) this.oracle.report('I9', `KVM_RUN of vcpu ${index} failed: errno ${-error}`);
+      const { exitReason } = vcpu.run;
+      if (exitReason !== 'intr') {
+        this.oracle.report('I9', `vcpu ${index} left the guest: ${exitReason}`);
+        return;
+      }
+    }
+  }
+}

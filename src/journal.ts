@@ -1,0 +1,331 @@
+// The undo log: what a program changed since a mark, so that exploring can go back to the start of a run and go again.
+//
+// Production code does not know it. The loader (loader/writes.ts) rewrites each write to an object, element, collection or
+// shared variable into a call of a function here or of one made by `property`, and bundles this file in; without
+// the loader nothing imports it. DESIGN D8, D12.
+//
+// Invariants: while `undo.on`, every change of what existed at the mark is recorded before it happens; entries are undone
+// newest first, so an old value is right even if what is recorded later happened earlier. Generators cannot be undone: at a
+// mark none may be under way. A Map and a Set get their iteration order back.
+
+type Anything = any; // biome-ignore lint/suspicious/noExplicitAny: a journal holds values of every type
+
+/** What an entry undoes; from FIRST_PROPERTY on, the property whose setter has that index. */
+const Kind = {
+  element: 0,
+  arrayLength: 1,
+  array: 2,
+  typed: 3,
+  mapSet: 4,
+  mapAdded: 5,
+  map: 6,
+  setAdded: 7,
+  set: 8,
+  variable: 9,
+  removed: 10,
+  weakMap: 11,
+} as const;
+const FIRST_PROPERTY = 16;
+
+type Setter = (target: Anything, value: Anything) => void;
+
+const setters: Setter[] = [];
+const propertyNames: string[] = [];
+const kinds = new Map<string, number>();
+
+const targets: Anything[] = [];
+const entryKinds: number[] = [];
+const keys: Anything[] = [];
+const olds: Anything[] = [];
+
+/** Read by the functions that the loader writes into each file. */
+export const undo = { on: false, length: 0 };
+
+/** Records that `target`'s `key` (as `kind` understands it) is about to change from `old`. */
+export function record(target: Anything, kind: number, key: Anything, old: Anything): void {
+  const at = undo.length++;
+  targets[at] = target;
+  entryKinds[at] = kind;
+  keys[at] = key;
+  olds[at] = old;
+}
+
+/** From now on changes are recorded. */
+export function mark(): void {
+  undo.length = 0;
+  undo.on = true;
+}
+
+/** Back to the mark; changes go on being recorded. */
+export function rewind(): void {
+  undo.on = false;
+  for (let at = undo.length - 1; at >= 0; at--) revert(targets[at], entryKinds[at]!, keys[at], olds[at]);
+  undo.length = 0;
+  undo.on = true;
+}
+
+/** What was changed since the mark stays, and nothing is recorded any more. */
+export function unmark(): void {
+  undo.on = false;
+  undo.length = 0;
+  targets.length = entryKinds.length = keys.length = olds.length = 0;
+}
+
+function revert(target: Anything, kind: number, key: Anything, old: Anything): void {
+  if (kind >= FIRST_PROPERTY) {
+    setters[kind - FIRST_PROPERTY]!(target, old);
+    return;
+  }
+  if (kind === Kind.element) target[key] = old;
+  else revertRare(target, kind, key, old);
+}
+
+function revertRare(target: Anything, kind: number, key: Anything, old: Anything): void {
+  switch (kind) {
+    case Kind.arrayLength:
+      target.length = old;
+      return;
+    case Kind.array:
+      target.length = 0;
+      for (const value of old) target.push(value);
+      return;
+    case Kind.typed:
+      target.set(old, key);
+      return;
+    case Kind.mapSet:
+    case Kind.weakMap:
+      target.set(key, old);
+      return;
+    case Kind.mapAdded:
+    case Kind.setAdded:
+      target.delete(key);
+      return;
+    case Kind.map:
+      target.clear();
+      for (const [name, value] of old) target.set(name, value);
+      return;
+    case Kind.set:
+      target.clear();
+      for (const value of old) target.add(value);
+      return;
+    case Kind.variable:
+      target(old);
+      return;
+    case Kind.removed:
+      delete target[key];
+      return;
+    default:
+  }
+}
+
+// What rewritten code calls
+
+/** The kind of entries about properties named `name`; `setter` puts a value back. */
+export function property(name: string, setter: Setter): number {
+  let kind = kinds.get(name);
+  if (kind === undefined) {
+    kind = FIRST_PROPERTY + setters.length;
+    setters.push(setter);
+    propertyNames.push(name);
+    kinds.set(name, kind);
+  }
+  return kind;
+}
+
+/** target[key] = value */
+export function setElement(target: Anything, key: Anything, value: Anything): Anything {
+  if (undo.on) recordElement(target, key);
+  target[key] = value;
+  return value;
+}
+
+function recordElement(target: Anything, key: Anything): void {
+  if (ArrayBuffer.isView(target)) record(target, Kind.element, key, (target as Anything)[key]);
+  else if (Array.isArray(target) && typeof key === 'number' && key >= target.length) {
+    record(target, Kind.arrayLength, 0, target.length);
+  } else if (!(key in target)) record(target, Kind.removed, key, undefined);
+  else record(target, Kind.element, key, target[key]);
+}
+
+/** target[key] = change(target[key]), for targets that the rewritten code must evaluate once; answers the new value. */
+export function change(target: Anything, key: Anything, by: (old: Anything) => Anything): Anything {
+  return setElement(target, key, by(target[key]));
+}
+
+/** delete target[key] */
+export function remove(target: Anything, key: Anything): boolean {
+  // Puts it back last: plain records are not iterated where order tells.
+  if (undo.on && key in target) record(target, Kind.element, key, target[key]);
+  return delete target[key];
+}
+
+/** A captured or module variable is about to get `value`; `put` assigns it. */
+export function setVariable(old: Anything, put: (value: Anything) => void, value: Anything): Anything {
+  if (undo.on) record(put, Kind.variable, 0, old);
+  return value;
+}
+
+const recordArray = (target: Anything[]): void => record(target, Kind.array, 0, target.slice());
+
+/** The methods that change a collection, by name: called with the receiver first. Other receivers have their own. */
+export const mutators: Readonly<Record<string, (target: Anything, ...args: Anything[]) => Anything>> = {
+  push(target, ...items) {
+    if (undo.on && Array.isArray(target)) record(target, Kind.arrayLength, 0, target.length);
+    return target.push(...items);
+  },
+  pop: (target) => onArray(target).pop(),
+  shift: (target) => onArray(target).shift(),
+  unshift: (target, ...items) => onArray(target).unshift(...items),
+  splice: (target, ...args) => onArray(target).splice(...args),
+  sort: (target, ...args) => onAnyArray(target).sort(...args),
+  reverse: (target) => onAnyArray(target).reverse(),
+  fill(target, value, ...range) {
+    if (undo.on && ArrayBuffer.isView(target)) recordTyped(target, range[0] ?? 0, range[1]);
+    else onArray(target);
+    return target.fill(value, ...range);
+  },
+  copyWithin(target, to, from, ...end) {
+    if (undo.on && ArrayBuffer.isView(target)) recordTyped(target, to, to + (end[0] ?? sizeOf(target)) - from);
+    else onArray(target);
+    return target.copyWithin(to, from, ...end);
+  },
+  set(target, ...args) {
+    if (undo.on) recordSet(target, args);
+    return target.set(...args);
+  },
+  add(target, ...args) {
+    if (undo.on && target instanceof Set && !target.has(args[0])) record(target, Kind.setAdded, args[0], 0);
+    return target.add(...args);
+  },
+  delete(target, ...args) {
+    if (undo.on) recordDelete(target, args[0]);
+    return target.delete(...args);
+  },
+  clear(target, ...args) {
+    if (undo.on) recordAll(target);
+    return target.clear(...args);
+  },
+  setInt8: (target, at, ...rest) => onView(target, at, 1).setInt8(at, ...rest),
+  setUint8: (target, at, ...rest) => onView(target, at, 1).setUint8(at, ...rest),
+  setInt16: (target, at, ...rest) => onView(target, at, 2).setInt16(at, ...rest),
+  setUint16: (target, at, ...rest) => onView(target, at, 2).setUint16(at, ...rest),
+  setInt32: (target, at, ...rest) => onView(target, at, 4).setInt32(at, ...rest),
+  setUint32: (target, at, ...rest) => onView(target, at, 4).setUint32(at, ...rest),
+  setFloat32: (target, at, ...rest) => onView(target, at, 4).setFloat32(at, ...rest),
+  setFloat64: (target, at, ...rest) => onView(target, at, 8).setFloat64(at, ...rest),
+  setBigInt64: (target, at, ...rest) => onView(target, at, 8).setBigInt64(at, ...rest),
+  setBigUint64: (target, at, ...rest) => onView(target, at, 8).setBigUint64(at, ...rest),
+};
+
+function onArray(target: Anything): Anything {
+  if (undo.on && Array.isArray(target)) recordArray(target);
+  return target;
+}
+
+function onAnyArray(target: Anything): Anything {
+  if (undo.on && ArrayBuffer.isView(target)) recordTyped(target, 0);
+  return onArray(target);
+}
+
+/** A DataView: its bytes are kept as those of a byte array over the same buffer. */
+function onView(target: Anything, at: number, bytes: number): Anything {
+  if (undo.on && target instanceof DataView) {
+    const view = bytesOf(target);
+    record(view, Kind.typed, at, view.slice(at, at + bytes));
+  }
+  return target;
+}
+
+const byteViews = new WeakMap<DataView, Uint8Array>();
+
+function bytesOf(view: DataView): Uint8Array {
+  let bytes = byteViews.get(view);
+  if (bytes === undefined) {
+    bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    byteViews.set(view, bytes);
+  }
+  return bytes;
+}
+
+const sizeOf = (target: ArrayBufferView): number => (target as Uint8Array).length;
+
+function recordTyped(target: ArrayBufferView, from: number, to = sizeOf(target)): void {
+  record(target, Kind.typed, from, (target as Uint8Array).slice(from, to));
+}
+
+function recordSet(target: Anything, [key, offset]: readonly Anything[]): void {
+  if (target instanceof Map) {
+    if (target.has(key)) record(target, Kind.mapSet, key, target.get(key));
+    else record(target, Kind.mapAdded, key, 0);
+  } else if (target instanceof WeakMap) {
+    if (target.has(key)) record(target, Kind.weakMap, key, target.get(key));
+    else record(target, Kind.mapAdded, key, 0);
+  } else if (ArrayBuffer.isView(target)) {
+    const start = offset ?? 0;
+    recordTyped(target, start, start + key.length);
+  }
+}
+
+function recordDelete(target: Anything, key: Anything): void {
+  if (target instanceof WeakMap) {
+    if (target.has(key)) record(target, Kind.weakMap, key, target.get(key));
+  } else if ((target instanceof Map || target instanceof Set) && target.has(key)) recordAll(target);
+}
+
+function recordAll(target: Anything): void {
+  if (target instanceof Map) record(target, Kind.map, 0, [...target]);
+  else if (target instanceof Set) record(target, Kind.set, 0, [...target]);
+}
+
+// Where tasks stand
+
+/** A `yield` in the sources. */
+export interface Site {
+  readonly file: string;
+  readonly line: number;
+  readonly name: string;
+}
+
+const sites: Site[] = [{ file: '', line: 0, name: '' }];
+
+/** The site of the last `yield` that any task reached. */
+export const reached = { site: 0 };
+
+export const siteOf = (number: number): Site => sites[number]!;
+
+/** The number of the first of a file's sites; lines and function names. */
+export function addSites(file: string, list: readonly (readonly [number, string])[]): number {
+  const first = sites.length;
+  for (const [line, name] of list) sites.push({ file, line, name });
+  return first;
+}
+
+/** Notes the site, and hands on what is yielded. */
+export function at<T>(site: number, yielded: T): T {
+  reached.site = site;
+  return yielded;
+}
+
+// What changed
+
+/** An entry of the log, for people: what changed and what it was before. */
+export interface Change {
+  readonly target: Anything;
+  /** The property's name, or the element's index or the collection's key. */
+  readonly key: Anything;
+  readonly old: Anything;
+  readonly isElement: boolean;
+}
+
+/** The single values that were changed since the log had `from` entries, oldest first. */
+export function changesSince(from: number): Change[] {
+  const changes: Change[] = [];
+  for (let entry = from; entry < undo.length; entry++) {
+    const kind = entryKinds[entry]!;
+    const target = targets[entry];
+    if (kind >= FIRST_PROPERTY) {
+      changes.push({ target, key: propertyNames[kind - FIRST_PROPERTY]!, old: olds[entry], isElement: false });
+    } else if (kind === Kind.element) changes.push({ target, key: keys[entry], old: olds[entry], isElement: true });
+  }
+  return changes;
+}

@@ -1,0 +1,147 @@
+// Variants of Umbra: production code with source edits, and with what exploration needs to know of it written in (DESIGN D8).
+//
+// A variant is one bundle of everything that its entry reaches, so it shares no state and no class with the process that
+// loads it, nor with another variant; what crosses is plain data. cli/ and the tests load variants; explore/ runs inside them.
+//
+// Invariants: text and edits decide the variant: equal ones are the same module of this process. Bundles lie in
+// node_modules/.cache, whole or not at all, and are a convenience: where nothing can be written, a variant is a data URL.
+
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { applyEdits, type SourceEdit } from './edits.ts';
+import { instrument } from './instrument.ts';
+import { LoadError } from './loadError.ts';
+
+/** Umbra's own sources. */
+export const SOURCES = fileURLToPath(new URL('../', import.meta.url));
+const CACHE = join(SOURCES, '../node_modules/.cache/umbra/variants');
+
+export interface VariantOptions {
+  /** What the variant exports: the text of a TypeScript module, whose relative imports start from src/. */
+  readonly entry: string;
+  readonly edits?: readonly SourceEdit[];
+  /** False: edits alone, nothing is written in (for benchmarks). Default true. */
+  readonly instrumented?: boolean;
+}
+
+const loaded = new Map<string, Promise<unknown>>();
+
+/** The variant's exports. Throws LoadError for edits that do not fit and for what esbuild cannot read. */
+export async function loadVariant<T>(options: VariantOptions): Promise<T> {
+  const text = await bundle(options);
+  const name = createHash('sha256').update(text).digest('hex').slice(0, 32);
+  let module = loaded.get(name);
+  if (module === undefined) {
+    module = import(place(name, text));
+    loaded.set(name, module);
+  }
+  return (await module) as T;
+}
+
+/** Where the bundle can be imported from. */
+function place(name: string, text: string): string {
+  const path = join(CACHE, `${name}.mjs`);
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return pathToFileURL(path).href;
+  const unfinished = `${path}.${process.pid}`;
+  try {
+    mkdirSync(CACHE, { recursive: true });
+    writeFileSync(unfinished, text);
+    renameSync(unfinished, path);
+    return pathToFileURL(path).href;
+  } catch {
+    rmSync(unfinished, { force: true });
+    return `data:text/javascript;base64,${Buffer.from(text).toString('base64')}`;
+  }
+}
+
+async function bundle(options: VariantOptions): Promise<string> {
+  const { edits = [] } = options;
+  const unused = new Set(edits.map(({ file }) => file));
+  const { build } = esbuild();
+  const result = await build({
+    stdin: { contents: options.entry, resolveDir: SOURCES, sourcefile: 'variant.ts', loader: 'ts' },
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    logLevel: 'silent',
+    plugins: [sources(options, unused)],
+  }).catch((error: unknown) => {
+    throw loadError(error);
+  });
+  for (const file of unused) throw new LoadError(`source edit of ${file}: the variant does not use this file`);
+  return result.outputFiles[0]!.text;
+}
+
+/** Hands esbuild each source as edited and instrumented. */
+function sources({ edits = [], instrumented = true }: VariantOptions, unused: Set<string>): EsbuildPlugin {
+  return {
+    name: 'umbra',
+    setup(esbuild) {
+      esbuild.onResolve({ filter: /^umbra:journal$/ }, () => ({ path: join(SOURCES, 'journal.ts') }));
+      esbuild.onLoad({ filter: /\.(?:ts|m?js)$/ }, ({ path }) => {
+        const file = relative(SOURCES, path);
+        unused.delete(file);
+        const text = applyEdits(file, readFileSync(path, 'utf8'), edits);
+        const isTypeScript = path.endsWith('.ts');
+        const contents = instrumented && isInstrumented(file) ? instrumentCached(path, text, isTypeScript) : text;
+        return { contents, loader: isTypeScript ? 'ts' : 'js', resolveDir: dirname(path) };
+      });
+    },
+  };
+}
+
+/** The explorer itself is not part of what it explores. */
+const isInstrumented = (file: string): boolean => file !== 'journal.ts' && !file.startsWith('explore/');
+
+/** By path: the text that was instrumented last, and what came of it. Variants differ in a file or two. */
+const instrumentations = new Map<string, { readonly text: string; readonly contents: string }>();
+
+function instrumentCached(path: string, text: string, isTypeScript: boolean): string {
+  const known = instrumentations.get(path);
+  if (known?.text === text) return known.contents;
+  const contents = instrument(relative(SOURCES, path), text, isTypeScript);
+  instrumentations.set(path, { text, contents });
+  return contents;
+}
+
+// esbuild is what tsx translates with: the version is tsx's.
+
+interface EsbuildPlugin {
+  readonly name: string;
+  setup(build: {
+    onResolve(options: { filter: RegExp }, callback: (args: { path: string }) => { path: string }): void;
+    onLoad(
+      options: { filter: RegExp },
+      callback: (args: { path: string }) => { contents: string; loader: string; resolveDir: string },
+    ): void;
+  }): void;
+}
+
+interface Esbuild {
+  build(options: Record<string, unknown>): Promise<{ outputFiles: { text: string }[] }>;
+}
+
+function esbuild(): Esbuild {
+  const require = createRequire(import.meta.url);
+  return createRequire(resolve(require.resolve('tsx/package.json')))('esbuild') as Esbuild;
+}
+
+function loadError(error: unknown): unknown {
+  const { errors } = error as { errors?: readonly EsbuildMessage[] };
+  const first = errors?.[0];
+  if (first === undefined) return error;
+  if (first.detail instanceof LoadError) return first.detail;
+  const { location, text } = first;
+  return new LoadError(location === null ? text : `${location.file}:${location.line}:${location.column + 1}: ${text}`);
+}
+
+interface EsbuildMessage {
+  readonly text: string;
+  readonly detail: unknown;
+  readonly location: { readonly file: string; readonly line: number; readonly column: number } | null;
+}

@@ -1,0 +1,354 @@
+// Makes every write of a file known to the undo log (journal.ts), by rewriting its text.
+//
+//   o.k = v          ->  $set_k(o, v)                 o.k += v     ->  $set_k(o, o.k + (v))
+//   a[i] = v         ->  $element(a, i, v)            a[i]++       ->  $element(a, i, a[i] + 1)
+//   list.push(x)     ->  $mutators.push(list, x)      x = v        ->  x = $variable(x, ($v) => { x = $v; }, v)
+//
+// The last only where x outlives the call: module variables, and those that inner functions share. #private names become
+// public ones with the class's name, since an undo log is outside the class.
+//
+// Invariant: a write that this file cannot rewrite is an error at loading, never a write that the log misses; what a
+// constructor stores in the object that it makes needs no log.
+
+import type MagicString from 'magic-string';
+import { mutators } from '../journal.ts';
+import type { Scopes } from './scopes.ts';
+import { bare, child, children, isClass, isFunction, isNode, type Node, runningChildren } from './syntax.ts';
+
+/** A construct that cannot be rewritten, with its place. */
+export class UnsupportedWrite extends Error {
+  constructor(node: Node, what: string) {
+    super(`${node.loc.start.line}:${node.loc.start.column + 1}: ${what} cannot be made known to the undo log`);
+  }
+}
+
+interface Context {
+  /** Enclosing classes, innermost last: the name of each, and the private names that it declares. */
+  readonly classes: readonly { readonly name: string; readonly privates: ReadonlySet<string> }[];
+  readonly functions: readonly Node[];
+  /** Directly in a constructor: `this` is new. */
+  readonly constructing: boolean;
+  /** The value of the node is not used. */
+  readonly asStatement: boolean;
+}
+
+const MUTATORS = new Set(Object.keys(mutators));
+
+export function rewriteWrites(module: Node, text: string, out: MagicString, scopes: Scopes): void {
+  const names = new Set<string>();
+  let classes = 0;
+
+  /** Nodes whose text was replaced with what is around them. */
+  const done = new Set<Node>();
+
+  function visit(node: Node, context: Context): void {
+    if (done.has(node)) return;
+    rewrite(node, context);
+    if (done.has(node)) return;
+    const inner = enter(node, context);
+    for (const part of runningChildren(node)) {
+      const asStatement =
+        node.type === 'ExpressionStatement' || (node.type === 'ForStatement' && part === node.update);
+      visit(part, { ...inner, asStatement });
+    }
+  }
+
+  function enter(node: Node, context: Context): Context {
+    if (isClass(node)) {
+      const name = isNode(node.id) ? (node.id.name as string) : `class${classes++}`;
+      return { ...context, classes: [...context.classes, { name, privates: privateNames(node) }] };
+    }
+    if (!isFunction(node)) return context;
+    const constructing = node.type === 'ClassMethod' && node.kind === 'constructor';
+    return { ...context, functions: [...context.functions, node], constructing };
+  }
+
+  function rewrite(node: Node, context: Context): void {
+    switch (node.type) {
+      case 'PrivateName':
+        // A keyword may stand directly before it.
+        out.update(node.start, node.end, `${/\w/.test(text[node.start - 1]!) ? ' ' : ''}${renamed(node, context)}`);
+        return;
+      case 'BinaryExpression': {
+        const left = child(node, 'left');
+        if (left.type === 'PrivateName') replace(left, `'${renamed(left, context)}'`);
+        return;
+      }
+      case 'AssignmentExpression':
+        return rewriteAssignment(node, context);
+      case 'UpdateExpression':
+        return rewriteUpdate(node, context);
+      case 'UnaryExpression':
+        if (node.operator === 'delete') rewriteDelete(node, context);
+        return;
+      case 'CallExpression':
+      case 'OptionalCallExpression':
+        return rewriteCall(node);
+      case 'ForOfStatement':
+      case 'ForInStatement':
+        if (child(node, 'left').type !== 'VariableDeclaration') throw new UnsupportedWrite(node, 'this loop variable');
+        return;
+      default:
+    }
+  }
+
+  /** `this.x = ...` where the object is being made. */
+  const isOfNewObject = (target: Node, { constructing }: Context): boolean =>
+    constructing && bare(child(target, 'object')).type === 'ThisExpression';
+
+  const isMember = ({ type }: Node): boolean => type === 'MemberExpression';
+
+  function rewriteAssignment(node: Node, context: Context): void {
+    const target = bare(child(node, 'left'));
+    const right = child(node, 'right');
+    const operator = (node.operator as string).slice(0, -1);
+    if (target.type === 'Identifier') return rewriteVariable(node, target, right, operator, context);
+    if (!isMember(target)) return checkPattern(target, context);
+    if (isOfNewObject(target, context)) return;
+    const isLogical = operator === '??' || operator === '||' || operator === '&&';
+    if (operator === '') return call(node, target, right, '', '', context);
+    const old = simpleText(target, context);
+    if (old === null) {
+      if (isLogical) throw new UnsupportedWrite(node, 'this assignment');
+      return changeOnce(node, target, right, operator, context);
+    }
+    if (!isLogical) return call(node, target, right, `${old} ${operator} (`, ')', context);
+    out.appendRight(node.start, `(${old} ${operator} `);
+    call(node, target, right, '', '', context);
+    out.prependLeft(node.end, ')');
+  }
+
+  /** Turns `target OP right` into a call of the setter; `before` and `after` go around the value. */
+  function call(node: Node, target: Node, right: Node, before: string, after: string, context: Context): void {
+    const object = child(target, 'object');
+    const property = child(target, 'property');
+    out.prependLeft(node.end, `${after})`);
+    if (target.computed !== true) {
+      done.add(property);
+      out.appendRight(node.start, `${setter(property, context)}(`);
+      out.update(object.end, right.start, `, ${before}`);
+      return;
+    }
+    out.appendRight(node.start, '$element(');
+    out.update(object.end, property.start, ', ');
+    out.update(property.end, right.start, `, ${before}`);
+  }
+
+  function changeOnce(node: Node, target: Node, right: Node, operator: string, context: Context): void {
+    if (containsYield(right)) throw new UnsupportedWrite(node, 'this assignment');
+    const object = child(target, 'object');
+    const property = child(target, 'property');
+    out.appendRight(node.start, '$change(');
+    out.prependLeft(node.end, '))');
+    const by = `, ($old) => $old ${operator} (`;
+    if (target.computed === true) {
+      out.update(object.end, property.start, ', ');
+      out.update(property.end, right.start, by);
+    } else {
+      done.add(property);
+      out.update(object.end, right.start, `, ${JSON.stringify(nameOf(property, context))}${by}`);
+    }
+  }
+
+  function rewriteUpdate(node: Node, context: Context): void {
+    const target = bare(child(node, 'argument'));
+    const sign = node.operator === '++' ? '+' : '-';
+    // The old value is what a postfix operator answers.
+    const back = node.prefix === true || context.asStatement ? '' : ` ${sign === '+' ? '-' : '+'} 1`;
+    if (target.type === 'Identifier') {
+      if (!isShared(target, context)) return;
+      const { name } = target;
+      out.update(node.start, node.end, `((${name} = $variable(${name}, ($v) => { ${name} = $v; }, ${name} ${sign} 1))${back})`);
+      return;
+    }
+    if (isOfNewObject(target, context)) return;
+    const text = simpleText(target, context);
+    if (text === null) return changeByOne(node, target, sign, back, context);
+    const object = simpleText(child(target, 'object'), context)!;
+    const property = child(target, 'property');
+    const value = `${text} ${sign} 1`;
+    const made =
+      target.computed === true
+        ? `$element(${object}, ${simpleText(property, context)}, ${value})`
+        : `${setter(property, context)}(${object}, ${value})`;
+    replace(node, back === '' ? made : `(${made}${back})`);
+  }
+
+  /** Replaces a whole expression, of which nothing inside is rewritten on its own. */
+  function replace(node: Node, made: string): void {
+    done.add(node);
+    out.update(node.start, node.end, made);
+  }
+
+  function changeByOne(node: Node, target: Node, sign: string, back: string, context: Context): void {
+    if (node.prefix === true) throw new UnsupportedWrite(node, 'this update');
+    const object = child(target, 'object');
+    const property = child(target, 'property');
+    out.appendRight(node.start, '($change(');
+    const by = `, ($old) => $old ${sign} 1)${back})`;
+    if (target.computed === true) {
+      out.update(object.end, property.start, ', ');
+      out.update(property.end, node.end, by);
+    } else {
+      done.add(property);
+      out.update(object.end, node.end, `, ${JSON.stringify(nameOf(property, context))}${by}`);
+    }
+  }
+
+  function rewriteVariable(node: Node, target: Node, right: Node, operator: string, context: Context): void {
+    if (!isShared(target, context)) return;
+    const { name } = target;
+    const put = `$variable(${name}, ($v) => { ${name} = $v; }, `;
+    if (operator === '??' || operator === '||' || operator === '&&') throw new UnsupportedWrite(node, 'this assignment');
+    out.update(target.end, right.start, operator === '' ? ` = ${put}` : ` = ${put}${name} ${operator} (`);
+    out.appendRight(node.start, '(');
+    out.prependLeft(node.end, operator === '' ? '))' : ')))');
+  }
+
+  /** Whether the variable outlives the call that assigns it here. */
+  function isShared(target: Node, { functions }: Context): boolean {
+    const variable = scopes.variableOf.get(target);
+    if (variable === undefined) throw new UnsupportedWrite(target, `the global ${target.name}`);
+    const here = functions.at(-1);
+    if (variable.owner === module) return here !== undefined;
+    return variable.uses.some(({ inside }) => inside !== variable.owner);
+  }
+
+  /** Destructuring into plain variables of this call is nothing to log. */
+  function checkPattern(pattern: Node, context: Context): void {
+    if (pattern.type === 'Identifier') {
+      if (isShared(pattern, context)) throw new UnsupportedWrite(pattern, 'this destructuring');
+    } else if (pattern.type === 'MemberExpression') {
+      if (!isOfNewObject(pattern, context)) throw new UnsupportedWrite(pattern, 'this destructuring');
+    } else if (pattern.type === 'ObjectProperty') checkPattern(bare(child(pattern, 'value')), context);
+    else if (pattern.type === 'AssignmentPattern') checkPattern(bare(child(pattern, 'left')), context);
+    else if (pattern.type === 'RestElement') checkPattern(bare(child(pattern, 'argument')), context);
+    else {
+      for (const part of [...children(pattern, 'properties'), ...children(pattern, 'elements')]) {
+        checkPattern(bare(part), context);
+      }
+    }
+  }
+
+  function rewriteDelete(node: Node, context: Context): void {
+    const target = bare(child(node, 'argument'));
+    if (!isMember(target)) throw new UnsupportedWrite(node, 'this deletion');
+    const object = child(target, 'object');
+    const property = child(target, 'property');
+    out.update(node.start, object.start, '$remove(');
+    if (target.computed === true) {
+      out.update(object.end, property.start, ', ');
+      out.update(property.end, node.end, ')');
+    } else {
+      done.add(property);
+      out.update(object.end, node.end, `, ${JSON.stringify(nameOf(property, context))})`);
+    }
+  }
+
+  function rewriteCall(node: Node): void {
+    const callee = child(node, 'callee');
+    if (!isMember(callee) && callee.type !== 'OptionalMemberExpression') return;
+    const property = child(callee, 'property');
+    if (callee.computed === true || property.type !== 'Identifier' || !MUTATORS.has(property.name as string)) return;
+    const object = child(callee, 'object');
+    if (object.type === 'Super') return;
+    const open = text.indexOf('(', isNode(node.typeArguments) ? node.typeArguments.end : callee.end);
+    if (isChain(object) || isChain(callee)) return callOptionally(node, object, property.name as string, open);
+    out.appendRight(node.start, `$mutators.${property.name}(`);
+    out.update(object.end, open + 1, children(node, 'arguments').length > 0 ? ', ' : '');
+  }
+
+  /** Somewhere in the receiver is a `?.`: where it stops, neither the arguments nor the call are evaluated. */
+  function callOptionally(node: Node, object: Node, method: string, open: number): void {
+    if (node.optional === true) throw new UnsupportedWrite(node, 'this optional call');
+    const comma = children(node, 'arguments').length > 0 ? ', ' : '';
+    out.appendRight(node.start, '(($receiver = ');
+    out.update(object.end, open + 1, `) == null ? undefined : $mutators.${method}($receiver${comma}`);
+    out.prependLeft(node.end, ')');
+  }
+
+  const isChain = (node: Node): boolean =>
+    node.type === 'OptionalMemberExpression' || node.type === 'OptionalCallExpression';
+
+  /** The function that writes property `property`, made at the head of the file. */
+  function setter(property: Node, context: Context): string {
+    const name = nameOf(property, context);
+    names.add(name);
+    return `$set_${name}`;
+  }
+
+  function nameOf(property: Node, context: Context): string {
+    return property.type === 'PrivateName' ? renamed(property, context) : (property.name as string);
+  }
+
+  function renamed(node: Node, { classes: around }: Context): string {
+    const name = child(node, 'id').name as string;
+    const owner = around.findLast(({ privates }) => privates.has(name));
+    if (owner === undefined) throw new UnsupportedWrite(node, `#${name}`);
+    return `$${owner.name}_${name}`;
+  }
+
+  /** The text of an expression that may be evaluated twice; null: it may not. */
+  function simpleText(node: Node, context: Context): string | null {
+    const inner = bare(node);
+    switch (inner.type) {
+      case 'Identifier':
+        return inner.name as string;
+      case 'ThisExpression':
+        return 'this';
+      case 'NumericLiteral':
+      case 'StringLiteral':
+        return text.slice(inner.start, inner.end);
+      case 'UnaryExpression': {
+        const argument = simpleText(child(inner, 'argument'), context);
+        return argument === null || inner.operator === 'delete' ? null : `(${inner.operator} ${argument})`;
+      }
+      case 'BinaryExpression': {
+        const left = simpleText(child(inner, 'left'), context);
+        const right = simpleText(child(inner, 'right'), context);
+        return left === null || right === null ? null : `(${left} ${inner.operator} ${right})`;
+      }
+      case 'MemberExpression': {
+        const object = simpleText(child(inner, 'object'), context);
+        if (object === null) return null;
+        const property = child(inner, 'property');
+        if (inner.computed !== true) return `${object}.${nameOf(property, context)}`;
+        const index = simpleText(property, context);
+        return index === null ? null : `${object}[${index}]`;
+      }
+      default:
+        return null;
+    }
+  }
+
+  visit(module, { classes: [], functions: [], constructing: false, asStatement: false });
+  out.prepend(header(names));
+}
+
+function header(names: ReadonlySet<string>): string {
+  const setters = [...names].map(
+    (name) =>
+      `const $kind_${name} = $property('${name}', (o, v) => { o.${name} = v; });\n` +
+      `function $set_${name}(o, v) { if ($undo.on) $record(o, $kind_${name}, 0, o.${name}); o.${name} = v; return v; }\n`,
+  );
+  return (
+    `import { undo as $undo, record as $record, property as $property, setElement as $element, change as $change, ` +
+    `setVariable as $variable, remove as $remove, mutators as $mutators } from 'umbra:journal';\nlet $receiver;\n${setters.join('')}`
+  );
+}
+
+function privateNames(node: Node): Set<string> {
+  const names = new Set<string>();
+  for (const member of children(child(node, 'body'), 'body')) {
+    const { key } = member;
+    if (isNode(key) && key.type === 'PrivateName') names.add(child(key, 'id').name as string);
+  }
+  return names;
+}
+
+function containsYield(node: Node): boolean {
+  if (node.type === 'YieldExpression' || node.type === 'AwaitExpression') return true;
+  if (isFunction(node)) return false;
+  for (const part of runningChildren(node)) if (containsYield(part)) return true;
+  return false;
+}

@@ -306,6 +306,25 @@ export function at<T>(site: number, yielded: T): T {
   return yielded;
 }
 
+interface Point {
+  readonly kind: string;
+  readonly object: number;
+}
+
+/** Whether a task must stop at the point that it has come to; all do until exploration says otherwise. */
+export const filter: { stops: (point: Anything) => boolean } = { stops: () => true };
+
+let announcedPoint: Point | null = null;
+
+/** A task has come to `point` at `site`; true: it must yield announced(). */
+export function stops(site: number, point: Point): boolean {
+  reached.site = site;
+  announcedPoint = point;
+  return filter.stops(point);
+}
+
+export const announced = (): Point | null => announcedPoint;
+
 // What changed
 
 /** An entry of the log, for people: what changed and what it was before. */

@@ -6,7 +6,8 @@
 //
 // Invariant: a run is a function of the scenario and the schedule: the same schedule gives the same steps and the same verdict.
 
-import { mark, rewind, undo } from '../journal.ts';
+import { filter, mark, rewind, undo } from '../journal.ts';
+import type { SchedulerState } from '../sched/index.ts';
 import type { Scenario } from './scenario.ts';
 import type { Schedule } from './schedule.ts';
 import { type Strategy, Steering } from './steering.ts';
@@ -30,6 +31,7 @@ export class Explorer {
   readonly scenario: Scenario;
   readonly world: World;
   readonly steering = new Steering();
+  readonly #start: SchedulerState;
   /** Called after each step of a run that is watched. */
   onStep: (() => void) | null = null;
 
@@ -38,6 +40,7 @@ export class Explorer {
     this.world = new World(this.steering, scenario);
     if (scenario.setUp !== undefined) this.world.setUp(scenario.setUp(this.world));
     this.world.contents.mark();
+    this.#start = this.world.sched.state;
     mark();
   }
 
@@ -49,6 +52,7 @@ export class Explorer {
     world.drain();
     const before = world.sched.steps;
     steering.begin(strategy);
+    filter.stops = steering.stopsAt;
     let found: Found | null = null;
     try {
       found = this.#play(before);
@@ -60,10 +64,12 @@ export class Explorer {
     const { preemptions, deviations } = steering;
     const schedule = deviations.slice();
     steering.end();
+    filter.stops = () => true;
     if (found === null) found = this.#finish();
     if (undo.length === 0) bug('the explorer runs code that no loader instrumented');
     rewind();
     world.contents.rewind();
+    world.sched.restore(this.#start);
     return { found, steps, preemptions, schedule };
   }
 
@@ -74,7 +80,7 @@ export class Explorer {
 
   /** Runs the tasks; what broke on the way, or null. */
   #play(before: number): Found | null {
-    const { world, scenario } = this;
+    const { world, scenario, steering } = this;
     const { sched, oracle } = world;
     const tasks = Object.entries(scenario.tasks(world)).map(([name, body]) => sched.spawn(name, body(), world.spareCpu));
     for (const { index } of world.kvm.vcpus) tasks.push(sched.spawn(`vcpu${index}`, world.runGuest(index), index));
@@ -82,7 +88,7 @@ export class Explorer {
     let found: Found | null = null;
     const end = sched.run(() => {
       if (sched.steps > before) {
-        found = brokenTranslation(world);
+        if (steering.changedTranslation) found = brokenTranslation(world);
         this.onStep?.();
       }
       limitReached = sched.steps - before > MAX_STEPS;

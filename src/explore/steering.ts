@@ -1,14 +1,16 @@
-// The policy that the explorer gives a world's scheduler: it stops at every point and asks a strategy who goes on.
+// The policy that the explorer gives a world's scheduler: it stops at points and asks a strategy who goes on.
 //
 // It keeps what every strategy needs: which task ran last, whether that one could go on, who has merely yielded, how many
-// steps each has taken, which objects more than one task touches; and it writes down the schedule as it happens.
+// points each has passed; and it writes down the schedule as it happens. Points at which no switch can matter (sharing.ts)
+// are passed without a stop; they count as steps all the same.
 //
 // A task that gave the CPU away (cond_resched, a retry) waits until another has taken a step, where another can: what it
 // looks at cannot have changed before. That, and the limit on steps, is all that retry loops need.
 
-import type { Policy, Task } from '../sched/index.ts';
+import { type Point, type PointKind, type Policy, points, type Task } from '../sched/index.ts';
 import { bug } from '../units.ts';
 import type { Deviation } from './schedule.ts';
+import { Sharing } from './sharing.ts';
 
 /** What a strategy chooses from. */
 export interface Choice {
@@ -16,8 +18,6 @@ export interface Choice {
   readonly tasks: readonly Task[];
   /** The first is the task that ran last, stopped at a point: to choose another pre-empts it. */
   readonly preempts: boolean;
-  /** The last task's next access is to an object that no other task has ever touched. */
-  readonly isPrivate: boolean;
 }
 
 export interface Strategy {
@@ -36,10 +36,11 @@ export class Steering implements Policy {
   /** What was chosen against the default, in this run. */
   readonly deviations: Deviation[] = [];
   preemptions = 0;
-  /** Objects by kind and number: the one task that has touched it, or MANY. Grows over all runs of a search. */
-  readonly #touchedBy = new Map<string, string>();
-  /** Objects that turned out to be shared since the last look. */
-  newlyShared = 0;
+  readonly sharing = new Sharing();
+  /** For traces: every point is a stop, as long as it is a stop or not. */
+  stopsEverywhere = false;
+  /** The step that was taken last can have changed a page table, an rmap or a TLB. */
+  changedTranslation = false;
   #last: Task | null = null;
   readonly #steps = new Map<Task, number>();
   /** Who has yielded and not seen a step of another since. */
@@ -67,8 +68,7 @@ export class Steering implements Policy {
     if (last !== null && !goesOn && runnable.at(-1) === last) this.#idler = last;
     const tasks = runnable.filter((task) => task !== this.#idler);
     if (tasks.length === 1) return runnable.indexOf(tasks[0]!);
-    const choice = { tasks, preempts: goesOn, isPrivate: goesOn && this.#isPrivate(last) };
-    const index = this.strategy.choose(choice);
+    const index = this.strategy.choose({ tasks, preempts: goesOn });
     const chosen = tasks[index] ?? bug('a strategy chose no task', { index, count: tasks.length });
     if (index !== 0) {
       if (goesOn) this.preemptions++;
@@ -82,7 +82,7 @@ export class Steering implements Policy {
     if (task !== this.#idler) this.#idler = null;
     this.#last = task;
     this.#steps.set(task, this.stepsOf(task) + 1);
-    if (isAtPoint(task)) this.#touch(task);
+    this.changedTranslation = !isAtPoint(task) || TRANSLATIONS.has(task.pointKind);
     this.strategy.stepping?.(task);
   }
 
@@ -90,22 +90,22 @@ export class Steering implements Policy {
     return task === null ? 0 : (this.#steps.get(task) ?? 0);
   }
 
-  #touch(task: Task): void {
-    const object = objectOf(task);
-    const owner = this.#touchedBy.get(object);
-    if (owner === task.name || owner === MANY) return;
-    if (owner !== undefined) this.newlyShared++;
-    this.#touchedBy.set(object, owner === undefined ? task.name : MANY);
-  }
-
-  #isPrivate(task: Task): boolean {
-    const owner = this.#touchedBy.get(objectOf(task));
-    return owner === undefined || owner === task.name;
-  }
+  /** The running task has come to `point`: whether it is asked who goes on, or just goes on. */
+  readonly stopsAt = (point: Point): boolean => {
+    const task = this.#last;
+    if (task === null) return true;
+    const matters = this.sharing.touch(task, point);
+    if (TRANSLATIONS.has(point.kind)) this.changedTranslation = true;
+    if (matters || this.stopsEverywhere) return true;
+    // Goes through: the accessor must find the point announced all the same.
+    points.kind = point.kind;
+    points.object = point.object;
+    this.#steps.set(task, this.stepsOf(task) + 1);
+    return false;
+  };
 }
 
-const MANY = '';
-const objectOf = (task: Task): string => `${task.pointKind} ${task.pointObject}`;
+const TRANSLATIONS: ReadonlySet<PointKind> = new Set(['pte', 'spte', 'tlb', 'vcpu']);
 
 /** Stopped before an access, not by blocking or yielding. */
 export const isAtPoint = (task: Task): boolean => task.pointObject !== -1;

@@ -106,9 +106,8 @@ interface Branch {
 }
 
 /**
- * All schedules with at most `bound` pre-emptions, each once: a depth-first search whose run is one call of next(). A
- * pre-emption before an access to an object that only one task ever touches is the same as one before the next shared
- * access, and is left out; what is shared is learned, and the search begins again when more turns out to be.
+ * All schedules with at most `bound` pre-emptions, each once: a depth-first search whose run is one call of next(). What is
+ * shared is learned (sharing.ts): whoever drives the search restarts it when more turns out to be.
  */
 export class BoundedSearch implements Strategy {
   readonly bound: number;
@@ -142,9 +141,9 @@ export class BoundedSearch implements Strategy {
     this.#isFirst = true;
   }
 
-  choose({ tasks, preempts, isPrivate }: Choice): number {
+  choose({ tasks, preempts }: Choice): number {
     const spent = this.#spent;
-    if (preempts && (isPrivate || spent >= this.bound)) return 0;
+    if (preempts && spent >= this.bound) return 0;
     let branch = this.#path[this.#depth];
     if (branch === undefined) {
       branch = { count: tasks.length, taken: 0, spent, preempts };

@@ -23,7 +23,7 @@ export function brokenTranslation(world: World): Found | null {
     for (const sptep of slot.rmap.sptesOf(world.gfn(number))) {
       const spte = kvm.memory.i32[sptep >>> 2]!;
       if (!isPresent(spte)) continue;
-      const found = brokenSpte(spte, inspectPte(mm, world.hva(number)), `the spte of page ${number}`);
+      const found = brokenSpte(spte, inspectPte(mm, world.hva(number)), number);
       if (found !== null) return found;
     }
   }
@@ -35,31 +35,28 @@ export function brokenTranslation(world: World): Found | null {
   return null;
 }
 
-function brokenSpte(spte: number, pte: number, what: string): Found | null {
-  const maps = `${what} maps frame ${hex(ptePfn(spte))}`;
-  if (!isPresent(pte)) return { invariant: 'I1', message: `${maps}, but the host has no page there` };
-  if (ptePfn(spte) !== ptePfn(pte)) {
-    return { invariant: 'I1', message: `${maps}, but the host's page is in ${hex(ptePfn(pte))}` };
-  }
-  if ((spte & ~pte & PTE_W) === 0) return null;
-  return { invariant: 'I5', message: `${what} permits writing, but the host's PTE does not` };
+function brokenSpte(spte: number, pte: number, page: number): Found | null {
+  const isSame = isPresent(pte) && ptePfn(spte) === ptePfn(pte);
+  if (isSame && (spte & ~pte & PTE_W) === 0) return null;
+  const what = `the spte of page ${page}`;
+  if (isSame) return { invariant: 'I5', message: `${what} permits writing, but the host's PTE does not` };
+  const host = isPresent(pte) ? `the host's page is in ${hex(ptePfn(pte))}` : 'the host has no page there';
+  return { invariant: 'I1', message: `${what} maps frame ${hex(ptePfn(spte))}, but ${host}` };
 }
 
 /** The first entry of the vCPU's TLB that the host's page table does not support, or null. */
 export function brokenTlbEntry(world: World, index: number): Found | null {
-  const { host, kvm } = world;
   let writable: Map<Pfn, boolean> | null = null;
   let found: Found | null = null;
-  kvm.vcpus[index]!.hart.tlb.forEach((_regime, page, frame, info) => {
+  world.kvm.vcpus[index]!.hart.tlb.forEach((_regime, page, frame, info) => {
     if (found !== null) return;
     writable ??= mappedFrames(world);
-    const what = `vcpu ${index}'s TLB maps ${hex(page)} to frame ${hex(frame)}`;
     const write = writable.get(frame);
-    if (host.frames.kind[frame] === FrameKind.free) found = { invariant: 'I1', message: `${what}, which is free` };
-    else if (write === undefined) found = { invariant: 'I1', message: `${what}, which the host no longer maps` };
-    else if ((info & INFO_WRITE) !== 0 && !write) {
-      found = { invariant: 'I5', message: `${what} for writing, but the host's PTE forbids it` };
-    }
+    if (write !== undefined && (write || (info & INFO_WRITE) === 0)) return;
+    const what = `vcpu ${index}'s TLB maps ${hex(page)} to frame ${hex(frame)}`;
+    if (write !== undefined) found = { invariant: 'I5', message: `${what} for writing, but the host's PTE forbids it` };
+    else if (world.host.frames.kind[frame] === FrameKind.free) found = { invariant: 'I1', message: `${what}, which is free` };
+    else found = { invariant: 'I1', message: `${what}, which the host no longer maps` };
   });
   return found;
 }

@@ -8,6 +8,7 @@
 
 import { assemble } from '../asm/index.ts';
 import { CodeCache, Exit, Hart, hartDeviceBytes } from '../hw/hart/index.ts';
+import { registerNumber } from '../hw/isa/index.ts';
 import { PhysicalMemory } from '../hw/memory/index.ts';
 import { TlbDomain, type TlbGeometry } from '../hw/tlb/index.ts';
 import { createVm, type Kvm, kvmSetMemoryRegion, type Vcpu, vcpuRun } from '../kvm/index.ts';
@@ -15,7 +16,7 @@ import { copyFromUser, copyToUser, Host, MemorySwapDevice, type Mm, mmapAnonymou
 import { Oracle } from '../oracle/index.ts';
 import { type Policy, Scheduler, type Steps } from '../sched/index.ts';
 import { Trace } from '../trace/index.ts';
-import { bug, type Gfn, type Gpa, gpaToGfn, type Hva, hva, PAGE_SIZE } from '../units.ts';
+import { bug, type Gfn, type Gpa, gpaToGfn, type Hva, hiWord, hva, loWord, PAGE_SIZE } from '../units.ts';
 import { readElf } from '../vmm/index.ts';
 import { GuestContents } from './contents.ts';
 import { brokenTlbEntry } from './translations.ts';
@@ -98,6 +99,13 @@ export class World {
   /** The process's address of page `number` of guest RAM. */
   hva(number: number): Hva {
     return this.hvaOf(this.page(number));
+  }
+
+  /** Sets registers of vCPU `index`, by name, to whole numbers. */
+  setRegisters(index: number, values: Readonly<Record<string, number>>): void {
+    for (const [name, value] of Object.entries(values)) {
+      this.harts[index]!.setX(registerNumber(name) ?? bug('no such register', { name }), loWord(value), hiWord(value));
+    }
   }
 
   /** Byte of guest RAM at guest physical `address`. */

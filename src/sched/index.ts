@@ -6,7 +6,7 @@ export { at, type Point, type PointKind, points } from './points.ts';
 export { type Policy, randomPolicy, replayPolicy, runPolicy } from './policies.ts';
 export { Random } from './random.ts';
 export { Srcu } from './rcu.ts';
-export { type Idle, type Nanoseconds, Scheduler } from './scheduler.ts';
+export { type Idle, type Nanoseconds, Scheduler, type SchedulerState } from './scheduler.ts';
 export {
   type Awaited,
   BLOCKED,

@@ -24,6 +24,15 @@ interface TimedEvent {
   readonly deliver: () => void;
 }
 
+/** Where a scheduler without tasks stands: its clock and its counters. */
+export interface SchedulerState {
+  readonly now: Nanoseconds;
+  readonly steps: number;
+  readonly nextId: number;
+  readonly nextOrder: number;
+  readonly nextLockId: number;
+}
+
 /** Why run() returned: its condition holds, or no task can run any more and no event is due. */
 export type Idle = 'deadlock' | 'idle';
 
@@ -102,6 +111,24 @@ export class Scheduler {
     task.awaited = null;
     this.#runnable.push(task);
     if (this.trace !== null) this.#switches.woken(task, this.trace);
+  }
+
+  /** For exploration, between two runs. */
+  get state(): SchedulerState {
+    const { now, steps } = this;
+    return { now, steps, nextId: this.#nextId, nextOrder: this.#nextOrder, nextLockId: this.#nextLockId };
+  }
+
+  /** Forgets all tasks and events, wherever they stand, and goes back to `state`. Between steps. */
+  restore(state: SchedulerState): void {
+    this.#tasks.length = 0;
+    this.#runnable.length = 0;
+    this.#events.length = 0;
+    this.#nextId = state.nextId;
+    this.#nextOrder = state.nextOrder;
+    this.#nextLockId = state.nextLockId;
+    this.now = state.now;
+    this.steps = state.steps;
   }
 
   /** One line for each blocked task: what it waits for, held by whom, and what it holds. */

@@ -1,0 +1,56 @@
+// Which points matter: where a switch to another task can change what happens (reference explore.md 7.7).
+//
+// An access to an object that one task alone ever touches commutes with all that others do; so does one to an object that
+// is only ever touched under one and the same lock, held exclusively, since who could interfere waits for the lock; and so
+// does giving a lock back. What is left: taking locks that are contended, unprotected accesses, and whatever hardware may
+// look at between any two steps of a kernel (page tables, TLBs, vCPUs).
+//
+// All of it is learned from the runs themselves. Invariant: what is said to be private was so in all runs so far; a search
+// that wants to be exhaustive begins again when `version` has grown (it can only grow so often).
+
+import type { Point, PointKind, Task } from '../sched/index.ts';
+
+interface Sharers {
+  readonly owner: Task['name'];
+  isShared: boolean;
+  /** Ids of the locks that every access so far was made under. */
+  readonly locks: Set<number>;
+}
+
+const HARDWARE: ReadonlySet<PointKind> = new Set(['pte', 'spte', 'tlb', 'vcpu']);
+const KINDS: readonly PointKind[] = ['lock', 'sequence', 'page', 'lru', 'list', 'slot', 'pte', 'spte', 'tlb', 'vcpu'];
+const KIND_NUMBER = Object.fromEntries(KINDS.map((kind, number) => [kind, number])) as Record<PointKind, number>;
+
+export class Sharing {
+  readonly #objects = new Map<number, Sharers>();
+  /** Grows when a point that did not matter turns out to. */
+  version = 0;
+
+  /** `task` is about to access what `point` names; true: others must be given a chance first. */
+  touch(task: Task, { kind, object }: Point): boolean {
+    if (HARDWARE.has(kind)) return true;
+    const isLock = kind === 'lock';
+    if (isLock && task.held.some(({ id }) => id === object)) return false;
+    const key = object * 16 + KIND_NUMBER[kind];
+    const known = this.#objects.get(key);
+    if (known === undefined) {
+      const locks = isLock ? [] : task.held.filter(isExclusive).map(({ id }) => id);
+      this.#objects.set(key, { owner: task.name, isShared: false, locks: new Set(locks) });
+      return false;
+    }
+    const mattered = known.isShared && known.locks.size === 0;
+    if (mattered) return true;
+    for (const id of known.locks) {
+      if (!task.held.some((held) => held.id === id && isExclusive(held))) known.locks.delete(id);
+    }
+    if (known.owner !== task.name) known.isShared = true;
+    if (!known.isShared || known.locks.size > 0) return false;
+    this.version++;
+    return true;
+  }
+}
+
+/** A mutex or spinlock, or a reader-writer lock that is held for write. */
+function isExclusive(held: Task['held'][number]): boolean {
+  return !('isWriteLocked' in held) || held.isWriteLocked === true;
+}

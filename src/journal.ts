@@ -8,7 +8,8 @@
 // newest first, so an old value is right even if what is recorded later happened earlier. Generators cannot be undone: at a
 // mark none may be under way. A Map and a Set get their iteration order back.
 
-type Anything = any; // biome-ignore lint/suspicious/noExplicitAny: a journal holds values of every type
+// biome-ignore lint/suspicious/noExplicitAny: a journal holds values of every type
+type Anything = any;
 
 /** What an entry undoes; from FIRST_PROPERTY on, the property whose setter has that index. */
 const Kind = {
@@ -185,7 +186,8 @@ export const mutators: Readonly<Record<string, (target: Anything, ...args: Anyth
     return target.fill(value, ...range);
   },
   copyWithin(target, to, from, ...end) {
-    if (undo.on && ArrayBuffer.isView(target)) recordTyped(target, to, to + (end[0] ?? sizeOf(target)) - from);
+    if (undo.on && ArrayBuffer.isView(target))
+      recordTyped(target, to, to + (end[0] ?? sizeOf(target)) - from);
     else onArray(target);
     return target.copyWithin(to, from, ...end);
   },
@@ -343,8 +345,14 @@ export function changesSince(from: number): Change[] {
     const kind = entryKinds[entry]!;
     const target = targets[entry];
     if (kind >= FIRST_PROPERTY) {
-      changes.push({ target, key: propertyNames[kind - FIRST_PROPERTY]!, old: olds[entry], isElement: false });
-    } else if (kind === Kind.element) changes.push({ target, key: keys[entry], old: olds[entry], isElement: true });
+      changes.push({
+        target,
+        key: propertyNames[kind - FIRST_PROPERTY]!,
+        old: olds[entry],
+        isElement: false,
+      });
+    } else if (kind === Kind.element)
+      changes.push({ target, key: keys[entry], old: olds[entry], isElement: true });
   }
   return changes;
 }

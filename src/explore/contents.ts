@@ -126,7 +126,10 @@ export class GuestContents {
       if (Buffer.compare(page, expected) === 0) continue;
       const at = page.findIndex((byte, i) => byte !== expected[i]) & ~7;
       const address = hex(this.#world.page(number) + at);
-      oracle.report('I3', `the store of ${hexOf(wordOf(expected, at))} to ${address} is lost: ${hexOf(wordOf(page, at))} is there`);
+      oracle.report(
+        'I3',
+        `the store of ${hexOf(wordOf(expected, at))} to ${address} is lost: ${hexOf(wordOf(page, at))} is there`,
+      );
     }
   }
 
@@ -145,6 +148,7 @@ export class GuestContents {
 const register = (hart: Hart, x: number): bigint =>
   BigInt.asUintN(64, (BigInt(hart.block[x * 2 + 1]!) << 32n) | BigInt(hart.block[x * 2]! >>> 0));
 
-const wordOf = (bytes: Uint8Array, at: number): bigint => new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(at, true);
+const wordOf = (bytes: Uint8Array, at: number): bigint =>
+  new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(at, true);
 
 const hexOf = (value: bigint): string => `0x${value.toString(16)}`;

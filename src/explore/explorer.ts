@@ -8,12 +8,12 @@
 
 import { filter, mark, rewind, undo } from '../journal.ts';
 import type { SchedulerState } from '../sched/index.ts';
+import { bug, UmbraBug } from '../units.ts';
 import type { Scenario } from './scenario.ts';
 import type { Schedule } from './schedule.ts';
-import { type Strategy, Steering } from './steering.ts';
+import { Steering, type Strategy } from './steering.ts';
 import { replayStrategy } from './strategies.ts';
 import { brokenTranslation } from './translations.ts';
-import { bug, UmbraBug } from '../units.ts';
 import { type Found, foundBug, foundViolation } from './verdict.ts';
 import { World } from './world.ts';
 
@@ -82,8 +82,11 @@ export class Explorer {
   #play(before: number): Found | null {
     const { world, scenario, steering } = this;
     const { sched, oracle } = world;
-    const tasks = Object.entries(scenario.tasks(world)).map(([name, body]) => sched.spawn(name, body(), world.spareCpu));
-    for (const { index } of world.kvm.vcpus) tasks.push(sched.spawn(`vcpu${index}`, world.runGuest(index), index));
+    const tasks = Object.entries(scenario.tasks(world)).map(([name, body]) =>
+      sched.spawn(name, body(), world.spareCpu),
+    );
+    for (const { index } of world.kvm.vcpus)
+      tasks.push(sched.spawn(`vcpu${index}`, world.runGuest(index), index));
     let limitReached = false;
     let found: Found | null = null;
     const end = sched.run(() => {
@@ -92,13 +95,19 @@ export class Explorer {
         this.onStep?.();
       }
       limitReached = sched.steps - before > MAX_STEPS;
-      return limitReached || found !== null || oracle.violations.length > 0 || tasks.every(({ state }) => state === 'done');
+      return (
+        limitReached ||
+        found !== null ||
+        oracle.violations.length > 0 ||
+        tasks.every(({ state }) => state === 'done')
+      );
     });
     if (found !== null) return found;
     const violation = oracle.violations[0];
     if (violation !== undefined) return foundViolation(violation);
     if (limitReached) return { invariant: 'I9', message: `livelock: no end after ${MAX_STEPS} steps` };
-    if (end === 'deadlock') return { invariant: 'I9', message: `deadlock: ${sched.describeBlocked().join('; ')}` };
+    if (end === 'deadlock')
+      return { invariant: 'I9', message: `deadlock: ${sched.describeBlocked().join('; ')}` };
     return null;
   }
 

@@ -7,7 +7,7 @@
 //
 // Counts are of a task's own steps, so that taking one deviation away leaves the others meaningful.
 
-import { LoadError } from '../loader/loadError.ts';
+import { InputError } from '../vmm/index.ts';
 
 export interface Deviation {
   /** The task that ran last, '' at the start, and how many steps it had taken. */
@@ -26,12 +26,12 @@ export function formatSchedule(schedule: Schedule): string {
   return schedule.map(({ after, steps, to }) => `${after}:${steps}>${to}`).join(',');
 }
 
-/** Throws LoadError for what formatSchedule() would not write. */
+/** Throws InputError for what formatSchedule() would not write. */
 export function parseSchedule(text: string): Schedule {
   if (text.trim() === NO_DEVIATION) return [];
   return text.split(',').map((part) => {
     const match = /^\s*([\w/-]*):(\d+)>([\w/-]+)\s*$/.exec(part);
-    if (match === null) throw new LoadError(`bad schedule: ${JSON.stringify(part)} is not TASK:STEPS>TASK`);
+    if (match === null) throw new InputError(`bad schedule: ${JSON.stringify(part)} is not TASK:STEPS>TASK`);
     return { after: match[1]!, steps: Number(match[2]), to: match[3]! };
   });
 }

@@ -18,8 +18,22 @@ interface Sharers {
 }
 
 const HARDWARE: ReadonlySet<PointKind> = new Set(['pte', 'spte', 'tlb', 'vcpu']);
-const KINDS: readonly PointKind[] = ['lock', 'sequence', 'page', 'lru', 'list', 'slot', 'pte', 'spte', 'tlb', 'vcpu'];
-const KIND_NUMBER = Object.fromEntries(KINDS.map((kind, number) => [kind, number])) as Record<PointKind, number>;
+const KINDS: readonly PointKind[] = [
+  'lock',
+  'sequence',
+  'page',
+  'lru',
+  'list',
+  'slot',
+  'pte',
+  'spte',
+  'tlb',
+  'vcpu',
+];
+const KIND_NUMBER = Object.fromEntries(KINDS.map((kind, number) => [kind, number])) as Record<
+  PointKind,
+  number
+>;
 
 export class Sharing {
   readonly #objects = new Map<number, Sharers>();

@@ -77,7 +77,9 @@ export function replayStrategy(
   schedule: Schedule,
   stepsOf: (task: Task | null) => number,
 ): Strategy & { readonly missed: () => number } {
-  const waiting = new Map(schedule.map((deviation) => [`${deviation.after}:${deviation.steps}`, deviation.to]));
+  const waiting = new Map(
+    schedule.map((deviation) => [`${deviation.after}:${deviation.steps}`, deviation.to]),
+  );
   let last: Task | null = null;
   return {
     missed: () => waiting.size,

@@ -54,8 +54,10 @@ export function brokenTlbEntry(world: World, index: number): Found | null {
     const write = writable.get(frame);
     if (write !== undefined && (write || (info & INFO_WRITE) === 0)) return;
     const what = `vcpu ${index}'s TLB maps ${hex(page)} to frame ${hex(frame)}`;
-    if (write !== undefined) found = { invariant: 'I5', message: `${what} for writing, but the host's PTE forbids it` };
-    else if (world.host.frames.kind[frame] === FrameKind.free) found = { invariant: 'I1', message: `${what}, which is free` };
+    if (write !== undefined)
+      found = { invariant: 'I5', message: `${what} for writing, but the host's PTE forbids it` };
+    else if (world.host.frames.kind[frame] === FrameKind.free)
+      found = { invariant: 'I1', message: `${what}, which is free` };
     else found = { invariant: 'I1', message: `${what}, which the host no longer maps` };
   });
   return found;

@@ -12,15 +12,24 @@ import { registerNumber } from '../hw/isa/index.ts';
 import { PhysicalMemory } from '../hw/memory/index.ts';
 import { TlbDomain, type TlbGeometry } from '../hw/tlb/index.ts';
 import { createVm, type Kvm, kvmSetMemoryRegion, type Vcpu, vcpuRun } from '../kvm/index.ts';
-import { copyFromUser, copyToUser, Host, MemorySwapDevice, type Mm, mmapAnonymous, PROT_READ, PROT_WRITE } from '../mm/index.ts';
+import {
+  copyFromUser,
+  copyToUser,
+  Host,
+  MemorySwapDevice,
+  type Mm,
+  mmapAnonymous,
+  PROT_READ,
+  PROT_WRITE,
+} from '../mm/index.ts';
 import { Oracle } from '../oracle/index.ts';
 import { type Policy, Scheduler, type Steps } from '../sched/index.ts';
 import { Trace } from '../trace/index.ts';
 import { bug, type Gfn, type Gpa, gpaToGfn, type Hva, hiWord, hva, loWord, PAGE_SIZE } from '../units.ts';
 import { readElf } from '../vmm/index.ts';
 import { GuestContents } from './contents.ts';
-import { brokenTlbEntry } from './translations.ts';
 import type { Scenario, VmShape } from './scenario.ts';
+import { brokenTlbEntry } from './translations.ts';
 
 /** Where guest RAM begins: page 0 holds the guest's code. */
 export const RAM = 0x8000_0000;
@@ -104,14 +113,19 @@ export class World {
   /** Sets registers of vCPU `index`, by name, to whole numbers. */
   setRegisters(index: number, values: Readonly<Record<string, number>>): void {
     for (const [name, value] of Object.entries(values)) {
-      this.harts[index]!.setX(registerNumber(name) ?? bug('no such register', { name }), loWord(value), hiWord(value));
+      this.harts[index]!.setX(
+        registerNumber(name) ?? bug('no such register', { name }),
+        loWord(value),
+        hiWord(value),
+      );
     }
   }
 
   /** Byte of guest RAM at guest physical `address`. */
   offsetOf(address: number): number {
     const offset = address - RAM;
-    if (!(offset >= 0 && offset < this.vm.ramPages * PAGE_SIZE)) bug('not an address of guest RAM', { address });
+    if (!(offset >= 0 && offset < this.vm.ramPages * PAGE_SIZE))
+      bug('not an address of guest RAM', { address });
     return offset;
   }
 

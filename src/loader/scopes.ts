@@ -54,7 +54,12 @@ export function resolveScopes(module: Node): Scopes {
   const variableOf = new Map<Node, Variable>();
   const variables: Variable[] = [];
 
-  const open = (node: Node, parent: Scope | null, owner: Node): Scope => ({ node, parent, owner, names: new Map() });
+  const open = (node: Node, parent: Scope | null, owner: Node): Scope => ({
+    node,
+    parent,
+    owner,
+    names: new Map(),
+  });
 
   function declare(scope: Scope, name: string, from: number, isConstant: boolean): void {
     if (scope.names.has(name)) return;
@@ -74,7 +79,8 @@ export function resolveScopes(module: Node): Scopes {
       if (node.type === 'VariableDeclaration' && node.kind !== 'var') declareVariables(scope, node);
       else if (node.type === 'FunctionDeclaration' && isNode(node.id)) {
         declare(scope, node.id.name as string, scope.node.start, true);
-      } else if (node.type === 'ClassDeclaration' && isNode(node.id)) declare(scope, node.id.name as string, node.end, true);
+      } else if (node.type === 'ClassDeclaration' && isNode(node.id))
+        declare(scope, node.id.name as string, node.end, true);
       else if (node.type === 'ImportDeclaration') {
         for (const specifier of children(node, 'specifiers')) {
           declare(scope, child(specifier, 'local').name as string, scope.node.start, true);
@@ -100,14 +106,16 @@ export function resolveScopes(module: Node): Scopes {
   function enter(node: Node, scope: Scope): Scope {
     if (isFunction(node)) {
       const inner = open(node, scope, node);
-      if (node.type === 'FunctionExpression' && isNode(node.id)) declare(inner, node.id.name as string, node.start, true);
+      if (node.type === 'FunctionExpression' && isNode(node.id))
+        declare(inner, node.id.name as string, node.start, true);
       for (const parameter of children(node, 'params')) declarePattern(inner, parameter, node.start, false);
       hoist(inner, node);
       return inner;
     }
     if (!BLOCKS.has(node.type)) return scope;
     const inner = open(node, scope, scope.owner);
-    if (node.type === 'BlockStatement' || node.type === 'StaticBlock') declareStatements(inner, children(node, 'body'));
+    if (node.type === 'BlockStatement' || node.type === 'StaticBlock')
+      declareStatements(inner, children(node, 'body'));
     if (node.type === 'SwitchStatement') {
       for (const test of children(node, 'cases')) declareStatements(inner, children(test, 'consequent'));
     }
@@ -115,13 +123,19 @@ export function resolveScopes(module: Node): Scopes {
     if (node.type.startsWith('For') && isNode(node.left) && node.left.type === 'VariableDeclaration') {
       declareLoopVariables(inner, node.left);
     }
-    if (node.type === 'CatchClause' && isNode(node.param)) declarePattern(inner, node.param, node.start, false);
+    if (node.type === 'CatchClause' && isNode(node.param))
+      declarePattern(inner, node.param, node.start, false);
     return inner;
   }
 
   function declareLoopVariables(scope: Scope, declaration: Node): void {
     for (const declarator of children(declaration, 'declarations')) {
-      declarePattern(scope, child(declarator, 'id'), child(scope.node, 'right').end, declaration.kind === 'const');
+      declarePattern(
+        scope,
+        child(declarator, 'id'),
+        child(scope.node, 'right').end,
+        declaration.kind === 'const',
+      );
     }
   }
 
@@ -186,7 +200,9 @@ export function* patternNames(pattern: Node): Generator<string> {
       return;
     case 'ObjectPattern':
       for (const property of children(pattern, 'properties')) {
-        yield* patternNames(property.type === 'RestElement' ? child(property, 'argument') : child(property, 'value'));
+        yield* patternNames(
+          property.type === 'RestElement' ? child(property, 'argument') : child(property, 'value'),
+        );
       }
       return;
     case 'ArrayPattern':

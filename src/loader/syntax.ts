@@ -34,7 +34,13 @@ export const children = (node: Node, field: string): readonly Node[] =>
   ((node[field] as readonly (Node | null)[] | null | undefined) ?? []).filter(isNode);
 
 /** Types are erased before anything runs. */
-const TYPE_FIELDS = new Set(['typeAnnotation', 'returnType', 'typeParameters', 'typeArguments', 'superTypeParameters']);
+const TYPE_FIELDS = new Set([
+  'typeAnnotation',
+  'returnType',
+  'typeParameters',
+  'typeArguments',
+  'superTypeParameters',
+]);
 const NO_NODES = new Set(['loc', 'extra', 'leadingComments', 'trailingComments', 'innerComments']);
 
 /** The nodes that run, directly below `node`, in the order of the text. */
@@ -55,7 +61,8 @@ const runs = ({ type, ...rest }: Node): boolean =>
 /** `node` without what only the type checker or the eye sees. */
 export function bare(node: Node): Node {
   let inner = node;
-  while (inner.type === 'ParenthesizedExpression' || RUNNING_TS.has(inner.type)) inner = child(inner, 'expression');
+  while (inner.type === 'ParenthesizedExpression' || RUNNING_TS.has(inner.type))
+    inner = child(inner, 'expression');
   return inner;
 }
 

@@ -73,7 +73,8 @@ async function bundle(options: VariantOptions): Promise<string> {
   }).catch((error: unknown) => {
     throw loadError(error);
   });
-  for (const file of unused) throw new LoadError(`source edit of ${file}: the variant does not use this file`);
+  for (const file of unused)
+    throw new LoadError(`source edit of ${file}: the variant does not use this file`);
   return result.outputFiles[0]!.text;
 }
 
@@ -88,7 +89,8 @@ function sources({ edits = [], instrumented = true }: VariantOptions, unused: Se
         unused.delete(file);
         const text = applyEdits(file, readFileSync(path, 'utf8'), edits);
         const isTypeScript = path.endsWith('.ts');
-        const contents = instrumented && isInstrumented(file) ? instrumentCached(path, text, isTypeScript) : text;
+        const contents =
+          instrumented && isInstrumented(file) ? instrumentCached(path, text, isTypeScript) : text;
         return { contents, loader: isTypeScript ? 'ts' : 'js', resolveDir: dirname(path) };
       });
     },
@@ -138,7 +140,9 @@ function loadError(error: unknown): unknown {
   if (first === undefined) return error;
   if (first.detail instanceof LoadError) return first.detail;
   const { location, text } = first;
-  return new LoadError(location === null ? text : `${location.file}:${location.line}:${location.column + 1}: ${text}`);
+  return new LoadError(
+    location === null ? text : `${location.file}:${location.line}:${location.column + 1}: ${text}`,
+  );
 }
 
 interface EsbuildMessage {

@@ -18,7 +18,9 @@ import { bare, child, children, isClass, isFunction, isNode, type Node, runningC
 /** A construct that cannot be rewritten, with its place. */
 export class UnsupportedWrite extends Error {
   constructor(node: Node, what: string) {
-    super(`${node.loc.start.line}:${node.loc.start.column + 1}: ${what} cannot be made known to the undo log`);
+    super(
+      `${node.loc.start.line}:${node.loc.start.column + 1}: ${what} cannot be made known to the undo log`,
+    );
   }
 }
 
@@ -34,28 +36,53 @@ interface Context {
 
 const MUTATORS = new Set(Object.keys(mutators));
 
+const isMember = ({ type }: Node): boolean => type === 'MemberExpression';
+const isChain = ({ type }: Node): boolean =>
+  type === 'OptionalMemberExpression' || type === 'OptionalCallExpression';
+
+/** Rewrites the writes of `module`, whose text is `text`, in `out`. Throws UnsupportedWrite. */
 export function rewriteWrites(module: Node, text: string, out: MagicString, scopes: Scopes): void {
-  const names = new Set<string>();
-  let classes = 0;
+  new WriteRewriter(module, text, out, scopes).rewriteAll();
+}
 
+class WriteRewriter {
+  readonly #module: Node;
+  readonly #text: string;
+  readonly #out: MagicString;
+  readonly #scopes: Scopes;
+  /** Properties that need a setter. */
+  readonly #names = new Set<string>();
   /** Nodes whose text was replaced with what is around them. */
-  const done = new Set<Node>();
+  readonly #done = new Set<Node>();
+  #classes = 0;
 
-  function visit(node: Node, context: Context): void {
-    if (done.has(node)) return;
-    rewrite(node, context);
-    if (done.has(node)) return;
-    const inner = enter(node, context);
+  constructor(module: Node, text: string, out: MagicString, scopes: Scopes) {
+    this.#module = module;
+    this.#text = text;
+    this.#out = out;
+    this.#scopes = scopes;
+  }
+
+  rewriteAll(): void {
+    this.#visit(this.#module, { classes: [], functions: [], constructing: false, asStatement: false });
+    this.#out.prepend(header(this.#names));
+  }
+
+  #visit(node: Node, context: Context): void {
+    if (this.#done.has(node)) return;
+    this.#rewrite(node, context);
+    if (this.#done.has(node)) return;
+    const inner = this.#enter(node, context);
     for (const part of runningChildren(node)) {
       const asStatement =
         node.type === 'ExpressionStatement' || (node.type === 'ForStatement' && part === node.update);
-      visit(part, { ...inner, asStatement });
+      this.#visit(part, { ...inner, asStatement });
     }
   }
 
-  function enter(node: Node, context: Context): Context {
+  #enter(node: Node, context: Context): Context {
     if (isClass(node)) {
-      const name = isNode(node.id) ? (node.id.name as string) : `class${classes++}`;
+      const name = isNode(node.id) ? (node.id.name as string) : `class${this.#classes++}`;
       return { ...context, classes: [...context.classes, { name, privates: privateNames(node) }] };
     }
     if (!isFunction(node)) return context;
@@ -63,225 +90,258 @@ export function rewriteWrites(module: Node, text: string, out: MagicString, scop
     return { ...context, functions: [...context.functions, node], constructing };
   }
 
-  function rewrite(node: Node, context: Context): void {
+  #rewrite(node: Node, context: Context): void {
     switch (node.type) {
       case 'PrivateName':
         // A keyword may stand directly before it.
-        out.update(node.start, node.end, `${/\w/.test(text[node.start - 1]!) ? ' ' : ''}${renamed(node, context)}`);
+        this.#out.update(
+          node.start,
+          node.end,
+          `${/\w/.test(this.#text[node.start - 1]!) ? ' ' : ''}${this.#renamed(node, context)}`,
+        );
         return;
       case 'BinaryExpression': {
         const left = child(node, 'left');
-        if (left.type === 'PrivateName') replace(left, `'${renamed(left, context)}'`);
+        if (left.type === 'PrivateName') this.#replace(left, `'${this.#renamed(left, context)}'`);
         return;
       }
       case 'AssignmentExpression':
-        return rewriteAssignment(node, context);
+        this.#rewriteAssignment(node, context);
+        return;
       case 'UpdateExpression':
-        return rewriteUpdate(node, context);
+        this.#rewriteUpdate(node, context);
+        return;
       case 'UnaryExpression':
-        if (node.operator === 'delete') rewriteDelete(node, context);
+        if (node.operator === 'delete') this.#rewriteDelete(node, context);
         return;
       case 'CallExpression':
       case 'OptionalCallExpression':
-        return rewriteCall(node);
+        this.#rewriteCall(node);
+        return;
       case 'ForOfStatement':
       case 'ForInStatement':
-        if (child(node, 'left').type !== 'VariableDeclaration') throw new UnsupportedWrite(node, 'this loop variable');
+        if (child(node, 'left').type !== 'VariableDeclaration')
+          throw new UnsupportedWrite(node, 'this loop variable');
         return;
       default:
     }
   }
 
   /** `this.x = ...` where the object is being made. */
-  const isOfNewObject = (target: Node, { constructing }: Context): boolean =>
-    constructing && bare(child(target, 'object')).type === 'ThisExpression';
+  #isOfNewObject(target: Node, { constructing }: Context): boolean {
+    return constructing && bare(child(target, 'object')).type === 'ThisExpression';
+  }
 
-  const isMember = ({ type }: Node): boolean => type === 'MemberExpression';
-
-  function rewriteAssignment(node: Node, context: Context): void {
+  #rewriteAssignment(node: Node, context: Context): void {
     const target = bare(child(node, 'left'));
     const right = child(node, 'right');
     const operator = (node.operator as string).slice(0, -1);
-    if (target.type === 'Identifier') return rewriteVariable(node, target, right, operator, context);
-    if (!isMember(target)) return checkPattern(target, context);
-    if (isOfNewObject(target, context)) return;
+    if (target.type === 'Identifier') {
+      this.#rewriteVariable(node, target, right, operator, context);
+      return;
+    }
+    if (!isMember(target)) {
+      this.#checkPattern(target, context);
+      return;
+    }
+    if (this.#isOfNewObject(target, context)) return;
     const isLogical = operator === '??' || operator === '||' || operator === '&&';
-    if (operator === '') return call(node, target, right, '', '', context);
-    const old = simpleText(target, context);
+    if (operator === '') {
+      this.#call(node, target, right, '', '', context);
+      return;
+    }
+    const old = this.#simpleText(target, context);
     if (old === null) {
       if (isLogical) throw new UnsupportedWrite(node, 'this assignment');
-      return changeOnce(node, target, right, operator, context);
+      this.#changeOnce(node, target, right, operator, context);
+      return;
     }
-    if (!isLogical) return call(node, target, right, `${old} ${operator} (`, ')', context);
-    out.appendRight(node.start, `(${old} ${operator} `);
-    call(node, target, right, '', '', context);
-    out.prependLeft(node.end, ')');
+    if (!isLogical) {
+      this.#call(node, target, right, `${old} ${operator} (`, ')', context);
+      return;
+    }
+    this.#out.appendRight(node.start, `(${old} ${operator} `);
+    this.#call(node, target, right, '', '', context);
+    this.#out.prependLeft(node.end, ')');
   }
 
   /** Turns `target OP right` into a call of the setter; `before` and `after` go around the value. */
-  function call(node: Node, target: Node, right: Node, before: string, after: string, context: Context): void {
+  #call(node: Node, target: Node, right: Node, before: string, after: string, context: Context): void {
     const object = child(target, 'object');
     const property = child(target, 'property');
-    out.prependLeft(node.end, `${after})`);
+    this.#out.prependLeft(node.end, `${after})`);
     if (target.computed !== true) {
-      done.add(property);
-      out.appendRight(node.start, `${setter(property, context)}(`);
-      out.update(object.end, right.start, `, ${before}`);
+      this.#done.add(property);
+      this.#out.appendRight(node.start, `${this.#setter(property, context)}(`);
+      this.#out.update(object.end, right.start, `, ${before}`);
       return;
     }
-    out.appendRight(node.start, '$element(');
-    out.update(object.end, property.start, ', ');
-    out.update(property.end, right.start, `, ${before}`);
+    this.#out.appendRight(node.start, '$element(');
+    this.#out.update(object.end, property.start, ', ');
+    this.#out.update(property.end, right.start, `, ${before}`);
   }
 
-  function changeOnce(node: Node, target: Node, right: Node, operator: string, context: Context): void {
+  #changeOnce(node: Node, target: Node, right: Node, operator: string, context: Context): void {
     if (containsYield(right)) throw new UnsupportedWrite(node, 'this assignment');
     const object = child(target, 'object');
     const property = child(target, 'property');
-    out.appendRight(node.start, '$change(');
-    out.prependLeft(node.end, '))');
+    this.#out.appendRight(node.start, '$change(');
+    this.#out.prependLeft(node.end, '))');
     const by = `, ($old) => $old ${operator} (`;
     if (target.computed === true) {
-      out.update(object.end, property.start, ', ');
-      out.update(property.end, right.start, by);
+      this.#out.update(object.end, property.start, ', ');
+      this.#out.update(property.end, right.start, by);
     } else {
-      done.add(property);
-      out.update(object.end, right.start, `, ${JSON.stringify(nameOf(property, context))}${by}`);
+      this.#done.add(property);
+      this.#out.update(object.end, right.start, `, ${JSON.stringify(this.#nameOf(property, context))}${by}`);
     }
   }
 
-  function rewriteUpdate(node: Node, context: Context): void {
+  #rewriteUpdate(node: Node, context: Context): void {
     const target = bare(child(node, 'argument'));
     const sign = node.operator === '++' ? '+' : '-';
     // The old value is what a postfix operator answers.
     const back = node.prefix === true || context.asStatement ? '' : ` ${sign === '+' ? '-' : '+'} 1`;
     if (target.type === 'Identifier') {
-      if (!isShared(target, context)) return;
+      if (!this.#isShared(target, context)) return;
       const { name } = target;
-      out.update(node.start, node.end, `((${name} = $variable(${name}, ($v) => { ${name} = $v; }, ${name} ${sign} 1))${back})`);
+      this.#out.update(
+        node.start,
+        node.end,
+        `((${name} = $variable(${name}, ($v) => { ${name} = $v; }, ${name} ${sign} 1))${back})`,
+      );
       return;
     }
-    if (isOfNewObject(target, context)) return;
-    const text = simpleText(target, context);
-    if (text === null) return changeByOne(node, target, sign, back, context);
-    const object = simpleText(child(target, 'object'), context)!;
+    if (this.#isOfNewObject(target, context)) return;
+    const text = this.#simpleText(target, context);
+    if (text === null) {
+      this.#changeByOne(node, target, sign, back, context);
+      return;
+    }
+    const object = this.#simpleText(child(target, 'object'), context)!;
     const property = child(target, 'property');
     const value = `${text} ${sign} 1`;
     const made =
       target.computed === true
-        ? `$element(${object}, ${simpleText(property, context)}, ${value})`
-        : `${setter(property, context)}(${object}, ${value})`;
-    replace(node, back === '' ? made : `(${made}${back})`);
+        ? `$element(${object}, ${this.#simpleText(property, context)}, ${value})`
+        : `${this.#setter(property, context)}(${object}, ${value})`;
+    this.#replace(node, back === '' ? made : `(${made}${back})`);
   }
 
   /** Replaces a whole expression, of which nothing inside is rewritten on its own. */
-  function replace(node: Node, made: string): void {
-    done.add(node);
-    out.update(node.start, node.end, made);
+  #replace(node: Node, made: string): void {
+    this.#done.add(node);
+    this.#out.update(node.start, node.end, made);
   }
 
-  function changeByOne(node: Node, target: Node, sign: string, back: string, context: Context): void {
+  #changeByOne(node: Node, target: Node, sign: string, back: string, context: Context): void {
     if (node.prefix === true) throw new UnsupportedWrite(node, 'this update');
     const object = child(target, 'object');
     const property = child(target, 'property');
-    out.appendRight(node.start, '($change(');
+    this.#out.appendRight(node.start, '($change(');
     const by = `, ($old) => $old ${sign} 1)${back})`;
     if (target.computed === true) {
-      out.update(object.end, property.start, ', ');
-      out.update(property.end, node.end, by);
+      this.#out.update(object.end, property.start, ', ');
+      this.#out.update(property.end, node.end, by);
     } else {
-      done.add(property);
-      out.update(object.end, node.end, `, ${JSON.stringify(nameOf(property, context))}${by}`);
+      this.#done.add(property);
+      this.#out.update(object.end, node.end, `, ${JSON.stringify(this.#nameOf(property, context))}${by}`);
     }
   }
 
-  function rewriteVariable(node: Node, target: Node, right: Node, operator: string, context: Context): void {
-    if (!isShared(target, context)) return;
+  #rewriteVariable(node: Node, target: Node, right: Node, operator: string, context: Context): void {
+    if (!this.#isShared(target, context)) return;
     const { name } = target;
     const put = `$variable(${name}, ($v) => { ${name} = $v; }, `;
-    if (operator === '??' || operator === '||' || operator === '&&') throw new UnsupportedWrite(node, 'this assignment');
-    out.update(target.end, right.start, operator === '' ? ` = ${put}` : ` = ${put}${name} ${operator} (`);
-    out.appendRight(node.start, '(');
-    out.prependLeft(node.end, operator === '' ? '))' : ')))');
+    if (operator === '??' || operator === '||' || operator === '&&')
+      throw new UnsupportedWrite(node, 'this assignment');
+    this.#out.update(
+      target.end,
+      right.start,
+      operator === '' ? ` = ${put}` : ` = ${put}${name} ${operator} (`,
+    );
+    this.#out.appendRight(node.start, '(');
+    this.#out.prependLeft(node.end, operator === '' ? '))' : ')))');
   }
 
   /** Whether the variable outlives the call that assigns it here. */
-  function isShared(target: Node, { functions }: Context): boolean {
-    const variable = scopes.variableOf.get(target);
+  #isShared(target: Node, { functions }: Context): boolean {
+    const variable = this.#scopes.variableOf.get(target);
     if (variable === undefined) throw new UnsupportedWrite(target, `the global ${target.name}`);
     const here = functions.at(-1);
-    if (variable.owner === module) return here !== undefined;
+    if (variable.owner === this.#module) return here !== undefined;
     return variable.uses.some(({ inside }) => inside !== variable.owner);
   }
 
   /** Destructuring into plain variables of this call is nothing to log. */
-  function checkPattern(pattern: Node, context: Context): void {
+  #checkPattern(pattern: Node, context: Context): void {
     if (pattern.type === 'Identifier') {
-      if (isShared(pattern, context)) throw new UnsupportedWrite(pattern, 'this destructuring');
+      if (this.#isShared(pattern, context)) throw new UnsupportedWrite(pattern, 'this destructuring');
     } else if (pattern.type === 'MemberExpression') {
-      if (!isOfNewObject(pattern, context)) throw new UnsupportedWrite(pattern, 'this destructuring');
-    } else if (pattern.type === 'ObjectProperty') checkPattern(bare(child(pattern, 'value')), context);
-    else if (pattern.type === 'AssignmentPattern') checkPattern(bare(child(pattern, 'left')), context);
-    else if (pattern.type === 'RestElement') checkPattern(bare(child(pattern, 'argument')), context);
+      if (!this.#isOfNewObject(pattern, context)) throw new UnsupportedWrite(pattern, 'this destructuring');
+    } else if (pattern.type === 'ObjectProperty') this.#checkPattern(bare(child(pattern, 'value')), context);
+    else if (pattern.type === 'AssignmentPattern') this.#checkPattern(bare(child(pattern, 'left')), context);
+    else if (pattern.type === 'RestElement') this.#checkPattern(bare(child(pattern, 'argument')), context);
     else {
       for (const part of [...children(pattern, 'properties'), ...children(pattern, 'elements')]) {
-        checkPattern(bare(part), context);
+        this.#checkPattern(bare(part), context);
       }
     }
   }
 
-  function rewriteDelete(node: Node, context: Context): void {
+  #rewriteDelete(node: Node, context: Context): void {
     const target = bare(child(node, 'argument'));
     if (!isMember(target)) throw new UnsupportedWrite(node, 'this deletion');
     const object = child(target, 'object');
     const property = child(target, 'property');
-    out.update(node.start, object.start, '$remove(');
+    this.#out.update(node.start, object.start, '$remove(');
     if (target.computed === true) {
-      out.update(object.end, property.start, ', ');
-      out.update(property.end, node.end, ')');
+      this.#out.update(object.end, property.start, ', ');
+      this.#out.update(property.end, node.end, ')');
     } else {
-      done.add(property);
-      out.update(object.end, node.end, `, ${JSON.stringify(nameOf(property, context))})`);
+      this.#done.add(property);
+      this.#out.update(object.end, node.end, `, ${JSON.stringify(this.#nameOf(property, context))})`);
     }
   }
 
-  function rewriteCall(node: Node): void {
+  #rewriteCall(node: Node): void {
     const callee = child(node, 'callee');
     if (!isMember(callee) && callee.type !== 'OptionalMemberExpression') return;
     const property = child(callee, 'property');
-    if (callee.computed === true || property.type !== 'Identifier' || !MUTATORS.has(property.name as string)) return;
+    if (callee.computed === true || property.type !== 'Identifier' || !MUTATORS.has(property.name as string))
+      return;
     const object = child(callee, 'object');
     if (object.type === 'Super') return;
-    const open = text.indexOf('(', isNode(node.typeArguments) ? node.typeArguments.end : callee.end);
-    if (isChain(object) || isChain(callee)) return callOptionally(node, object, property.name as string, open);
-    out.appendRight(node.start, `$mutators.${property.name}(`);
-    out.update(object.end, open + 1, children(node, 'arguments').length > 0 ? ', ' : '');
+    const open = this.#text.indexOf('(', isNode(node.typeArguments) ? node.typeArguments.end : callee.end);
+    if (isChain(object) || isChain(callee)) {
+      this.#callOptionally(node, object, property.name as string, open);
+      return;
+    }
+    this.#out.appendRight(node.start, `$mutators.${property.name}(`);
+    this.#out.update(object.end, open + 1, children(node, 'arguments').length > 0 ? ', ' : '');
   }
 
   /** Somewhere in the receiver is a `?.`: where it stops, neither the arguments nor the call are evaluated. */
-  function callOptionally(node: Node, object: Node, method: string, open: number): void {
+  #callOptionally(node: Node, object: Node, method: string, open: number): void {
     if (node.optional === true) throw new UnsupportedWrite(node, 'this optional call');
     const comma = children(node, 'arguments').length > 0 ? ', ' : '';
-    out.appendRight(node.start, '(($receiver = ');
-    out.update(object.end, open + 1, `) == null ? undefined : $mutators.${method}($receiver${comma}`);
-    out.prependLeft(node.end, ')');
+    this.#out.appendRight(node.start, '(($receiver = ');
+    this.#out.update(object.end, open + 1, `) == null ? undefined : $mutators.${method}($receiver${comma}`);
+    this.#out.prependLeft(node.end, ')');
   }
 
-  const isChain = (node: Node): boolean =>
-    node.type === 'OptionalMemberExpression' || node.type === 'OptionalCallExpression';
-
   /** The function that writes property `property`, made at the head of the file. */
-  function setter(property: Node, context: Context): string {
-    const name = nameOf(property, context);
-    names.add(name);
+  #setter(property: Node, context: Context): string {
+    const name = this.#nameOf(property, context);
+    this.#names.add(name);
     return `$set_${name}`;
   }
 
-  function nameOf(property: Node, context: Context): string {
-    return property.type === 'PrivateName' ? renamed(property, context) : (property.name as string);
+  #nameOf(property: Node, context: Context): string {
+    return property.type === 'PrivateName' ? this.#renamed(property, context) : (property.name as string);
   }
 
-  function renamed(node: Node, { classes: around }: Context): string {
+  #renamed(node: Node, { classes: around }: Context): string {
     const name = child(node, 'id').name as string;
     const owner = around.findLast(({ privates }) => privates.has(name));
     if (owner === undefined) throw new UnsupportedWrite(node, `#${name}`);
@@ -289,7 +349,7 @@ export function rewriteWrites(module: Node, text: string, out: MagicString, scop
   }
 
   /** The text of an expression that may be evaluated twice; null: it may not. */
-  function simpleText(node: Node, context: Context): string | null {
+  #simpleText(node: Node, context: Context): string | null {
     const inner = bare(node);
     switch (inner.type) {
       case 'Identifier':
@@ -298,31 +358,28 @@ export function rewriteWrites(module: Node, text: string, out: MagicString, scop
         return 'this';
       case 'NumericLiteral':
       case 'StringLiteral':
-        return text.slice(inner.start, inner.end);
+        return this.#text.slice(inner.start, inner.end);
       case 'UnaryExpression': {
-        const argument = simpleText(child(inner, 'argument'), context);
+        const argument = this.#simpleText(child(inner, 'argument'), context);
         return argument === null || inner.operator === 'delete' ? null : `(${inner.operator} ${argument})`;
       }
       case 'BinaryExpression': {
-        const left = simpleText(child(inner, 'left'), context);
-        const right = simpleText(child(inner, 'right'), context);
+        const left = this.#simpleText(child(inner, 'left'), context);
+        const right = this.#simpleText(child(inner, 'right'), context);
         return left === null || right === null ? null : `(${left} ${inner.operator} ${right})`;
       }
       case 'MemberExpression': {
-        const object = simpleText(child(inner, 'object'), context);
+        const object = this.#simpleText(child(inner, 'object'), context);
         if (object === null) return null;
         const property = child(inner, 'property');
-        if (inner.computed !== true) return `${object}.${nameOf(property, context)}`;
-        const index = simpleText(property, context);
+        if (inner.computed !== true) return `${object}.${this.#nameOf(property, context)}`;
+        const index = this.#simpleText(property, context);
         return index === null ? null : `${object}[${index}]`;
       }
       default:
         return null;
     }
   }
-
-  visit(module, { classes: [], functions: [], constructing: false, asStatement: false });
-  out.prepend(header(names));
 }
 
 function header(names: ReadonlySet<string>): string {

@@ -124,6 +124,7 @@ export class Scheduler {
     this.#tasks.length = 0;
     this.#runnable.length = 0;
     this.#events.length = 0;
+    this.#names.length = state.nextId;
     this.#nextId = state.nextId;
     this.#nextOrder = state.nextOrder;
     this.#nextLockId = state.nextLockId;

@@ -15,7 +15,8 @@ export function graphLines(root: object): string[] {
 
   const name = (value: unknown, path: string): string => {
     if (typeof value === 'function') return `function ${value.name}`;
-    if (typeof value !== 'object' || value === null) return typeof value === 'bigint' ? `${value}n` : String(value);
+    if (typeof value !== 'object' || value === null)
+      return typeof value === 'bigint' ? `${value}n` : String(value);
     let number = numbers.get(value);
     if (number === undefined) {
       number = numbers.size;
@@ -31,7 +32,9 @@ export function graphLines(root: object): string[] {
       lines.push(`${path}${key} = ${name(value, `${path}${key}`)}`);
     };
     if (ArrayBuffer.isView(object)) {
-      lines.push(`${path} = ${checksum(new Uint8Array(object.buffer, object.byteOffset, object.byteLength))}`);
+      lines.push(
+        `${path} = ${checksum(new Uint8Array(object.buffer, object.byteOffset, object.byteLength))}`,
+      );
       continue;
     }
     if (object instanceof Map) {

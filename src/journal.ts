@@ -133,6 +133,11 @@ export function property(name: string, setter: Setter): number {
   return kind;
 }
 
+/** `target` is about to get a property that it does not have. */
+export function recordAdded(target: Anything, name: string): void {
+  record(target, Kind.removed, name, undefined);
+}
+
 /** target[key] = value */
 export function setElement(target: Anything, key: Anything, value: Anything): Anything {
   if (undo.on) recordElement(target, key);

@@ -386,11 +386,13 @@ function header(names: ReadonlySet<string>): string {
   const setters = [...names].map(
     (name) =>
       `const $kind_${name} = $property('${name}', (o, v) => { o.${name} = v; });\n` +
-      `function $set_${name}(o, v) { if ($undo.on) $record(o, $kind_${name}, 0, o.${name}); o.${name} = v; return v; }\n`,
+      `function $set_${name}(o, v) { if ($undo.on) { const old = o.${name}; ` +
+      `if (old === undefined && !('${name}' in o)) $added(o, '${name}'); else $record(o, $kind_${name}, 0, old); } ` +
+      `o.${name} = v; return v; }\n`,
   );
   return (
     `import { undo as $undo, record as $record, property as $property, setElement as $element, change as $change, ` +
-    `setVariable as $variable, remove as $remove, mutators as $mutators } from 'umbra:journal';\nlet $receiver;\n${setters.join('')}`
+    `setVariable as $variable, remove as $remove, recordAdded as $added, mutators as $mutators } from 'umbra:journal';\nlet $receiver;\n${setters.join('')}`
   );
 }
 

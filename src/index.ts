@@ -4,7 +4,7 @@
 //   const machine = createMachine({ ...MACHINE_DEFAULTS, image, console: (bytes) => process.stdout.write(bytes) });
 //   while (machine.runSlice(sliceTimer()) === 'running') await turnEventLoop();
 //
-// Nothing here reads a clock or waits but what comes from platform/. Throws InputError, AssemblerError and FileError for
+// Nothing here reads a clock or waits but what comes from platform/. Throws InputError, AssemblerError, FileError and TraceError for
 // what a user can get wrong; everything that a guest does is a value (Machine.stop, Machine.statistics()).
 
 export {
@@ -40,8 +40,17 @@ export {
   EVENT_NAMES,
   EVENTS,
   type EventName,
+  printEvent,
+  readTraceDat,
+  SINKS,
+  type Sink,
+  selectEvents,
+  TaskNames,
+  TraceError,
+  type TraceFormat,
   type TraceRecord,
   TraceRing,
   toJsonLine,
+  toRecord,
 } from './trace/index.ts';
 export { type ElfImage, InputError, readProgram, type StopRecord } from './vmm/index.ts';

@@ -15,6 +15,8 @@ interface Verb {
 
 const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb> }>> = {
   run: { summary: 'run a guest program on a host that swaps', load: () => import('./run.ts') },
+  trace: { summary: 'run something and write what its tracepoints say', load: () => import('./trace.ts') },
+  report: { summary: 'print a trace.dat', load: () => import('./traceReport.ts') },
   asm: { summary: 'assemble a guest program', load: () => import('./asm.ts') },
   mm: { summary: 'run scripts of system calls on the host alone', load: () => import('./mm.ts') },
   demo: {

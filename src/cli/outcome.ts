@@ -6,6 +6,7 @@
 import { CommanderError } from 'commander';
 import { AssemblerError } from '../asm/index.ts';
 import { FileError } from '../platform/index.ts';
+import { TraceError } from '../trace/index.ts';
 import { UmbraBug } from '../units.ts';
 import { InputError, ScriptError } from '../vmm/index.ts';
 
@@ -29,7 +30,7 @@ export interface Failure {
   readonly message: string;
 }
 
-const USER_ERRORS = [InputError, FileError, AssemblerError, ScriptError] as const;
+const USER_ERRORS = [InputError, FileError, AssemblerError, ScriptError, TraceError] as const;
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof CommanderError) {

@@ -4,6 +4,7 @@
 // and the console goes to stderr.
 
 import { Command, Option } from 'commander';
+import { EVENT_NAMES } from '../trace/index.ts';
 import { readProgram } from '../vmm/index.ts';
 import { formatSize, path, positiveSeconds, sizeBetween, wholeBetween } from './flags.ts';
 import { failureOf } from './outcome.ts';
@@ -13,6 +14,7 @@ import { onScreen } from './screen.ts';
 import { runSession } from './session.ts';
 import { DEFAULT_SETTINGS, type RunSettings, type SwapChoice } from './settings.ts';
 import { statistics, summary } from './summary.ts';
+import type { TraceRequest } from './tracing.ts';
 
 interface RunFlags {
   readonly ram: number;
@@ -35,7 +37,8 @@ interface RunFlags {
 const KIB = 2 ** 10;
 const GIB = 2 ** 30;
 
-export function command(exit: (code: number) => void): Command {
+/** With a `trace`, as `umbra trace -- run` asks for it. */
+export function command(exit: (code: number) => void, trace: TraceRequest | null = null): Command {
   return new Command('run')
     .argument('<file>', 'an ELF executable for RV64, or assembly (.s, .S)')
     .addOption(size('--ram <size>', "the guest's memory", 4 * KIB, 64 * GIB, DEFAULT_SETTINGS.ramBytes))
@@ -73,7 +76,7 @@ export function command(exit: (code: number) => void): Command {
     .option('--trace <file>', 'write every event as a line of JSON', path)
     .option('--stats', 'print counters at the end')
     .option('--json', 'print the report as one line of JSON')
-    .action(async (file: string, flags: RunFlags) => exit(await run(file, flags)));
+    .action(async (file: string, flags: RunFlags) => exit(await run(file, flags, trace)));
 }
 
 const size = (flag: string, meaning: string, least: number, most: number, value: number): Option =>
@@ -87,8 +90,8 @@ export function reportUsage(message: string, args: readonly string[]): boolean {
   return true;
 }
 
-async function run(file: string, flags: RunFlags): Promise<number> {
-  const settings = settingsOf(flags);
+async function run(file: string, flags: RunFlags, trace: TraceRequest | null): Promise<number> {
+  const settings = settingsOf(flags, trace);
   const report = await reportOfRun(file, flags, settings);
   if (flags.json) printJson(report);
   else printSummary(report, flags);
@@ -98,8 +101,9 @@ async function run(file: string, flags: RunFlags): Promise<number> {
 async function reportOfRun(file: string, flags: RunFlags, settings: RunSettings): Promise<RunReport> {
   try {
     const image = readProgram(readGuestProgram(file), file, settings.ramBytes);
-    return await onScreen(flags.json ? process.stderr : process.stdout, (screen) =>
-      runSession({ image, settings, screen, digest: flags.json === true }),
+    return await onScreen(
+      flags.json || settings.trace?.path === null ? process.stderr : process.stdout,
+      (screen) => runSession({ image, settings, screen, digest: flags.json === true }),
     );
   } catch (error) {
     const { outcome, message } = failureOf(error);
@@ -107,7 +111,14 @@ async function reportOfRun(file: string, flags: RunFlags, settings: RunSettings)
   }
 }
 
-function settingsOf(flags: RunFlags): RunSettings {
+const everythingTo = (path: string): TraceRequest => ({
+  path,
+  format: 'json',
+  events: EVENT_NAMES,
+  filters: [],
+});
+
+function settingsOf(flags: RunFlags, trace: TraceRequest | null): RunSettings {
   return {
     ramBytes: flags.ram,
     hostRamBytes: flags.hostRam,
@@ -120,7 +131,7 @@ function settingsOf(flags: RunFlags): RunSettings {
     maxInstructions: flags.maxInsns ?? Number.POSITIVE_INFINITY,
     seconds: flags.seconds ?? Number.POSITIVE_INFINITY,
     check: flags.checkTlb ? 'tlb' : flags.check ? 'on' : 'off',
-    trace: flags.trace ?? null,
+    trace: trace ?? (flags.trace === undefined ? null : everythingTo(flags.trace)),
   };
 }
 

@@ -12,7 +12,6 @@ import {
   openSwapFile,
   SwapFile,
   sliceTimer,
-  TraceFile,
   turnEventLoop,
 } from '../platform/index.ts';
 import { TraceRing } from '../trace/index.ts';
@@ -22,6 +21,7 @@ import { failureOf } from './outcome.ts';
 import { type Ending, endingOf, type RunReport, reportOf, reportWithoutRun } from './report.ts';
 import type { Screen } from './screen.ts';
 import type { RunSettings } from './settings.ts';
+import { Tracing } from './tracing.ts';
 import { bytesInWords } from './words.ts';
 
 export interface SessionOptions {
@@ -37,7 +37,7 @@ const RING_RECORDS = 4096;
 /** Rejects with the error of a file that cannot be used; everything else is in the report. */
 export async function runSession(options: SessionOptions): Promise<RunReport> {
   const { settings } = options;
-  const trace = settings.trace === null ? null : new TraceFile(settings.trace);
+  const trace = settings.trace === null ? null : new Tracing(settings.trace, options.screen);
   try {
     return await runWithSwap(options, trace);
   } finally {
@@ -45,7 +45,7 @@ export async function runSession(options: SessionOptions): Promise<RunReport> {
   }
 }
 
-async function runWithSwap(options: SessionOptions, trace: TraceFile | null): Promise<RunReport> {
+async function runWithSwap(options: SessionOptions, trace: Tracing | null): Promise<RunReport> {
   const { settings, screen } = options;
   let swap: SwapDevice | null;
   try {
@@ -80,7 +80,7 @@ async function openSwap({ swap, swapBytes }: RunSettings, signal: AbortSignal): 
 async function runMachine(
   options: SessionOptions,
   swap: SwapDevice | null,
-  trace: TraceFile | null,
+  trace: Tracing | null,
 ): Promise<RunReport> {
   const { image, settings, screen } = options;
   const digest = options.digest ? new Digest() : null;
@@ -92,11 +92,16 @@ async function runMachine(
     swap,
     swapBackend: settings.swap.backend,
     ring,
+    // A digest is one of all events.
+    ...(digest === null && trace !== null ? { events: trace.events } : {}),
     console: (bytes) => screen.console.write(bytes),
   });
+  trace?.attach(machine);
   const ending = await runToTheEnd(machine, options, trace, started);
   const seconds = (performance.now() - started) / 1000;
   ring?.flush();
+  trace?.end();
+  await trace?.flush();
   if (trace?.failure) throw trace.failure;
   if (digest !== null) machine.finalState((bytes) => digest.addBytes(bytes));
   const report = reportOf(machine, settings, ending, seconds, digest?.finish() ?? null);
@@ -128,7 +133,7 @@ function checkAtTheEnd(machine: Machine, report: RunReport): RunReport {
   return { ...checked, ...endingOf('invariant', `broken invariant ${first.invariant}: ${first.message}`) };
 }
 
-function ringFor(digest: Digest | null, trace: TraceFile | null): TraceRing | null {
+function ringFor(digest: Digest | null, trace: Tracing | null): TraceRing | null {
   if (digest === null && trace === null) return null;
   return new TraceRing(RING_RECORDS, (records) => {
     digest?.addRecords(records);
@@ -145,7 +150,7 @@ function endingOfStop({ stop, config }: Machine): Ending {
 async function runToTheEnd(
   machine: Machine,
   options: SessionOptions,
-  trace: TraceFile | null,
+  trace: Tracing | null,
   started: number,
 ): Promise<Ending> {
   const { settings } = options;
@@ -154,6 +159,7 @@ async function runToTheEnd(
     for (;;) {
       const state = machine.runSlice(sliceTimer());
       await console.flush();
+      await trace?.flush();
       if (state === 'broken') return endingOf('invariant', null);
       if (state === 'stopped') return endingOfStop(machine);
       if (trace?.failure) throw trace.failure;

@@ -1,6 +1,7 @@
 // The settings of a run, as the flags of `umbra run` and the demo give them.
 
 import { MACHINE_DEFAULTS } from '../machine.ts';
+import type { TraceRequest } from './tracing.ts';
 
 export interface RunSettings {
   readonly ramBytes: number;
@@ -15,8 +16,8 @@ export interface RunSettings {
   /** Wall-clock limit. */
   readonly seconds: number;
   readonly check: 'off' | 'on' | 'tlb';
-  /** Where the events go, or null. */
-  readonly trace: string | null;
+  /** What is traced, or null. */
+  readonly trace: TraceRequest | null;
 }
 
 /** A file (null: a temporary one), memory, or no swap at all. */

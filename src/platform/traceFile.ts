@@ -1,10 +1,9 @@
-// The trace file of `--trace`: one JSON line per event, written as the ring fills.
+// The file that a trace is written to, as it grows.
 //
-// cli/ opens one before the run and hands `add` to the trace ring as (part of) its `onFull`. A file that cannot be
-// written any more is remembered and reported by `close`, since nothing may throw through the kernel code that traced.
+// cli/ opens one before the run and hands `write` to a sink. A file that cannot be written any more is remembered, since
+// nothing may throw through the kernel code that traced; what comes after is dropped.
 
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { decodeRecord, RECORD_WORDS, toJsonLine } from '../trace/index.ts';
 import { type FileError, fileError } from './fileError.ts';
 
 export class TraceFile {
@@ -27,23 +26,16 @@ export class TraceFile {
     return this.#failure;
   }
 
-  add(records: Float64Array): void {
+  write(bytes: Uint8Array): void {
     if (this.#failure !== null) return;
-    const lines: string[] = [];
-    for (let at = 0; at < records.length; at += RECORD_WORDS)
-      lines.push(toJsonLine(decodeRecord(records, at)));
-    this.#write(new TextEncoder().encode(`${lines.join('\n')}\n`));
-  }
-
-  close(): void {
-    closeSync(this.#fd);
-  }
-
-  #write(bytes: Uint8Array): void {
     try {
       for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd, bytes, done);
     } catch (error) {
       this.#failure = fileError(`cannot write trace file ${this.#path}`, error);
     }
+  }
+
+  close(): void {
+    closeSync(this.#fd);
   }
 }

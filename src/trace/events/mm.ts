@@ -92,7 +92,7 @@ export const VMSCAN_EVENTS = system('vmscan', {
     // struct page is 64 bytes, in an array at 0xffffff0000000000 (sv39's vmemmap).
     {
       field: null,
-      c: '(0xffffff0000000000 + (REC->pfn << 6))',
+      c: '(REC->pfn << 6) - 0x10000000000',
       of: ({ pfn }) => -(2 ** 40) + 64 * (pfn as number),
     },
     'pfn',

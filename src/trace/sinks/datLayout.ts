@@ -1,0 +1,111 @@
+// How an event lies in a trace.dat: offsets of the fields as in a C struct, the format file that says so, and the bytes.
+//
+// dat.ts writes records by it; trace-cmd and KernelShark read the format file from the head of the trace, and evaluate
+// its print line themselves.
+
+import { C_TYPES, COMM_BYTES, type CType } from '../ctypes.ts';
+import { EVENT_NAMES, type EventName, shapeOf } from '../events.ts';
+import type { TraceRecord } from '../ring.ts';
+import { type EventShape, type FieldType, isComm, type Term } from '../shape.ts';
+import type { TaskNames } from '../tasks.ts';
+
+/** The common fields: type, flags, preempt count, pid. */
+const COMMON_BYTES = 8;
+const PID = 4;
+/** Numbers below this are the kernel's own entries. */
+const FIRST_ID = 500;
+
+interface FieldLayout {
+  readonly name: string;
+  readonly type: FieldType;
+  readonly offset: number;
+  readonly size: number;
+}
+
+export interface EventLayout {
+  readonly id: number;
+  readonly shape: EventShape;
+  readonly fields: readonly FieldLayout[];
+  /** Bytes of a record, the common fields included. */
+  readonly size: number;
+  readonly format: string;
+}
+
+const scalarOf = (type: FieldType): CType => (type === 'cause' ? 'unsigned long' : (type as CType));
+const alignUp = (value: number, unit: number): number => Math.ceil(value / unit) * unit;
+
+function layOut(name: EventName, index: number): EventLayout {
+  const shape = shapeOf(name);
+  const fields: FieldLayout[] = [];
+  let end = COMMON_BYTES;
+  let alignment = PID;
+  for (const [field, type] of Object.entries(shape.fields)) {
+    const size = isComm(type) ? COMM_BYTES : C_TYPES[scalarOf(type)].size;
+    const unit = isComm(type) ? 1 : size;
+    const offset = alignUp(end, unit);
+    fields.push({ name: field, type, offset, size });
+    end = offset + size;
+    alignment = Math.max(alignment, unit);
+  }
+  const id = FIRST_ID + index;
+  return { id, shape, fields, size: alignUp(end, alignment), format: formatFile(name, id, shape, fields) };
+}
+
+const COMMON = `	field:unsigned short common_type;	offset:0;	size:2;	signed:0;
+	field:unsigned char common_flags;	offset:2;	size:1;	signed:0;
+	field:unsigned char common_preempt_count;	offset:3;	size:1;	signed:0;
+	field:int common_pid;	offset:4;	size:4;	signed:1;
+`;
+
+/** events/SYSTEM/NAME/format. */
+function formatFile(name: string, id: number, shape: EventShape, fields: readonly FieldLayout[]): string {
+  const lines = fields.map(({ name: field, type, offset, size }) => {
+    const declaration = isComm(type) ? `char ${field}[${size}]` : `${scalarOf(type)} ${field}`;
+    const signed = isComm(type) ? false : C_TYPES[scalarOf(type)].signed;
+    return `\tfield:${declaration};\toffset:${offset};\tsize:${size};\tsigned:${Number(signed)};\n`;
+  });
+  const args = shape.args.map((arg) => `, ${cText(arg)}`).join('');
+  return `name: ${name}\nID: ${id}\nformat:\n${COMMON}\n${lines.join('')}\nprint fmt: "${shape.format}"${args}\n`;
+}
+
+const cText = (arg: string | Term): string => (typeof arg === 'string' ? `REC->${arg}` : arg.c);
+
+/** By event, in the order of EVENT_NAMES. */
+export const LAYOUTS: readonly EventLayout[] = EVENT_NAMES.map(layOut);
+
+/** Writes the record at `offset`; the bytes there are 0. */
+export function writeRecord(
+  bytes: Uint8Array,
+  offset: number,
+  layout: EventLayout,
+  record: TraceRecord,
+  pid: number,
+  tasks: TaskNames,
+): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + offset);
+  view.setUint16(0, layout.id, true);
+  view.setInt32(PID, pid, true);
+  for (const { name, type, offset: at, size } of layout.fields) {
+    if (isComm(type)) writeComm(bytes, offset + at, tasks.commOf(record.fields[type.commOf] ?? 0));
+    else if (type === 'cause') writeCause(view, at, record.fields[name] ?? 0);
+    else writeNumber(view, at, size, record.fields[name] ?? 0);
+  }
+}
+
+function writeComm(bytes: Uint8Array, at: number, comm: string): void {
+  bytes.set(new TextEncoder().encode(comm).subarray(0, COMM_BYTES - 1), at);
+}
+
+function writeCause(view: DataView, at: number, cause: number): void {
+  view.setUint32(at, Math.abs(cause), true);
+  view.setUint32(at + 4, cause < 0 ? 2 ** 31 : 0, true);
+}
+
+function writeNumber(view: DataView, at: number, size: number, value: number): void {
+  if (size === 1) view.setUint8(at, value);
+  else if (size === 4) view.setUint32(at, value, true);
+  else {
+    view.setUint32(at, value, true);
+    view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
+  }
+}

@@ -309,13 +309,18 @@ export interface HostConfig {
   readonly swap: SwapDevice | null;
   readonly cpus: number;
   readonly seed: number;
+  /** Takes the trace events, all or those of `events`. */
+  readonly ring?: TraceRing;
+  readonly events?: readonly EventName[];
 }
 
-export function createHost({ hostRamBytes, swap, cpus, seed }: HostConfig): Host {
+export function createHost({ hostRamBytes, swap, cpus, seed, ring, events }: HostConfig): Host {
   const sched = new Scheduler(runPolicy(seed));
-  const trace = new Trace(sched).points;
+  const trace = new Trace(sched);
+  if (ring !== undefined) trace.attachRing(ring, events);
+  sched.trace = trace.points;
   const memory = new PhysicalMemory({ frames: Math.floor(hostRamBytes / PAGE_SIZE), deviceBytes: 0 });
-  const host = new Host({ memory, sched, trace, swap, cpus });
+  const host = new Host({ memory, sched, trace: trace.points, swap, cpus });
   host.start();
   return host;
 }

@@ -16,10 +16,12 @@ import {
   turnEventLoop,
   writeOutputFile,
 } from '../platform/index.ts';
+import { TraceError, TraceRing } from '../trace/index.ts';
 import { PAGE_SIZE } from '../units.ts';
 import { InputError, parseScript, ScriptError, ScriptRunner, type Step } from '../vmm/index.ts';
 import { formatSize, path, sizeBetween, wholeBetween } from './flags.ts';
 import { EXIT_CODES, failureOf } from './outcome.ts';
+import { type TraceRequest, Tracing } from './tracing.ts';
 
 interface MmFlags {
   readonly out?: string;
@@ -29,11 +31,13 @@ interface MmFlags {
 }
 
 const STANDARD_INPUT = '-';
+const RING_RECORDS = 4096;
 const LEAST_RAM = 2 ** 18;
 const MOST_RAM = 2 ** 30;
 const DEFAULT_SIZE = 64 * 2 ** 20;
 
-export function command(exit: (code: number) => void): Command {
+/** With a `trace`, as `umbra trace -- mm` asks for it; the answers are on stderr where the trace is on stdout. */
+export function command(exit: (code: number) => void, trace: TraceRequest | null = null): Command {
   return new Command('mm')
     .argument('<file...>', 'the scripts; - is standard input')
     .option('--out <folder>', 'write <folder>/<name>.out for each script; needed for several', path)
@@ -50,17 +54,22 @@ export function command(exit: (code: number) => void): Command {
       DEFAULT_SIZE,
     )
     .option('--seed <number>', 'seed of everything random', wholeBetween(0, Number.MAX_SAFE_INTEGER), 1)
-    .action(async (files: string[], flags: MmFlags) => exit(await runScripts(files, flags)));
+    .action(async (files: string[], flags: MmFlags) => exit(await runScripts(files, flags, trace)));
 }
 
-async function runScripts(files: readonly string[], flags: MmFlags): Promise<number> {
+async function runScripts(
+  files: readonly string[],
+  flags: MmFlags,
+  request: TraceRequest | null,
+): Promise<number> {
   checkNames(files, flags.out);
+  if (request !== null && files.length > 1) throw new TraceError('one script at a time can be traced');
   if (flags.out !== undefined) makeFolder(flags.out);
   const interrupt = new Interrupt();
   let code: number = EXIT_CODES.pass;
   try {
     for (const file of files) {
-      const failed = await runFile(file, flags, interrupt);
+      const failed = await runFile(file, flags, interrupt, request);
       code = Math.max(code, failed);
       if (interrupt.isAborted) return interrupt.exitCode;
     }
@@ -80,7 +89,12 @@ function checkNames(files: readonly string[], out: string | undefined): void {
 const nameOf = (file: string): string => (file === STANDARD_INPUT ? 'stdin' : basename(file, extname(file)));
 
 /** The exit code. */
-async function runFile(file: string, flags: MmFlags, interrupt: Interrupt): Promise<number> {
+async function runFile(
+  file: string,
+  flags: MmFlags,
+  interrupt: Interrupt,
+  request: TraceRequest | null,
+): Promise<number> {
   let steps: readonly Step[];
   try {
     const bytes = file === STANDARD_INPUT ? await readStandardInput() : readInputFile(file);
@@ -90,13 +104,17 @@ async function runFile(file: string, flags: MmFlags, interrupt: Interrupt): Prom
     process.stderr.write(`${error instanceof ScriptError ? '' : 'umbra: '}${message}\n`);
     return EXIT_CODES[outcome];
   }
-  if (flags.out === undefined) {
-    await play(steps, flags, interrupt, (lines) => process.stdout.write(lines));
-    return EXIT_CODES.pass;
-  }
   const parts: string[] = [];
-  await play(steps, flags, interrupt, (lines) => parts.push(lines));
-  writeOutputFile(join(flags.out, `${nameOf(file)}.out`), new TextEncoder().encode(parts.join('')));
+  const stream = request?.path === null ? process.stderr : process.stdout;
+  const take = (lines: string) => (flags.out === undefined ? stream.write(lines) : parts.push(lines));
+  const trace = request === null ? null : new Tracing(request, interrupt);
+  try {
+    await play(steps, flags, interrupt, trace, take);
+  } finally {
+    trace?.close();
+  }
+  if (flags.out !== undefined)
+    writeOutputFile(join(flags.out, `${nameOf(file)}.out`), new TextEncoder().encode(parts.join('')));
   return EXIT_CODES.pass;
 }
 
@@ -105,17 +123,28 @@ async function play(
   steps: readonly Step[],
   { hostRam, swapSize, seed }: MmFlags,
   interrupt: Interrupt,
+  trace: Tracing | null,
   take: (lines: string) => void,
 ): Promise<void> {
   // The slot of the header is not the user's.
   const swap = swapSize === 0 ? null : new MemorySwapDevice(swapSize / PAGE_SIZE + 1);
-  const runner = new ScriptRunner(createHost({ hostRamBytes: hostRam, swap, cpus: 1, seed }));
+  const ring = trace === null ? null : new TraceRing(RING_RECORDS, (records) => trace.add(records));
+  const config = { hostRamBytes: hostRam, swap, cpus: 1, seed };
+  const host = createHost(ring === null ? config : { ...config, ring, events: trace!.events });
+  trace?.attach(host.sched, 1);
+  const runner = new ScriptRunner(host);
   for (let next = 0; next < steps.length && !interrupt.isAborted; ) {
     const isOver = sliceTimer();
     let lines = '';
     do lines += `${runner.step(steps[next++]!)}\n`;
     while (next < steps.length && !isOver());
     take(lines);
+    await trace?.flush();
+    trace?.throwIfFailed();
     await turnEventLoop();
   }
+  ring?.flush();
+  trace?.end();
+  await trace?.flush();
+  trace?.throwIfFailed();
 }

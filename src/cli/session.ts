@@ -37,7 +37,7 @@ const RING_RECORDS = 4096;
 /** Rejects with the error of a file that cannot be used; everything else is in the report. */
 export async function runSession(options: SessionOptions): Promise<RunReport> {
   const { settings } = options;
-  const trace = settings.trace === null ? null : new Tracing(settings.trace, options.screen);
+  const trace = settings.trace === null ? null : new Tracing(settings.trace, options.screen.interrupt);
   try {
     return await runWithSwap(options, trace);
   } finally {
@@ -96,13 +96,13 @@ async function runMachine(
     ...(digest === null && trace !== null ? { events: trace.events } : {}),
     console: (bytes) => screen.console.write(bytes),
   });
-  trace?.attach(machine);
+  trace?.attach(machine.sched, settings.vcpus);
   const ending = await runToTheEnd(machine, options, trace, started);
   const seconds = (performance.now() - started) / 1000;
   ring?.flush();
   trace?.end();
   await trace?.flush();
-  if (trace?.failure) throw trace.failure;
+  trace?.throwIfFailed();
   if (digest !== null) machine.finalState((bytes) => digest.addBytes(bytes));
   const report = reportOf(machine, settings, ending, seconds, digest?.finish() ?? null);
   return settings.check === 'off' ? report : checkAtTheEnd(machine, report);
@@ -162,7 +162,7 @@ async function runToTheEnd(
       await trace?.flush();
       if (state === 'broken') return endingOf('invariant', null);
       if (state === 'stopped') return endingOfStop(machine);
-      if (trace?.failure) throw trace.failure;
+      trace?.throwIfFailed();
       liveLine.update(() => machine.progress());
       await turnEventLoop();
       console.throwIfFailed();

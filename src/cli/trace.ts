@@ -30,7 +30,10 @@ interface TracedVerb {
 }
 
 /** Another verb that runs a machine adds itself here. */
-const TRACED: Readonly<Record<string, () => Promise<TracedVerb>>> = { run: () => import('./run.ts') };
+const TRACED: Readonly<Record<string, () => Promise<TracedVerb>>> = {
+  run: () => import('./run.ts'),
+  mm: () => import('./mm.ts'),
+};
 
 /** -e and -f in the order in which they were given. */
 type Choice = { readonly kind: 'event' | 'filter'; readonly text: string };

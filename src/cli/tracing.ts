@@ -4,8 +4,8 @@
 // trace.ts makes the request from the flags of `umbra trace`, run.ts from --trace; session.ts opens it before the run and
 // hands it what the ring collects.
 
-import type { Machine } from '../machine.ts';
-import { type FileError, TraceFile } from '../platform/index.ts';
+import { type Interrupt, TraceFile } from '../platform/index.ts';
+import type { Scheduler } from '../sched/index.ts';
 import {
   type EventFilter,
   type EventName,
@@ -16,7 +16,6 @@ import {
   type TraceFormat,
 } from '../trace/index.ts';
 import { GuestConsole } from './guestConsole.ts';
-import type { Screen } from './screen.ts';
 
 export interface TraceRequest {
   /** Null: standard output. */
@@ -33,7 +32,7 @@ export class Tracing {
   #sink: Sink | null = null;
 
   /** Throws FileError. */
-  constructor(request: TraceRequest, { interrupt }: Screen) {
+  constructor(request: TraceRequest, interrupt: Interrupt) {
     this.#request = request;
     this.#file = request.path === null ? null : new TraceFile(request.path);
     this.#stream = this.#file === null ? new GuestConsole(process.stdout, interrupt) : null;
@@ -44,11 +43,11 @@ export class Tracing {
   }
 
   /** Before the first record. */
-  attach({ sched, config }: Machine): void {
+  attach(sched: Scheduler, cpus: number): void {
     const tasks = new TaskNames((id) => sched.taskOf(id));
     const { format, events, filters } = this.#request;
     const write = (bytes: Uint8Array): void => (this.#file ?? this.#stream)!.write(bytes);
-    this.#sink = filtered(SINKS[format]({ write, tasks, cpus: config.vcpus }), events, filters, tasks);
+    this.#sink = filtered(SINKS[format]({ write, tasks, cpus }), events, filters, tasks);
   }
 
   add(records: Float64Array): void {
@@ -64,8 +63,9 @@ export class Tracing {
     await this.#stream?.flush();
   }
 
-  get failure(): FileError | null {
-    return this.#file?.failure ?? null;
+  throwIfFailed(): void {
+    if (this.#file?.failure) throw this.#file.failure;
+    this.#stream?.throwIfFailed();
   }
 
   close(): void {

@@ -67,6 +67,16 @@ describe('umbra trace', () => {
     expect(stdout).toBe('kvm:kvm_unmap_hva_range\nkvm:kvm_age_hva\nkvm:kvm_test_age_hva\ntlb:tlb_flush\n');
   });
 
+  it('traces scripts of system calls, one at a time', () => {
+    writeFileSync(inFolder('a.mm'), 'mmap 16 4 rw- anon\nw 16 16 5\n');
+    const traced = umbra('trace', '-e', 'exceptions', '--', 'mm', 'a.mm');
+    expect(traced.stdout).toMatch(/: page_fault_user: address=0x[0-9a-f]+ ip=0x0 error_code=0x6\n/);
+    expect(traced.stderr).toBe(umbra('mm', 'a.mm').stdout);
+    expect(umbra('trace', '--', 'mm', 'a.mm', 'b.mm', '--out', 'o').stderr).toBe(
+      'umbra: one script at a time can be traced\n',
+    );
+  });
+
   it('ends as the verb that it traces', () => {
     guest('seven.s', 'li t0, 0x100000\nli t1, 0x73333\nsw t1, 0(t0)\n1: j 1b');
     expect(umbra('trace', '-o', 's.txt', '--', 'run', 'seven.s').status).toBe(1);

@@ -68,7 +68,7 @@ describe('umbra trace', () => {
   });
 
   it('traces scripts of system calls, one at a time', () => {
-    writeFileSync(inFolder('a.mm'), 'mmap 16 4 rw- anon\nw 16 16 5\n');
+    writeFileSync(inFolder('a.mm'), 'mmap 16 4 rw- anon 0\nw 16 16 5\n');
     const traced = umbra('trace', '-e', 'exceptions', '--', 'mm', 'a.mm');
     expect(traced.stdout).toMatch(/: page_fault_user: address=0x[0-9a-f]+ ip=0x0 error_code=0x6\n/);
     expect(traced.stderr).toBe(umbra('mm', 'a.mm').stdout);

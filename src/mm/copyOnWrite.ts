@@ -16,19 +16,23 @@ import { at, type Mutex, points, type Steps } from '../sched/index.ts';
 import { type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { vmfAnonPrepare } from './anonVma.ts';
 import { VM_FAULT_OOM, type VmFault } from './faultTypes.ts';
+import { wpPageShared } from './fileFault.ts';
 import { folioPut } from './folio.ts';
 import { PG_anon_exclusive, PG_swapcache, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocAnonPage } from './pageAlloc.ts';
 import { maybeMkWrite, mkPte, normalPfn, ptlOf, readPte, setPte } from './pte.ts';
-import { addNewAnonRmap, ptepClearFlush, removeAnonRmap } from './rmap.ts';
+import { addNewAnonRmap, ptepClearFlush, removeRmap } from './rmap.ts';
+import { isAnonFolio } from './rmapFile.ts';
 import { folioFreeSwap, freeSwapCache } from './swapCache.ts';
+import { VM_SHARED } from './vmFlags.ts';
 
 /** do_wp_page(): the PTE is vmf.origPte, and `ptl`, which is held, is released here. */
 export function* doWpPage(vmf: VmFault, ptl: Mutex): Steps<number> {
   const { host } = vmf.vma.mm;
   const pfn = normalPfn(vmf.origPte);
+  if (pfn !== 0 && (vmf.vma.flags & VM_SHARED) !== 0) return yield* wpPageShared(vmf, ptl, pfn as Pfn);
   if (pfn !== 0 && (yield* canReuse(host, pfn as Pfn))) {
     host.vmstat.pgreuse++;
     if (points.on) yield at.pte(vmf.ptep);
@@ -48,6 +52,7 @@ export function* doWpPage(vmf: VmFault, ptl: Mutex): Steps<number> {
 function* canReuse(host: Host, pfn: Pfn): Steps<boolean> {
   const { frames } = host;
   if (points.on) yield at.page(pfn);
+  if (!isAnonFolio(host, pfn)) return false;
   if (frames.test(pfn, PG_anon_exclusive)) return true;
   if (frames.count(pfn) > 2) return false;
   if (frames.count(pfn) > 1 && !frames.test(pfn, PG_swapcache)) return false;
@@ -110,13 +115,13 @@ function* replacePage(vmf: VmFault, old: number, copy: Pfn): Steps<boolean> {
   if (points.on) yield at.pte(ptep);
   const same = readPte(host, ptep) === vmf.origPte;
   if (same) {
-    if (old === 0) mm.anonPages++;
+    mm.anonPages++;
     yield* ptepClearFlush(mm, address, ptep);
     yield* addNewAnonRmap(vma, copy, address, true);
     yield* host.lruvec.add(copy);
     if (points.on) yield at.pte(ptep);
     setPte(host, ptep, maybeMkWrite(mkPte(copy, vma), vma));
-    if (old !== 0) yield* removeAnonRmap(vma, old as Pfn);
+    if (old !== 0) yield* removeRmap(mm, old as Pfn);
   }
   yield* ptl.unlock();
   return same;

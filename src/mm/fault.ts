@@ -29,7 +29,15 @@ export function* handleMmFault(vma: Vma, address: Hva, flags: number): Steps<num
   mm.host.vmstat.pgfault++;
   const page = pageAlignDown(address) as Hva;
   if (points.on) yield at.list(mm.pageTableLock.id);
-  const vmf: VmFault = { vma, address: page, flags, ptep: findPte(mm, page), origPte: 0 };
+  const vmf: VmFault = {
+    vma,
+    address: page,
+    pgoff: vma.indexOf(page),
+    flags,
+    ptep: findPte(mm, page),
+    origPte: 0,
+    page: 0,
+  };
   if (vmf.ptep !== 0) {
     if (points.on) yield at.pte(vmf.ptep);
     vmf.origPte = readPte(mm.host, vmf.ptep);

@@ -19,17 +19,25 @@ export const VM_FAULT_SIGBUS = 1 << 1;
 export const VM_FAULT_MAJOR = 1 << 2;
 /** The lock that the fault came with was dropped; look the VMA up again. */
 export const VM_FAULT_RETRY = 1 << 3;
+/** There is an entry now, made by somebody else perhaps: try the access again. */
+export const VM_FAULT_NOPAGE = 1 << 4;
+/** vmf.page is locked. */
+export const VM_FAULT_LOCKED = 1 << 5;
 export const VM_FAULT_ERROR = VM_FAULT_OOM | VM_FAULT_SIGBUS;
 
 export interface VmFault {
   readonly vma: Vma;
   /** Page aligned. */
   readonly address: Hva;
+  /** linear_page_index(): of a file mapping the page of the file. */
+  readonly pgoff: number;
   flags: number;
   /** Address of the entry; 0 while there is no table. */
   ptep: Hpa;
   /** The entry as it was found. */
   origPte: number;
+  /** The file's page, where there is one. */
+  page: number;
 }
 
 /** What becomes of a process whose access could not be done: a signal with its si_code, or the end of it. */

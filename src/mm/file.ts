@@ -6,8 +6,7 @@
 // Invariant: `count` is one for who opened it and one for each VMA; at 0 the object is gone with its pages.
 
 import type { Steps } from '../sched/index.ts';
-import { AddressSpace, evictInode } from './addressSpace.ts';
-import type { Host } from './host.ts';
+import type { AddressSpace } from './addressSpace.ts';
 
 export class File {
   readonly mapping: AddressSpace;
@@ -18,13 +17,6 @@ export class File {
   }
 }
 
-/** A regular file that is open once, with `contents` on its disk. */
-export function openRegularFile(host: Host, contents: Uint8Array): File {
-  const mapping = new AddressSpace(host, 'regular', contents.length);
-  mapping.disk = contents.slice();
-  return new File(mapping);
-}
-
 /** get_file(). */
 export function getFile(file: File | null): void {
   if (file !== null) file.count++;
@@ -32,5 +24,5 @@ export function getFile(file: File | null): void {
 
 /** fput(). May sleep: the last one takes the pages away. */
 export function* fput(file: File | null): Steps {
-  if (file !== null && --file.count === 0) yield* evictInode(file.mapping);
+  if (file !== null && --file.count === 0) yield* file.mapping.ops.evict(file.mapping);
 }

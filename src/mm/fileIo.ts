@@ -1,43 +1,111 @@
-// read(), write(), ftruncate() and fallocate() of files (mm/filemap.c, mm/truncate.c).
+// read(), write(), ftruncate() and fallocate() of files and shmem objects (mm/filemap.c: filemap_read,
+// generic_perform_write; fs/open.c).
 //
-// Without a page cache yet: they go to the disk at once.
+// Host processes and scripts use files past their mappings so; both see the same pages.
+//
+// Locks: i_rwsem for write round everything that changes the file; one folio lock at a time.
 
-import type { Steps } from '../sched/index.ts';
-import { PAGE_SIZE } from '../units.ts';
+import { at, points, type Steps } from '../sched/index.ts';
+import { Errno, type Hpa, PAGE_SIZE, type Pfn, pfnToHpa } from '../units.ts';
+import type { AddressSpace } from './addressSpace.ts';
 import type { File } from './file.ts';
+import { folioMarkAccessed, folioMarkDirty, folioPut } from './folio.ts';
+import { PG_uptodate } from './frames.ts';
+import { pagecacheIsizeExtended, truncatePagecache } from './truncate.ts';
+import { balanceDirtyPages } from './writeback.ts';
 
-/** pread(): how many bytes were there. */
+/** pread(2): how many bytes were read into `into`, 0 at the end of the file; or -ENOMEM, -EIO when there were none. */
 export function* fileRead({ mapping }: File, position: number, into: Uint8Array): Steps<number> {
-  const bytes = mapping.disk.subarray(position, Math.min(position + into.length, mapping.size));
-  into.set(bytes);
-  return bytes.length;
+  const { inode, host, ops } = mapping;
+  let done = 0;
+  while (done < into.length) {
+    const at_ = position + done;
+    if (points.on) yield at.sequence(inode.id);
+    if (at_ >= inode.size) break;
+    const found = yield* ops.readPage(mapping, Math.floor(at_ / PAGE_SIZE));
+    if (found < 0) return done > 0 ? done : found;
+    // i_size once more: the page is zeros, or gone, behind an end that has moved meanwhile.
+    if (points.on) yield at.sequence(inode.id);
+    const length = Math.min(into.length - done, PAGE_SIZE - (at_ % PAGE_SIZE), inode.size - at_);
+    const pfn = found as Pfn | 0;
+    if (length > 0) into.set(bytesOf(mapping, pfn, at_ % PAGE_SIZE, length), done);
+    done += Math.max(0, length);
+    if (pfn !== 0) {
+      if (points.on) yield at.page(pfn);
+      folioMarkAccessed(host, pfn);
+      yield* folioPut(host, pfn);
+    }
+    if (length <= 0) break;
+  }
+  return done;
 }
 
-/** pwrite(): how many bytes were written. The file grows as needed. */
+/** A part of the page, zeros of a hole. */
+const bytesOf = (
+  { host: { memory } }: AddressSpace,
+  pfn: Pfn | 0,
+  offset: number,
+  length: number,
+): Uint8Array =>
+  pfn === 0 ? new Uint8Array(length) : memory.readBytes((pfnToHpa(pfn) + offset) as Hpa, length);
+
+/** pwrite(2): how many bytes were written; or -ENOMEM, -ENOSPC, -EIO when there were none. */
 export function* fileWrite({ mapping }: File, position: number, bytes: Uint8Array): Steps<number> {
-  grow(mapping, position + bytes.length);
-  mapping.disk.set(bytes, position);
-  mapping.size = Math.max(mapping.size, position + bytes.length);
-  return bytes.length;
+  const { inode, host } = mapping;
+  yield* inode.rwsem.lockWrite();
+  let done = 0;
+  let error = 0;
+  while (done < bytes.length) {
+    const from = position + done;
+    const length = Math.min(bytes.length - done, PAGE_SIZE - (from % PAGE_SIZE));
+    error = yield* writePage(mapping, from, bytes.subarray(done, done + length));
+    if (error !== 0) break;
+    done += length;
+  }
+  if (error !== 0) {
+    // ext4_truncate_failed_write(): no page stays behind the end.
+    if (points.on) yield at.sequence(inode.id);
+    yield* truncatePagecache(mapping, inode.size);
+  }
+  yield* inode.rwsem.unlock();
+  yield* balanceDirtyPages(host);
+  return done > 0 ? done : error;
 }
 
-/** ftruncate(): 0. */
+/** One round of generic_perform_write(). 0 or -errno. */
+function* writePage(mapping: AddressSpace, from: number, bytes: Uint8Array): Steps<number> {
+  const { host, inode, ops } = mapping;
+  const found = yield* ops.writeBegin(mapping, Math.floor(from / PAGE_SIZE));
+  if (found < 0) return found;
+  const pfn = found as Pfn;
+  if (points.on) yield at.page(pfn);
+  host.memory.writeBytes((pfnToHpa(pfn) + (from % PAGE_SIZE)) as Hpa, bytes);
+  host.frames.set(pfn, PG_uptodate);
+  folioMarkDirty(host, pfn);
+  if (points.on) yield at.sequence(inode.id);
+  const old = inode.size;
+  if (from + bytes.length > old) inode.setSize(from + bytes.length);
+  if (points.on) yield at.page(pfn);
+  host.folioLocks.unlock(pfn);
+  yield* folioPut(host, pfn);
+  if (from > old) yield* pagecacheIsizeExtended(mapping, old, from);
+  return 0;
+}
+
+/** ftruncate(2): 0, -EINVAL, or what the file system says. */
 export function* fileTruncate({ mapping }: File, size: number): Steps<number> {
-  grow(mapping, size);
-  mapping.disk.fill(0, size);
-  mapping.size = size;
-  return 0;
+  if (size < 0) return -Errno.EINVAL;
+  yield* mapping.inode.rwsem.lockWrite();
+  const error = yield* mapping.ops.setSize(mapping, size);
+  yield* mapping.inode.rwsem.unlock();
+  return error;
 }
 
-/** fallocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE): 0. */
+/** fallocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE), in bytes: 0, -EINVAL, or what the file system says. */
 export function* filePunchHole({ mapping }: File, start: number, length: number): Steps<number> {
-  mapping.disk.fill(0, start, Math.min(start + length, mapping.size));
-  return 0;
-}
-
-function grow(mapping: File['mapping'], size: number): void {
-  if (size <= mapping.disk.length) return;
-  const disk = new Uint8Array(Math.ceil(size / PAGE_SIZE) * PAGE_SIZE);
-  disk.set(mapping.disk);
-  mapping.disk = disk;
+  if (start < 0 || length <= 0) return -Errno.EINVAL;
+  yield* mapping.inode.rwsem.lockWrite();
+  const error = yield* mapping.ops.punchHole(mapping, start, start + length);
+  yield* mapping.inode.rwsem.unlock();
+  return error;
 }

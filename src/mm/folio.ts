@@ -3,11 +3,12 @@
 // Everybody calls these: faults, rmap, reclaim, the swap cache, GUP's callers (kvm). The last put takes the folio off
 // the LRU and gives the frame back; it is legal under spinlocks and never sleeps.
 //
-// Invariant: an anonymous folio is referenced once by each PTE that maps it, once by the swap cache, once by whoever
+// Invariant: a folio is referenced once by each PTE that maps it, once by the swap cache or page cache, once by whoever
 // isolated it from the LRU, and once by each GUP caller; a place on the LRU is no reference.
 
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
+import type { AddressSpace } from './addressSpace.ts';
 import { PG_activate, PG_active, PG_dirty, PG_lru, PG_referenced } from './frames.ts';
 import type { Host } from './host.ts';
 
@@ -26,9 +27,23 @@ export function* freeFolio(host: Host, pfn: Pfn): Steps {
   yield* host.zone.give(pfn, 0);
 }
 
-/** folio_mark_dirty() of anonymous memory. One atomic step: the caller announces at.page(pfn). */
+/**
+ * folio_mark_dirty(): of a file with a disk the folio is counted, so that somebody writes it back. One atomic step: the
+ * caller announces at.page(pfn).
+ */
 export function folioMarkDirty(host: Host, pfn: Pfn): void {
-  host.frames.set(pfn, PG_dirty);
+  if (host.frames.testAndSet(pfn, PG_dirty)) return;
+  const mapping = folioMapping(host, pfn);
+  if (mapping === null || !mapping.canWriteback) return;
+  mapping.dirtyPages++;
+  host.vmstat.nr_dirty++;
+}
+
+/** folio_mapping() of a folio in the page cache; null of one that is in none. Preceded by at.page(pfn). */
+export function folioMapping({ frames, addressSpaces }: Host, pfn: Pfn): AddressSpace | null {
+  const mapping = frames.mapping[pfn]!;
+  if (mapping >= 0) return null;
+  return addressSpaces.byId.get(-mapping) ?? bug('folio of a file that is gone', { pfn });
 }
 
 /**

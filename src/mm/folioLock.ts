@@ -46,19 +46,19 @@ export class FolioLocks {
 
   /** folio_unlock() by the task that locked it. */
   unlock(pfn: Pfn): void {
-    const { held } = this.#sched.current;
-    if (held.at(-1) === this.#marker) held.pop();
-    else {
-      const index = held.lastIndexOf(this.#marker);
-      if (index < 0) bug('folio unlocked by a task that does not hold it', { pfn });
-      held.splice(index, 1);
-    }
+    this.#dropMarker(pfn);
     this.unlockForDevice(pfn);
   }
 
   /** __folio_set_locked(): a new folio that nobody can find yet; the device unlocks it. */
   lockForDevice(pfn: Pfn): void {
     this.#frames.set(pfn, PG_locked);
+  }
+
+  /** A folio that the task has locked is to be read: the device unlocks it. */
+  handToDevice(pfn: Pfn): void {
+    if (!this.#frames.test(pfn, PG_locked)) bug('folio handed to a device unlocked', { pfn });
+    this.#dropMarker(pfn);
   }
 
   /** folio_unlock() by the completion of a read. */
@@ -76,6 +76,17 @@ export class FolioLocks {
   wake(pfn: Pfn): void {
     const queue = this.#queueOf(pfn);
     if (queue.hasWaiters) queue.wakeAll();
+  }
+
+  #dropMarker(pfn: Pfn): void {
+    const { held } = this.#sched.current;
+    if (held.at(-1) === this.#marker) {
+      held.pop();
+      return;
+    }
+    const index = held.lastIndexOf(this.#marker);
+    if (index < 0) bug('folio unlocked by a task that does not hold it', { pfn });
+    held.splice(index, 1);
   }
 
   #queueOf(pfn: Pfn): WaitQueue {

@@ -81,7 +81,8 @@ export class Frames {
   release(pfn: Pfn): void {
     if (points.on) points.check('page', pfn);
     const bad = PG_locked | PG_lru | PG_swapcache | PG_writeback;
-    if (this.refcount[pfn] !== 0 || this.mapcount[pfn] !== 0 || (this.flags[pfn]! & bad) !== 0) {
+    const isUsed = this.refcount[pfn] !== 0 || this.mapcount[pfn] !== 0 || (this.flags[pfn]! & bad) !== 0;
+    if (isUsed || this.mapping[pfn]! < 0) {
       bug('freed frame is in use', {
         pfn,
         refcount: this.refcount[pfn],

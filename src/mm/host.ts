@@ -11,7 +11,9 @@ import { createNotifierEnvironment, type NotifierEnvironment } from '../notifier
 import type { Mutex, Scheduler, Steps } from '../sched/index.ts';
 import type { Tracepoints } from '../trace/index.ts';
 import type { Pfn } from '../units.ts';
+import { AddressSpaceTable } from './addressSpace.ts';
 import { AnonVmaTable } from './anonVma.ts';
+import { BlockIo } from './blockIo.ts';
 import { OVERCOMMIT_ALWAYS, type Sysctl } from './commit.ts';
 import { FolioLocks } from './folioLock.ts';
 import { FrameKind, Frames, PG_uptodate } from './frames.ts';
@@ -29,6 +31,7 @@ import { SwapReadahead } from './swapReadahead.ts';
 import { HostCpu } from './tlbFlush.ts';
 import { swapClusterMax } from './vmscan.ts';
 import { newVmstat } from './vmstat.ts';
+import { Flusher } from './writeback.ts';
 import { Zone } from './zone.ts';
 
 export interface HostOptions {
@@ -54,10 +57,13 @@ export class Host {
   readonly zone: Zone;
   readonly lruvec: Lruvec;
   readonly anonVmas = new AnonVmaTable();
+  readonly addressSpaces = new AddressSpaceTable();
   readonly cpus: readonly HostCpu[];
   readonly vmstat = newVmstat();
   readonly swap: SwapInfo | null;
   readonly swapIo: SwapIo;
+  readonly blockIo: BlockIo;
+  readonly flusher: Flusher;
   readonly readahead: SwapReadahead;
   readonly throttle: ReclaimThrottle;
   readonly kswapd: Kswapd;
@@ -94,6 +100,8 @@ export class Host {
     this.swapClusterMax = swapClusterMax(this.zone.managedPages);
     this.swap = swap === null ? null : new SwapInfo(sched, swap);
     this.swapIo = new SwapIo(sched);
+    this.blockIo = new BlockIo(sched);
+    this.flusher = new Flusher(sched);
     this.readahead = new SwapReadahead(this.zone.managedPages);
     this.throttle = new ReclaimThrottle(sched, this.swapClusterMax);
     this.kswapd = new Kswapd(sched);
@@ -106,6 +114,8 @@ export class Host {
   start(): void {
     for (const cpu of this.cpus) this.sched.spawn(`ipi/${cpu.index}`, cpu.handleIpis(this));
     this.sched.spawn('swapio', this.swapIo.handleCompletions(this));
+    this.sched.spawn('blockio', this.blockIo.handleCompletions(this));
+    this.sched.spawn('flusher', this.flusher.run(this));
     this.sched.spawn('kswapd0', this.kswapd.run(this));
     this.sched.spawn('oom_reaper', this.oomKiller.run(this));
   }

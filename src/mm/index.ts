@@ -1,8 +1,10 @@
 // The face of mm/: the host's Linux-like memory manager.
 
+export { type BlockDevice, type BlockRequest, MemoryBlockDevice } from './blockDevice.ts';
 export { exitMm } from './exit.ts';
+export { Ext4 } from './ext4.ts';
 export type { UserSignal } from './faultTypes.ts';
-export { type File, fput, openRegularFile } from './file.ts';
+export { type File, fput } from './file.ts';
 export { filePunchHole, fileRead, fileTruncate, fileWrite } from './fileIo.ts';
 export {
   folioMarkAccessed as markPageAccessed,
@@ -57,6 +59,7 @@ export { MS_ASYNC, MS_INVALIDATE, MS_SYNC, msync } from './msync.ts';
 export { munmap } from './munmap.ts';
 export { allocKernelPages } from './pageAlloc.ts';
 export { type MapsEntry, type PagemapEntry, readMaps, readPagemap } from './procMaps.ts';
+export { memfdCreate } from './shmem.ts';
 export { reclaimSwapCache } from './swapCache.ts';
 export { MemorySwapDevice, type SwapDevice, type SwapRequest } from './swapDevice.ts';
 export { cmpxchgUser64, copyFromUser, copyToUser, readUser64, userLoad8, userStore8 } from './userAccess.ts';
@@ -74,3 +77,4 @@ export {
   VM_WRITE,
 } from './vmFlags.ts';
 export { readVmstat } from './vmstat.ts';
+export { vfsFsync } from './writeback.ts';

@@ -5,7 +5,7 @@
 import { PTE_BYTES } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hpa, type Hva, PAGE_SIZE, pageOffset } from '../units.ts';
-import { mincorePage } from './addressSpace.ts';
+import { mincorePage } from './fileMadvise.ts';
 import type { Mm } from './mmStruct.ts';
 import { walkPageRange } from './pagewalk.ts';
 import { isPresentPte, ptlOf, readPte, swapPteSlot } from './pte.ts';

@@ -54,8 +54,10 @@ export class Mm implements NotifierMm {
   pageTables = 1;
 
   // Under the page table lock of the PTE that is counted.
-  /** MM_ANONPAGES: present anonymous pages. */
+  /** MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES: present pages by kind. */
   anonPages = 0;
+  filePages = 0;
+  shmemPages = 0;
   /** MM_SWAPENTS: swap entries. */
   swapEntries = 0;
 

@@ -11,6 +11,7 @@ import { PAGE_SIZE } from '../units.ts';
 import { folioPut } from './folio.ts';
 import { freeKernelPages } from './kernelPages.ts';
 import type { Mm } from './mmStruct.ts';
+import { removeRmap } from './rmap.ts';
 import { freeSwapCache } from './swapCache.ts';
 import { flushTlbMm, flushTlbRange } from './tlbFlush.ts';
 
@@ -22,6 +23,8 @@ export class MmuGather {
   readonly mm: Mm;
   readonly #pages: Pfn[] = [];
   readonly #tables: Pfn[] = [];
+  /** Pages whose entry was dirty: still counted as mapped. */
+  readonly #delayedRmaps: Pfn[] = [];
   readonly #batch: number;
   #start = Number.POSITIVE_INFINITY;
   #end = Number.NEGATIVE_INFINITY;
@@ -43,6 +46,20 @@ export class MmuGather {
   addPage(pfn: Pfn): boolean {
     this.#pages.push(pfn);
     return this.#pages.length >= this.#batch;
+  }
+
+  /** The rmap of the page is removed once the TLBs are flushed, under the same page table lock. */
+  delayRmap(pfn: Pfn): void {
+    this.#delayedRmaps.push(pfn);
+  }
+
+  get hasDelayedRmaps(): boolean {
+    return this.#delayedRmaps.length > 0;
+  }
+
+  /** tlb_flush_rmaps(): after flushTlb(). */
+  *flushRmaps(): Steps {
+    for (const pfn of this.#delayedRmaps.splice(0)) yield* removeRmap(this.mm, pfn);
   }
 
   /** pte_free_tlb(): tables that were unhooked. */

@@ -69,7 +69,8 @@ export class OomKiller {
 }
 
 /** oom_badness(): what would come free. */
-const badness = (mm: Mm): number => mm.anonPages + mm.swapEntries + mm.pageTables;
+const badness = (mm: Mm): number =>
+  mm.anonPages + mm.filePages + mm.shmemPages + mm.swapEntries + mm.pageTables;
 
 /** oom_reap_task_mm(): false to try again later. */
 function* reap(mm: Mm): Steps<boolean> {

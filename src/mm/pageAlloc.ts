@@ -27,6 +27,11 @@ export function* allocAnonPage(host: Host, mm: Mm): Steps<Pfn | null> {
   return ((yield* allocPages(host, 0, FrameKind.folio, mm)) || null) as Pfn | null;
 }
 
+/** filemap_alloc_folio(): for a page of a file; `mm` is who asks for it, if it is a process. Null when out of memory. */
+export function* allocFilePage(host: Host, mm: Mm | null): Steps<Pfn | null> {
+  return ((yield* allocPages(host, 0, FrameKind.folio, mm)) || null) as Pfn | null;
+}
+
 /** A frame for a page that nobody has asked for: only if there are plenty. */
 export function* allocReadaheadPage(host: Host): Steps<Pfn | null> {
   const { zone } = host;

@@ -9,32 +9,34 @@ import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import { ptepTestAndClearYoung, ptlOf } from './pte.ts';
-import { folioAnonVma, lockMappedPte } from './rmap.ts';
+import { lockMappedPte } from './rmap.ts';
+import { rmapWalk } from './rmapWalk.ts';
+import type { Vma } from './vma.ts';
+import { VM_RAND_READ, VM_SEQ_READ } from './vmFlags.ts';
 
-/** The anon_vma was contended, or the only user is dying: keep the folio where it is. */
+/** The rmap lock was contended, or the only user is dying: keep the folio where it is. */
 export const REFERENCED_UNKNOWN = -1;
 
 /** folio_referenced(): how many PTEs say that the folio was used, or REFERENCED_UNKNOWN. */
 export function* folioReferenced(host: Host, pfn: Pfn): Steps<number> {
-  if (points.on) yield at.page(pfn);
-  const anonVma = folioAnonVma(host, pfn);
-  if (anonVma === null) return 0;
-  const index = host.frames.index[pfn]!;
-  if (!(yield* host.locks.anonVmaTrylockRead(anonVma))) return REFERENCED_UNKNOWN;
   let referenced = 0;
-  if (points.on) yield at.list(anonVma.rwsem.id);
-  for (const vma of anonVma.vmas) {
-    const address = vma.addressOf(index);
-    if (address === null) continue;
+  const walked = yield* rmapWalk(host, pfn, true, function* (vma, address) {
     const ptep = yield* lockMappedPte(vma, pfn, address);
-    if (ptep === 0) continue;
-    if (vma.mm.mmUsers === 0 || vma.mm.unstable) referenced = REFERENCED_UNKNOWN;
-    else if (yield* ptepClearFlushYoungNotify(vma.mm, address, ptep)) referenced++;
+    if (ptep === 0) return false;
+    if (isDying(vma.mm)) referenced = REFERENCED_UNKNOWN;
+    else if (yield* isReferenced(vma, address, ptep)) referenced++;
     yield* ptlOf(host, ptep).unlock();
-    if (referenced < 0) break;
-  }
-  yield* host.locks.anonVmaUnlockRead(anonVma);
-  return referenced;
+    return referenced < 0;
+  });
+  return walked ? referenced : REFERENCED_UNKNOWN;
+}
+
+const isDying = ({ mmUsers, unstable }: Mm): boolean => mmUsers === 0 || unstable;
+
+/** One PTE of folio_referenced_one(). A mapping that is read through once does not make its pages hot. */
+function* isReferenced(vma: Vma, address: Hva, ptep: Hpa): Steps<boolean> {
+  const young = yield* ptepClearFlushYoungNotify(vma.mm, address, ptep);
+  return young && (vma.flags & (VM_SEQ_READ | VM_RAND_READ)) === 0;
 }
 
 /** ptep_clear_flush_young_notify(): under the page table lock. */

@@ -14,6 +14,7 @@ import { PG_anon_exclusive, PG_swapbacked } from './frames.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import { findPte, isPresentPte, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
+import { countMapped, isAnonFolio } from './rmapFile.ts';
 import { flushTlbPage } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
 
@@ -52,17 +53,22 @@ export function* dupRmap({ mm }: Vma, pfn: Pfn): Steps {
   if (points.on) yield at.page(pfn);
   frames.mapcount[pfn]!++;
   frames.clear(pfn, PG_anon_exclusive);
-  mm.anonPages++;
+  countMapped(mm, pfn, 1);
 }
 
-/** folio_remove_rmap_pte(): the PTE was cleared, under its lock; the caller drops or keeps its reference. */
-export function* removeAnonRmap(vma: Vma, pfn: Pfn): Steps {
-  const { host } = vma.mm;
+/**
+ * folio_remove_rmap_pte() and dec_mm_counter(), of an anonymous or a file page: the PTE was cleared, under its lock; the
+ * caller drops or keeps its reference.
+ */
+export function* removeRmap(mm: Mm, pfn: Pfn): Steps {
+  const { host } = mm;
   if (points.on) yield at.page(pfn);
   if (host.frames.maps(pfn) <= 0) bug('rmap removed twice', { pfn });
+  countMapped(mm, pfn, -1);
   if (--host.frames.mapcount[pfn]! > 0) return;
+  if (isAnonFolio(host, pfn)) host.vmstat.nr_anon_pages--;
+  else host.vmstat.nr_mapped--;
   host.frames.clear(pfn, PG_anon_exclusive);
-  host.vmstat.nr_anon_pages--;
 }
 
 /** ptep_clear_flush(): under the page table lock. Returns what the entry was, with the CPU's last A and D. */

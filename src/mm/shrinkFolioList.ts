@@ -10,7 +10,9 @@
 import { at, points, type Steps } from '../sched/index.ts';
 import { reclaimFlags } from '../trace/index.ts';
 import type { Pfn, SwapSlot } from '../units.ts';
-import { folioMarkDirty, freeFolio } from './folio.ts';
+import type { AddressSpace } from './addressSpace.ts';
+import { filemapRemoveFolioLocked } from './filemap.ts';
+import { folioMapping, folioMarkDirty, freeFolio } from './folio.ts';
 import {
   PG_activate,
   PG_active,
@@ -24,6 +26,7 @@ import {
 import type { Host } from './host.ts';
 import { folioReferenced } from './referenced.ts';
 import { PAGEOUT_COST, ReclaimStat, type ScanControl } from './scanControl.ts';
+import { shmemWriteout } from './shmemWriteout.ts';
 import { folioAllocSwap, folioFreeSwap, swapCacheDelFolioLocked, swapOf } from './swapCache.ts';
 import { swapWriteout } from './swapIo.ts';
 import { tryToUnmap } from './tryToUnmap.ts';
@@ -97,7 +100,7 @@ function* shrinkFolio(
     if (verdict !== null) return verdict;
   }
   if (points.on) yield at.page(pfn);
-  if (frames.test(pfn, PG_swapbacked) && !frames.test(pfn, PG_swapcache)) {
+  if (frames.test(pfn, PG_swapbacked) && !frames.test(pfn, PG_swapcache) && !isInPageCache(host, pfn)) {
     if (!(yield* folioAllocSwap(host, pfn))) return 'activate_locked';
     // Not only what the PTE says: it may have been cleaned while the page had a slot before.
     if (points.on) yield at.page(pfn);
@@ -111,15 +114,16 @@ function* shrinkFolio(
   }
   if (points.on) yield at.page(pfn);
   if (frames.test(pfn, PG_dirty)) {
+    if (host.lruvec.typeOf(pfn) === 'file') {
+      // Reclaim does not write to disks: the flusher does, and the folio is first in line once it is clean.
+      frames.set(pfn, PG_reclaim);
+      return 'activate_locked';
+    }
     yield* sc.batch.flushDirty();
     const verdict = yield* pageout(host, pfn, stat);
     if (verdict !== null) return verdict;
   }
-  if (points.on) yield at.page(pfn);
-  const lazyfree = !frames.test(pfn, PG_swapbacked);
-  // Dropped by MADV_FREE: the isolation's reference is the last.
-  if (lazyfree && !frames.freeze(pfn, 1)) return 'keep_locked';
-  if (!lazyfree && !(yield* removeMapping(host, pfn))) return 'keep_locked';
+  if (!(yield* removeMapping(host, pfn))) return 'keep_locked';
   if (points.on) yield at.page(pfn);
   host.folioLocks.unlock(pfn);
   return 'free';
@@ -131,6 +135,7 @@ function checkWriteback(host: Host, pfn: Pfn, sc: ScanControl, stat: ReclaimStat
   const writeback = frames.test(pfn, PG_writeback);
   const dirty = frames.test(pfn, PG_dirty);
   if (dirty || writeback) stat.dirty++;
+  if (dirty && !writeback && host.lruvec.typeOf(pfn) === 'file') stat.unqueuedDirty++;
   if (!writeback) return false;
   const marked = frames.test(pfn, PG_reclaim);
   if (marked) stat.congested++;
@@ -177,13 +182,15 @@ function* activateLocked(host: Host, pfn: Pfn, stat: ReclaimStat): Steps {
 function* pageout(host: Host, pfn: Pfn, stat: ReclaimStat): Steps<Verdict | null> {
   const { frames } = host;
   if (points.on) yield at.page(pfn);
-  // is_page_cache_freeable(): the swap cache's reference and the isolation's; anybody else's keeps it.
+  // is_page_cache_freeable(): the cache's reference and the isolation's; anybody else's keeps it.
   if (frames.count(pfn) !== 2) return 'keep_locked';
   frames.clear(pfn, PG_dirty);
   frames.set(pfn, PG_reclaim);
+  const mapping = folioMapping(host, pfn);
   const slot = frames.private[pfn] as SwapSlot;
   host.sched.spend(PAGEOUT_COST);
-  yield* swapWriteout(host, pfn);
+  if (mapping === null) yield* swapWriteout(host, pfn);
+  else if (!(yield* shmemWriteout(mapping, pfn))) return 'activate_locked';
   host.trace.mm_vmscan_write_folio?.(pfn, reclaimFlags('anon'), slot);
   host.vmstat.nr_vmscan_write++;
   stat.pageout++;
@@ -195,17 +202,46 @@ function* pageout(host: Host, pfn: Pfn, stat: ReclaimStat): Steps<Verdict | null
   return frames.test(pfn, PG_dirty | PG_writeback) ? 'keep_locked' : null;
 }
 
-/** __remove_mapping(): freezes the references of a clean folio that nobody else has, and takes it out of the cache. */
+const isInPageCache = (host: Host, pfn: Pfn): boolean => folioMapping(host, pfn) !== null;
+
+/** __remove_mapping(): freezes the references of a clean folio that nobody else has, and takes it out of its cache. */
 function* removeMapping(host: Host, pfn: Pfn): Steps<boolean> {
+  if (points.on) yield at.page(pfn);
+  const mapping = folioMapping(host, pfn);
+  if (mapping !== null) return yield* removeFromPageCache(mapping, pfn);
+  // Dropped by MADV_FREE: the isolation's reference is the last.
+  if (!host.frames.test(pfn, PG_swapbacked)) return host.frames.freeze(pfn, 1);
+  return yield* removeFromSwapCache(host, pfn);
+}
+
+function* removeFromPageCache(mapping: AddressSpace, pfn: Pfn): Steps<boolean> {
+  const { iPages, host } = mapping;
+  yield* iPages.lock.lock();
+  if (points.on) yield at.page(pfn);
+  const removed = freezeClean(host, pfn);
+  if (removed) {
+    // A page of shmem that was never written to is zeros again when it is next wanted.
+    const shadow = host.lruvec.typeOf(pfn) === 'file' ? workingsetEviction(host, pfn) : 0;
+    yield* filemapRemoveFolioLocked(mapping, pfn, shadow);
+  }
+  yield* iPages.lock.unlock();
+  return removed;
+}
+
+/** One step: nobody can dirty a folio whose references are frozen. */
+function freezeClean({ frames }: Host, pfn: Pfn): boolean {
+  if (!frames.freeze(pfn, 2)) return false;
+  const clean = !frames.test(pfn, PG_dirty);
+  if (!clean) frames.unfreeze(pfn, 2);
+  return clean;
+}
+
+function* removeFromSwapCache(host: Host, pfn: Pfn): Steps<boolean> {
   const { frames } = host;
   const swap = swapOf(host);
   yield* swap.lock.lock();
   if (points.on) yield at.page(pfn);
-  let removed = frames.test(pfn, PG_swapcache) && frames.freeze(pfn, 2);
-  if (removed && frames.test(pfn, PG_dirty)) {
-    frames.unfreeze(pfn, 2);
-    removed = false;
-  }
+  const removed = frames.test(pfn, PG_swapcache) && freezeClean(host, pfn);
   if (removed) yield* swapCacheDelFolioLocked(host, pfn, workingsetEviction(host, pfn));
   yield* swap.lock.unlock();
   return removed;

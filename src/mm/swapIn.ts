@@ -11,10 +11,8 @@ import { PTE_D, PTE_W } from '../hw/sv39/index.ts';
 import { at, type Mutex, points, type Steps } from '../sched/index.ts';
 import { Errno, type Pfn, type SwapSlot } from '../units.ts';
 import { doWpPage } from './copyOnWrite.ts';
+import { folioLockOrRetry } from './faultLock.ts';
 import {
-  FAULT_FLAG_ALLOW_RETRY,
-  FAULT_FLAG_TRIED,
-  FAULT_FLAG_VMA_LOCK,
   FAULT_FLAG_WRITE,
   VM_FAULT_MAJOR,
   VM_FAULT_OOM,
@@ -23,7 +21,7 @@ import {
   type VmFault,
 } from './faultTypes.ts';
 import { folioPut } from './folio.ts';
-import { PG_locked, PG_readahead, PG_swapcache, PG_uptodate } from './frames.ts';
+import { PG_readahead, PG_swapcache, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import { isSwapPteExclusive, mkPte, ptlOf, readPte, setPte, swapPteSlot } from './pte.ts';
 import { addAnonRmap } from './rmap.ts';
@@ -39,7 +37,7 @@ export function* doSwapPage(vmf: VmFault): Steps<number> {
   let pfn = yield* lookUp(host, slot);
   let major = 0;
   if (pfn === 0) {
-    pfn = yield* swapinReadahead(mm, slot);
+    pfn = yield* swapinReadahead(host, mm, slot);
     if (pfn === 0) return yield* backOut(vmf);
     major = VM_FAULT_MAJOR;
     host.vmstat.pgmajfault++;
@@ -72,25 +70,6 @@ function* backOut(vmf: VmFault): Steps<number> {
   const same = readPte(host, vmf.ptep) === vmf.origPte;
   yield* ptl.unlock();
   return same ? VM_FAULT_OOM : 0;
-}
-
-/**
- * folio_lock_or_retry(): a first fault that would have to wait for the read drops its lock meanwhile; false means that
- * it did, and that the caller must answer VM_FAULT_RETRY.
- */
-function* folioLockOrRetry({ vma, flags }: VmFault, pfn: Pfn): Steps<boolean> {
-  const { mm } = vma;
-  const { folioLocks, locks } = mm.host;
-  if (points.on) yield at.page(pfn);
-  if (folioLocks.tryLock(pfn)) return true;
-  if ((flags & (FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED)) !== FAULT_FLAG_ALLOW_RETRY) {
-    yield* folioLocks.lock(pfn);
-    return true;
-  }
-  if ((flags & FAULT_FLAG_VMA_LOCK) !== 0) yield* locks.vmaEndRead(vma);
-  else yield* locks.mmapReadUnlock(mm);
-  yield* folioLocks.wait(pfn, PG_locked);
-  return false;
 }
 
 /** The folio is locked and referenced; both end here, the reference in the PTE if all goes well. */

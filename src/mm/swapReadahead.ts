@@ -11,7 +11,7 @@ import { folioPut } from './folio.ts';
 import { PG_readahead, PG_swapbacked } from './frames.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
-import { allocAnonPage, allocReadaheadPage } from './pageAlloc.ts';
+import { allocFilePage, allocReadaheadPage } from './pageAlloc.ts';
 import { swapCacheAddFolio, swapCacheGetFolio, swapOf } from './swapCache.ts';
 import { swapReadFolio } from './swapIo.ts';
 import { workingsetRefault } from './workingset.ts';
@@ -56,42 +56,44 @@ export class SwapReadahead {
   }
 }
 
-/** swapin_readahead(): the folio for `slot`, with a reference, perhaps still being read; 0 when out of memory. */
-export function* swapinReadahead(mm: Mm, slot: SwapSlot): Steps<number> {
-  const { host } = mm;
+/**
+ * swapin_readahead(): the folio for `slot`, with a reference, perhaps still being read; 0 when out of memory, or when nobody
+ * refers to the slot any more. `mm` is who asks for it, if it is a process.
+ */
+export function* swapinReadahead(host: Host, mm: Mm | null, slot: SwapSlot): Steps<number> {
   const window = host.readahead.windowFor(slot);
   const first = Math.max(1, slot - (slot % window));
   const end = Math.min(swapOf(host).max, slot - (slot % window) + window);
   for (let other = first; other < end; other++) {
     if (other !== slot) yield* readAhead(host, other as SwapSlot);
   }
-  return yield* readSwapCacheAsync(host, slot, mm);
+  return yield* readSwapCacheAsync(host, slot, mm, false);
 }
 
 /** swapin_walk_pmd_entry(): `slot` into the swap cache, for its own sake. */
 export function* readSwapAhead(mm: Mm, slot: SwapSlot): Steps {
-  const pfn = yield* readSwapCacheAsync(mm.host, slot, mm);
+  const pfn = yield* readSwapCacheAsync(mm.host, slot, mm, false);
   if (pfn !== 0) yield* folioPut(mm.host, pfn as Pfn);
 }
 
 function* readAhead(host: Host, slot: SwapSlot): Steps {
-  const pfn = yield* readSwapCacheAsync(host, slot, null);
+  const pfn = yield* readSwapCacheAsync(host, slot, null, true);
   if (pfn !== 0) yield* folioPut(host, pfn as Pfn);
 }
 
 /**
  * __read_swap_cache_async(): the folio for `slot` with a reference, found or made and being read; 0 when there is no
- * memory or nobody refers to the slot. Without an mm it is readahead, which takes only frames that nobody misses.
+ * memory or nobody refers to the slot. Readahead takes only frames that nobody misses.
  */
-function* readSwapCacheAsync(host: Host, slot: SwapSlot, mm: Mm | null): Steps<number> {
+function* readSwapCacheAsync(host: Host, slot: SwapSlot, mm: Mm | null, isReadahead: boolean): Steps<number> {
   for (;;) {
     const cached = yield* swapCacheGetFolio(host, slot);
     if (cached !== 0) return cached;
     if (points.on) yield at.slot(slot);
     if (swapOf(host).count(slot) === 0) return 0;
-    const pfn = mm === null ? yield* allocReadaheadPage(host) : yield* allocAnonPage(host, mm);
+    const pfn = isReadahead ? yield* allocReadaheadPage(host) : yield* allocFilePage(host, mm);
     if (pfn === null) return 0;
-    if (yield* startRead(host, pfn, slot, mm === null)) return pfn;
+    if (yield* startRead(host, pfn, slot, isReadahead)) return pfn;
     yield* folioPut(host, pfn);
   }
 }

@@ -1,10 +1,10 @@
-// Taking a folio out of every address space, on its way to swap (mm/rmap.c: try_to_unmap).
+// Taking a folio out of every address space, on its way to swap or out of the page cache (mm/rmap.c: try_to_unmap).
 //
 // shrinkFolioList.ts calls it. For each PTE (reference table row 9): start; page table lock; clear the PTE, put the CPU
-// flush off, tell secondary TLBs; move dirty to the folio; swap entry; remove the rmap, put; unlock; end. Whoever calls
+// flush off, tell secondary TLBs; move dirty to the folio; swap entry, if anonymous; remove the rmap, put; unlock; end. Whoever calls
 // flushes what was put off before the page is written or freed.
 //
-// Locks: the folio lock is held, so that the slot stays; anon_vma->rwsem is taken for read.
+// Locks: the folio lock is held, so that the slot stays; i_mmap_rwsem or anon_vma->rwsem is taken for read.
 
 import { PTE_D } from '../hw/sv39/index.ts';
 import {
@@ -19,24 +19,19 @@ import { folioMarkDirty } from './folio.ts';
 import { PG_anon_exclusive, PG_dirty, PG_swapbacked, PG_swapcache } from './frames.ts';
 import type { Host } from './host.ts';
 import { isPresentPte, makeSwapPte, ptepGetAndClear, ptlOf, setPte } from './pte.ts';
-import { folioAnonVma, lockMappedPte, removeAnonRmap } from './rmap.ts';
+import { lockMappedPte, removeRmap } from './rmap.ts';
+import { isAnonFolio } from './rmapFile.ts';
+import { rmapWalk } from './rmapWalk.ts';
 import { swapDuplicate } from './swapCache.ts';
 import type { TlbUnmapBatch } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
 
 /** try_to_unmap() with TTU_BATCH_FLUSH; whether it worked is what the mapcount then says. */
 export function* tryToUnmap(host: Host, pfn: Pfn, batch: TlbUnmapBatch): Steps {
-  if (points.on) yield at.page(pfn);
-  const anonVma = folioAnonVma(host, pfn);
-  if (anonVma === null) return;
-  const index = host.frames.index[pfn]!;
-  yield* host.locks.anonVmaLockRead(anonVma);
-  if (points.on) yield at.list(anonVma.rwsem.id);
-  for (const vma of anonVma.vmas) {
-    const address = vma.addressOf(index);
-    if (address !== null) yield* tryToUnmapOne(vma, pfn, address, batch);
-  }
-  yield* host.locks.anonVmaUnlockRead(anonVma);
+  yield* rmapWalk(host, pfn, false, function* (vma, address) {
+    yield* tryToUnmapOne(vma, pfn, address, batch);
+    return false;
+  });
 }
 
 /** try_to_unmap_one(). */
@@ -50,18 +45,20 @@ function* tryToUnmapOne(vma: Vma, pfn: Pfn, address: Hva, batch: TlbUnmapBatch):
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   const ptep = yield* lockMappedPte(vma, pfn, address);
   if (ptep !== 0) {
-    yield* replaceBySwapEntry(vma, pfn, address, ptep, batch);
+    yield* unmapPte(vma, pfn, address, ptep, batch);
     yield* ptlOf(mm.host, ptep).unlock();
   }
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
 }
 
-function* replaceBySwapEntry(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapBatch): Steps {
+/** Clears the entry; of an anonymous page a swap entry takes its place, of a file page nothing. */
+function* unmapPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapBatch): Steps {
   const { mm } = vma;
   const { host } = mm;
   if (points.on) yield at.page(pfn);
-  const lazyfree = !host.frames.test(pfn, PG_swapbacked);
-  if (!lazyfree && !host.frames.test(pfn, PG_swapcache))
+  const isAnon = isAnonFolio(host, pfn);
+  const lazyfree = isAnon && !host.frames.test(pfn, PG_swapbacked);
+  if (isAnon && !lazyfree && !host.frames.test(pfn, PG_swapcache))
     bug('anonymous folio unmapped without a slot', { pfn });
   const exclusive = host.frames.test(pfn, PG_anon_exclusive);
   const slot = host.frames.private[pfn] as SwapSlot;
@@ -80,15 +77,14 @@ function* replaceBySwapEntry(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch:
     setPte(host, ptep, pte);
     return;
   }
-  mm.anonPages--;
-  if (!lazyfree) {
+  if (isAnon && !lazyfree) {
     yield* swapDuplicate(host, slot);
     mm.swapEntries++;
     if (points.on) yield at.pte(ptep);
     setPte(host, ptep, makeSwapPte(slot, exclusive));
     host.trace.try_to_unmap?.(mm.id, address, slot);
   }
-  yield* removeAnonRmap(vma, pfn);
+  yield* removeRmap(mm, pfn);
   if (points.on) yield at.page(pfn);
   if (host.frames.putTestZero(pfn)) bug('folio freed while it was being unmapped', { pfn });
 }

@@ -8,6 +8,7 @@
 
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hva } from '../units.ts';
+import { type AddressSpace, insertInIMmap } from './addressSpace.ts';
 import { anonVmaClone, unlinkAnonVmas } from './anonVma.ts';
 import { fput, getFile } from './file.ts';
 import type { Mm } from './mmStruct.ts';
@@ -43,6 +44,8 @@ export function* reshapeVmas(
   const anonVma = reshaped.find(({ vma }) => vma.anonVma !== null)?.vma.anonVma ?? null;
   if (mapping !== null) yield* locks.iMmapLockWrite(mapping);
   if (anonVma !== null) yield* locks.anonVmaLockWrite(anonVma);
+  const listed =
+    mapping === null ? [] : yield* unlistFromIMmap(mapping, [...reshaped.map(({ vma }) => vma), ...removed]);
   if (points.on) yield at.list(mm.vmas.id);
   for (const vma of removed) mm.vmas.remove(vma);
   for (const { vma, start, end, pgoff } of reshaped) {
@@ -53,8 +56,8 @@ export function* reshapeVmas(
   if (inserted !== null) mm.vmas.insert(inserted);
   if (mapping !== null) {
     if (points.on) yield at.list(mapping.iMmapRwsem.id);
-    for (const vma of removed) mapping.iMmap.splice(mapping.iMmap.indexOf(vma), 1);
-    if (inserted !== null) mapping.iMmap.push(inserted);
+    for (const vma of listed) if (!removed.includes(vma)) insertInIMmap(mapping, vma);
+    if (inserted !== null) insertInIMmap(mapping, inserted);
   }
   if (anonVma !== null) yield* locks.anonVmaUnlockWrite(anonVma);
   if (mapping !== null) yield* locks.iMmapUnlockWrite(mapping);
@@ -62,6 +65,12 @@ export function* reshapeVmas(
     yield* unlinkAnonVmas(mm.host, vma);
     yield* fput(vma.file);
   }
+}
+
+/** Those of `vmas` that are in i_mmap, which is locked, are not any more: their bounds are about to change. */
+function* unlistFromIMmap(mapping: AddressSpace, vmas: readonly Vma[]): Steps<readonly Vma[]> {
+  if (points.on) yield at.list(mapping.iMmapRwsem.id);
+  return vmas.filter((vma) => mapping.iMmap.remove(vma));
 }
 
 /** __split_vma(): `address` lies inside `vma`, which keeps what is above it if `newBelow`, else what is below. */

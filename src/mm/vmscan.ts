@@ -94,6 +94,8 @@ function* shrinkInactiveList(host: Host, sc: ScanControl, type: LruType, pages: 
   yield* moveFoliosToLru(host, kept);
   lruvec.isolated[type] -= isolated.length;
   host.throttle.wakeIsolated();
+  // Nothing but dirty pages that nobody writes: the flusher is not doing its job.
+  if (stat.unqueuedDirty === isolated.length) host.flusher.wake();
   lruvec.noteCost(type, stat.pageout, isolated.length - reclaimed);
   if (sc.isKswapd) vmstat.pgsteal_kswapd += reclaimed;
   else vmstat.pgsteal_direct += reclaimed;

@@ -6,30 +6,40 @@
 // Invariant: under the page table lock, a present entry is cleared, then its rmap removed; its reference moves to the
 // gather. Lock: mmap_lock (any mode) or the VMA's lock.
 
-import { PTE_BYTES } from '../hw/sv39/index.ts';
+import { PTE_A, PTE_BYTES, PTE_D } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
+import { folioMarkAccessed, folioMarkDirty } from './folio.ts';
 import type { MmuGather } from './mmuGather.ts';
 import { walkPageRange } from './pagewalk.ts';
 import { isPresentPte, normalPfn, ptepGetAndClear, ptlOf, readPte, setPte, swapPteSlot } from './pte.ts';
-import { removeAnonRmap } from './rmap.ts';
+import { removeRmap } from './rmap.ts';
+import { isAnonFolio } from './rmapFile.ts';
 import { freeSwapAndCache } from './swapCache.ts';
 import { flushTlbBatchedPending } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
+import { VM_RAND_READ, VM_SEQ_READ } from './vmFlags.ts';
 
-/** unmap_page_range(): [start, end) lies within `vma`. */
-export function* zapPageRange(gather: MmuGather, vma: Vma, start: Hva, end: Hva): Steps {
+/** unmap_page_range(): [start, end) lies within `vma`; without `evenCows` anonymous pages and swap entries stay. */
+export function* zapPageRange(gather: MmuGather, vma: Vma, start: Hva, end: Hva, evenCows = true): Steps {
   yield* walkPageRange(vma.mm, start, end, function* (ptep, address, tableEnd) {
     let next = address;
     while (next < tableEnd) {
       const entry = (ptep + ((next - address) / PAGE_SIZE) * PTE_BYTES) as Hpa;
-      next = yield* zapPteRange(gather, vma, entry, next, tableEnd);
+      next = yield* zapPteRange(gather, vma, entry, next, tableEnd, evenCows);
     }
   });
 }
 
 /** zap_pte_range(): until `end` or until the gather is full. Returns where it stopped. */
-function* zapPteRange(gather: MmuGather, vma: Vma, first: Hpa, start: Hva, end: Hva): Steps<Hva> {
+function* zapPteRange(
+  gather: MmuGather,
+  vma: Vma,
+  first: Hpa,
+  start: Hva,
+  end: Hva,
+  evenCows: boolean,
+): Steps<Hva> {
   const ptl = ptlOf(vma.mm.host, first);
   let address = start;
   let ptep = first;
@@ -37,34 +47,62 @@ function* zapPteRange(gather: MmuGather, vma: Vma, first: Hpa, start: Hva, end: 
   yield* ptl.lock();
   yield* flushTlbBatchedPending(vma.mm);
   while (address < end && !full) {
-    full = yield* zapPte(gather, vma, ptep, address);
+    full = yield* zapPte(gather, vma, ptep, address, evenCows);
     address = (address + PAGE_SIZE) as Hva;
     ptep = (ptep + PTE_BYTES) as Hpa;
   }
-  if (full) yield* gather.flushTlb();
+  const flushes = full || gather.hasDelayedRmaps;
+  if (flushes) yield* gather.flushTlb();
+  if (flushes) yield* gather.flushRmaps();
   yield* ptl.unlock();
-  if (full) yield* gather.flush();
+  if (flushes) yield* gather.flush();
   return address;
 }
 
 /** One entry; true when the gather is full. */
-function* zapPte(gather: MmuGather, vma: Vma, ptep: Hpa, address: Hva): Steps<boolean> {
+function* zapPte(gather: MmuGather, vma: Vma, ptep: Hpa, address: Hva, evenCows: boolean): Steps<boolean> {
   const { mm } = vma;
   const { host } = mm;
   if (points.on) yield at.pte(ptep);
   const pte = readPte(host, ptep);
   if (pte === 0) return false;
   if (!isPresentPte(pte)) {
+    if (!evenCows) return false;
     mm.swapEntries--;
     yield* freeSwapAndCache(host, swapPteSlot(pte));
     if (points.on) yield at.pte(ptep);
     setPte(host, ptep, 0);
     return false;
   }
-  const pfn = normalPfn(ptepGetAndClear(host, ptep));
+  const pfn = normalPfn(pte) as Pfn | 0;
+  if (pfn === 0) {
+    ptepGetAndClear(host, ptep);
+    gather.noteEntry(address);
+    return false;
+  }
+  if (points.on) yield at.page(pfn);
+  const isAnon = isAnonFolio(host, pfn);
+  // should_zap_folio().
+  if (isAnon && !evenCows) return false;
+  if (points.on) yield at.pte(ptep);
+  const last = ptepGetAndClear(host, ptep);
   gather.noteEntry(address);
-  if (pfn === 0) return false;
-  mm.anonPages--;
-  yield* removeAnonRmap(vma, pfn as Pfn);
-  return gather.addPage(pfn as Pfn);
+  if (isAnon) yield* removeRmap(mm, pfn);
+  else yield* zapFilePage(gather, vma, pfn, last);
+  return gather.addPage(pfn);
+}
+
+/**
+ * zap_present_folio_ptes() of a file page: what the entry knew goes to the folio. After a dirty entry CPUs may store on
+ * until they are flushed, so the mapping counts until then: who finds the folio unmapped may rely on its being clean.
+ */
+function* zapFilePage(gather: MmuGather, vma: Vma, pfn: Pfn, pte: number): Steps {
+  const { mm } = vma;
+  if (points.on) yield at.page(pfn);
+  if ((pte & PTE_D) !== 0) folioMarkDirty(mm.host, pfn);
+  // vma_has_recency().
+  if ((pte & PTE_A) !== 0 && (vma.flags & (VM_SEQ_READ | VM_RAND_READ)) === 0)
+    folioMarkAccessed(mm.host, pfn);
+  if ((pte & PTE_D) !== 0) gather.delayRmap(pfn);
+  else yield* removeRmap(mm, pfn);
 }

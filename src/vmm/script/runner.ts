@@ -6,13 +6,14 @@
 // Invariant: all of it is a function of the script and the host; when close() returns the host is as empty as it was.
 
 import {
+  Ext4,
   exitMm,
   type File,
   fork,
   fput,
   type Host,
+  MemoryBlockDevice,
   type Mm,
-  openRegularFile,
   reclaimSwapCache,
 } from '../../mm/index.ts';
 import type { Scheduler, Steps } from '../../sched/index.ts';
@@ -29,18 +30,22 @@ interface ScriptProcess {
 }
 
 const ROOT = '0';
+/** Enough for both files, however far a script extends them in a few steps. */
+const DISK_BLOCKS = 4096;
 
 export class ScriptRunner {
   readonly #host: Host;
   readonly #sched: Scheduler;
   readonly #processes = new Map<string, ScriptProcess>();
+  readonly #fs: Ext4;
   readonly #files: readonly [File, File];
   #index = 0;
 
   constructor(host: Host) {
     this.#host = host;
     this.#sched = host.sched;
-    this.#files = [openRegularFile(host, contentsOf(0)), openRegularFile(host, contentsOf(1))];
+    this.#fs = new Ext4(host, new MemoryBlockDevice(DISK_BLOCKS));
+    this.#files = [this.#fs.addFile(contentsOf(0)), this.#fs.addFile(contentsOf(1))];
     const mm = this.#run(host.createMm());
     if (mm === null) bug('the host is too small for a process');
     this.#processes.set(ROOT, { mm, names: new Map() });
@@ -60,6 +65,7 @@ export class ScriptRunner {
     for (const { mm } of this.#processes.values()) this.#run(exitMm(mm));
     this.#processes.clear();
     for (const file of this.#files) this.#run(fput(file));
+    this.#run(this.#fs.unmount());
     this.#run(reclaimSwapCache(this.#host));
     this.#settle();
   }

@@ -1,0 +1,316 @@
+// A file system with a disk, as far as a user of mmap() sees ext4: sizes, holes, blocks that fill up, pages that are written
+// back (fs/ext4/inode.c with nodelalloc; blocks are as large as pages).
+//
+// fileIo.ts and truncate.ts change files, faults and read() fill their pages, writeback.ts writes them.
+//
+// Invariants: an extent is a block of the file's own; an unwritten one reads as zeros whatever is on the disk. A dirty folio
+// within the file has an extent, unless nobody was asked before the folio was written to (page_mkwrite).
+// Locks: an extent appears under the lock of its folio with invalidate_lock or i_rwsem held, and goes under i_rwsem and
+// invalidate_lock for write, when no folio of it is in the cache any more.
+
+import { at, points, type Steps } from '../sched/index.ts';
+import { bug, Errno, type Hpa, PAGE_SIZE, type Pfn, pfnToHpa } from '../units.ts';
+import { AddressSpace, type AddressSpaceOps } from './addressSpace.ts';
+import type { BlockDevice } from './blockDevice.ts';
+import { readHole, submitRead, submitWrite } from './blockIo.ts';
+import { VM_FAULT_LOCKED, VM_FAULT_NOPAGE, VM_FAULT_SIGBUS, type VmFault } from './faultTypes.ts';
+import { File } from './file.ts';
+import { filemapGetFolio, filemapLockFolio, folioInMapping } from './filemap.ts';
+import { filemapFault } from './filemapFault.ts';
+import { folioMarkDirty, folioPut } from './folio.ts';
+import { PG_locked, PG_uptodate } from './frames.ts';
+import type { Host } from './host.ts';
+import { newCacheFolio, readaheadFrom, readFolioLocked } from './readahead.ts';
+import {
+  pagecacheIsizeExtended,
+  truncateInodePages,
+  truncatePagecache,
+  truncatePagecacheRange,
+} from './truncate.ts';
+
+interface Extent {
+  readonly block: number;
+  unwritten: boolean;
+}
+
+/** One mounted file system. */
+export class Ext4 {
+  readonly host: Host;
+  readonly device: BlockDevice;
+  readonly files: AddressSpace[] = [];
+  /** By address_space: where its pages are on the disk. */
+  readonly extents = new Map<AddressSpace, Map<number, Extent>>();
+  readonly #freeBlocks: number[];
+  readonly ops: AddressSpaceOps;
+
+  constructor(host: Host, device: BlockDevice) {
+    this.host = host;
+    this.device = device;
+    this.#freeBlocks = Array.from({ length: device.blocks }, (_, i) => device.blocks - 1 - i);
+    this.ops = ext4Ops(this);
+  }
+
+  get freeBlocks(): number {
+    return this.#freeBlocks.length;
+  }
+
+  /** ext4_mb_new_blocks(): a block, or null when the disk is full. */
+  allocBlock(): number | null {
+    return this.#freeBlocks.pop() ?? null;
+  }
+
+  freeBlock(block: number): void {
+    if (this.#freeBlocks.includes(block)) bug('block freed twice', { block });
+    this.#freeBlocks.push(block);
+  }
+
+  extentsOf(mapping: AddressSpace): Map<number, Extent> {
+    return this.extents.get(mapping) ?? bug('file of another file system', { mapping: mapping.id });
+  }
+
+  /**
+   * A file that is on the disk already, opened: before anything runs on the host. Throws RangeError when the disk is too
+   * small.
+   */
+  addFile(content: Uint8Array): File {
+    const mapping = new AddressSpace(this.host, this.ops, content.length);
+    const extents = new Map<number, Extent>();
+    for (let index = 0; index * PAGE_SIZE < content.length; index++) {
+      const block = this.allocBlock();
+      if (block === null) throw new RangeError(`a file of ${content.length} bytes does not fit on the disk`);
+      const memory = new Uint8Array(PAGE_SIZE);
+      memory.set(content.subarray(index * PAGE_SIZE, (index + 1) * PAGE_SIZE));
+      this.device.submit({ write: true, block, memory, done: () => {} });
+      extents.set(index, { block, unwritten: false });
+    }
+    this.extents.set(mapping, extents);
+    this.files.push(mapping);
+    return new File(mapping);
+  }
+
+  /** kill_sb(): drops the page cache of all files, written back or not, after the last one was closed. */
+  *unmount(): Steps {
+    for (const mapping of this.files.splice(0)) {
+      yield* truncateInodePages(mapping, 0);
+      this.extents.delete(mapping);
+      this.host.addressSpaces.remove(mapping);
+    }
+  }
+}
+
+const ext4Ops = (fs: Ext4): AddressSpaceOps => ({
+  kind: 'regular',
+  fault: filemapFault,
+  pageMkwrite: (vmf) => ext4PageMkwrite(fs, vmf),
+  readFolio: (mapping, pfn, index) => ext4ReadFolio(fs, mapping, pfn, index),
+  writeBegin: (mapping, index) => ext4WriteBegin(fs, mapping, index),
+  readPage: ext4ReadPage,
+  writeFolio: (mapping, pfn) => ext4WriteFolio(fs, mapping, pfn),
+  setSize: (mapping, size) => ext4SetSize(fs, mapping, size),
+  punchHole: (mapping, start, end) => ext4PunchHole(fs, mapping, start, end),
+  // The inode stays, and its page cache, when nobody has it open.
+  *evict() {},
+});
+
+/** ext4_map_blocks(CREATE): an extent for the page; false when the disk is full. */
+function getBlock(fs: Ext4, mapping: AddressSpace, index: number): boolean {
+  const extents = fs.extentsOf(mapping);
+  if (extents.has(index)) return true;
+  const block = fs.allocBlock();
+  if (block === null) return false;
+  extents.set(index, { block, unwritten: true });
+  return true;
+}
+
+/** ext4_read_folio(). */
+function* ext4ReadFolio(fs: Ext4, mapping: AddressSpace, pfn: Pfn, index: number): Steps {
+  const extent = fs.extentsOf(mapping).get(index);
+  if (extent === undefined || extent.unwritten) yield* readHole(mapping, pfn);
+  else submitRead(mapping, fs.device, pfn, extent.block);
+}
+
+/** ext4_page_mkwrite(). */
+function* ext4PageMkwrite(fs: Ext4, vmf: VmFault): Steps<number> {
+  const { mapping } = vmf.vma.file!;
+  const { host, inode, invalidateLock } = mapping;
+  const pfn = vmf.page as Pfn;
+  yield* invalidateLock.lockRead();
+  yield* host.folioLocks.lock(pfn);
+  if (points.on) yield at.sequence(inode.id);
+  const inFile = vmf.pgoff * PAGE_SIZE < inode.size;
+  if (points.on) yield at.page(pfn);
+  let result = VM_FAULT_LOCKED;
+  if (!folioInMapping(mapping, pfn) || !inFile) result = VM_FAULT_NOPAGE;
+  else if (!getBlock(fs, mapping, vmf.pgoff)) result = VM_FAULT_SIGBUS;
+  if (result === VM_FAULT_LOCKED) folioMarkDirty(host, pfn);
+  else host.folioLocks.unlock(pfn);
+  yield* invalidateLock.unlock();
+  return result;
+}
+
+/** ext4_bio_write_folio(): what is beyond the end of the file is written as zeros, and zeroed in the folio, too. */
+function* ext4WriteFolio(fs: Ext4, mapping: AddressSpace, pfn: Pfn): Steps {
+  const { host, inode } = mapping;
+  if (points.on) yield at.sequence(inode.id);
+  const { size } = inode;
+  if (points.on) yield at.page(pfn);
+  const index = host.frames.index[pfn]!;
+  const left = size - index * PAGE_SIZE;
+  if (left < PAGE_SIZE && left > 0) zeroSegment(host, pfn, left, PAGE_SIZE);
+  // A folio that was dirtied behind the file system's back (GUP) may have no block; Linux warns of it, and drops it.
+  if (left > 0 && getBlock(fs, mapping, index)) {
+    const extent = fs.extentsOf(mapping).get(index)!;
+    yield* submitWrite(mapping, fs.device, pfn, extent.block, () => {
+      extent.unwritten = false;
+    });
+  }
+  if (points.on) yield at.page(pfn);
+  host.folioLocks.unlock(pfn);
+}
+
+/** folio_zero_segment(). Preceded by at.page(pfn). */
+export function zeroSegment(host: Host, pfn: Pfn, from: number, to: number): void {
+  host.memory.writeBytes((pfnToHpa(pfn) + from) as Hpa, new Uint8Array(to - from));
+}
+
+/** ext4_write_begin(): the rest of the page is there when a part of it is written. */
+function* ext4WriteBegin(fs: Ext4, mapping: AddressSpace, index: number): Steps<number> {
+  const { host } = mapping;
+  for (;;) {
+    const found = (yield* filemapGetFolio(mapping, index)) || (yield* newCacheFolio(mapping, index, null));
+    if (found === 0) return -Errno.ENOMEM;
+    const pfn = found as Pfn;
+    yield* host.folioLocks.lock(pfn);
+    if (points.on) yield at.page(pfn);
+    const stays = folioInMapping(mapping, pfn);
+    if (stays && host.frames.test(pfn, PG_uptodate)) {
+      if (getBlock(fs, mapping, index)) return pfn;
+      host.folioLocks.unlock(pfn);
+      yield* folioPut(host, pfn);
+      return -Errno.ENOSPC;
+    }
+    let error = 0;
+    if (stays) error = yield* readFolioLocked(mapping, pfn);
+    else host.folioLocks.unlock(pfn);
+    yield* folioPut(host, pfn);
+    if (error !== 0) return error;
+  }
+}
+
+/** filemap_get_pages() of one page. */
+function* ext4ReadPage(mapping: AddressSpace, index: number): Steps<number> {
+  const { host } = mapping;
+  for (let missed = false; ; missed = true) {
+    let pfn = (yield* filemapGetFolio(mapping, index)) as Pfn | 0;
+    if (pfn === 0 && !missed) {
+      yield* readaheadFrom(mapping, index);
+      continue;
+    }
+    if (pfn === 0) pfn = (yield* newCacheFolio(mapping, index, null)) as Pfn | 0;
+    if (pfn === 0) return -Errno.ENOMEM;
+    yield* host.folioLocks.wait(pfn, PG_locked);
+    if (points.on) yield at.page(pfn);
+    if (host.frames.test(pfn, PG_uptodate)) return pfn;
+    yield* host.folioLocks.lock(pfn);
+    if (points.on) yield at.page(pfn);
+    let error = 0;
+    if (folioInMapping(mapping, pfn) && !host.frames.test(pfn, PG_uptodate))
+      error = yield* readFolioLocked(mapping, pfn);
+    else host.folioLocks.unlock(pfn);
+    yield* folioPut(host, pfn);
+    if (error !== 0) return error;
+  }
+}
+
+/** ext4_setattr(ATTR_SIZE). */
+function* ext4SetSize(fs: Ext4, mapping: AddressSpace, size: number): Steps<number> {
+  const { inode, invalidateLock } = mapping;
+  inode.rwsem.assertHeld();
+  yield* invalidateLock.lockWrite();
+  if (points.on) yield at.sequence(inode.id);
+  const old = inode.size;
+  let error = 0;
+  if (size > old) error = yield* zeroPartialPage(fs, mapping, old, PAGE_SIZE);
+  if (error === 0) {
+    if (points.on) yield at.sequence(inode.id);
+    inode.setSize(size);
+    if (size > old) yield* pagecacheIsizeExtended(mapping, old, size);
+    yield* truncatePagecache(mapping, size);
+    if (size <= old) yield* ext4Truncate(fs, mapping, size);
+  }
+  yield* invalidateLock.unlock();
+  return error;
+}
+
+/** ext4_truncate(): zeros in the last page, and gives the blocks behind it back. */
+function* ext4Truncate(fs: Ext4, mapping: AddressSpace, size: number): Steps {
+  yield* zeroPartialPage(fs, mapping, size, PAGE_SIZE);
+  removeExtents(fs, mapping, Math.ceil(size / PAGE_SIZE), Number.POSITIVE_INFINITY);
+}
+
+function removeExtents(fs: Ext4, mapping: AddressSpace, first: number, end: number): void {
+  const extents = fs.extentsOf(mapping);
+  for (const [index, { block }] of [...extents]) {
+    if (index < first || index >= end) continue;
+    extents.delete(index);
+    fs.freeBlock(block);
+  }
+}
+
+/**
+ * ext4_block_truncate_page() and ext4_block_zero_page_range(): zeros from byte `from` of the file to byte `to` of the same
+ * page, in the cache; a hole needs none. 0 or -EIO.
+ */
+function* zeroPartialPage(fs: Ext4, mapping: AddressSpace, from: number, to: number): Steps<number> {
+  const index = Math.floor(from / PAGE_SIZE);
+  const offset = from % PAGE_SIZE;
+  if (offset === 0 && to === PAGE_SIZE) return 0;
+  const { host } = mapping;
+  if (!fs.extentsOf(mapping).has(index)) return yield* zeroIfCached(mapping, index, offset, to);
+  const found = yield* ext4WriteBegin(fs, mapping, index);
+  if (found < 0) return found;
+  const pfn = found as Pfn;
+  if (points.on) yield at.page(pfn);
+  zeroSegment(host, pfn, offset, to);
+  folioMarkDirty(host, pfn);
+  host.folioLocks.unlock(pfn);
+  yield* folioPut(host, pfn);
+  return 0;
+}
+
+/** A page without a block, which may be in the cache, all zeros as far as the file goes. */
+function* zeroIfCached(mapping: AddressSpace, index: number, offset: number, to: number): Steps<number> {
+  const { host } = mapping;
+  const pfn = (yield* filemapLockFolio(mapping, index)) as Pfn | 0;
+  if (pfn === 0) return 0;
+  if (points.on) yield at.page(pfn);
+  if (host.frames.test(pfn, PG_uptodate)) zeroSegment(host, pfn, offset, to);
+  host.folioLocks.unlock(pfn);
+  yield* folioPut(host, pfn);
+  return 0;
+}
+
+/** ext4_punch_hole(): i_rwsem is held for write. */
+function* ext4PunchHole(fs: Ext4, mapping: AddressSpace, start: number, end: number): Steps<number> {
+  const { inode, invalidateLock } = mapping;
+  inode.rwsem.assertHeld();
+  if (points.on) yield at.sequence(inode.id);
+  const { size } = inode;
+  if (start >= size) return 0;
+  const stop = end >= size ? Math.ceil(size / PAGE_SIZE) * PAGE_SIZE : end;
+  yield* invalidateLock.lockWrite();
+  yield* truncatePagecacheRange(mapping, start, stop);
+  const error = yield* zeroPartialPages(fs, mapping, start, stop);
+  if (error === 0) removeExtents(fs, mapping, Math.ceil(start / PAGE_SIZE), Math.floor(stop / PAGE_SIZE));
+  yield* invalidateLock.unlock();
+  return error;
+}
+
+/** ext4_zero_partial_blocks(). */
+function* zeroPartialPages(fs: Ext4, mapping: AddressSpace, start: number, end: number): Steps<number> {
+  const [first, last] = [Math.floor(start / PAGE_SIZE), Math.floor(end / PAGE_SIZE)];
+  const within = first === last;
+  const error = yield* zeroPartialPage(fs, mapping, start, within ? end % PAGE_SIZE : PAGE_SIZE);
+  if (error !== 0 || within || end % PAGE_SIZE === 0) return error;
+  return yield* zeroPartialPage(fs, mapping, last * PAGE_SIZE, end % PAGE_SIZE);
+}

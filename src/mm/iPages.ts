@@ -1,0 +1,61 @@
+// i_pages: what the page cache has at each page of a file (an xarray in Linux).
+//
+// filemap.ts puts folios in and takes them out, reclaim leaves shadows, shmem.ts swap entries.
+//
+// An entry is a pfn (positive), the shadow of a folio that was evicted (negative, workingset.ts), a swap entry (shmem
+// only), or 0. Locks: entries change under `lock`; looking one up needs none (RCU in Linux), but whoever finds a folio so must
+// take a reference and look again. A task announces either with at.list(lock.id).
+
+import { LOCKS, Mutex, points, type Scheduler } from '../sched/index.ts';
+import { bug, type SwapSlot } from '../units.ts';
+
+/** Swap entries are from here on: above every pfn. */
+const SWAP_ENTRY = 2 ** 32;
+
+export const isFolio = (entry: number): boolean => entry > 0 && entry < SWAP_ENTRY;
+export const isSwapEntry = (entry: number): boolean => entry >= SWAP_ENTRY;
+/** swp_to_radix_entry(). */
+export const makeSwapEntry = (slot: SwapSlot): number => SWAP_ENTRY + slot;
+export const swapEntrySlot = (entry: number): SwapSlot => (entry - SWAP_ENTRY) as SwapSlot;
+
+export class IPages {
+  /** The i_pages lock (xa_lock). */
+  readonly lock: Mutex;
+  readonly #entries = new Map<number, number>();
+  /** Folios in the cache (mapping->nrpages). */
+  nrpages = 0;
+  /** Swap entries (shmem's info->swapped). */
+  swapped = 0;
+
+  constructor(sched: Scheduler) {
+    this.lock = new Mutex(sched, LOCKS.i_pages_lock);
+  }
+
+  /** xa_load(). Preceded by at.list(lock.id). */
+  load(index: number): number {
+    if (points.on) points.check('list', this.lock.id);
+    return this.#entries.get(index) ?? 0;
+  }
+
+  /** xas_store(): under the lock. Preceded by at.list(lock.id). */
+  store(index: number, entry: number): void {
+    this.lock.assertHeld();
+    const old = this.load(index);
+    if (index < 0) bug('page index below 0', { index });
+    this.nrpages += Number(isFolio(entry)) - Number(isFolio(old));
+    this.swapped += Number(isSwapEntry(entry)) - Number(isSwapEntry(old));
+    if (entry === 0) this.#entries.delete(index);
+    else this.#entries.set(index, entry);
+  }
+
+  /** The indexes in [first, last] that have an entry, ascending; a copy. Preceded by at.list(lock.id). */
+  indexesIn(first: number, last: number): number[] {
+    if (points.on) points.check('list', this.lock.id);
+    const inRange = (index: number): boolean => index >= first && index <= last;
+    return [...this.#entries.keys()].filter(inRange).sort((a, b) => a - b);
+  }
+
+  get isEmpty(): boolean {
+    return this.#entries.size === 0;
+  }
+}

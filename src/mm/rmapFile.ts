@@ -1,0 +1,31 @@
+// Counting mappings of file and shmem pages, and what kind of page a mapping counts as (mm/rmap.c, include/linux/mm.h).
+//
+// File faults add; zap, unmapping and COW remove (rmap.ts does for both kinds).
+//
+// Invariant: mapcount as in rmap.ts; mm.filePages and mm.shmemPages count the present PTEs by kind. Lock: the page table
+// lock of the PTE.
+
+import { at, points, type Steps } from '../sched/index.ts';
+import type { Pfn } from '../units.ts';
+import { PG_swapbacked } from './frames.ts';
+import type { Host } from './host.ts';
+import type { Mm } from './mmStruct.ts';
+
+/** folio_test_anon(), of a folio that is or was mapped. Preceded by at.page(pfn). */
+export const isAnonFolio = ({ frames }: Host, pfn: Pfn): boolean => frames.mapping[pfn]! > 0;
+
+/** add_mm_counter(mm, mm_counter(folio)). Preceded by at.page(pfn). */
+export function countMapped(mm: Mm, pfn: Pfn, by: 1 | -1): void {
+  const { host } = mm;
+  if (isAnonFolio(host, pfn)) mm.anonPages += by;
+  else if (host.frames.test(pfn, PG_swapbacked)) mm.shmemPages += by;
+  else mm.filePages += by;
+}
+
+/** folio_add_file_rmap_pte(): under the page table lock, before the PTE is set; the PTE takes over a reference. */
+export function* addFileRmap(mm: Mm, pfn: Pfn): Steps {
+  const { frames, vmstat } = mm.host;
+  if (points.on) yield at.page(pfn);
+  if (frames.mapcount[pfn]!++ === 0) vmstat.nr_mapped++;
+  countMapped(mm, pfn, 1);
+}

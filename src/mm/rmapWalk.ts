@@ -1,0 +1,71 @@
+// From a folio to the VMAs that may map it, anonymous or of a file (mm/rmap.c: rmap_walk).
+//
+// Reclaim asks and unmaps by it (referenced.ts, tryToUnmap.ts), writeback write-protects (mkclean.ts).
+//
+// Invariant: every PTE that maps the folio lies at an address that is visited, as long as the rmap lock is held; the
+// visitor looks for the PTE itself. Locks: i_mmap_rwsem or anon_vma->rwsem for read, round all visits.
+
+import { at, points, type Steps } from '../sched/index.ts';
+import type { Hva, Pfn } from '../units.ts';
+import type { AddressSpace } from './addressSpace.ts';
+import { folioMapping } from './folio.ts';
+import type { Host } from './host.ts';
+import { folioAnonVma } from './rmap.ts';
+import type { Vma } from './vma.ts';
+
+/** True: do not go on. */
+export type RmapVisitor = (vma: Vma, address: Hva) => Steps<boolean>;
+
+/**
+ * Visits the VMAs of a folio that the caller has a reference to, and if it is of a file the lock of. False: the rmap lock is
+ * contended, and `trylock` says not to wait for it.
+ */
+export function* rmapWalk(host: Host, pfn: Pfn, trylock: boolean, visit: RmapVisitor): Steps<boolean> {
+  if (points.on) yield at.page(pfn);
+  if (host.frames.maps(pfn) === 0) return true;
+  const index = host.frames.index[pfn]!;
+  const mapping = folioMapping(host, pfn);
+  return yield* mapping === null
+    ? rmapWalkAnon(host, pfn, index, trylock, visit)
+    : rmapWalkFile(mapping, index, trylock, visit);
+}
+
+function* rmapWalkAnon(
+  host: Host,
+  pfn: Pfn,
+  index: number,
+  trylock: boolean,
+  visit: RmapVisitor,
+): Steps<boolean> {
+  const { locks } = host;
+  if (points.on) yield at.page(pfn);
+  const anonVma = folioAnonVma(host, pfn);
+  if (anonVma === null) return true;
+  if (!trylock) yield* locks.anonVmaLockRead(anonVma);
+  else if (!(yield* locks.anonVmaTrylockRead(anonVma))) return false;
+  if (points.on) yield at.list(anonVma.rwsem.id);
+  for (const vma of anonVma.vmas) {
+    const address = vma.addressOf(index);
+    if (address !== null && (yield* visit(vma, address))) break;
+  }
+  yield* locks.anonVmaUnlockRead(anonVma);
+  return true;
+}
+
+function* rmapWalkFile(
+  mapping: AddressSpace,
+  index: number,
+  trylock: boolean,
+  visit: RmapVisitor,
+): Steps<boolean> {
+  const { locks } = mapping.host;
+  if (!trylock) yield* locks.iMmapLockRead(mapping);
+  else if (!(yield* locks.iMmapTrylockRead(mapping))) return false;
+  if (points.on) yield at.list(mapping.iMmapRwsem.id);
+  for (const vma of mapping.iMmap.overlapping(index, index)) {
+    const address = vma.addressOf(index);
+    if (address !== null && (yield* visit(vma, address))) break;
+  }
+  yield* locks.iMmapUnlockRead(mapping);
+  return true;
+}

@@ -1,0 +1,38 @@
+// Writing shmem pages to swap (mm/shmem.c: shmem_writeout).
+//
+// Reclaim (shrinkFolioList.ts) calls it; shmem.ts brings them back.
+//
+// Invariant: in one step under i_pages the folio leaves the page cache and a swap entry takes its place; it is in the swap
+// cache from before that until reclaim frees it. Locks: the folio lock, by the caller; i_pages, then nothing.
+
+import { at, points, type Steps } from '../sched/index.ts';
+import type { Pfn, SwapSlot } from '../units.ts';
+import type { AddressSpace } from './addressSpace.ts';
+import { filemapRemoveFolioLocked } from './filemap.ts';
+import { folioMarkDirty, folioPut } from './folio.ts';
+import { makeSwapEntry } from './iPages.ts';
+import { folioAllocSwap, swapDuplicate } from './swapCache.ts';
+import { swapWriteout } from './swapIo.ts';
+
+/**
+ * shmem_writeout(): reclaim has unmapped the folio, which is locked. True: it is on its way to swap, and unlocked; false: no
+ * room there, it is locked and dirty as before.
+ */
+export function* shmemWriteout(mapping: AddressSpace, pfn: Pfn): Steps<boolean> {
+  const { host, iPages } = mapping;
+  if (!(yield* folioAllocSwap(host, pfn))) {
+    if (points.on) yield at.page(pfn);
+    folioMarkDirty(host, pfn);
+    return false;
+  }
+  if (points.on) yield at.page(pfn);
+  const slot = host.frames.private[pfn] as SwapSlot;
+  yield* swapDuplicate(host, slot);
+  // shmem_delete_from_page_cache().
+  yield* iPages.lock.lock();
+  yield* filemapRemoveFolioLocked(mapping, pfn, makeSwapEntry(slot));
+  yield* iPages.lock.unlock();
+  yield* folioPut(host, pfn);
+  yield* swapWriteout(host, pfn);
+  return true;
+}

@@ -79,6 +79,18 @@ export function* newMm(host: Host): Steps<Mm> {
 
 export const pageAt = (base: number, page: number): Hva => (base + page * PAGE_SIZE) as Hva;
 
+/** What /proc/vmstat says of pages in use. */
+const SIZES = [
+  'nr_anon_pages',
+  'nr_mapped',
+  'nr_file_pages',
+  'nr_dirty',
+  'nr_shmem',
+  'nr_writeback',
+  'nr_page_table_pages',
+  'nr_sec_page_table_pages',
+];
+
 /** Every frame, slot, reference and counter is back where it was before anything ran. */
 export function expectNothingLeaked(bench: Bench): void {
   const { host } = bench;
@@ -97,17 +109,13 @@ export function expectNothingLeaked(bench: Bench): void {
   expect(host.zone.freePages).toBe(host.zone.managedPages);
   expect(host.mms).toEqual([]);
   expect(host.anonVmas.byId.size).toBe(0);
+  expect(host.addressSpaces.byId.size).toBe(0);
   for (const type of LRU_TYPES) {
     const { lruvec } = host;
     expect([lruvec.inactive(type), lruvec.active(type), lruvec.isolated[type]]).toEqual([0, 0, 0]);
   }
-  const { nr_anon_pages, nr_page_table_pages, nr_sec_page_table_pages, nr_writeback } = readVmstat(host);
-  expect({ nr_anon_pages, nr_page_table_pages, nr_sec_page_table_pages, nr_writeback }).toEqual({
-    nr_anon_pages: 0,
-    nr_page_table_pages: 0,
-    nr_sec_page_table_pages: 0,
-    nr_writeback: 0,
-  });
+  const vmstat = readVmstat(host);
+  for (const name of SIZES) expect({ name, pages: vmstat[name] }).toEqual({ name, pages: 0 });
   expect(host.swap?.freeSlots ?? 0).toBe(host.swap?.totalSlots ?? 0);
   expect(host.swap?.cachedPages ?? 0).toBe(0);
 }
@@ -132,7 +140,8 @@ export function expectBalanced(bench: Bench): void {
       present++;
       mapped.set(pfn, (mapped.get(pfn) ?? 0) + 1);
     });
-    expect({ present, swapEntries }).toEqual({ present: mm.anonPages, swapEntries: mm.swapEntries });
+    const counted = mm.anonPages + mm.filePages + mm.shmemPages;
+    expect({ present, swapEntries }).toEqual({ present: counted, swapEntries: mm.swapEntries });
   }
   const { frames } = host;
   for (let pfn = frames.firstPfn; pfn < frames.endPfn; pfn++) {

@@ -8,12 +8,12 @@ import type { TraceRecord } from './ring.ts';
 import { type EventShape, type FieldType, isComm, type Term, type Values } from './shape.ts';
 import { NO_TASKS, type TaskNames } from './tasks.ts';
 
-/** The fields of a record with the comms. */
-export function valuesOf({ event, fields }: TraceRecord, tasks: TaskNames): Values {
-  const values: Record<string, Printable> = {};
-  for (const [name, type] of Object.entries(shapeOf(event).fields)) {
-    values[name] = isComm(type) ? tasks.commOf(fields[type.commOf] ?? 0) : (fields[name] ?? 0);
-  }
+/** The fields of a record, with the comms. */
+function valuesOf({ event, fields }: TraceRecord, tasks: TaskNames): Values {
+  const comms = commsOf(event);
+  if (comms.length === 0) return fields;
+  const values: Record<string, Printable> = { ...fields };
+  for (const [name, of] of comms) values[name] = tasks.commOf(fields[of]!);
   return values;
 }
 
@@ -21,9 +21,9 @@ type Read = Term['of'];
 
 /** Reads a field; of a cause that is an interrupt's, which no number has room for, the hexadecimal digits. */
 function reader(name: string, type: FieldType): Read {
-  if (type !== 'cause') return (values) => values[name]!;
+  if (type !== 'cause') return (values) => values[name] ?? 0;
   return (values) => {
-    const cause = values[name] as number;
+    const cause = (values[name] ?? 0) as number;
     return cause >= 0 ? cause : (2n ** 63n - BigInt(cause)).toString(16);
   };
 }
@@ -39,6 +39,11 @@ function lazily<T>(make: (shape: EventShape) => T): (event: EventName) => T {
   };
 }
 
+/** The names of fields that are comms, and whose. */
+const commsOf = lazily(({ fields }) =>
+  Object.entries(fields).flatMap(([name, type]) => (isComm(type) ? [[name, type.commOf] as const] : [])),
+);
+
 const printerOf = lazily(({ format, args, fields }) => {
   const text = compileFormat(format);
   const terms = args.map((arg) => (typeof arg === 'string' ? reader(arg, fields[arg]!) : arg.of));
@@ -53,7 +58,7 @@ type Json = string | number | boolean;
 
 /** How a field looks in JSON: true or false, in words, in hexadecimal, or a number, as the printed form has it. */
 function jsonReader({ format, args }: EventShape, name: string, type: FieldType): (values: Values) => Json {
-  if (type === 'bool') return (values) => values[name] !== 0;
+  if (type === 'bool') return (values) => (values[name] ?? 0) !== 0;
   const term = args.find((arg) => typeof arg === 'object' && arg.field === name);
   if (typeof term === 'object') return term.of;
   const read = reader(name, type);

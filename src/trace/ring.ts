@@ -8,10 +8,11 @@
 import { bug } from '../units.ts';
 import { EVENT_NAMES, type EventName, fieldNames, MAX_FIELDS } from './events.ts';
 
-const EVENT = 0;
-const TIME = 1;
-const TASK = 2;
-const FIELDS = 3;
+/** Words of a record. */
+export const EVENT = 0;
+export const TIME = 1;
+export const TASK = 2;
+export const FIELDS = 3;
 /** Doubles in a record. */
 export const RECORD_WORDS = FIELDS + MAX_FIELDS;
 

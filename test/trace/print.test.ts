@@ -2,13 +2,17 @@
 // arch/x86/kvm for what only x86 traces), for fields that call for every branch of it.
 
 import { describe, expect, it } from 'vitest';
+import { fieldNames } from '../../src/trace/events.ts';
 import { type EventName, printEvent, TaskNames } from '../../src/trace/index.ts';
 
 const TASKS = new TaskNames((id) =>
   id < 3 ? { name: ['', 'kswapd0', 'a_task_with_many_words'][id]!, cpu: 0 } : null,
 );
 const print = (event: EventName, fields: Record<string, number>): string =>
-  printEvent({ event, time: 0, task: 1, fields }, TASKS);
+  printEvent({ event, time: 0, task: 1, fields: { ...zeros(event), ...fields } }, TASKS);
+
+const zeros = (event: EventName): Record<string, number> =>
+  Object.fromEntries(fieldNames(event).map((name) => [name, 0]));
 
 const PAGE = { mmu_valid_gen: 0, gfn: 0x80000, root_count: 1, unsync: 0 };
 const SHRINK = {

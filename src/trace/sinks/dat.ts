@@ -4,9 +4,10 @@
 // The pages wait in memory until the last record is there, since the head, which comes first, says where those of each
 // CPU begin. Source: `man trace-cmd.dat.v6`.
 
+import { EVENT, RECORD_WORDS, TIME } from '../ring.ts';
 import { LAYOUTS, writeRecord } from './datLayout.ts';
 import { DatPages, PAGE_BYTES } from './datPages.ts';
-import { decodeAll, eventNumber, placeOf, type Sink, type SinkOptions, StrictClock } from './sink.ts';
+import { placeAt, type Sink, type SinkOptions, StrictClock } from './sink.ts';
 
 export const DAT_MAGIC = [0x17, 0x08, 0x44];
 
@@ -34,12 +35,13 @@ export function datSink({ write, tasks, cpus }: SinkOptions): Sink {
   const seen = new Set<number>();
   return {
     add(records) {
-      for (const record of decodeAll(records)) {
-        const { task, cpu } = placeOf(record, tasks);
+      for (let at = 0; at < records.length; at += RECORD_WORDS) {
+        const layout = LAYOUTS[records[at + EVENT]!]!;
+        const { task, cpu } = placeAt(records, at, tasks);
         seen.add(task);
-        const layout = LAYOUTS[eventNumber.get(record.event)!]!;
-        const { bytes, offset } = buffers[cpu]!.add(clock.next(record.time), layout.size);
-        writeRecord(bytes, offset, layout, record, task, tasks);
+        const buffer = buffers[cpu]!;
+        const offset = buffer.add(clock.next(records[at + TIME]!), layout.size);
+        writeRecord(buffer.view, offset, layout, records, at, task, tasks);
       }
     },
     end() {

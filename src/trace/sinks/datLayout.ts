@@ -4,8 +4,8 @@
 // its print line themselves.
 
 import { C_TYPES, COMM_BYTES, type CType } from '../ctypes.ts';
-import { EVENT_NAMES, type EventName, shapeOf } from '../events.ts';
-import type { TraceRecord } from '../ring.ts';
+import { EVENT_NAMES, type EventName, fieldNames, shapeOf } from '../events.ts';
+import { FIELDS } from '../ring.ts';
 import { type EventShape, type FieldType, isComm, type Term } from '../shape.ts';
 import type { TaskNames } from '../tasks.ts';
 
@@ -20,6 +20,8 @@ interface FieldLayout {
   readonly type: FieldType;
   readonly offset: number;
   readonly size: number;
+  /** Where a record of the ring has it; of a comm, the task's id. */
+  readonly word: number;
 }
 
 export interface EventLayout {
@@ -36,6 +38,7 @@ const alignUp = (value: number, unit: number): number => Math.ceil(value / unit)
 
 function layOut(name: EventName, index: number): EventLayout {
   const shape = shapeOf(name);
+  const passed = fieldNames(name);
   const fields: FieldLayout[] = [];
   let end = COMMON_BYTES;
   let alignment = PID;
@@ -43,7 +46,8 @@ function layOut(name: EventName, index: number): EventLayout {
     const size = isComm(type) ? COMM_BYTES : C_TYPES[scalarOf(type)].size;
     const unit = isComm(type) ? 1 : size;
     const offset = alignUp(end, unit);
-    fields.push({ name: field, type, offset, size });
+    const word = FIELDS + passed.indexOf(isComm(type) ? type.commOf : field);
+    fields.push({ name: field, type, offset, size, word });
     end = offset + size;
     alignment = Math.max(alignment, unit);
   }
@@ -73,27 +77,29 @@ const cText = (arg: string | Term): string => (typeof arg === 'string' ? `REC->$
 /** By event, in the order of EVENT_NAMES. */
 export const LAYOUTS: readonly EventLayout[] = EVENT_NAMES.map(layOut);
 
-/** Writes the record at `offset`; the bytes there are 0. */
+/** Writes the record that starts at word `base`, to `at` in a page of zeros. */
 export function writeRecord(
-  bytes: Uint8Array,
-  offset: number,
+  page: DataView,
+  at: number,
   layout: EventLayout,
-  record: TraceRecord,
+  words: Float64Array,
+  base: number,
   pid: number,
   tasks: TaskNames,
 ): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset + offset);
-  view.setUint16(0, layout.id, true);
-  view.setInt32(PID, pid, true);
-  for (const { name, type, offset: at, size } of layout.fields) {
-    if (isComm(type)) writeComm(bytes, offset + at, tasks.commOf(record.fields[type.commOf] ?? 0));
-    else if (type === 'cause') writeCause(view, at, record.fields[name] ?? 0);
-    else writeNumber(view, at, size, record.fields[name] ?? 0);
+  page.setUint16(at, layout.id, true);
+  page.setInt32(at + PID, pid, true);
+  for (const { type, offset, size, word } of layout.fields) {
+    const value = words[base + word]!;
+    if (isComm(type)) writeComm(page, at + offset, tasks.commOf(value));
+    else if (type === 'cause') writeCause(page, at + offset, value);
+    else writeNumber(page, at + offset, size, value);
   }
 }
 
-function writeComm(bytes: Uint8Array, at: number, comm: string): void {
-  bytes.set(new TextEncoder().encode(comm).subarray(0, COMM_BYTES - 1), at);
+function writeComm(page: DataView, at: number, comm: string): void {
+  const bytes = new Uint8Array(page.buffer, page.byteOffset + at, COMM_BYTES - 1);
+  new TextEncoder().encodeInto(comm, bytes);
 }
 
 function writeCause(view: DataView, at: number, cause: number): void {

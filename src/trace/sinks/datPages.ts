@@ -18,8 +18,9 @@ const MAX_OVERHEAD = 16;
 
 export class DatPages {
   readonly #take: (page: Uint8Array) => void;
-  #page = new Uint8Array(PAGE_BYTES);
-  #view = new DataView(this.#page.buffer);
+  readonly #page = new Uint8Array(PAGE_BYTES);
+  /** The page that is being filled. */
+  readonly view = new DataView(this.#page.buffer);
   #end = 0;
   #lastTime = 0;
   /** Pages handed out. */
@@ -30,20 +31,20 @@ export class DatPages {
     this.#take = take;
   }
 
-  /** Room for a record of `size` bytes (a multiple of 4) at `time`, in ns, not before the last one: bytes and offset. */
-  add(time: number, size: number): { readonly bytes: Uint8Array; readonly offset: number } {
+  /** Room in `view` for a record of `size` bytes (a multiple of 4) at `time`, in ns, not before the last one: its offset. */
+  add(time: number, size: number): number {
     if (size + HEAD_BYTES + MAX_OVERHEAD > PAGE_BYTES) bug('a trace record larger than a page', { size });
     if (this.#end === 0 || this.#end + size + MAX_OVERHEAD > PAGE_BYTES) this.#startPage(time);
     this.#writeHead(this.#delta(time), size);
     const offset = this.#end;
     this.#end += size;
-    return { bytes: this.#page, offset };
+    return offset;
   }
 
   /** Hands out the last page. */
   flush(): void {
     if (this.#end === 0) return;
-    this.#view.setUint32(8, this.#end - HEAD_BYTES, true);
+    this.view.setUint32(8, this.#end - HEAD_BYTES, true);
     this.#take(this.#page);
     this.count++;
     this.#page.fill(0);
@@ -62,8 +63,8 @@ export class DatPages {
     const delta = time - this.#lastTime;
     this.#lastTime = time;
     if (delta < DELTA_SPAN) return delta;
-    this.#view.setUint32(this.#end, TIME_EXTEND + (delta % DELTA_SPAN) * 32, true);
-    this.#view.setUint32(this.#end + 4, Math.floor(delta / DELTA_SPAN), true);
+    this.view.setUint32(this.#end, TIME_EXTEND + (delta % DELTA_SPAN) * 32, true);
+    this.view.setUint32(this.#end + 4, Math.floor(delta / DELTA_SPAN), true);
     this.#end += 8;
     return 0;
   }
@@ -71,15 +72,15 @@ export class DatPages {
   #writeHead(delta: number, size: number): void {
     const words = size / 4;
     const short = words <= MAX_SHORT_WORDS;
-    this.#view.setUint32(this.#end, (short ? words : 0) + delta * 32, true);
+    this.view.setUint32(this.#end, (short ? words : 0) + delta * 32, true);
     this.#end += 4;
     if (short) return;
-    this.#view.setUint32(this.#end, size + 4, true);
+    this.view.setUint32(this.#end, size + 4, true);
     this.#end += 4;
   }
 
   #write64(at: number, value: number): void {
-    this.#view.setUint32(at, value, true);
-    this.#view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
+    this.view.setUint32(at, value, true);
+    this.view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
   }
 }

@@ -2,7 +2,7 @@
 //
 // Field numbers are those of protos/perfetto/trace: trace_packet, track_event, track_descriptor, debug_annotation.
 
-import { Message } from './protobuf.ts';
+import { ProtoWriter } from './protobuf.ts';
 import type { Sink, SinkOptions } from './sink.ts';
 import { type Args, type TimelineWriter, timelineSink } from './timeline.ts';
 
@@ -32,73 +32,77 @@ const FIRST_TASK_TRACK = 1000;
 const FIRST_COUNTER_TRACK = 2;
 
 export function perfettoSink(options: SinkOptions): Sink {
-  let trace = new Message();
-  const sink = timelineSink(options, new PerfettoWriter((packet) => trace.message(TRACE_PACKET, packet)));
-  const flush = (): void => {
-    options.write(trace.bytes);
-    trace = new Message();
-  };
+  const proto = new ProtoWriter();
+  const sink = timelineSink(options, new PerfettoWriter(proto));
   return {
     add(records) {
       sink.add(records);
-      flush();
+      options.write(proto.take());
     },
     end() {
       sink.end();
-      flush();
+      options.write(proto.take());
     },
   };
 }
 
-/**
- * A flow is part of a track event: it waits for the next action, which ends the slice that it stands in, and the slice's
- * begin waits with it.
- */
-class PerfettoWriter implements TimelineWriter {
-  readonly #put: (packet: Message) => void;
-  readonly #counters = new Map<string, number>();
-  #waiting: { readonly time: number; readonly event: Message } | null = null;
+/** A slice that has begun, and the flows that stand in it. */
+interface Waiting {
+  readonly time: number;
+  readonly task: number;
+  readonly category: string;
+  readonly name: string;
+  readonly args: Args;
+  readonly flows: { readonly id: number; readonly isEnd: boolean }[];
+}
 
-  constructor(put: (packet: Message) => void) {
-    this.#put = put;
-    const process = new Message().varint(PROCESS.pid, PID).string(PROCESS.name, 'umbra host');
-    this.#describe(new Message().varint(TRACK.uuid, PROCESS_TRACK).message(TRACK.process, process));
+/** A flow is part of the event that begins its slice, so the begin of a slice waits for the next action. */
+class PerfettoWriter implements TimelineWriter {
+  readonly #proto: ProtoWriter;
+  readonly #counters = new Map<string, number>();
+  #waiting: Waiting | null = null;
+
+  constructor(proto: ProtoWriter) {
+    this.#proto = proto;
+    this.#beginTrack(PROCESS_TRACK);
+    proto.begin(TRACK.process).varint(PROCESS.pid, PID).string(PROCESS.name, 'umbra host').end();
+    this.#endPacket();
   }
 
   task(task: number, name: string): void {
     this.#release();
-    const thread = new Message().varint(THREAD.pid, PID).varint(THREAD.tid, task).string(THREAD.name, name);
-    this.#describe(
-      new Message()
-        .varint(TRACK.uuid, FIRST_TASK_TRACK + task)
-        .varint(TRACK.parent, PROCESS_TRACK)
-        .message(TRACK.thread, thread),
-    );
+    this.#beginTrack(FIRST_TASK_TRACK + task);
+    this.#proto.varint(TRACK.parent, PROCESS_TRACK).begin(TRACK.thread);
+    this.#proto.varint(THREAD.pid, PID).varint(THREAD.tid, task).string(THREAD.name, name).end();
+    this.#endPacket();
   }
 
   begin(time: number, task: number, category: string, name: string, args: Args): void {
     this.#release();
-    this.#waiting = { time, event: named(Type.begin, task, category, name, args) };
+    this.#waiting = { time, task, category, name, args, flows: [] };
   }
 
   end(time: number, task: number): void {
     this.#release();
-    this.#emit(time, eventOn(Type.end, FIRST_TASK_TRACK + task));
+    this.#beginEvent(time, Type.end, FIRST_TASK_TRACK + task);
+    this.#endPacket();
   }
 
   instant(time: number, task: number, category: string, name: string, args: Args): void {
     this.#release();
-    this.#emit(time, named(Type.instant, task, category, name, args));
+    this.#named(Type.instant, { time, task, category, name, args, flows: [] });
   }
 
   counter(time: number, name: string, value: number): void {
     this.#release();
-    const event = eventOn(Type.counter, this.#counterTrack(name));
-    this.#emit(time, event.varint(EVENT.counterValue, value));
+    const track = this.#counterTrack(name);
+    this.#beginEvent(time, Type.counter, track);
+    this.#proto.varint(EVENT.counterValue, value);
+    this.#endPacket();
   }
 
   flow(_time: number, _task: number, id: number, isEnd: boolean): void {
-    this.#waiting?.event.fixed64(isEnd ? EVENT.terminatingFlowIds : EVENT.flowIds, id);
+    this.#waiting?.flows.push({ id, isEnd });
   }
 
   finish(): void {
@@ -107,8 +111,25 @@ class PerfettoWriter implements TimelineWriter {
 
   #release(): void {
     if (this.#waiting === null) return;
-    this.#emit(this.#waiting.time, this.#waiting.event);
+    this.#named(Type.begin, this.#waiting);
     this.#waiting = null;
+  }
+
+  #named(type: number, { time, task, category, name, args, flows }: Waiting): void {
+    this.#beginEvent(time, type, FIRST_TASK_TRACK + task);
+    this.#proto.string(EVENT.categories, category).string(EVENT.name, name);
+    for (const key in args) this.#annotate(key, args[key]!);
+    for (const { id, isEnd } of flows)
+      this.#proto.fixed64(isEnd ? EVENT.terminatingFlowIds : EVENT.flowIds, id);
+    this.#endPacket();
+  }
+
+  #annotate(name: string, value: string | number | boolean): void {
+    const proto = this.#proto.begin(EVENT.annotations).string(ANNOTATION.name, name);
+    if (typeof value === 'string') proto.string(ANNOTATION.string, value);
+    else if (typeof value === 'boolean') proto.varint(ANNOTATION.bool, Number(value));
+    else proto.varint(ANNOTATION.int, value);
+    proto.end();
   }
 
   #counterTrack(name: string): number {
@@ -116,43 +137,24 @@ class PerfettoWriter implements TimelineWriter {
     if (known !== undefined) return known;
     const track = FIRST_COUNTER_TRACK + this.#counters.size;
     this.#counters.set(name, track);
-    this.#describe(
-      new Message()
-        .varint(TRACK.uuid, track)
-        .varint(TRACK.parent, PROCESS_TRACK)
-        .string(TRACK.name, name)
-        .message(TRACK.counter, new Message()),
-    );
+    this.#beginTrack(track);
+    this.#proto.varint(TRACK.parent, PROCESS_TRACK).string(TRACK.name, name).begin(TRACK.counter).end();
+    this.#endPacket();
     return track;
   }
 
-  #emit(time: number, event: Message): void {
-    this.#put(
-      new Message()
-        .varint(PACKET.timestamp, time)
-        .varint(PACKET.sequence, SEQUENCE)
-        .message(PACKET.trackEvent, event),
-    );
+  #beginTrack(uuid: number): void {
+    this.#proto.begin(TRACE_PACKET).varint(PACKET.sequence, SEQUENCE);
+    this.#proto.begin(PACKET.trackDescriptor).varint(TRACK.uuid, uuid);
   }
 
-  #describe(track: Message): void {
-    this.#put(new Message().varint(PACKET.sequence, SEQUENCE).message(PACKET.trackDescriptor, track));
+  #beginEvent(time: number, type: number, track: number): void {
+    this.#proto.begin(TRACE_PACKET).varint(PACKET.timestamp, time).varint(PACKET.sequence, SEQUENCE);
+    this.#proto.begin(PACKET.trackEvent).varint(EVENT.type, type).varint(EVENT.track, track);
   }
-}
 
-const eventOn = (type: number, track: number): Message =>
-  new Message().varint(EVENT.type, type).varint(EVENT.track, track);
-
-function named(type: number, task: number, category: string, name: string, args: Args): Message {
-  const event = eventOn(type, FIRST_TASK_TRACK + task);
-  event.string(EVENT.categories, category).string(EVENT.name, name);
-  for (const [key, value] of Object.entries(args)) event.message(EVENT.annotations, annotation(key, value));
-  return event;
-}
-
-function annotation(name: string, value: string | number | boolean): Message {
-  const message = new Message().string(ANNOTATION.name, name);
-  if (typeof value === 'string') return message.string(ANNOTATION.string, value);
-  if (typeof value === 'boolean') return message.varint(ANNOTATION.bool, Number(value));
-  return message.varint(ANNOTATION.int, value);
+  /** Ends the event or the descriptor, and the packet. */
+  #endPacket(): void {
+    this.#proto.end().end();
+  }
 }

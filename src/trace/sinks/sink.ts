@@ -4,7 +4,7 @@
 // the same bytes.
 
 import { EVENT_NAMES } from '../events.ts';
-import { decodeRecord, RECORD_WORDS, type TraceRecord } from '../ring.ts';
+import { decodeRecord, EVENT, RECORD_WORDS, TASK, type TraceRecord } from '../ring.ts';
 import type { TaskNames } from '../tasks.ts';
 
 export interface Sink {
@@ -34,12 +34,20 @@ export function placeOf({ event, task, fields }: TraceRecord, tasks: TaskNames):
   return { task: prev_pid, cpu: tasks.cpuOf(prev_pid === 0 ? next_pid : prev_pid) };
 }
 
+/** placeOf() of the record that starts at word `base`. */
+export function placeAt(words: Float64Array, base: number, tasks: TaskNames): Place {
+  if (words[base + EVENT] !== SWITCH) {
+    const task = words[base + TASK]!;
+    return { task, cpu: tasks.cpuOf(task) };
+  }
+  return placeOf(decodeRecord(words, base), tasks);
+}
+
+const SWITCH = EVENT_NAMES.indexOf('sched_switch');
+
 export function* decodeAll(records: Float64Array): Iterable<TraceRecord> {
   for (let at = 0; at < records.length; at += RECORD_WORDS) yield decodeRecord(records, at);
 }
-
-/** Index of the record's event in EVENT_NAMES. */
-export const eventNumber = new Map(EVENT_NAMES.map((name, index) => [name, index]));
 
 /**
  * Virtual time, made strictly increasing: where many things happen at one time (nothing but the guest takes any), tools

@@ -48,6 +48,7 @@ export class Ext4 {
     this.device = device;
     this.#freeBlocks = Array.from({ length: device.blocks }, (_, i) => device.blocks - 1 - i);
     this.ops = ext4Ops(this);
+    host.startDisks();
   }
 
   get freeBlocks(): number {

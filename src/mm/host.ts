@@ -83,6 +83,7 @@ export class Host {
   /** What the last getUserPage() found besides the frame; read it before yielding. */
   readonly gup = { writable: false };
   #nextMmId = 1;
+  #hasDisks = false;
 
   constructor({ memory, sched, trace, swap, cpus, locks }: HostOptions) {
     this.memory = memory;
@@ -114,10 +115,16 @@ export class Host {
   start(): void {
     for (const cpu of this.cpus) this.sched.spawn(`ipi/${cpu.index}`, cpu.handleIpis(this));
     this.sched.spawn('swapio', this.swapIo.handleCompletions(this));
-    this.sched.spawn('blockio', this.blockIo.handleCompletions(this));
-    this.sched.spawn('flusher', this.flusher.run(this));
     this.sched.spawn('kswapd0', this.kswapd.run(this));
     this.sched.spawn('oom_reaper', this.oomKiller.run(this));
+  }
+
+  /** A disk is attached: spawns the threads that all disks share, once. */
+  startDisks(): void {
+    if (this.#hasDisks) return;
+    this.#hasDisks = true;
+    this.sched.spawn('blockio', this.blockIo.handleCompletions(this));
+    this.sched.spawn('flusher', this.flusher.run(this));
   }
 
   /** mm_alloc(): an empty address space with one user; null when out of memory. */

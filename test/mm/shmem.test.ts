@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { isPresent } from '../../src/hw/sv39/index.ts';
+import { tryToFreePages } from '../../src/mm/directReclaim.ts';
 import {
   exitMm,
   type File,
@@ -74,6 +75,25 @@ describe('shared anonymous memory', () => {
       expect(yield* madvise(mm, pageAt(base, 4), 4 * PAGE_SIZE, MADV_PAGEOUT)).toBe(0);
       expect(host.throttle.writebackInFlight).toBe(4);
       expect(yield* munmap(mm, base, 8 * PAGE_SIZE)).toBe(0);
+    });
+  });
+});
+
+describe('a store that only the page table knows of', () => {
+  it('is in the page when its last mapping is gone', () => {
+    playFiles(HOST, function* ({ mm, host }) {
+      const file = yield* memfd(host, 2);
+      const base = yield* mapFile(mm, file, 2);
+      // The load maps the page writable and clean; the store needs no fault.
+      expect(yield* load(mm, base, 0)).toBe(0);
+      const { pgfault } = host.vmstat;
+      expect(yield* store(mm, base, 0, 7)).toBe(0);
+      expect(host.vmstat.pgfault).toBe(pgfault);
+      expect(yield* munmap(mm, base, PAGE_SIZE)).toBe(0);
+      while ((yield* tryToFreePages(host, 0)) > 0);
+      expect(yield* readByte(file, 0)).toBe(7);
+      expect(host.vmstat.pswpout).toBe(1);
+      yield* fput(file);
     });
   });
 });

@@ -9,6 +9,7 @@ import {
   Ext4,
   exitMm,
   type File,
+  fileRead,
   fork,
   fput,
   type Host,
@@ -46,6 +47,8 @@ export class ScriptRunner {
     this.#sched = host.sched;
     this.#fs = new Ext4(host, new MemoryBlockDevice(DISK_BLOCKS));
     this.#files = [this.#fs.addFile(contentsOf(0)), this.#fs.addFile(contentsOf(1))];
+    // Whoever made the files has just written them: they are in the page cache, clean.
+    for (const file of this.#files) this.#run(fileRead(file, 0, new Uint8Array(FILE_PAGES * PAGE_SIZE)));
     const mm = this.#run(host.createMm());
     if (mm === null) bug('the host is too small for a process');
     this.#processes.set(ROOT, { mm, names: new Map() });

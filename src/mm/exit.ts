@@ -7,10 +7,10 @@
 
 import { mmuNotifierRelease } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { bug } from '../units.ts';
+import { bug, type Hva } from '../units.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
-import { freePgtables, removeVmas, unmapVmas } from './munmap.ts';
+import { freePgtables, removeVmas, TASK_SIZE, unmapVmas } from './munmap.ts';
 
 /** mmput(): the process is done with its address space; the last user takes it down. May sleep. */
 export function* exitMm(mm: Mm): Steps {
@@ -28,7 +28,7 @@ function* exitMmap(mm: Mm): Steps {
   if (points.on) yield at.list(mm.vmas.id);
   const vmas = [...mm.vmas.all];
   const gather = new MmuGather(mm);
-  if (vmas.length > 0) yield* unmapVmas(gather, vmas);
+  if (vmas.length > 0) yield* unmapVmas(gather, vmas, 0 as Hva, TASK_SIZE);
   yield* locks.mmapReadUnlock(mm);
   mm.oomSkip = true;
   yield* locks.mmapWriteLock(mm);

@@ -3,8 +3,17 @@
 // Reads the bytes of tables, frames and the swap device; takes no lock, faults nothing in, sets no A bit. Only between
 // scheduler steps.
 
-import { isLeaf, isPresent, isTable, levelBytes, pteIndex, ptePfn } from '../hw/sv39/index.ts';
-import { type Hva, PAGE_SIZE, type Pfn, PTES_PER_PAGE, pfnToHpa, type SwapSlot } from '../units.ts';
+import { isLeaf, isPresent, isTable, levelBytes, PTE_BYTES, pteIndex, ptePfn } from '../hw/sv39/index.ts';
+import {
+  type Hpa,
+  type Hva,
+  hpaToPfn,
+  PAGE_SIZE,
+  type Pfn,
+  PTES_PER_PAGE,
+  pfnToHpa,
+  type SwapSlot,
+} from '../units.ts';
 import { PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
@@ -14,13 +23,19 @@ const entryAt = (mm: Mm, table: Pfn, index: number): number => mm.host.memory.i3
 
 /** The PTE of `address`, or 0. */
 export function inspectPte(mm: Mm, address: Hva): number {
+  const ptep = inspectPtep(mm, address);
+  return ptep === 0 ? 0 : entryAt(mm, hpaToPfn(ptep), pteIndex(address, 0));
+}
+
+/** Where the PTE of `address` lies, or 0. */
+export function inspectPtep(mm: Mm, address: Hva): Hpa {
   let table = mm.pgd;
   for (let level = 2; level > 0; level--) {
     const entry = entryAt(mm, table, pteIndex(address, level));
-    if (!isTable(entry)) return 0;
+    if (!isTable(entry)) return 0 as Hpa;
     table = ptePfn(entry);
   }
-  return entryAt(mm, table, pteIndex(address, 0));
+  return (pfnToHpa(table) + pteIndex(address, 0) * PTE_BYTES) as Hpa;
 }
 
 /** Visits every PTE that is not 0, in the order of addresses from 0 up, then the negative ones. */

@@ -1,4 +1,4 @@
 // What the oracle and the tests see of mm/ beyond its face.
 
 export { FrameKind } from './frames.ts';
-export { forEachPte, inspectPage, inspectPte } from './inspect.ts';
+export { forEachPte, inspectPage, inspectPte, inspectPtep } from './inspect.ts';

@@ -11,6 +11,7 @@ import { Errno, type Hva, pageAlignUp, pageOffset } from '../units.ts';
 import { madviseRemove, madviseWillneedFile } from './fileMadvise.ts';
 import { coldOrPageout, dontneed, free, willneedSwapped } from './madvisePages.ts';
 import type { Mm } from './mmStruct.ts';
+import { MmuGather } from './mmuGather.ts';
 import { faultInRange } from './populate.ts';
 import type { Vma } from './vma.ts';
 import { lockVmaUnderRcu } from './vmaLock.ts';
@@ -49,16 +50,24 @@ const FLAG_ADVICE: Readonly<Record<number, { readonly set: number; readonly clea
   [MADV_KEEPONFORK]: { set: 0, clear: VM_WIPEONFORK },
 };
 
+type Advise = (vma: Vma, start: Hva, end: Hva) => Steps<number>;
+
 /** Advice that does something to pages: 0 or -errno. */
-const PAGE_ADVICE: Readonly<Record<number, (vma: Vma, start: Hva, end: Hva) => Steps<number>>> = {
+const PAGE_ADVICE: Readonly<Record<number, Advise>> = {
   [MADV_WILLNEED]: (vma, start, end) =>
     vma.file === null ? willneedSwapped(vma, start, end) : madviseWillneedFile(vma, start, end),
-  [MADV_DONTNEED]: dontneedUnlocked,
-  [MADV_DONTNEED_LOCKED]: dontneedAny,
-  [MADV_FREE]: freeAnonymous,
   [MADV_REMOVE]: madviseRemove,
   [MADV_COLD]: (vma, start, end) => ageUnlocked(vma, start, end, false),
   [MADV_PAGEOUT]: (vma, start, end) => ageUnlocked(vma, start, end, true),
+};
+
+/** Advice that gives pages up: one flush for all VMAs. 0 or -EINVAL. */
+const ZAP_ADVICE: Readonly<Record<number, (gather: MmuGather) => Advise>> = {
+  [MADV_DONTNEED]: (gather) => (vma, start, end) =>
+    (vma.flags & VM_LOCKED) !== 0 ? refuse() : dontneed(gather, vma, start, end),
+  [MADV_DONTNEED_LOCKED]: (gather) => (vma, start, end) => dontneed(gather, vma, start, end),
+  [MADV_FREE]: (gather) => (vma, start, end) =>
+    (vma.flags & VM_LOCKED) !== 0 || vma.file !== null ? refuse() : free(gather, vma, start, end),
 };
 
 /**
@@ -70,12 +79,14 @@ export function* madvise(mm: Mm, start: Hva, length: number, advice: number): St
   const end = (start + pageAlignUp(length)) as Hva;
   const flagAdvice = FLAG_ADVICE[advice];
   const pageAdvice = PAGE_ADVICE[advice];
+  const zapAdvice = ZAP_ADVICE[advice];
   const populates = advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE;
-  if (flagAdvice === undefined && pageAdvice === undefined && !populates) return -Errno.EINVAL;
+  if (!(flagAdvice ?? pageAdvice ?? zapAdvice ?? populates)) return -Errno.EINVAL;
   if (start === end) return 0;
   if (populates) return yield* faultInRange(mm, start, end, advice === MADV_POPULATE_WRITE);
   if (flagAdvice !== undefined) return yield* adviseFlags(mm, start, end, flagAdvice);
-  return yield* advisePages(mm, start, end, advice, pageAdvice!);
+  if (zapAdvice !== undefined) return yield* adviseZap(mm, start, end, zapAdvice);
+  return yield* advisePages(mm, start, end, pageAdvice!);
 }
 
 function* adviseFlags(
@@ -105,23 +116,22 @@ function* updateVma(vma: Vma, start: Hva, end: Hva, set: number, clear: number):
   return changed;
 }
 
-function* advisePages(
-  mm: Mm,
-  start: Hva,
-  end: Hva,
-  advice: number,
-  advise: (vma: Vma, start: Hva, end: Hva) => Steps<number>,
-): Steps<number> {
+/** madvise_init_tlb() to madvise_finish_tlb(). */
+function* adviseZap(mm: Mm, start: Hva, end: Hva, adviseWith: (gather: MmuGather) => Advise): Steps<number> {
+  const gather = new MmuGather(mm);
+  const advise = adviseWith(gather);
+  // try_vma_read_lock().
+  const vma = yield* lockVmaUnderRcu(mm, start);
+  const isWhole = vma !== null && end <= vma.end;
+  let error = isWhole ? yield* advise(vma, start, end) : 0;
+  if (vma !== null) yield* mm.host.locks.vmaEndRead(vma);
+  if (!isWhole) error = yield* advisePages(mm, start, end, advise);
+  yield* gather.finish();
+  return error;
+}
+
+function* advisePages(mm: Mm, start: Hva, end: Hva, advise: Advise): Steps<number> {
   const { locks } = mm.host;
-  const isForOneVma = advice === MADV_DONTNEED || advice === MADV_DONTNEED_LOCKED || advice === MADV_FREE;
-  if (isForOneVma) {
-    // try_vma_read_lock().
-    const vma = yield* lockVmaUnderRcu(mm, start);
-    const isWhole = vma !== null && end <= vma.end;
-    const error = isWhole ? yield* advise(vma, start, end) : 0;
-    if (vma !== null) yield* locks.vmaEndRead(vma);
-    if (isWhole) return error;
-  }
   yield* locks.mmapReadLock(mm);
   const error = yield* madviseWalkVmas(mm, start, end, function* (vma, from, to) {
     return (yield* advise(vma, from, to)) || vma;
@@ -156,18 +166,6 @@ function* ageUnlocked(vma: Vma, start: Hva, end: Hva, pageout: boolean): Steps<n
   return 0;
 }
 
-function* dontneedUnlocked(vma: Vma, start: Hva, end: Hva): Steps<number> {
-  if ((vma.flags & VM_LOCKED) !== 0) return -Errno.EINVAL;
-  return yield* dontneedAny(vma, start, end);
-}
-
-function* dontneedAny(vma: Vma, start: Hva, end: Hva): Steps<number> {
-  yield* dontneed(vma, start, end);
-  return 0;
-}
-
-function* freeAnonymous(vma: Vma, start: Hva, end: Hva): Steps<number> {
-  if ((vma.flags & VM_LOCKED) !== 0 || vma.file !== null) return -Errno.EINVAL;
-  yield* free(vma, start, end);
-  return 0;
+function* refuse(): Steps<number> {
+  return -Errno.EINVAL;
 }

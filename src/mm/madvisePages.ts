@@ -38,10 +38,9 @@ import type { Vma } from './vma.ts';
 import { moveFoliosToLru } from './vmscan.ts';
 import { zapPageRange } from './zap.ts';
 
-/** madvise_dontneed_single_vma() = zap_page_range_single(). */
-export function* dontneed(vma: Vma, start: Hva, end: Hva): Steps {
+/** madvise_dontneed_single_vma() = zap_page_range_single_batched(): 0. The caller flushes and frees. */
+export function* dontneed(gather: MmuGather, vma: Vma, start: Hva, end: Hva): Steps<number> {
   const { mm } = vma;
-  const gather = new MmuGather(mm);
   const range =
     mm.notifierSubscriptions === null
       ? null
@@ -49,13 +48,12 @@ export function* dontneed(vma: Vma, start: Hva, end: Hva): Steps {
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   yield* zapPageRange(gather, vma, start, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
-  yield* gather.finish();
+  return 0;
 }
 
-/** madvise_free_single_vma(): whoever writes to a page before reclaim finds it keeps it. */
-export function* free(vma: Vma, start: Hva, end: Hva): Steps {
+/** madvise_free_single_vma(): 0. Whoever writes to a page before reclaim finds it keeps it. The caller flushes. */
+export function* free(gather: MmuGather, vma: Vma, start: Hva, end: Hva): Steps<number> {
   const { mm } = vma;
-  const gather = new MmuGather(mm);
   const range =
     mm.notifierSubscriptions === null
       ? null
@@ -73,7 +71,7 @@ export function* free(vma: Vma, start: Hva, end: Hva): Steps {
     yield* ptl.unlock();
   });
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
-  yield* gather.finish();
+  return 0;
 }
 
 /** One entry of madvise_free_pte_range(). */

@@ -11,7 +11,7 @@ import { vmaLinkFile } from './addressSpace.ts';
 import { chargeCommit, isAccountable, mayExpandVm, mlockFuture, OVERCOMMIT_NEVER } from './commit.ts';
 import { type File, getFile } from './file.ts';
 import type { Mm } from './mmStruct.ts';
-import { munmapLocked } from './munmap.ts';
+import { munmapLocked, TASK_SIZE } from './munmap.ts';
 import { mmPopulate } from './populate.ts';
 import { shmemKernelFileSetup } from './shmem.ts';
 import { Vma } from './vma.ts';
@@ -43,7 +43,6 @@ export const MAP_POPULATE = 0x8000;
 /** Exactly at `addr`, or -EEXIST. */
 export const MAP_FIXED_NOREPLACE = 0x100000;
 
-export const TASK_SIZE = 2 ** 38;
 const MMAP_MIN_ADDR = 0x10000;
 /** Highest address that is handed out: below the gap for the stack. */
 const MMAP_BASE = TASK_SIZE - 2 ** 27;

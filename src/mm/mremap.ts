@@ -12,10 +12,10 @@ import { Errno, type Hva, PAGE_SIZE, pageAlignUp, pageOffset } from '../units.ts
 import { vmaLinkFile } from './addressSpace.ts';
 import { anonVmaClone, unlinkAnonVmas } from './anonVma.ts';
 import { chargeCommit, mayExpandVm, mlockFuture, unchargeCommit } from './commit.ts';
-import { getUnmappedArea, MAP_FIXED, TASK_SIZE } from './mmap.ts';
+import { getUnmappedArea, MAP_FIXED } from './mmap.ts';
 import type { Mm } from './mmStruct.ts';
 import { movePageTables } from './movePageTables.ts';
-import { doMunmap, munmapLocked } from './munmap.ts';
+import { doMunmap, munmapLocked, TASK_SIZE } from './munmap.ts';
 import { mmPopulate } from './populate.ts';
 import type { Vma } from './vma.ts';
 import { vmAreaDup } from './vmaEdit.ts';

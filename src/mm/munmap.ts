@@ -23,7 +23,7 @@ import { splitVmaUnchecked } from './vmaEdit.ts';
 import { VM_ACCOUNT, VM_LOCKED } from './vmFlags.ts';
 import { zapPageRange } from './zap.ts';
 
-const TASK_SIZE = 2 ** 38;
+export const TASK_SIZE = (2 ** 38) as Hva;
 
 /** munmap(2): 0, -EINVAL, or -ENOMEM (a split would make too many VMAs). Unmapping a hole is no error. */
 export function* munmap(mm: Mm, start: Hva, length: number): Steps<number> {
@@ -88,17 +88,15 @@ function* detachVmas(mm: Mm, start: Hva, end: Hva): Steps<Vma[] | null> {
 function* unmapDetached(mm: Mm, vmas: readonly Vma[], floor: number, ceiling: number): Steps {
   if (vmas.length === 0) return;
   const gather = new MmuGather(mm);
-  yield* unmapVmas(gather, vmas);
+  yield* unmapVmas(gather, vmas, vmas[0]!.start, vmas.at(-1)!.end);
   yield* freePgtables(gather, vmas, floor, ceiling);
   yield* gather.finish();
   yield* removeVmas(mm, vmas);
 }
 
-/** unmap_vmas(): one start and end round all of `vmas`, which are sorted and not empty. */
-export function* unmapVmas(gather: MmuGather, vmas: readonly Vma[]): Steps {
+/** unmap_vmas(): one start and end round [start, end), which holds all of `vmas`. */
+export function* unmapVmas(gather: MmuGather, vmas: readonly Vma[], start: Hva, end: Hva): Steps {
   const { mm } = gather;
-  const { start } = vmas[0]!;
-  const { end } = vmas.at(-1)!;
   const range =
     mm.notifierSubscriptions === null
       ? null

@@ -1,0 +1,365 @@
+// The order of notifier calls, entries, flushes and frees in each operation on a guest's memory: the rows of the reference
+// table, derived anew for 6.18, under both MMUs, with a guest that goes on using the memory meanwhile.
+
+import { describe, expect, it } from 'vitest';
+import { ptePfn } from '../../src/hw/sv39/index.ts';
+import {
+  copyFromUser,
+  copyToUser,
+  exitMm,
+  fork,
+  MADV_COLD,
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_PAGEOUT,
+  type Mm,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  madvise,
+  mlock,
+  mprotect,
+  mremap,
+  munlock,
+  munmap,
+  PROT_READ,
+  PROT_WRITE,
+} from '../../src/mm/index.ts';
+import { inspectPte } from '../../src/mm/internals.ts';
+import { folioReferenced } from '../../src/mm/referenced.ts';
+import { RESCHED, type Steps } from '../../src/sched/index.ts';
+import { bug, type Hva, PAGE_SIZE } from '../../src/units.ts';
+import { GuestHart, type Outcome, PHYSICAL } from '../support/guestHart.ts';
+import { HostSequence } from '../support/hostSequence.ts';
+import { pageAt } from '../support/pagedGuest.ts';
+import { TestVm } from '../support/testVm.ts';
+
+const PAGES = 4;
+const RW = PROT_READ | PROT_WRITE;
+const FAR = 0x10_0000_0000 as Hva;
+
+interface Row {
+  /** What a guest page may hold from the beginning of the operation on, besides what it held before. */
+  readonly drops?: boolean;
+  /** Pages that are gone for the guest. */
+  readonly gone?: readonly number[];
+  /** The task that is watched; default: the one that acts. */
+  readonly task?: string;
+  readonly before?: (vm: TestVm, base: Hva) => Steps;
+  readonly act: (vm: TestVm, base: Hva, mm: Mm) => Steps;
+  readonly after?: (vm: TestVm, base: Hva) => Steps;
+}
+
+/** Every page of the guest, over and over, until the operation is done and once more. */
+function* verify(hart: GuestHart, row: Row, isOver: () => boolean): Steps {
+  for (let last = false; !last; ) {
+    last = isOver();
+    yield RESCHED;
+    for (let page = 1; page <= PAGES; page++) {
+      if (row.gone?.includes(page)) continue;
+      const outcome: Outcome = yield* hart.load(pageAt(page), PHYSICAL);
+      const found = outcome.kind === 'value' ? outcome.value : outcome;
+      expect(row.drops ? [pageAt(page), 0] : [pageAt(page)]).toContain(found);
+    }
+  }
+}
+
+function sequenceOf(mmu: 'shadow' | 'tdp', row: Row): string[] {
+  const vm = new TestVm({ mmu, ramPages: 1 + PAGES });
+  const sequence = new HostSequence(vm.mm, vm.trace, vm.ram, 1 + PAGES, row.task ?? 'op');
+  vm.run({
+    *'guest/0'() {
+      const hart = new GuestHart(vm.kvm.vcpus[0]!);
+      yield* hart.reset();
+      yield* verify(hart, row, () => true);
+      if (row.before !== undefined) yield* row.before(vm, vm.ram);
+      let over = false;
+      const operation = function* (): Steps {
+        yield* row.act(vm, vm.ram, vm.mm);
+        over = true;
+      };
+      vm.sched.spawn('op', operation(), vm.spareCpu);
+      yield* verify(hart, row, () => over);
+      if (row.after !== undefined) yield* row.after(vm, vm.ram);
+    },
+  });
+  vm.finish();
+  return sequence.events;
+}
+
+/** Work on a part of the guest's memory: from page `first`, so many pages. */
+const part = (base: Hva, first: number): Hva => (base + first * PAGE_SIZE) as Hva;
+
+function* well(call: Steps<number>): Steps {
+  expect(yield* call).toBe(0);
+}
+
+function* forked(mm: Mm): Steps<Mm> {
+  const child = yield* fork(mm);
+  return typeof child === 'number' ? bug('fork failed', { errno: child }) : child;
+}
+
+describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
+  const order = (row: Row): string[] => sequenceOf(mmu, row);
+
+  it('row 1, munmap: all cleared within the range, flushed and freed after it', () => {
+    const got = order({
+      gone: [1, 2],
+      act: (_, base, mm) => well(munmap(mm, part(base, 1), 2 * PAGE_SIZE)),
+    });
+    expect(got).toEqual([
+      'start UNMAP [1, 3): mm->mmap_lock read',
+      'pte 1: rwad -> none',
+      'pte 2: rwad -> none',
+      'end UNMAP [1, 3): mm->mmap_lock read',
+      'cpu flush 2',
+      'secondary flush',
+      'free',
+      'free',
+    ]);
+  });
+
+  it('row 4, MADV_DONTNEED in one VMA: under the lock of that', () => {
+    const got = order({
+      drops: true,
+      act: (_, base, mm) => well(madvise(mm, part(base, 1), PAGE_SIZE, MADV_DONTNEED)),
+    });
+    expect(got).toEqual([
+      'start CLEAR [1, 2): vma->vm_lock read',
+      'pte 1: rwad -> none',
+      'end CLEAR [1, 2): vma->vm_lock read',
+      'cpu flush 1',
+      'secondary flush',
+      'free',
+    ]);
+  });
+
+  it('row 4, MADV_DONTNEED of several VMAs: a range for each, under mmap_lock', () => {
+    const got = order({
+      drops: true,
+      before: (vm, base) => well(mprotect(vm.mm, part(base, 2), PAGE_SIZE, PROT_READ)),
+      act: (_, base, mm) => well(madvise(mm, part(base, 1), 2 * PAGE_SIZE, MADV_DONTNEED)),
+    });
+    expect(got).toEqual([
+      'start CLEAR [1, 2): mm->mmap_lock read',
+      'pte 1: rwad -> none',
+      'end CLEAR [1, 2): mm->mmap_lock read',
+      'start CLEAR [2, 3): mm->mmap_lock read',
+      'pte 2: rad -> none',
+      'end CLEAR [2, 3): mm->mmap_lock read',
+      'cpu flush 2',
+      'secondary flush',
+      'free',
+      'free',
+    ]);
+  });
+
+  it('row 6, MADV_FREE: entries old and clean, flushed after the range', () => {
+    const got = order({
+      act: (_, base, mm) => well(madvise(mm, part(base, 1), PAGE_SIZE, MADV_FREE)),
+    });
+    expect(got).toEqual([
+      'start CLEAR [1, 2): vma->vm_lock read',
+      'pte 1: rwad -> rw',
+      'end CLEAR [1, 2): vma->vm_lock read',
+      'cpu flush 1',
+      'secondary flush',
+    ]);
+  });
+
+  it('row 7, mprotect to read-only: flushed after the range', () => {
+    const got = order({
+      act: (_, base, mm) => well(mprotect(mm, part(base, 1), PAGE_SIZE, PROT_READ)),
+    });
+    expect(got).toEqual([
+      'start PROTECTION_VMA [1, 2): mm->mmap_lock write, vma->vm_lock write',
+      'pte 1: rwad -> rad',
+      'end PROTECTION_VMA [1, 2): mm->mmap_lock write, vma->vm_lock write',
+      'cpu flush 1',
+      'secondary flush',
+    ]);
+  });
+
+  it('row 7, mprotect back: writable at once where the page is nobody else’s', () => {
+    const got = order({
+      before: (vm, base) => well(mprotect(vm.mm, part(base, 1), PAGE_SIZE, PROT_READ)),
+      act: (_, base, mm) => well(mprotect(mm, part(base, 1), PAGE_SIZE, RW)),
+    });
+    expect(got).toEqual([
+      'start PROTECTION_VMA [1, 2): mm->mmap_lock write, vma->vm_lock write',
+      'pte 1: rad -> rwad',
+      'end PROTECTION_VMA [1, 2): mm->mmap_lock write, vma->vm_lock write',
+      'cpu flush 1',
+      'secondary flush',
+    ]);
+  });
+
+  it('row 9, MADV_PAGEOUT: page by page; the CPUs are flushed before the write', () => {
+    const got = order({
+      act: (_, base, mm) => well(madvise(mm, part(base, 1), 2 * PAGE_SIZE, MADV_PAGEOUT)),
+    });
+    expect(got).toEqual([
+      'start CLEAR [1, 2): mm->mmap_lock read, folio lock (PG_locked), anon_vma->rwsem read',
+      'pte 1: rwad -> none',
+      'secondary flush',
+      'pte 1: none -> swap',
+      'end CLEAR [1, 2): mm->mmap_lock read, folio lock (PG_locked), anon_vma->rwsem read',
+      'cpu flush all',
+      'start CLEAR [2, 3): mm->mmap_lock read, folio lock (PG_locked), anon_vma->rwsem read',
+      'pte 2: rwad -> none',
+      'secondary flush',
+      'pte 2: none -> swap',
+      'end CLEAR [2, 3): mm->mmap_lock read, folio lock (PG_locked), anon_vma->rwsem read',
+      'cpu flush all',
+    ]);
+  });
+
+  it('row 13, fork: the parent’s whole VMA write-protected in one range, flushed at the very end', () => {
+    let child: Mm | null = null;
+    const got = order({
+      act: function* (_, __, mm) {
+        child = yield* forked(mm);
+      },
+      after: () => exitMm(child!),
+    });
+    expect(got).toEqual([
+      'start PROTECTION_PAGE [0, 5): mm->mmap_lock write, vma->vm_lock write',
+      'pte 0: rwad -> rad',
+      'pte 1: rwad -> rad',
+      'pte 2: rwad -> rad',
+      'pte 3: rwad -> rad',
+      'pte 4: rwad -> rad',
+      'end PROTECTION_PAGE [0, 5): mm->mmap_lock write, vma->vm_lock write',
+      'cpu flush all',
+      'secondary flush',
+    ]);
+  });
+
+  it('row 14, a write to a shared page: cleared and flushed before the copy is mapped', () => {
+    let child: Mm | null = null;
+    const got = order({
+      before: function* (vm) {
+        child = yield* forked(vm.mm);
+      },
+      act: (vm, base, mm) => well(copyToUser(mm, vm.spareCpu, part(base, 1), word(pageAt(1)))),
+      after: () => exitMm(child!),
+    });
+    expect(got).toEqual([
+      'start CLEAR [1, 2): vma->vm_lock read',
+      'pte 1: rad -> none',
+      'cpu flush 1',
+      'secondary flush',
+      'pte 1: none -> rwad',
+      'end CLEAR [1, 2): vma->vm_lock read',
+    ]);
+  });
+
+  it('row 14, a write to a page that nobody shares any more: reused, no range', () => {
+    const got = order({
+      before: function* (vm) {
+        yield* exitMm(yield* forked(vm.mm));
+      },
+      act: (vm, base, mm) => well(copyToUser(mm, vm.spareCpu, part(base, 1), word(pageAt(1)))),
+    });
+    expect(got).toEqual(['pte 1: rad -> rwad']);
+  });
+
+  it('row 19, mremap: the old range alone, flushed before the lock of the tables is dropped', () => {
+    const got = order({
+      gone: [1, 2],
+      act: function* (_, base, mm) {
+        const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+        expect(yield* mremap(mm, part(base, 1), 2 * PAGE_SIZE, 2 * PAGE_SIZE, flags, FAR)).toBe(FAR);
+      },
+    });
+    expect(got).toEqual([
+      'start UNMAP [1, 3): mm->mmap_lock write, vma->vm_lock write',
+      'pte 1: rwad -> none',
+      'pte 2: rwad -> none',
+      'cpu flush 2',
+      'secondary flush',
+      'end UNMAP [1, 3): mm->mmap_lock write, vma->vm_lock write',
+      'start UNMAP [1, 3): mm->mmap_lock write, vma->vm_lock write',
+      'end UNMAP [1, 3): mm->mmap_lock write, vma->vm_lock write',
+    ]);
+  });
+
+  it('row 2, exit: every client lets go first, then one range round everything', () => {
+    const got = order({ task: 'teardown', act: function* () {} });
+    expect(got).toEqual([
+      'release',
+      'start UNMAP [far, far): mm->mmap_lock read',
+      'pte 0: rwad -> none',
+      'pte 1: rwad -> none',
+      'pte 2: rwad -> none',
+      'pte 3: rwad -> none',
+      'pte 4: rwad -> none',
+      'end UNMAP [far, far): mm->mmap_lock read',
+      'cpu flush 5',
+      'secondary flush',
+      'free',
+      'free',
+      'free',
+      'free',
+      'free',
+    ]);
+  });
+
+  it('row 3, the OOM reaper: non-blockable, VMA by VMA', () => {
+    const got = order({
+      task: 'oom_reaper',
+      gone: [1, 2, 3, 4],
+      act: function* (vm) {
+        expect(vm.host.oomKiller.outOfMemory(vm.host)).toBe(true);
+        while (!vm.mm.oomSkip) yield RESCHED;
+      },
+    });
+    expect(got).toEqual([
+      'start UNMAP [0, 5) nonblock: mm->mmap_lock read',
+      'pte 0: rwad -> none',
+      'pte 1: rwad -> none',
+      'pte 2: rwad -> none',
+      'pte 3: rwad -> none',
+      'pte 4: rwad -> none',
+      'end UNMAP [0, 5): mm->mmap_lock read',
+      'cpu flush 5',
+      'secondary flush',
+      'free',
+      'free',
+      'free',
+      'free',
+      'free',
+    ]);
+  });
+
+  it('row 10, aging: asked under the locks of reverse mapping and table, no range', () => {
+    const got = order({
+      act: function* (vm, base, mm) {
+        const pfn = ptePfn(inspectPte(mm, part(base, 1)));
+        expect(yield* folioReferenced(vm.host, pfn)).toBe(1);
+      },
+    });
+    expect(got).toEqual(['pte 1: rwad -> rwd', 'young? 1: anon_vma->rwsem read, page table lock']);
+  });
+
+  it('row 24, not notified: a swap-in', () => {
+    const got = order({
+      gone: [1],
+      before: (vm, base) => well(madvise(vm.mm, part(base, 1), PAGE_SIZE, MADV_PAGEOUT)),
+      act: (vm, base, mm) => well(copyFromUser(mm, vm.spareCpu, part(base, 1), new Uint8Array(8))),
+    });
+    expect(got).toEqual(['pte 1: swap -> rwa']);
+  });
+
+  it('row 24, not notified: advice that ages, and locking', () => {
+    const got = order({
+      act: function* (_, base, mm) {
+        yield* well(madvise(mm, part(base, 1), 2 * PAGE_SIZE, MADV_COLD));
+        yield* well(mlock(mm, base, PAGES * PAGE_SIZE, 0));
+        yield* well(munlock(mm, base, PAGES * PAGE_SIZE));
+      },
+    });
+    expect(got).toEqual(['pte 1: rwad -> rwd', 'pte 2: rwad -> rwd', 'cpu flush 2', 'secondary flush']);
+  });
+});
+
+const word = (value: number): Uint8Array => new Uint8Array(BigUint64Array.of(BigInt(value)).buffer);

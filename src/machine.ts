@@ -98,6 +98,8 @@ export type { Violation };
 /** Between two looks of the oracle: instructions of all harts, or scheduler steps, whichever comes first. */
 const CHECK_INSTRUCTIONS = 1_000_000;
 const CHECK_STEPS = 20_000;
+/** Scheduler steps between two looks at whether the guest gets on. */
+const PROGRESS_STEPS = 4096;
 
 export class Machine {
   readonly config: MachineConfig;
@@ -111,6 +113,7 @@ export class Machine {
   readonly #coverage: SwapCoverage | null;
   #nextCheckInstructions = CHECK_INSTRUCTIONS;
   #nextCheckSteps = CHECK_STEPS;
+  #nextProgressStep = PROGRESS_STEPS;
 
   constructor(config: MachineConfig) {
     const { hostRamBytes, vcpus, tlb = DEFAULT_TLB } = config;
@@ -190,12 +193,14 @@ export class Machine {
 
   /**
    * Runs until the guest has stopped, or `isOver()` says so between two scheduler steps; takes one step at least. 'broken':
-   * an invariant is broken, and whatever comes after would only blur why.
+   * an invariant is broken, and whatever comes after would only blur why; without any check still I9, a guest that does
+   * not get on.
    */
   runSlice(isOver: () => boolean): 'running' | 'stopped' | 'broken' {
     let begun = false;
     const end = this.sched.run(() => {
       if (this.config.check !== 'off') this.#checkIfDue();
+      if (this.sched.steps >= this.#nextProgressStep) this.#checkProgress();
       if (this.vmm.stop !== null || this.#isBroken || (begun && isOver())) return true;
       begun = true;
       return false;
@@ -292,6 +297,11 @@ export class Machine {
     this.#checkNow();
   }
 
+  #checkProgress(): void {
+    this.#nextProgressStep += PROGRESS_STEPS;
+    if (this.vmm.kvm !== null) this.oracle.checkProgress(this.vmm.kvm);
+  }
+
   #checkAtEnd(): void {
     if (this.config.check !== 'off') this.#checkNow();
   }
@@ -333,12 +343,14 @@ const REGISTER_BYTES = 33 * 8;
 
 /**
  * n_max_mmu_pages: 2 % of the guest's pages and 64 at least, as KVM has it by default, but not more than a quarter of the
- * host; enough for the roots and one walk of every vCPU in any case.
+ * host. In any case enough for what one instruction can need at a time: with each of its pages and tables far from the
+ * others, 36 under tdp (an instruction and a datum across two pages each); roots that vCPUs have not let go of yet
+ * come on top. What the host cannot spare of that its reclaim takes back.
  */
 function maxMmuPages(memory: PhysicalMemory, vcpus: number, ramBytes: number): number {
   const frames = memory.endPfn - memory.firstPfn;
   const byGuest = Math.max(64, Math.ceil(ramBytes / PAGE_SIZE / 50));
-  return Math.max(8 + 4 * vcpus, Math.min(Math.floor(frames / 4), byGuest));
+  return Math.max(40 + 5 * vcpus, Math.min(Math.floor(frames / 4), byGuest));
 }
 
 const usedSlots = ({ swap }: Host): number => (swap === null ? 0 : swap.totalSlots - swap.freeSlots);

@@ -128,9 +128,12 @@ function checkAtTheEnd(machine: Machine, report: RunReport): RunReport {
   }
   const { points, violations } = machine.check;
   const checked = { ...report, check: { ...report.check, points, violations } };
-  const [first] = violations;
-  if (first === undefined) return checked;
-  return { ...checked, ...endingOf('invariant', `broken invariant ${first.invariant}: ${first.message}`) };
+  return violations.length === 0 ? checked : { ...checked, ...endingOfBroken(machine) };
+}
+
+function endingOfBroken({ check }: Machine): Ending {
+  const { invariant, message } = check.violations[0]!;
+  return endingOf('invariant', `broken invariant ${invariant}: ${message}`);
 }
 
 function ringFor(digest: Digest | null, trace: Tracing | null): TraceRing | null {
@@ -160,7 +163,7 @@ async function runToTheEnd(
       const state = machine.runSlice(sliceTimer());
       await console.flush();
       await trace?.flush();
-      if (state === 'broken') return endingOf('invariant', null);
+      if (state === 'broken') return endingOfBroken(machine);
       if (state === 'stopped') return endingOfStop(machine);
       trace?.throwIfFailed();
       liveLine.update(() => machine.progress());

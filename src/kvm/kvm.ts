@@ -9,12 +9,13 @@
 
 import type { Hart } from '../hw/hart/index.ts';
 import type { PhysicalMemory } from '../hw/memory/index.ts';
-import type { Host, Mm } from '../mm/index.ts';
+import type { Host, Mm, Shrinker } from '../mm/index.ts';
 import type { MmuNotifier } from '../notifier/index.ts';
 import { LOCKS, Mutex, RwLock, type Scheduler, Srcu, WaitQueue } from '../sched/index.ts';
 import type { Tracepoints } from '../trace/index.ts';
 import { bug, type Gfn, type Hpa, hpaToPfn, type Pfn } from '../units.ts';
 import type { Memslot } from './memslot.ts';
+import { mmuShrinker } from './recycle.ts';
 import type { ShadowPage } from './shadowPage.ts';
 import { newVmStats, type VmStats } from './stats.ts';
 import { Vcpu } from './vcpuState.ts';
@@ -40,6 +41,7 @@ export class Kvm {
   readonly mmu: 'shadow' | 'tdp';
   readonly stats: VmStats = newVmStats();
   readonly vcpus: readonly Vcpu[];
+  readonly shrinker: Shrinker = mmuShrinker(this);
   /** The vCPU that touched guest memory last (reservation.ts). */
   lastTurn: Vcpu | null = null;
   /** The mm is going or gone: no vCPU may run. Set before the last zap, so that a check under mmu_lock is enough. */

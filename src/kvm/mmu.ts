@@ -12,6 +12,7 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Gfn, type Hpa, type Pfn, pfn as toPfn } from '../units.ts';
 import type { Kvm } from './kvm.ts';
 import { gfnToMemslot, type Memslot } from './memslot.ts';
+import { makeMmuPagesAvailable } from './recycle.ts';
 import { kvmFlushRemoteTlbs } from './requests.ts';
 import { type Role, ShadowPage, sameRole, shadowAccess } from './shadowPage.ts';
 import { isShadowLeaf, makeLeafSpte, makeNonleafSpte, readSpte, setSpte } from './spte.ts';
@@ -26,15 +27,19 @@ import { commitZapPage, dropSpte, prepareZapPage, zapGfn, zapPte } from './zap.t
 /** More sptes than this on one gfn: the rmap is zapped instead of growing (RMAP_RECYCLE_THRESHOLD). */
 const RMAP_RECYCLE_THRESHOLD = 1000;
 
-/** How a page fault ended; Linux's RET_PF_*. */
-export const RetPf = { retry: 0, fixed: 1, spurious: 2, emulate: 3 } as const;
+/** How a page fault ended; Linux's RET_PF_*, and noSpace: -ENOSPC. */
+export const RetPf = { retry: 0, fixed: 1, spurious: 2, emulate: 3, noSpace: 4 } as const;
 export type RetPf = (typeof RetPf)[keyof typeof RetPf];
 
-/** kvm_mmu_get_shadow_page(). `created` pages come from the vCPU's cache. */
-export function* getShadowPage(vcpu: Vcpu, gfn: Gfn, role: Role): Steps<ShadowPage> {
+/**
+ * kvm_mmu_get_shadow_page(). `created` pages come from the vCPU's cache, and may have made older ones give way. Null: there is no
+ * room for one (-ENOSPC).
+ */
+export function* getShadowPage(vcpu: Vcpu, gfn: Gfn, role: Role): Steps<ShadowPage | null> {
   const { kvm } = vcpu;
   const found = yield* findShadowPage(kvm, gfn, role);
   const sp = found ?? (yield* allocShadowPage(vcpu, gfn, role));
+  if (sp === null) return null;
   kvm.trace.kvm_mmu_get_page?.(
     0,
     sp.gfn,
@@ -64,9 +69,10 @@ function* findShadowPage(kvm: Kvm, gfn: Gfn, role: Role): Steps<ShadowPage | nul
   return found;
 }
 
-function* allocShadowPage(vcpu: Vcpu, gfn: Gfn, role: Role): Steps<ShadowPage> {
+function* allocShadowPage(vcpu: Vcpu, gfn: Gfn, role: Role): Steps<ShadowPage | null> {
   const { kvm } = vcpu;
   if (role.wide) bug('wide roots are allocated by roots.ts');
+  if (!(yield* makeMmuPagesAvailable(kvm))) return null;
   const spt = vcpu.shadowPageCache.pop() ?? bug('the shadow page cache is empty', { vcpu: vcpu.index });
   return yield* insertShadowPage(kvm, new ShadowPage(gfn, role, spt));
 }

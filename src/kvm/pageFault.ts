@@ -10,7 +10,7 @@
 
 import { type Hart, OPEN_PMP, type Pmp } from '../hw/hart/index.ts';
 import { Access, type AccessKind, levelBytes, pteIndex, pteIndexX4 } from '../hw/sv39/index.ts';
-import { allocKernelPages, getUserPage, putPage } from '../mm/index.ts';
+import { getUserPage, putPage } from '../mm/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, Errno, type Gfn, type Gpa, gpaToGfn, type Pfn } from '../units.ts';
 import { guestAccess } from './guestMemory.ts';
@@ -18,15 +18,12 @@ import type { GuestWalk, GuestWalkResult } from './guestWalk.ts';
 import type { Kvm } from './kvm.ts';
 import { gfnToMemslot, KVM_MEM_READONLY, type Memslot } from './memslot.ts';
 import { getShadowPage, type Leaf, linkedChild, linkShadowPage, RetPf, setLeafSpte } from './mmu.ts';
+import { topupShadowPageCache } from './recycle.ts';
 import { ACCESS_ALL, type Role, type ShadowPage, shadowAccess } from './shadowPage.ts';
 import { syncChildren } from './sync.ts';
 import { rootState } from './traceTerms.ts';
 import type { Vcpu } from './vcpuState.ts';
 import { isWriteTracked } from './writeTrack.ts';
-import { zapOldestPages } from './zap.ts';
-
-/** Shadow pages that one fault can need: two tables and one page inside a guest superpage. */
-const MAX_PAGES_PER_FAULT = 3;
 
 /**
  * What a fault came to; beyond Linux's RET_PF_*, done: the emulation has finished the instruction, or what it waited for;
@@ -124,6 +121,7 @@ function* mapGuestPage(
 
 function faultResultOf(answer: RetPf, gpa: Gpa): FaultResult {
   if (answer === RetPf.emulate) return { kind: 'emulate', gpa };
+  if (answer === RetPf.noSpace) return { kind: 'error', errno: Errno.ENOSPC, gpa };
   if (answer === RetPf.fixed) return FIXED;
   return answer === RetPf.spurious ? SPURIOUS : RETRY;
 }
@@ -156,7 +154,7 @@ function* installUnderLock(
     rootState(vcpu),
     Number(stale),
   );
-  if (!stale && (yield* makeMmuPagesAvailable(kvm))) {
+  if (!stale) {
     kvm.trace.kvm_mmu_spte_requested?.(leaf.gfn, leaf.pfn, 1);
     answer = yield* fetch(leaf);
   }
@@ -201,14 +199,15 @@ function* fetchPaged(vcpu: Vcpu, guestWalk: GuestWalk, address: number, leaf: Le
       gfn: guestWalk.tableGfn(level - 1),
       role: { ...TABLE_ROLE, level: level - 1, pmp },
     });
+    if (typeof child === 'number') return child;
     // Written between the walk and the write protection of the table: what was read is not what is shadowed.
-    if (child === null || (yield* guestWalk.hasChanged(level - 1))) return RetPf.retry;
+    if (yield* guestWalk.hasChanged(level - 1)) return RetPf.retry;
     sp = child;
   }
   for (let level = guestLevel; level > 0; level--) {
     sp.writeFloodingCount = 0;
     const child = yield* stepDown(vcpu, sp, pteIndex(address, level), insideSuperpage(leaf, level, pmp));
-    if (child === null) return RetPf.retry;
+    if (typeof child === 'number') return child;
     sp = child;
   }
   return yield* setLeafSpte(kvm, sp, sp.sptep(pteIndex(address, 0)), leaf);
@@ -226,17 +225,19 @@ function insideSuperpage(leaf: Leaf, level: number, pmp: Pmp): Child {
   return { gfn, role: { level: level - 1, direct: true, wide: false, access: leaf.access, pmp } };
 }
 
-/** The child page behind entry `index`, made and linked if need be; null: the tables must be walked again. */
-function* stepDown(vcpu: Vcpu, parent: ShadowPage, index: number, child: Child): Steps<ShadowPage | null> {
+/** The child page behind entry `index`, made and linked if need be; or the end of the fault, if it cannot be. */
+function* stepDown(vcpu: Vcpu, parent: ShadowPage, index: number, child: Child): Steps<ShadowPage | RetPf> {
   const { kvm } = vcpu;
   const sptep = parent.sptep(index);
   const linked = yield* linkedChild(kvm, sptep, child.gfn, child.role);
   if (linked !== null) return linked;
   const sp = yield* getShadowPage(vcpu, child.gfn, child.role);
-  if (parent.invalid || sp.invalid) return null;
+  if (sp === null) return RetPf.noSpace;
+  // Making room, or syncing what was found, may have zapped what this walk came through.
+  if (parent.invalid || sp.invalid) return RetPf.retry;
   // A subtree that is linked anew was never valid here before: no fence is due, so it must be in sync.
   if (sp.unsyncChildren > 0) yield* syncChildren(kvm, sp);
-  if (parent.invalid || sp.invalid) return null;
+  if (parent.invalid || sp.invalid) return RetPf.retry;
   yield* linkShadowPage(kvm, parent, sptep, sp);
   return sp;
 }
@@ -251,37 +252,8 @@ function* fetchDirect(vcpu: Vcpu, leaf: Leaf): Steps<RetPf> {
       gfn: (leaf.gfn - (leaf.gfn % pages)) as Gfn,
       role: { level: level - 1, direct: true, wide: false, access: ACCESS_ALL, pmp: OPEN_PMP },
     });
-    if (child === null) return RetPf.retry;
+    if (typeof child === 'number') return child;
     sp = child;
   }
   return yield* setLeafSpte(vcpu.kvm, sp, sp.sptep(pteIndexX4(gpa, 0)), leaf);
-}
-
-/**
- * mmu_topup_memory_caches(): sets frames aside for the shadow pages of one fault; may sleep and reclaim. When the host
- * has none left, older shadow pages are given up first. False: out of memory.
- */
-export function* topupShadowPageCache(vcpu: Vcpu): Steps<boolean> {
-  const { kvm, shadowPageCache } = vcpu;
-  while (shadowPageCache.length < MAX_PAGES_PER_FAULT) {
-    const frame = yield* allocKernelPages(kvm.host, 0, 'shadow');
-    if (frame !== null) shadowPageCache.push(frame);
-    else if (!(yield* recycleForMemory(kvm))) return false;
-  }
-  return true;
-}
-
-export function* recycleForMemory(kvm: Kvm): Steps<boolean> {
-  yield* kvm.mmuLock.lockWrite();
-  const freed = yield* zapOldestPages(kvm, MAX_PAGES_PER_FAULT);
-  yield* kvm.mmuLock.unlock();
-  return freed > 0;
-}
-
-/** make_mmu_pages_available(): keeps within n_max_mmu_pages by zapping the oldest; false: all are roots in use. */
-export function* makeMmuPagesAvailable(kvm: Kvm): Steps<boolean> {
-  const available = kvm.maxMmuPages - kvm.usedMmuPages;
-  if (available >= MAX_PAGES_PER_FAULT) return true;
-  yield* zapOldestPages(kvm, Math.max(MAX_PAGES_PER_FAULT - available, Math.ceil(kvm.maxMmuPages / 16)));
-  return kvm.maxMmuPages - kvm.usedMmuPages >= MAX_PAGES_PER_FAULT;
 }

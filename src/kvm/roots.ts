@@ -14,7 +14,7 @@ import { type Gfn, type Gpa, gpaToGfn, pfnToHpa } from '../units.ts';
 import type { Kvm } from './kvm.ts';
 import { gfnToMemslot } from './memslot.ts';
 import { getShadowPage, insertShadowPage } from './mmu.ts';
-import { makeMmuPagesAvailable, recycleForMemory, topupShadowPageCache } from './pageFault.ts';
+import { recycleForMemory, topupShadowPageCache } from './recycle.ts';
 import { ACCESS_ALL, type Role, ShadowPage } from './shadowPage.ts';
 import { syncAddress, syncChildren } from './sync.ts';
 import type { Vcpu } from './vcpuState.ts';
@@ -130,7 +130,7 @@ function useDirectRoot(vcpu: Vcpu, root: ShadowPage): void {
 function* allocWideRoot(vcpu: Vcpu) {
   for (;;) {
     const frames = yield* allocKernelPages(vcpu.kvm.host, 2, 'shadow');
-    if (frames !== null || !(yield* recycleForMemory(vcpu.kvm))) return frames;
+    if (frames !== null || (yield* recycleForMemory(vcpu.kvm, 4)) === 0) return frames;
   }
 }
 
@@ -158,8 +158,8 @@ function isVisible(kvm: Kvm, gfn: Gfn): boolean {
 function* loadRootLocked(vcpu: Vcpu, gfn: Gfn): Steps<boolean> {
   const { kvm, hart } = vcpu;
   kvm.mmuLock.assertHeldWrite();
-  if (!(yield* makeMmuPagesAvailable(kvm))) return false;
   const root = yield* getShadowPage(vcpu, gfn, { ...PAGED_ROOT, pmp: hart.pmp });
+  if (root === null) return false;
   root.rootCount++;
   root.writeFloodingCount = 0;
   if (points.on) yield at.vcpu(vcpu.index);

@@ -19,6 +19,7 @@ export function* createVm(options: KvmOptions): Steps<Kvm | number> {
   const error = yield* mmuNotifierRegister(notifier, options.mm);
   if (error !== 0) return error;
   kvm.notifier = notifier;
+  yield* options.host.shrinkers.register(kvm.shrinker);
   return kvm;
 }
 
@@ -27,6 +28,7 @@ export function* destroyVm(kvm: Kvm): Steps {
   if (kvm.notifier === null) bug('destroyVm: destroyed twice', { kvm: kvm.id });
   else yield* mmuNotifierUnregister(kvm.notifier, kvm.mm);
   kvm.notifier = null;
+  yield* kvm.host.shrinkers.unregister(kvm.shrinker);
   for (const vcpu of kvm.vcpus) yield* kvmMmuUnload(vcpu);
   yield* kvmMmuZapAll(kvm);
   if (kvm.usedMmuPages !== 0) bug('shadow pages are left behind', { frames: kvm.usedMmuPages });

@@ -160,22 +160,6 @@ export function putRoot(kvm: Kvm, sp: ShadowPage, invalidList: ShadowPage[]): vo
   if (sp.rootCount === 0 && sp.invalid) invalidList.push(sp);
 }
 
-/** kvm_mmu_zap_oldest_mmu_pages(): frees at least `wanted` frames, roots aside; the number freed. */
-export function* zapOldestPages(kvm: Kvm, wanted: number): Steps<number> {
-  const invalidList: ShadowPage[] = [];
-  let freed = 0;
-  // Only removes from the set while it goes through it.
-  for (const sp of kvm.shadowPages) {
-    if (freed >= wanted) break;
-    if (sp.rootCount > 0 || sp.invalid) continue;
-    yield* prepareZapPage(kvm, sp, invalidList);
-    freed += sp.frames;
-    kvm.stats.mmu_recycled++;
-  }
-  yield* commitZapPage(kvm, invalidList);
-  return freed;
-}
-
 /** kvm_mmu_zap_all(): every shadow page; roots in use become obsolete. Takes mmu_lock. */
 export function* kvmMmuZapAll(kvm: Kvm): Steps {
   yield* kvm.mmuLock.lockWrite();

@@ -24,6 +24,7 @@ import { Mm } from './mmStruct.ts';
 import { OomKiller } from './oom.ts';
 import { allocKernelPages } from './pageAlloc.ts';
 import { ReclaimThrottle } from './reclaimThrottle.ts';
+import { Shrinkers } from './shrinker.ts';
 import { SwapInfo } from './swap.ts';
 import type { SwapDevice } from './swapDevice.ts';
 import { SwapIo } from './swapIo.ts';
@@ -66,6 +67,7 @@ export class Host {
   readonly flusher: Flusher;
   readonly readahead: SwapReadahead;
   readonly throttle: ReclaimThrottle;
+  readonly shrinkers: Shrinkers;
   readonly kswapd: Kswapd;
   readonly oomKiller: OomKiller;
   /** How many folios reclaim takes at a time. */
@@ -105,6 +107,7 @@ export class Host {
     this.flusher = new Flusher(sched);
     this.readahead = new SwapReadahead(this.zone.managedPages);
     this.throttle = new ReclaimThrottle(sched, this.swapClusterMax);
+    this.shrinkers = new Shrinkers(sched, this.swapClusterMax);
     this.kswapd = new Kswapd(sched);
     this.oomKiller = new OomKiller(sched);
     this.cpus = Array.from({ length: cpus }, (_, index) => new HostCpu(index, new CpuTlb(memory)));

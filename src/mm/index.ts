@@ -60,6 +60,7 @@ export { munmap } from './munmap.ts';
 export { allocKernelPages } from './pageAlloc.ts';
 export { type MapsEntry, type PagemapEntry, readMaps, readPagemap } from './procMaps.ts';
 export { memfdCreate } from './shmem.ts';
+export { DEFAULT_SEEKS, type Shrinker } from './shrinker.ts';
 export { reclaimSwapCache } from './swapCache.ts';
 export { MemorySwapDevice, type SwapDevice, type SwapRequest } from './swapDevice.ts';
 export { cmpxchgUser64, copyFromUser, copyToUser, readUser64, userLoad8, userStore8 } from './userAccess.ts';

@@ -28,12 +28,13 @@ import { shrinkFolioList } from './shrinkFolioList.ts';
 /** SWAP_CLUSTER_MAX of a host with so many frames: how many folios are isolated at a time. */
 export const swapClusterMax = (managedPages: number): number => Math.min(32, Math.max(1, managedPages >> 4));
 
-/** shrink_node(): one pass over the node's lists at sc.priority. */
+/** shrink_node(): one pass over the node's lists and shrinkers at sc.priority. */
 export function* shrinkNode(host: Host, sc: ScanControl): Steps {
   const before = sc.nrReclaimed;
   sc.nr = new NodeScan();
   prepareScanControl(host, sc);
   yield* shrinkLruvec(host, sc);
+  sc.nrReclaimed += yield* host.shrinkers.shrinkSlab(sc.priority);
   const { nr } = sc;
   if (sc.isKswapd) {
     // Everything that was taken is being written: pages are freed faster than they can be cleaned.

@@ -5,6 +5,7 @@
 import type { Kvm } from '../kvm/internals.ts';
 import type { Host } from '../mm/index.ts';
 import { checkLeaks, checkMappings } from './hostCheck.ts';
+import { ProgressWatch } from './progress.ts';
 import { checkShadow } from './shadowCheck.ts';
 import type { InvariantName, Violation } from './violation.ts';
 
@@ -15,6 +16,7 @@ export class Oracle {
   points = 0;
   readonly violations: Violation[] = [];
   readonly #host: Host;
+  readonly #progress = new ProgressWatch();
 
   constructor(host: Host) {
     this.#host = host;
@@ -30,6 +32,11 @@ export class Oracle {
     this.points++;
     checkShadow(kvm, this.report);
     checkMappings(this.#host, this.report);
+  }
+
+  /** Whether the guest still gets on; to be asked at regular intervals of scheduler steps. */
+  checkProgress(kvm: Kvm): void {
+    this.#progress.look(kvm, this.#host.sched.steps, this.report);
   }
 
   /** After everything was torn down. */

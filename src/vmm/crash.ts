@@ -35,6 +35,8 @@ export function memoryReport({ kvm, run }: Vcpu, error: number): string {
   if (error === -Errno.EIO && swapError !== null) {
     return `swap I/O error: slot ${swapError.slot} could not be read (errno ${swapError.errno})`;
   }
+  if (error === -Errno.ENOSPC)
+    return 'no room for another shadow page: all that there may be are roots in use';
   if (error === -Errno.EFAULT) return `no host page behind guest memory at ${hex(run.memoryFault.gpa)}`;
   return outOfMemoryReport('running the guest', error);
 }

@@ -69,6 +69,9 @@ const IN_AN_SPTE =
   /^spte 0x\w+ of gfn 0x\w+ maps frame 0x\w+, (which is free|but the host has no page there|but the host's page is in 0x\w+)$/;
 const IN_A_TLB = /^vcpu \d: \w+ TLB entry for 0x\w+ maps frame 0x\w+, which no spte maps any more$/;
 
+/** Stopped by the check, or by the guest itself, if it found its memory damaged between two looks of the oracle. */
+const AMONG_ENDS = [undefined, 1];
+
 const WAYS: readonly [string, { readonly check: CheckMode; readonly vcpus: number }][] = [
   ['--check', { check: 'on', vcpus: 1 }],
   ['--check, four harts', { check: 'on', vcpus: 4 }],
@@ -100,13 +103,13 @@ describe.each(MMUS)('under %s', (mmu) => {
     ['a guest under Sv39', 1, paged],
   ])('a kvm that forgets to flush TLBs is caught by I1, %s', (_, vcpus, program) => {
     const { check, stop } = runTampered(forgetTheFlush, { mmu, vcpus }, program);
-    expect(stop).toBeNull();
+    expect(AMONG_ENDS).toContain(stop?.code);
     expect(check.violations[0]).toMatchObject({ invariant: 'I1', message: expect.stringMatching(IN_A_TLB) });
   });
 
   it('a kvm that hears of no invalidation of a guest under Sv39 is caught by I1', () => {
     const { check, stop } = runTampered(unhook, { mmu }, paged);
-    expect(stop).toBeNull();
+    expect(AMONG_ENDS).toContain(stop?.code);
     expect(check.violations[0]).toMatchObject({
       invariant: 'I1',
       message: expect.stringMatching(IN_AN_SPTE),

@@ -4,9 +4,10 @@
 import { describe, expect, it } from 'vitest';
 import { kvmVcpuKick } from '../../src/kvm/index.ts';
 import { Request } from '../../src/kvm/internals.ts';
+import { recycleForMemory } from '../../src/kvm/recycle.ts';
 import { kvmFlushRemoteTlbs, kvmMakeAllCpusRequest } from '../../src/kvm/requests.ts';
 import { VcpuMode } from '../../src/kvm/vcpuMode.ts';
-import { kvmMmuZapAll, zapOldestPages } from '../../src/kvm/zap.ts';
+import { kvmMmuZapAll } from '../../src/kvm/zap.ts';
 import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
@@ -148,9 +149,7 @@ describe('a request to all vCPUs', () => {
               for (const frame of kvm.pageOfFrame.keys()) tables.add(frame);
               exits = vcpu.stats.exits;
               // Not the roots: to let go of them has the vCPUs leave, too.
-              yield* kvm.mmuLock.lockWrite();
-              yield* zapOldestPages(kvm, 100);
-              yield* kvm.mmuLock.unlock();
+              yield* recycleForMemory(kvm, 100);
             },
           },
         };

@@ -6,8 +6,9 @@ import { PTE_R, PTE_U, PTE_W, PTE_X } from '../../src/hw/sv39/index.ts';
 import { kvmSetMemoryRegion } from '../../src/kvm/index.ts';
 import { isWritableSpte, type ShadowPage } from '../../src/kvm/internals.ts';
 import { kvmMmuZapAll } from '../../src/kvm/zap.ts';
+import { allocKernelPages, freeKernelPages } from '../../src/mm/index.ts';
 import { Random, RESCHED, randomPolicy, type Steps } from '../../src/sched/index.ts';
-import { PAGE_SIZE } from '../../src/units.ts';
+import { bug, Errno, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import { DirectedPolicy, letInEverywhere } from '../support/directed.ts';
 import { GuestHart, PHYSICAL, trap, value } from '../support/guestHart.ts';
 import {
@@ -427,6 +428,63 @@ describe('the limit on shadow pages', () => {
         };
       vm.run({ 'vcpu/0': body(0), 'vcpu/1': body(1), 'vcpu/2': body(2) });
       expect(vm.kvm.stats.mmu_recycled).toBeGreaterThan(0);
+      vm.finish();
+    }
+  });
+
+  it('costs nothing where a fault makes no page', () => {
+    withGuest(function* (vm, hart) {
+      const { kvm } = vm;
+      const [place] = yield* scatterSlots(vm, 1, GIGA);
+      // Its spte grants no W until the guest's entry has D.
+      yield* setLeaf(hart, 1, entryFor(dataAt(1), PTE_V | PTE_R | PTE_W | PTE_A));
+      expect(yield* hart.load(vaOf(1))).toEqual(value(dataAt(1)));
+      const pages = [...kvm.shadowPages];
+      (kvm as { maxMmuPages: number }).maxMmuPages = kvm.usedMmuPages;
+      expect(yield* hart.store(vaOf(1), 1)).toMatchObject({ kind: 'value' });
+      expect([...kvm.shadowPages]).toEqual(pages);
+      expect(kvm.stats.mmu_recycled).toBe(0);
+      // A page that is needed takes the place of another.
+      expect(yield* hart.load(place!, PHYSICAL)).toEqual(value(dataAt(0)));
+      expect(kvm.stats.mmu_recycled).toBeGreaterThan(0);
+    });
+  });
+
+  it('that roots alone use up ends the run of who needs another page: -ENOSPC', () => {
+    withGuest(function* (vm, hart) {
+      const { kvm } = vm;
+      const roots = framesOf([...kvm.shadowPages].filter(({ rootCount }) => rootCount > 0));
+      (kvm as { maxMmuPages: number }).maxMmuPages = roots;
+      yield* kvmMmuZapAll(kvm);
+      expect(yield* hart.load(vaOf(0))).toEqual({ kind: 'errno', errno: Errno.ENOSPC });
+      (kvm as { maxMmuPages: number }).maxMmuPages = 64;
+      expect(yield* hart.load(vaOf(0))).toEqual(value(dataAt(0)));
+    });
+  });
+});
+
+describe('a host that has hardly any memory', () => {
+  it('takes shadow pages back before it kills, those first that no hart used lately', () => {
+    for (const mmu of ['shadow', 'tdp'] as const) {
+      const vm = new TestVm({ mmu, ramPages: 20, frames: 96, swapSlots: 0 });
+      const { host } = vm;
+      vm.run({
+        *'vcpu/0'() {
+          const places = yield* scatterSlots(vm, 16, 2 * MEGAPAGE);
+          const hart = new GuestHart(vm.kvm.vcpus[0]!);
+          yield* hart.reset();
+          for (const place of places) expect(yield* hart.load(place, PHYSICAL)).toEqual(value(dataAt(0)));
+          const before = vm.kvm.usedMmuPages;
+          expect(before).toBeGreaterThan(20);
+          const taken: Pfn[] = [];
+          while (vm.kvm.usedMmuPages > 10) {
+            taken.push((yield* allocKernelPages(host, 0, 'kernel')) ?? bug('no memory'));
+          }
+          expect(host.vmstat.oom_kill).toBe(0);
+          for (const pfn of taken) yield* freeKernelPages(host, pfn, 0);
+          for (const place of places) expect(yield* hart.load(place, PHYSICAL)).toEqual(value(dataAt(0)));
+        },
+      });
       vm.finish();
     }
   });

@@ -194,10 +194,10 @@ describe('KVM_RUN', () => {
   });
 
   it('keeps nobody from running while an instruction faults for ever', () => {
-    // Tables, code and data in regions of their own: more second-stage tables than there may be, for one load.
+    // Tables and data a GiB apart: more second-stage tables than there may be, for one load.
     const vm = new TestVm({ mmu: 'tdp', ramPages: 16, maxMmuPages: 12 });
     const { kvm } = vm;
-    const far = [1, 2, 3, 4, 5].map((i) => RAM + i * 2 ** 21) as [number, number, number, number, number];
+    const far = [1, 2, 3, 4, 5].map((i) => RAM + i * 2 ** 30) as [number, number, number, number, number];
     let faults = 0;
     const off = vm.trace.subscribe('kvm_page_fault', () => {
       if (++faults > 10_000) throw new Error('nobody else gets to run');

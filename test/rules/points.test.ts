@@ -111,6 +111,7 @@ const RAW_MEMORY: Readonly<Record<string, readonly string[]>> = {
   ],
   'upper levels, preceded by at.list()': ['findEntry', 'allocTable', 'unhook'],
   'mmu_lock is held, and only its holders make sptes present or not': ['presentSptes', 'unsyncDescendants'],
+  'a guess at what is old': ['wasUsed'],
   'user accesses of a CPU, preceded by at.tlb()': ['readUser64', 'cmpxchgUser64', 'userLoad64'],
   'the same, in one step': ['userCompareExchange64'],
   'the content of a locked page': ['isZeroFilled'],

@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE } from '../../src/units.ts';
-import { codeOf, runGuest } from './guest.ts';
+import { codeOf, runGuest, startGuest } from './guest.ts';
 
 /** Every hart writes to 128 pages of its own, for ever. */
 const THRASHER = `
@@ -83,5 +83,90 @@ describe('the supervisor timer', () => {
       'csrw  menvcfg, t1\n      addi t0, t0, 5\n      csrw stimecmp, t0',
     );
     expect(codeOf(source)).toBe(0);
+  });
+});
+
+/** Code, data and every table of one load in 2 MiB of its own, all of which the host needs page tables for. */
+const FAR_APART = `
+      .equ RAM, 0x80000000
+      .equ REGION, 1 << 21
+      li    t1, RAM + 2 * REGION        # root -> two tables -> leaves -> code, data
+      li    t2, RAM + 3 * REGION
+      li    t3, RAM + 4 * REGION
+      li    t4, RAM + 5 * REGION
+      li    t5, RAM + 6 * REGION
+      li    t6, RAM + 7 * REGION
+      li    s2, RAM + 1 * REGION
+      srli  t0, s2, 2
+      addi  t0, t0, 1
+      sd    t0, (8)(t1)
+      srli  t0, t2, 2
+      addi  t0, t0, 1
+      sd    t0, (0)(t1)
+      srli  t0, t3, 2
+      addi  t0, t0, 1
+      sd    t0, (0)(t2)
+      srli  t0, t4, 2
+      addi  t0, t0, 1
+      sd    t0, (0)(s2)
+      srli  t0, t5, 2
+      addi  t0, t0, 0xcb
+      sd    t0, (8)(t3)
+      srli  t0, t6, 2
+      addi  t0, t0, 0xc7
+      sd    t0, (8)(t4)
+      lla   t0, loads
+      lw    t2, (0)(t0)
+      sw    t2, (0)(t5)
+      lw    t2, (4)(t0)
+      sw    t2, (4)(t5)
+      lla   t0, done
+      csrw  mtvec, t0
+      li    t0, -1
+      csrw  pmpaddr0, t0
+      li    t0, 0x1f
+      csrw  pmpcfg0, t0
+      srli  t1, t1, 12
+      li    t0, 8 << 60
+      or    t0, t0, t1
+      csrw  satp, t0
+      li    t0, 1 << 11
+      csrs  mstatus, t0
+      li    t0, 1 << 12
+      csrc  mstatus, t0
+      li    t0, 0x1000
+      csrw  mepc, t0
+      li    a1, 0x40001000
+      mret
+      .balign 4
+done: finish_with 0
+      .balign 4
+      .option norvc
+loads:
+      ld    a1, 0(a1)
+      ecall
+`;
+
+describe('a host that is too small for one instruction', () => {
+  const options = { mmu: 'tdp', ramBytes: 2 ** 24 } as const;
+
+  it('ends the run, whatever the limit of instructions: I9', () => {
+    const { machine, state } = startGuest(FAR_APART, {
+      ...options,
+      hostRamBytes: 32 * PAGE_SIZE,
+      check: 'off',
+    });
+    expect([state, machine.stop]).toEqual(['broken', null]);
+    expect(machine.check.violations).toEqual([
+      {
+        invariant: 'I9',
+        message: expect.stringMatching(/^vcpu 0 took \d+ exits at pc 0x1000 /),
+        step: expect.any(Number),
+      },
+    ]);
+  });
+
+  it('is smaller than one that can hold what the instruction needs', () => {
+    expect(codeOf(FAR_APART, { ...options, hostRamBytes: 40 * PAGE_SIZE })).toBe(0);
   });
 });

@@ -25,6 +25,9 @@ import { rootState } from './traceTerms.ts';
 import type { Vcpu } from './vcpuState.ts';
 import { isWriteTracked } from './writeTrack.ts';
 
+/** The worst instruction needs some forty pages and shadow pages; guests that swap on the smallest host take ten faults. */
+const MAX_FAULTS_OF_INSTRUCTION = 2000;
+
 /**
  * What a fault came to; beyond Linux's RET_PF_*, done: the emulation has finished the instruction, or what it waited for;
  * lend: the access must be made without an spte.
@@ -116,7 +119,18 @@ function* mapGuestPage(
   const leaf: Leaf = { gfn, pfn: page as Pfn, access, hostWritable, write };
   const answer = yield* installUnderLock(vcpu, slot, leaf, sequence, fetch);
   yield* putPage(kvm.host, leaf.pfn);
+  if (answer === RetPf.fixed && isThrashing(vcpu)) return { kind: 'error', errno: Errno.ENOMEM, gpa };
   return faultResultOf(answer, gpa);
+}
+
+/**
+ * Faults for one instruction that are all resolved, while the host takes away what earlier ones installed: it has too
+ * little memory for what the instruction needs at the same time. Linux would go on for ever; no program gains by that.
+ */
+function isThrashing({ hart, faultsOf }: Vcpu): boolean {
+  if (faultsOf.attempted !== hart.attempted) faultsOf.count = 0;
+  faultsOf.attempted = hart.attempted;
+  return ++faultsOf.count > MAX_FAULTS_OF_INSTRUCTION;
 }
 
 function faultResultOf(answer: RetPf, gpa: Gpa): FaultResult {

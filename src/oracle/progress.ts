@@ -46,4 +46,4 @@ export class ProgressWatch {
 }
 
 const standstill = (what: string, pc: number): string =>
-  `${what} at pc ${hex(pc)} and no instruction came of it: a livelock, or a host too small for one instruction`;
+  `${what} at pc ${hex(pc)} and no instruction came of it`;

@@ -43,6 +43,6 @@ export function memoryReport({ kvm, run }: Vcpu, error: number): string {
 
 export function outOfMemoryReport(activity: string, error: number): string {
   if (error === -Errno.ENOMEM)
-    return `out of memory while ${activity}: the host has no frame and no swap slot left`;
+    return `out of memory while ${activity}: the host has no frame and no swap slot to spare`;
   return `error ${-error} while ${activity}`;
 }

@@ -1,6 +1,6 @@
 // Runs a guest written in a test: assembly in, what it printed and how it ended out. Invariants and leaks are checked.
 
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import { assemble } from '../../src/asm/index.ts';
 import { createMachine, type Machine, type MachineConfig } from '../../src/machine.ts';
@@ -51,16 +51,7 @@ const BOARD = `
 _start:
 `;
 
-/** What a guest came to that is not taken down yet. */
-interface StartedGuest {
-  readonly machine: Machine;
-  readonly state: 'stopped' | 'broken';
-  readonly printed: readonly Uint8Array[];
-  readonly hash: Hash;
-}
-
-/** Runs the guest as far as it goes; for those of which something breaks. */
-export function startGuest(source: string, options: GuestOptions = {}): StartedGuest {
+export function runGuest(source: string, options: GuestOptions = {}): GuestRun {
   const { isOver = () => false, ...config } = options;
   const hash = createHash('sha256');
   const printed: Uint8Array[] = [];
@@ -84,14 +75,7 @@ export function startGuest(source: string, options: GuestOptions = {}): StartedG
     maxInstructions: 10_000_000,
     ...config,
   });
-  for (;;) {
-    const state = machine.runSlice(isOver);
-    if (state !== 'running') return { machine, state, printed, hash };
-  }
-}
-
-export function runGuest(source: string, options?: GuestOptions): GuestRun {
-  const { machine, printed, hash } = startGuest(source, options);
+  while (machine.runSlice(isOver) === 'running');
   machine.config.ring?.flush();
   machine.finalState((bytes) => hash.update(bytes));
   const stop = machine.stop!;

@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE } from '../../src/units.ts';
-import { codeOf, runGuest, startGuest } from './guest.ts';
+import { codeOf, runGuest } from './guest.ts';
 
 /** Every hart writes to 128 pages of its own, for ever. */
 const THRASHER = `
@@ -150,20 +150,9 @@ loads:
 describe('a host that is too small for one instruction', () => {
   const options = { mmu: 'tdp', ramBytes: 2 ** 24 } as const;
 
-  it('ends the run, whatever the limit of instructions: I9', () => {
-    const { machine, state } = startGuest(FAR_APART, {
-      ...options,
-      hostRamBytes: 32 * PAGE_SIZE,
-      check: 'off',
-    });
-    expect([state, machine.stop]).toEqual(['broken', null]);
-    expect(machine.check.violations).toEqual([
-      {
-        invariant: 'I9',
-        message: expect.stringMatching(/^vcpu 0 took \d+ exits at pc 0x1000 /),
-        step: expect.any(Number),
-      },
-    ]);
+  it('ends the run: out of memory', () => {
+    const { stop } = runGuest(FAR_APART, { ...options, hostRamBytes: 32 * PAGE_SIZE });
+    expect(stop.crash).toMatch(/^out of memory while running the guest/);
   });
 
   it('is smaller than one that can hold what the instruction needs', () => {

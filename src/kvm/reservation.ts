@@ -2,7 +2,8 @@
 //
 // A hart knows its reservation, but not what the others store. So a hart that gets its turn after another had it loses its
 // reservation (the architecture allows that at any time). Running is a turn, and so is what the hypervisor does to guest
-// memory in a hart's name: emulated stores, A and D of the guest's tables. zap.ts breaks what a frame's next owner must
+// memory in a hart's name: emulated stores, A and D of the guest's tables. A device that stores is a turn, too, and nobody's
+// (Zalrsc: an SC fails if a device wrote the bytes since the LR). zap.ts breaks what a frame's next owner must
 // not inherit.
 //
 // A translation that goes, or loses W, takes with it what is reserved in its frame: at once where the caller says so, and when
@@ -21,6 +22,11 @@ export function takeTurn(vcpu: Vcpu): void {
   if (kvm.lastTurn === vcpu) return;
   hart.clearReservation();
   kvm.lastTurn = vcpu;
+}
+
+/** The VMM has stored to guest memory: no reservation outlives it. */
+export function deviceStored(kvm: Kvm): void {
+  kvm.lastTurn = null;
 }
 
 /** An spte of `frame` went or lost its W, and a flush is owed: no reservation in it outlives the hart's flush. */

@@ -10,6 +10,7 @@
 import {
   createVm,
   destroyVm,
+  deviceStored,
   type Kvm,
   type KvmOptions,
   kvmSetMemoryRegion,
@@ -83,7 +84,7 @@ export class Vmm {
       harts: harts.length,
       memory: {
         read: (address, into) => this.#memory.read(address, into),
-        write: (address, bytes) => this.#memory.write(address, bytes),
+        write: (address, bytes) => this.#storeByDevice(address, bytes),
       },
       clintHost: this.#clintHost(),
       console,
@@ -257,6 +258,12 @@ export class Vmm {
       supervisor === Number.POSITIVE_INFINITY ? supervisor : clint.deadlineOf(BigInt(supervisor)),
       htif?.dueAt ?? Number.POSITIVE_INFINITY,
     );
+  }
+
+  *#storeByDevice(address: number, bytes: Uint8Array): Steps<number> {
+    const error = yield* this.#memory.write(address, bytes);
+    if (this.kvm !== null) deviceStored(this.kvm);
+    return error;
   }
 
   get #memory(): VmmProcess {

@@ -7,5 +7,8 @@ export const SOAKS: Readonly<Record<string, () => Promise<Soak>>> = {
   words: async () => (await import('./words.ts')).words(),
   contents: async () => (await import('./contents.ts')).contents(),
   equivalence: async () => (await import('./equivalence.ts')).equivalence(),
+  fences: async () => (await import('./fences.ts')).fences(),
+  coherence: async () => (await import('./coherence.ts')).coherence(),
+  sv39: async () => (await import('./sv39.ts')).sv39(),
   guests: async () => (await import('./guests.ts')).guests(),
 };

@@ -456,3 +456,26 @@ buffer: .space 0x40000`;
     expect(stop).toEqual(PASS);
   });
 });
+
+it('a store conditional fails after a device stored where it reserved', () => {
+  const code = codeOf(`
+      la    s0, fromhost
+      la    s1, tohost
+      la    s2, block
+      lr.d  t0, (s0)
+      sd    s2, 0(s1)                   # write(1, block, 0), which is answered before the next instruction
+      sc.d  a0, t0, (s0)
+      seqz  a0, a0
+      ld    t1, 0(s0)
+      li    t2, 1
+      beq   t1, t2, 1f
+      li    a0, 2
+1:    finish
+      .data
+      .balign 4096
+tohost: .dword 0
+fromhost: .dword 0
+block: .dword 64, 1, block, 0, 0, 0, 0, 0
+  `);
+  expect(code).toBe(0);
+});

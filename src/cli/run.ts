@@ -5,8 +5,9 @@
 
 import { Command, Option } from 'commander';
 import { EVENT_NAMES } from '../trace/index.ts';
-import { readProgram } from '../vmm/index.ts';
+import { InputError, readProgram } from '../vmm/index.ts';
 import { formatSize, path, positiveSeconds, sizeBetween, wholeBetween } from './flags.ts';
+import type { GdbChoice } from './gdb/server.ts';
 import { failureOf } from './outcome.ts';
 import { readGuestProgram } from './program.ts';
 import { endingOf, type RunReport, reportWithoutRun } from './report.ts';
@@ -31,9 +32,13 @@ interface RunFlags {
   readonly checkTlb?: true;
   readonly trace?: string;
   readonly stats?: true;
+  readonly s?: true;
+  readonly S?: true;
+  readonly gdb?: number;
   readonly json?: true;
 }
 
+const GDB_PORT = 1234;
 const KIB = 2 ** 10;
 const GIB = 2 ** 30;
 
@@ -74,6 +79,9 @@ export function command(exit: (code: number) => void, trace: TraceRequest | null
     .option('--check', 'check the invariants between slices')
     .option('--check-tlb', 'walk the tables again at every TLB hit (slow)')
     .option('--trace <file>', 'write every event as a line of JSON', path)
+    .option('-s', `a GDB server on port ${GDB_PORT} of this machine, as --gdb ${GDB_PORT}`)
+    .option('-S', 'with a GDB server: wait for the debugger before the first instruction')
+    .option('--gdb <port>', 'a GDB server on 127.0.0.1; 0 takes a free port', wholeBetween(0, 65535))
     .option('--stats', 'print counters at the end')
     .option('--json', 'print the report as one line of JSON')
     .action(async (file: string, flags: RunFlags) => exit(await run(file, flags, trace)));
@@ -131,8 +139,15 @@ function settingsOf(flags: RunFlags, trace: TraceRequest | null): RunSettings {
     maxInstructions: flags.maxInsns ?? Number.POSITIVE_INFINITY,
     seconds: flags.seconds ?? Number.POSITIVE_INFINITY,
     check: flags.checkTlb ? 'tlb' : flags.check ? 'on' : 'off',
+    gdb: gdbChoice(flags),
     trace: trace ?? (flags.trace === undefined ? null : everythingTo(flags.trace)),
   };
+}
+
+function gdbChoice({ s, S, gdb }: RunFlags): GdbChoice | null {
+  const port = gdb ?? (s ? GDB_PORT : null);
+  if (port === null && S) throw new InputError('-S waits for a debugger, which needs -s or --gdb <port>');
+  return port === null ? null : { port, waits: S === true };
 }
 
 function swapChoice(swap: string | undefined): SwapChoice {

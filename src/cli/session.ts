@@ -17,6 +17,7 @@ import {
 import { TraceRing } from '../trace/index.ts';
 import { PAGE_SIZE } from '../units.ts';
 import { type ElfImage, InputError } from '../vmm/index.ts';
+import { type GdbChoice, GdbServer } from './gdb/server.ts';
 import { failureOf } from './outcome.ts';
 import { type Ending, endingOf, type RunReport, reportOf, reportWithoutRun } from './report.ts';
 import type { Screen } from './screen.ts';
@@ -156,28 +157,51 @@ async function runToTheEnd(
   trace: Tracing | null,
   started: number,
 ): Promise<Ending> {
-  const { settings } = options;
-  const { console, liveLine, interrupt } = options.screen;
+  const gdb = await openDebugger(machine, options.settings.gdb);
+  let ending: Ending;
   try {
-    for (;;) {
-      const state = machine.runSlice(sliceTimer());
-      await console.flush();
-      await trace?.flush();
-      if (state === 'broken') return endingOfBroken(machine);
-      if (state === 'stopped') return endingOfStop(machine);
-      trace?.throwIfFailed();
-      liveLine.update(() => machine.progress());
-      await turnEventLoop();
-      console.throwIfFailed();
-      if (interrupt.isAborted) return interrupted(interrupt);
-      if (performance.now() - started >= settings.seconds * 1000) {
-        return endingOf('limit', `the limit of ${settings.seconds} s is reached`);
-      }
-    }
+    ending = await runSlices(machine, options, trace, gdb, started);
   } catch (error) {
     const { outcome, message } = failureOf(error);
     if (outcome === 'usage') throw error;
     // What breaks after an invariant is its consequence.
-    return endingOf(machine.check.violations.length > 0 ? 'invariant' : 'bug', message);
+    ending = endingOf(machine.check.violations.length > 0 ? 'invariant' : 'bug', message);
+  }
+  gdb?.finish(ending.exitCode);
+  return ending;
+}
+
+/** Once there are vCPUs, and before their first instruction. */
+async function openDebugger(machine: Machine, choice: GdbChoice | null): Promise<GdbServer | null> {
+  if (choice === null) return null;
+  const hasThreads = (): boolean => machine.sched.tasks.some(({ name }) => name.startsWith('vcpu/'));
+  while (!hasThreads() && machine.stop === null) machine.runSlice(hasThreads);
+  return machine.vmm.kvm === null ? null : await GdbServer.open(machine, choice);
+}
+
+async function runSlices(
+  machine: Machine,
+  { settings, screen: { console, liveLine, interrupt } }: SessionOptions,
+  trace: Tracing | null,
+  gdb: GdbServer | null,
+  started: number,
+): Promise<Ending> {
+  for (;;) {
+    await gdb?.pause(interrupt.signal);
+    if (gdb?.isKilled) return endingOf('interrupt', 'killed by the debugger');
+    const isSliceOver = sliceTimer();
+    const state = machine.runSlice(gdb === null ? isSliceOver : () => gdb.isStopped || isSliceOver());
+    await console.flush();
+    await trace?.flush();
+    if (state === 'broken') return endingOfBroken(machine);
+    if (state === 'stopped') return endingOfStop(machine);
+    trace?.throwIfFailed();
+    liveLine.update(() => machine.progress());
+    await turnEventLoop();
+    console.throwIfFailed();
+    if (interrupt.isAborted) return interrupted(interrupt);
+    if (performance.now() - started >= settings.seconds * 1000) {
+      return endingOf('limit', `the limit of ${settings.seconds} s is reached`);
+    }
   }
 }

@@ -1,6 +1,7 @@
 // The settings of a run, as the flags of `umbra run` and the demo give them.
 
 import { MACHINE_DEFAULTS } from '../machine.ts';
+import type { GdbChoice } from './gdb/server.ts';
 import type { TraceRequest } from './tracing.ts';
 
 export interface RunSettings {
@@ -18,6 +19,8 @@ export interface RunSettings {
   readonly check: 'off' | 'on' | 'tlb';
   /** What is traced, or null. */
   readonly trace: TraceRequest | null;
+  /** A GDB server, or null. */
+  readonly gdb: GdbChoice | null;
 }
 
 /** A file (null: a temporary one), memory, or no swap at all. */
@@ -41,4 +44,5 @@ export const DEFAULT_SETTINGS: RunSettings = {
   seconds: Number.POSITIVE_INFINITY,
   check,
   trace: null,
+  gdb: null,
 };

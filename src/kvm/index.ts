@@ -8,5 +8,5 @@ export { deviceStored } from './reservation.ts';
 export type { VcpuStats, VmStats } from './stats.ts';
 export { trackWrites } from './trackWrite.ts';
 export { vcpuRun } from './vcpu.ts';
-export type { ExitReason as KvmExitReason, KvmRun, Vcpu } from './vcpuState.ts';
+export type { ExitReason as KvmExitReason, GuestDebug, KvmRun, Vcpu } from './vcpuState.ts';
 export { createVm, destroyVm } from './vm.ts';

@@ -95,7 +95,7 @@ function* enterGuest(vcpu: Vcpu, budget: number): Steps<ExitReason | null> {
   const before = hart.attempted;
   if (points.on) yield at.vcpu(vcpu.index);
   takeTurn(vcpu);
-  const reason = hart.run(budget);
+  const reason = vcpu.debug === null ? hart.run(budget) : vcpu.debug.run(vcpu, budget);
   vcpu.mode = VcpuMode.outsideGuest;
   vcpu.stats.exits++;
   const name = EXIT_NAMES[reason];

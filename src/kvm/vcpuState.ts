@@ -3,7 +3,7 @@
 // Invariants: `mode` is IN_GUEST_MODE only while the hart runs; whoever changes what the guest may see sets a request
 // first and then looks at the mode (requests.ts). `root` and `directRoot` hold a reference (rootCount) each.
 
-import type { Hart } from '../hw/hart/index.ts';
+import type { Hart, ExitReason as HartExit } from '../hw/hart/index.ts';
 import { WaitQueue } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';
 import { FenceClock } from './fenceClock.ts';
@@ -26,6 +26,11 @@ export interface KvmRun {
   /** The guest cannot go on: a trap handler that cannot be fetched. */
   readonly shutdown: { cause: number };
   readonly trackedWrite: { gpa: number; length: number };
+}
+
+export interface GuestDebug {
+  /** As hart.run(budget); Exit.kick where the guest must not go on for now. */
+  run(vcpu: Vcpu, budget: number): HartExit;
 }
 
 export class Vcpu {
@@ -66,6 +71,8 @@ export class Vcpu {
   readonly faultsOf = { attempted: -1, count: 0 };
   /** The VMM owes the answer to an MMIO exit. */
   mmioNeeded = false;
+  /** KVM_SET_GUEST_DEBUG: who runs the hart in kvm's stead, to stop it where a debugger wants. */
+  debug: GuestDebug | null = null;
 
   constructor(kvm: Kvm, hart: Hart, index: number) {
     this.kvm = kvm;

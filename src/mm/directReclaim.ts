@@ -5,7 +5,7 @@
 import type { Steps } from '../sched/index.ts';
 import { GFP_HIGHUSER_MOVABLE } from '../trace/index.ts';
 import type { Host } from './host.ts';
-import { DEF_PRIORITY, ScanControl } from './scanControl.ts';
+import { DEF_PRIORITY, MAX_RECLAIM_RETRIES, ScanControl } from './scanControl.ts';
 import { snapshotRefaults } from './scanCount.ts';
 import { shrinkNode } from './vmscan.ts';
 import type { Order } from './zone.ts';
@@ -22,6 +22,15 @@ export function* tryToFreePages(host: Host, order: Order): Steps<number> {
     yield* doTryToFreePages(host, sc);
   }
   host.trace.mm_vmscan_direct_reclaim_end?.(sc.nrReclaimed);
+  return sc.nrReclaimed;
+}
+
+/** shrink_all_memory(): frees `pages` because somebody outside says so; how many it were. Pages that are in use have chances. */
+export function* shrinkAllMemory(host: Host, pages: number): Steps<number> {
+  const sc = new ScanControl(host, pages, false);
+  sc.forceDeactivate = true;
+  for (let round = 0; round < MAX_RECLAIM_RETRIES && sc.nrReclaimed < pages; round++)
+    yield* doTryToFreePages(host, sc);
   return sc.nrReclaimed;
 }
 

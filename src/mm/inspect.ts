@@ -3,7 +3,18 @@
 // Reads the bytes of tables, frames and the swap device; takes no lock, faults nothing in, sets no A bit. Only between
 // scheduler steps.
 
-import { isLeaf, isPresent, isTable, levelBytes, PTE_BYTES, pteIndex, ptePfn } from '../hw/sv39/index.ts';
+import {
+  isLeaf,
+  isPresent,
+  isTable,
+  levelBytes,
+  PTE_A,
+  PTE_BYTES,
+  PTE_D,
+  PTE_W,
+  pteIndex,
+  ptePfn,
+} from '../hw/sv39/index.ts';
 import {
   type Hpa,
   type Hva,
@@ -36,6 +47,15 @@ export function inspectPtep(mm: Mm, address: Hva): Hpa {
     table = ptePfn(entry);
   }
   return (pfnToHpa(table) + pteIndex(address, 0) * PTE_BYTES) as Hpa;
+}
+
+/** For a debugger's store: the frame behind `address`, whose PTE is marked as by a store; null: a store would fault. */
+export function touchForStore(mm: Mm, address: Hva): Pfn | null {
+  const ptep = inspectPtep(mm, address);
+  const pte = inspectPte(mm, address);
+  if (!isPresent(pte) || (pte & PTE_W) === 0) return null;
+  mm.host.memory.i32[ptep >>> 2] = pte | PTE_A | PTE_D;
+  return ptePfn(pte);
 }
 
 /** Visits every PTE that is not 0, in the order of addresses from 0 up, then the negative ones. */

@@ -5,4 +5,5 @@ export { Interrupt, SLICE_MS, sliceTimer, turnEventLoop } from './eventLoop.ts';
 export { FileError, fileError } from './fileError.ts';
 export { makeFolder, readInputFile, readStandardInput, writeOutputFile } from './files.ts';
 export { openSwapFile, SwapFile, type SwapFileOptions } from './swapFile.ts';
+export { TcpServer } from './tcpServer.ts';
 export { TraceFile } from './traceFile.ts';

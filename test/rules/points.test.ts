@@ -115,7 +115,7 @@ const RAW_MEMORY: Readonly<Record<string, readonly string[]>> = {
   'user accesses of a CPU, preceded by at.tlb()': ['readUser64', 'cmpxchgUser64', 'userLoad64'],
   'the same, in one step': ['userCompareExchange64'],
   'the content of a locked page': ['isZeroFilled'],
-  'who inspects a stopped machine': ['entryAt'],
+  'who inspects a stopped machine, or changes it for a debugger': ['entryAt', 'touchForStore'],
 };
 
 const FIXTURE = 'test/rules/pointFixture.ts';

@@ -71,6 +71,13 @@ export function accessibleCsr(hart: Hart, csr: number, writes: boolean): CsrRow 
   return row?.allowed?.(hart) === false ? undefined : row;
 }
 
+/** A CSR as M mode sees it, into `out`, whatever the privilege; false: there is none. Changes nothing. */
+export function inspectCsr(hart: Hart, csr: number, out: Word64): boolean {
+  const row = rows[csr];
+  row?.read(hart, out);
+  return row !== undefined;
+}
+
 /** A register of its own slot; the masks are the writable bits. */
 function stored(name: CsrSlot, maskLo: number, maskHi: number, more: Partial<CsrRow> = {}): CsrRow {
   const at = SLOT[name];

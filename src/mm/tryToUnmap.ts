@@ -29,13 +29,15 @@ import type { Vma } from './vma.ts';
 /** try_to_unmap() with TTU_BATCH_FLUSH; whether it worked is what the mapcount then says. */
 export function* tryToUnmap(host: Host, pfn: Pfn, batch: TlbUnmapBatch): Steps {
   yield* rmapWalk(host, pfn, false, function* (vma, address) {
-    yield* tryToUnmapOne(vma, pfn, address, batch);
-    return false;
+    if (!(yield* tryToUnmapOne(vma, pfn, address, batch))) return true;
+    // folio_not_mapped(): the rest need not be asked.
+    if (points.on) yield at.page(pfn);
+    return host.frames.maps(pfn) === 0;
   });
 }
 
-/** try_to_unmap_one(). */
-function* tryToUnmapOne(vma: Vma, pfn: Pfn, address: Hva, batch: TlbUnmapBatch): Steps {
+/** try_to_unmap_one(): false when the folio is to stay after all. */
+function* tryToUnmapOne(vma: Vma, pfn: Pfn, address: Hva, batch: TlbUnmapBatch): Steps<boolean> {
   const { mm } = vma;
   const end = (address + PAGE_SIZE) as Hva;
   const range =
@@ -44,15 +46,17 @@ function* tryToUnmapOne(vma: Vma, pfn: Pfn, address: Hva, batch: TlbUnmapBatch):
       : { mm, start: address, end, event: MmuNotifyEvent.CLEAR, blockable: true };
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   const ptep = yield* lockMappedPte(vma, pfn, address);
+  let unmapped = true;
   if (ptep !== 0) {
-    yield* unmapPte(vma, pfn, address, ptep, batch);
+    unmapped = yield* unmapPte(vma, pfn, address, ptep, batch);
     yield* ptlOf(mm.host, ptep).unlock();
   }
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
+  return unmapped;
 }
 
-/** Clears the entry; of an anonymous page a swap entry takes its place, of a file page nothing. */
-function* unmapPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapBatch): Steps {
+/** Clears the entry; of an anonymous page a swap entry takes its place, of a file page nothing. False: it must stay. */
+function* unmapPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapBatch): Steps<boolean> {
   const { mm } = vma;
   const { host } = mm;
   if (points.on) yield at.page(pfn);
@@ -75,7 +79,7 @@ function* unmapPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapB
   if (lazyfree && !(yield* mayDiscard(host, pfn))) {
     if (points.on) yield at.pte(ptep);
     setPte(host, ptep, pte);
-    return;
+    return false;
   }
   if (isAnon && !lazyfree) {
     yield* swapDuplicate(host, slot);
@@ -87,6 +91,7 @@ function* unmapPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapB
   yield* removeRmap(mm, pfn);
   if (points.on) yield at.page(pfn);
   if (host.frames.putTestZero(pfn)) bug('folio freed while it was being unmapped', { pfn });
+  return true;
 }
 
 /** MADV_FREE: nobody has written to the folio since, and nobody else may be about to. */

@@ -1,0 +1,305 @@
+// Random programs that fork, move and protect their memory, on tiny hosts, against a slow obvious model of what each
+// process must find in it; as properties that the tests run a few times.
+
+import fc from 'fast-check';
+import { expect } from 'vitest';
+import {
+  copyFromUser,
+  copyToUser,
+  exitMm,
+  fork,
+  MADV_COLD,
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_PAGEOUT,
+  MAP_FIXED,
+  type Mm,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  madvise,
+  mmapAnonymous,
+  mprotect,
+  mremap,
+  munmap,
+  PROT_READ,
+  PROT_WRITE,
+} from '../../src/mm/index.ts';
+import { RESCHED, randomPolicy, type Steps } from '../../src/sched/index.ts';
+import { Errno, type Hva, PAGE_SIZE } from '../../src/units.ts';
+import {
+  type Bench,
+  expectBalanced,
+  expectNothingLeaked,
+  makeBench,
+  newMm,
+  pageAt,
+  runTasks,
+} from './support.ts';
+
+const PAGES = 16;
+/** Bytes of a page that a program writes. */
+const STAMP = 4;
+const RW = PROT_READ | PROT_WRITE;
+/** Children of one program at a time, and generations. */
+const MAX_CHILDREN = 2;
+const MAX_DEPTH = 2;
+
+type Kind =
+  | 'write'
+  | 'read'
+  | 'dontneed'
+  | 'free'
+  | 'cold'
+  | 'pageout'
+  | 'munmap'
+  | 'mmap'
+  | 'readonly'
+  | 'writable'
+  | 'mremap'
+  | 'fork';
+
+interface Op {
+  readonly kind: Kind;
+  readonly page: number;
+  readonly pages: number;
+  readonly to: number;
+  readonly value: number;
+}
+
+const WEIGHTS: readonly (readonly [number, Kind])[] = [
+  [14, 'write'],
+  [8, 'read'],
+  [2, 'dontneed'],
+  [2, 'free'],
+  [1, 'cold'],
+  [4, 'pageout'],
+  [1, 'munmap'],
+  [2, 'mmap'],
+  [2, 'readonly'],
+  [3, 'writable'],
+  [3, 'mremap'],
+  [2, 'fork'],
+];
+const opOf: fc.Arbitrary<Op> = fc.record({
+  kind: fc.oneof(...WEIGHTS.map(([weight, kind]) => ({ weight, arbitrary: fc.constant(kind) }))),
+  page: fc.nat({ max: PAGES - 1 }),
+  pages: fc.integer({ min: 1, max: 6 }),
+  to: fc.nat({ max: PAGES - 1 }),
+  value: fc.integer({ min: 1, max: 255 }),
+});
+
+/** What a page must hold; after MADV_FREE it may as well hold zeros. */
+interface Page {
+  bytes: Uint8Array;
+  writable: boolean;
+  mayBeZero: boolean;
+}
+
+const freshPage = (): Page => ({ bytes: new Uint8Array(STAMP), writable: true, mayBeZero: false });
+
+class Program {
+  readonly #mm: Mm;
+  readonly #cpu: number;
+  readonly #base: Hva;
+  readonly #depth: number;
+  readonly #model: Map<number, Page>;
+  #children = 0;
+
+  constructor(mm: Mm, cpu: number, base: Hva, depth: number, model: ReadonlyMap<number, Page>) {
+    this.#mm = mm;
+    this.#cpu = cpu;
+    this.#base = base;
+    this.#depth = depth;
+    this.#model = new Map([...model].map(([i, page]) => [i, { ...page, bytes: page.bytes.slice() }]));
+  }
+
+  /** Carries out `ops`, looks at everything once more, and waits for its children. */
+  *run(ops: readonly Op[]): Steps {
+    for (const [i, op] of ops.entries()) yield* this.#step(op, ops.slice(i + 1));
+    for (let page = 0; page < PAGES; page++) yield* this.#read(page);
+    while (this.#children > 0) yield RESCHED;
+  }
+
+  #step(op: Op, rest: readonly Op[]): Steps {
+    const pages = Math.min(op.pages, PAGES - op.page);
+    switch (op.kind) {
+      case 'write':
+        return this.#write(op.page, op.value);
+      case 'read':
+        return this.#read(op.page);
+      case 'mremap':
+        return this.#move(op.page, Math.min(pages, PAGES - op.to), op.to);
+      case 'fork':
+        return this.#fork(rest);
+      case 'munmap':
+      case 'mmap':
+        return this.#map(op.kind, op.page, pages);
+      case 'readonly':
+      case 'writable':
+        return this.#protect(op.page, pages, op.kind === 'writable');
+      default:
+        return this.#advise(op.kind, op.page, pages);
+    }
+  }
+
+  #covered(first: number, pages: number): number[] {
+    return Array.from({ length: pages }, (_, i) => first + i);
+  }
+
+  *#write(index: number, value: number): Steps {
+    const page = this.#model.get(index);
+    const address = (pageAt(this.#base, index) + (value % STAMP)) as Hva;
+    const error = yield* copyToUser(this.#mm, this.#cpu, address, Uint8Array.of(value));
+    expect({ index, error }).toEqual({ index, error: page?.writable ? 0 : -Errno.EFAULT });
+    if (error !== 0 || page === undefined) return;
+    const zeros = new Uint8Array(STAMP);
+    zeros[value % STAMP] = value;
+    page.bytes[value % STAMP] = value;
+    if (page.mayBeZero) {
+      const found = yield* this.#bytes(index);
+      expect([[...page.bytes], [...zeros]]).toContainEqual([...found]);
+      page.bytes = found;
+      page.mayBeZero = false;
+    }
+  }
+
+  *#bytes(index: number): Steps<Uint8Array> {
+    const found = new Uint8Array(STAMP);
+    expect(yield* copyFromUser(this.#mm, this.#cpu, pageAt(this.#base, index), found)).toBe(0);
+    return found;
+  }
+
+  *#read(index: number): Steps {
+    const page = this.#model.get(index);
+    if (page === undefined) {
+      const address = pageAt(this.#base, index);
+      const error = yield* copyFromUser(this.#mm, this.#cpu, address, new Uint8Array(1));
+      expect({ index, error }).toEqual({ index, error: -Errno.EFAULT });
+      return;
+    }
+    const found = yield* this.#bytes(index);
+    const isGone = page.mayBeZero && found.every((byte) => byte === 0);
+    if (isGone) Object.assign(page, { bytes: found, mayBeZero: false });
+    expect({ index, bytes: [...found] }).toEqual({ index, bytes: [...page.bytes] });
+  }
+
+  *#map(kind: 'munmap' | 'mmap', first: number, pages: number): Steps {
+    const start = pageAt(this.#base, first);
+    const length = pages * PAGE_SIZE;
+    if (kind === 'munmap') expect(yield* munmap(this.#mm, start, length)).toBe(0);
+    else expect(yield* mmapAnonymous(this.#mm, start, length, RW, MAP_FIXED)).toBe(start);
+    for (const index of this.#covered(first, pages)) {
+      if (kind === 'munmap') this.#model.delete(index);
+      else this.#model.set(index, freshPage());
+    }
+  }
+
+  *#protect(first: number, pages: number, writable: boolean): Steps {
+    const prot = writable ? RW : PROT_READ;
+    const covered = this.#covered(first, pages);
+    const hole = covered.findIndex((index) => !this.#model.has(index));
+    const error = yield* mprotect(this.#mm, pageAt(this.#base, first), pages * PAGE_SIZE, prot);
+    expect(error).toBe(hole < 0 ? 0 : -Errno.ENOMEM);
+    for (const index of hole < 0 ? covered : covered.slice(0, hole))
+      this.#model.get(index)!.writable = writable;
+  }
+
+  *#advise(kind: 'dontneed' | 'free' | 'cold' | 'pageout', first: number, pages: number): Steps {
+    const advice = { dontneed: MADV_DONTNEED, free: MADV_FREE, cold: MADV_COLD, pageout: MADV_PAGEOUT }[kind];
+    const covered = this.#covered(first, pages);
+    // From now on: the pages may go before the call returns.
+    for (const index of covered) {
+      const page = this.#model.get(index);
+      if (page !== undefined && kind === 'free') page.mayBeZero = true;
+    }
+    const error = yield* madvise(this.#mm, pageAt(this.#base, first), pages * PAGE_SIZE, advice);
+    expect(error).toBe(covered.every((index) => this.#model.has(index)) ? 0 : -Errno.ENOMEM);
+    if (kind !== 'dontneed') return;
+    for (const index of covered) {
+      const page = this.#model.get(index);
+      if (page !== undefined) Object.assign(page, { bytes: new Uint8Array(STAMP), mayBeZero: false });
+    }
+  }
+
+  /** Only what is mapped without holes, to where it does not overlap. */
+  *#move(first: number, pages: number, to: number): Steps {
+    const covered = this.#covered(first, pages);
+    if (!covered.every((index) => this.#model.has(index)) || Math.abs(first - to) < pages) return;
+    const length = pages * PAGE_SIZE;
+    const target = pageAt(this.#base, to);
+    const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+    const got = yield* mremap(this.#mm, pageAt(this.#base, first), length, length, flags, target);
+    expect(got).toBe(target);
+    for (const [i, index] of covered.entries()) {
+      this.#model.set(to + i, this.#model.get(index)!);
+      this.#model.delete(index);
+    }
+  }
+
+  /** The child does every other thing that its parent does from here on. */
+  *#fork(rest: readonly Op[]): Steps {
+    if (this.#children >= MAX_CHILDREN || this.#depth >= MAX_DEPTH) return;
+    const mm = yield* fork(this.#mm);
+    if (typeof mm === 'number') return;
+    const child = new Program(mm, this.#cpu, this.#base, this.#depth + 1, this.#model);
+    const life = this.#live(child, mm, rest.filter((_, i) => i % 2 === 0).slice(0, 30));
+    this.#children++;
+    mm.host.sched.spawn('child', life, this.#cpu);
+  }
+
+  *#live(child: Program, mm: Mm, ops: readonly Op[]): Steps {
+    yield* child.run(ops);
+    yield* exitMm(mm);
+    this.#children--;
+  }
+}
+
+interface Scene {
+  readonly programs: readonly (readonly Op[])[];
+  readonly frames: number;
+  /** One address space for all programs, or one each. */
+  readonly shared: boolean;
+}
+
+function play(scene: Scene, bench: Bench): void {
+  const { host } = bench;
+  const mms: Mm[] = [];
+  const programs: Program[] = [];
+  runTasks(bench, function* () {
+    for (let i = 0; i < scene.programs.length; i++) {
+      const mm = i > 0 && scene.shared ? mms[0]! : yield* newMm(host);
+      if (!mms.includes(mm)) mms.push(mm);
+      const base = (yield* mmapAnonymous(mm, 0, PAGES * PAGE_SIZE, RW, 0)) as Hva;
+      const model = new Map(Array.from({ length: PAGES }, (_, page) => [page, freshPage()]));
+      programs.push(new Program(mm, i % host.cpus.length, base, 0, model));
+    }
+  });
+  runTasks(bench, ...programs.map((program, i) => () => program.run(scene.programs[i]!)));
+  expectBalanced(bench);
+  runTasks(bench, function* () {
+    for (const mm of mms) yield* exitMm(mm);
+  });
+  expectNothingLeaked(bench);
+}
+
+const sceneOf = (ops: number): fc.Arbitrary<Scene> =>
+  fc.record({
+    programs: fc.array(fc.array(opOf, { minLength: ops >> 1, maxLength: ops, size: 'max' }), {
+      minLength: 1,
+      maxLength: 3,
+    }),
+    frames: fc.constantFrom(64, 96),
+    shared: fc.boolean(),
+  });
+
+/** In run mode, first come first served. */
+export const processesProperty = (ops: number) =>
+  fc.property(sceneOf(ops), (scene) => {
+    play(scene, makeBench({ frames: scene.frames, swapSlots: 500 }));
+  });
+
+/** Where a random scheduler may switch tasks before each access to shared state. */
+export const interleavedProcessesProperty = (ops: number) =>
+  fc.property(sceneOf(ops), fc.nat(), (scene, seed) => {
+    play(scene, makeBench({ frames: scene.frames, swapSlots: 500, policy: randomPolicy(seed) }));
+  });

@@ -18,6 +18,9 @@ const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb
   trace: { summary: 'run something and write what its tracepoints say', load: () => import('./trace.ts') },
   report: { summary: 'print a trace.dat', load: () => import('./traceReport.ts') },
   asm: { summary: 'assemble a guest program', load: () => import('./asm.ts') },
+  explore: { summary: 'run a scenario in every order of its tasks', load: () => import('./explore.ts') },
+  replay: { summary: 'run one schedule of a scenario again', load: () => import('./replay.ts') },
+  museum: { summary: 'bugs of real kernels, and how they are found', load: () => import('./museum.ts') },
   mm: { summary: 'run scripts of system calls on the host alone', load: () => import('./mm.ts') },
   demo: {
     summary: 'a guest with four times the memory of its host, explained',

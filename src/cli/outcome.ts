@@ -5,6 +5,7 @@
 
 import { CommanderError } from 'commander';
 import { AssemblerError } from '../asm/index.ts';
+import { LoadError } from '../loader/index.ts';
 import { FileError } from '../platform/index.ts';
 import { TraceError } from '../trace/index.ts';
 import { UmbraBug } from '../units.ts';
@@ -30,17 +31,22 @@ export interface Failure {
   readonly message: string;
 }
 
-const USER_ERRORS = [InputError, FileError, AssemblerError, ScriptError, TraceError] as const;
+const USER_ERRORS = [InputError, FileError, AssemblerError, ScriptError, TraceError, LoadError] as const;
+/** A variant (loader/) throws errors of classes of its own. */
+const USER_ERROR_NAMES = new Set(['InputError', 'AssemblerError']);
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof CommanderError) {
     return { outcome: 'usage', message: error.message.replace(/^error: /, '').replace(/\n/g, ' ') };
   }
-  if (error instanceof Error && USER_ERRORS.some((kind) => error instanceof kind)) {
+  if (error instanceof Error && isUserError(error)) {
     return { outcome: 'usage', message: error.message };
   }
   return { outcome: 'bug', message: describeBug(error) };
 }
+
+const isUserError = (error: Error): boolean =>
+  USER_ERRORS.some((kind) => error instanceof kind) || USER_ERROR_NAMES.has(error.name);
 
 function describeBug(error: unknown): string {
   if (!(error instanceof Error)) return `a bug in Umbra: ${String(error)}`;

@@ -1,8 +1,11 @@
 // The face of explore/: scenarios, and the explorer that runs them in every order.
 
 export { Explorer, type RunResult } from './explorer.ts';
+export { type Lanes, type Step, traceRun } from './lanes.ts';
+export { minimise, passingTwin, type Twin } from './minimise.ts';
 export type { HostShape, Scenario, VmShape } from './scenario.ts';
 export { formatSchedule, parseSchedule, type Schedule } from './schedule.ts';
+export { POLICIES, type PolicyName, Search, type SearchOptions, type SearchState } from './search.ts';
 export { BoundedSearch, pctStrategy, posStrategy, randomStrategy } from './strategies.ts';
 export type { Found } from './verdict.ts';
 export { RAM, World } from './world.ts';

@@ -3,6 +3,7 @@
 // It names a host, a guest of a few instructions and the host's tasks; the explorer runs all of them at once in every order
 // that its policy can think of. `umbra explore FILE` loads a module whose export `scenario` is one.
 
+import type { KvmExitReason } from '../kvm/index.ts';
 import type { InvariantName } from '../oracle/index.ts';
 import type { Steps } from '../sched/index.ts';
 import type { World } from './world.ts';
@@ -37,6 +38,12 @@ export interface Scenario {
   readonly setUp?: (world: World) => Steps;
   /** The tasks beside the vCPU threads, by name. */
   readonly tasks: (world: World) => Readonly<Record<string, () => Steps>>;
+  /** How else than at `done` a vCPU may end: exit reasons. */
+  readonly mayEnd?: readonly KvmExitReason[];
+  /** Pages of RAM that the host's tasks may take from the guest: their contents are not looked at. */
+  readonly losesPages?: readonly number[];
+  /** The process exits: nothing is left to look at. */
+  readonly processGoes?: boolean;
   /** Runs alone when all tasks have ended: reads, and reports what is wrong. */
   readonly finish?: (world: World) => Steps;
   /** What exploring finds in it; default 'pass'. */

@@ -40,12 +40,17 @@ export class Sharing {
   /** Grows when a point that did not matter turns out to. */
   version = 0;
 
+  /** Whether several tasks touch it, or hardware does. */
+  isShared(kind: PointKind, object: number): boolean {
+    return HARDWARE.has(kind) || this.#objects.get(keyOf(kind, object))?.isShared === true;
+  }
+
   /** `task` is about to access what `point` names; true: others must be given a chance first. */
   touch(task: Task, { kind, object }: Point): boolean {
     if (HARDWARE.has(kind)) return true;
     const isLock = kind === 'lock';
     if (isLock && task.held.some(({ id }) => id === object)) return false;
-    const key = object * 16 + KIND_NUMBER[kind];
+    const key = keyOf(kind, object);
     const known = this.#objects.get(key);
     if (known === undefined) {
       const locks = isLock ? [] : task.held.filter(isExclusive).map(({ id }) => id);
@@ -63,6 +68,9 @@ export class Sharing {
     return true;
   }
 }
+
+/** One number for each object that points name. */
+const keyOf = (kind: PointKind, object: number): number => object * 16 + KIND_NUMBER[kind];
 
 /** A mutex or spinlock, or a reader-writer lock that is held for write. */
 function isExclusive(held: Task['held'][number]): boolean {

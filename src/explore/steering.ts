@@ -36,6 +36,8 @@ export class Steering implements Policy {
   /** What was chosen against the default, in this run. */
   readonly deviations: Deviation[] = [];
   preemptions = 0;
+  /** Choices made in this run. */
+  choices = 0;
   readonly sharing = new Sharing();
   /** For traces: every point is a stop, as long as it is a stop or not. */
   stopsEverywhere = false;
@@ -51,6 +53,7 @@ export class Steering implements Policy {
     this.stopsAtPoints = true;
     this.deviations.length = 0;
     this.preemptions = 0;
+    this.choices = 0;
     this.#last = null;
     this.#idler = null;
     this.#steps.clear();
@@ -68,6 +71,7 @@ export class Steering implements Policy {
     if (last !== null && !goesOn && runnable.at(-1) === last) this.#idler = last;
     const tasks = runnable.filter((task) => task !== this.#idler);
     if (tasks.length === 1) return runnable.indexOf(tasks[0]!);
+    this.choices++;
     const index = this.strategy.choose({ tasks, preempts: goesOn });
     const chosen = tasks[index] ?? bug('a strategy chose no task', { index, count: tasks.length });
     if (index !== 0) {

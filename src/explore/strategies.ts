@@ -109,17 +109,24 @@ interface Branch {
 
 /**
  * All schedules with at most `bound` pre-emptions, each once: a depth-first search whose run is one call of next(). What is
- * shared is learned (sharing.ts): whoever drives the search restarts it when more turns out to be.
+ * shared is learned (sharing.ts): whoever drives the search begins again when more turns out to be.
  */
 export class BoundedSearch implements Strategy {
   readonly bound: number;
+  /** Choices met so far: nodes of the tree of schedules. */
+  states = 0;
+  readonly #shard: { readonly index: number; readonly count: number };
   readonly #path: Branch[] = [];
   #depth = 0;
   #spent = 0;
   #isFirst = true;
+  /** First pre-emptions met. */
+  #dealt = 0;
 
-  constructor(bound: number) {
+  /** `shard`: only the subtrees below the first pre-emption whose place in the tree is one of every `count`. */
+  constructor(bound: number, shard = { index: 0, count: 1 }) {
     this.bound = bound;
+    this.#shard = shard;
   }
 
   /** Prepares the next run; false: there is none left. */
@@ -133,14 +140,18 @@ export class BoundedSearch implements Strategy {
     for (;;) {
       const branch = this.#path.at(-1);
       if (branch === undefined) return false;
-      if (++branch.taken < branch.count) return true;
+      if (++branch.taken < branch.count) {
+        if (this.#isOurs(branch)) return true;
+        continue;
+      }
       this.#path.pop();
     }
   }
 
-  restart(): void {
-    this.#path.length = 0;
-    this.#isFirst = true;
+  /** The first pre-emption decides whose a subtree is: they are dealt out in the order in which they are met. */
+  #isOurs(branch: Branch): boolean {
+    if (this.#shard.count === 1 || !branch.preempts || branch.spent > 0) return true;
+    return this.#dealt++ % this.#shard.count === this.#shard.index;
   }
 
   choose({ tasks, preempts }: Choice): number {
@@ -150,6 +161,7 @@ export class BoundedSearch implements Strategy {
     if (branch === undefined) {
       branch = { count: tasks.length, taken: 0, spent, preempts };
       this.#path.push(branch);
+      this.states++;
     }
     this.#depth++;
     if (branch.preempts && branch.taken > 0) this.#spent++;

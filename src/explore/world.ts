@@ -46,6 +46,7 @@ export class World {
   readonly contents: GuestContents;
   readonly vm: Required<VmShape>;
   readonly symbols: ReadonlyMap<string, number>;
+  readonly #scenario: Scenario;
   readonly #code: DataView;
   readonly #translate: (address: number) => number;
   #mm: Mm | null = null;
@@ -55,6 +56,7 @@ export class World {
   /** Throws AssemblerError and InputError for the scenario's guest. */
   constructor(policy: Policy, scenario: Scenario) {
     this.vm = { vcpus: 1, mmu: 'shadow', ad: 'hardware', ramPages: 4, maxMmuPages: 64, ...scenario.vm };
+    this.#scenario = scenario;
     this.#translate = scenario.translate ?? ((address) => address);
     const { vcpus, mmu, ad } = this.vm;
     const { frames = 64, swapPages = 16 } = scenario.host ?? {};
@@ -218,13 +220,20 @@ export class World {
     const vcpu = this.vcpu(index);
     const done = this.symbols.get('done') ?? bug('a guest has no symbol `done`');
     while (vcpu.hart.pc !== done) {
-      const error = yield* vcpuRun(vcpu, 1);
-      if (error !== 0) this.oracle.report('I9', `KVM_RUN of vcpu ${index} failed: errno ${-error}`);
-      const { exitReason } = vcpu.run;
-      if (exitReason !== 'intr') {
-        this.oracle.report('I9', `vcpu ${index} left the guest: ${exitReason}`);
-        return;
-      }
+      yield* vcpuRun(vcpu, 1);
+      const { exitReason, errno } = vcpu.run;
+      if (exitReason === 'intr') continue;
+      if (this.#scenario.mayEnd?.includes(exitReason) === true) return;
+      this.oracle.report('I9', `vcpu ${index} left the guest: ${exitReason}, errno ${errno}`);
+      return;
     }
+  }
+
+  /** Part of a setup: vCPU `index` runs from the symbol `warm` to `done`, and is put back to its start. */
+  *warmUp(index: number): Steps {
+    const { hart } = this.vcpu(index);
+    hart.setPc((this.symbols.get('warm') ?? bug('a guest has no symbol `warm`')) | 0, 0);
+    yield* this.runGuest(index);
+    hart.setPc(this.#entryOf(index) | 0, 0);
   }
 }

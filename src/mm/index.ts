@@ -2,6 +2,7 @@
 
 export { type BlockDevice, type BlockRequest, MemoryBlockDevice } from './blockDevice.ts';
 export { shrinkAllMemory } from './directReclaim.ts';
+export { tryToFreePages } from './directReclaim.ts';
 export { exitMm } from './exit.ts';
 export { Ext4 } from './ext4.ts';
 export type { UserSignal } from './faultTypes.ts';

@@ -13,7 +13,17 @@ interface Rule {
   readonly npm: readonly string[];
 }
 
-const EVERYTHING = [...CORE, 'machine', 'loader', 'explore', 'exhibits', 'platform', 'cli', 'index'];
+const EVERYTHING = [
+  ...CORE,
+  'machine',
+  'loader',
+  'explore',
+  'scenarios',
+  'exhibits',
+  'platform',
+  'cli',
+  'index',
+];
 const MAY_IMPORT: Record<string, Rule> = {
   units: { rooms: [], npm: [] },
   sched: { rooms: ['units'], npm: [] },
@@ -37,7 +47,8 @@ const MAY_IMPORT: Record<string, Rule> = {
   journal: { rooms: [], npm: [] },
   loader: { rooms: ['journal'], npm: ['node:', '@babel/parser', 'magic-string'] },
   explore: { rooms: [...CORE, 'journal'], npm: [] },
-  exhibits: { rooms: [...CORE, 'explore', 'loader'], npm: [] },
+  scenarios: { rooms: [...CORE, 'explore'], npm: [] },
+  exhibits: { rooms: ['oracle', 'loader'], npm: [] },
   platform: { rooms: ['units', 'trace', 'mm'], npm: ['node:'] },
   cli: { rooms: EVERYTHING, npm: ['node:', 'commander', 'tsx'] },
   index: { rooms: EVERYTHING, npm: [] },

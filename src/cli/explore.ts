@@ -1,0 +1,158 @@
+// umbra explore: runs a scenario in every order that a policy can think of, and prints the first that breaks an invariant.
+//
+// The counterexample is stdout; progress and the summary are stderr. With --json the report is the one line on stdout.
+
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { PolicyName } from '../explore/index.ts';
+import { Interrupt } from '../platform/index.ts';
+import { counterexample } from './counterexample.ts';
+import { loadScenario, runSearch, type Variant } from './exploration.ts';
+import { positiveSeconds, wholeBetween } from './flags.ts';
+import { EXIT_CODES } from './outcome.ts';
+import { StatusLine } from './statusLine.ts';
+import { count, plural } from './words.ts';
+
+interface ExploreFlags {
+  readonly policy: PolicyName;
+  readonly bound: number;
+  readonly seed: number;
+  readonly schedules?: number;
+  readonly seconds?: number;
+  readonly shard?: { readonly index: number; readonly count: number };
+  readonly full?: true;
+  readonly json?: true;
+}
+
+export interface ExploreReport {
+  readonly schema: 'umbra.explore/1';
+  readonly scenario: string;
+  readonly verdict: 'pass' | 'fail' | 'incomplete';
+  readonly policy: PolicyName;
+  readonly bound: number;
+  readonly schedules: number;
+  readonly states: number;
+  readonly complete: boolean;
+  readonly failure: {
+    readonly invariant: string;
+    readonly message: string;
+    readonly schedule: string;
+    readonly steps: number;
+    readonly preemptions: number;
+    readonly replay: string;
+  } | null;
+}
+
+/** Schedules of a policy that could go on for ever. */
+const DRAWN_SCHEDULES = 10_000;
+
+export function command(exit: (code: number) => void): Command {
+  return new Command('explore')
+    .argument('<scenario>', 'a scenario by name, or a file that exports one')
+    .addOption(
+      new Option('--policy <name>', 'how schedules are chosen')
+        .choices(['bounded', 'pos', 'pct', 'random'])
+        .default('bounded'),
+    )
+    .option('--bound <number>', 'most pre-emptions of a schedule (bounded)', wholeBetween(0, 8), 2)
+    .option('--seed <number>', 'first seed (pos, pct, random)', wholeBetween(0, Number.MAX_SAFE_INTEGER), 1)
+    .option('--schedules <number>', 'stop after so many', wholeBetween(1, Number.MAX_SAFE_INTEGER))
+    .option('--seconds <number>', 'stop after so much time', positiveSeconds)
+    .option('--shard <i/n>', 'only part i of n of all schedules', shard)
+    .option('--full', 'print every step of a counterexample')
+    .option('--json', 'print the report as one line of JSON')
+    .action(async (scenario: string, flags: ExploreFlags) => exit(await explore(scenario, flags)));
+}
+
+function shard(text: string): { index: number; count: number } {
+  const match = /^(\d+)\/(\d+)$/.exec(text);
+  const [index, parts] = [Number(match?.[1]), Number(match?.[2])];
+  if (!(index >= 1 && index <= parts)) throw new InvalidArgumentError('A shard is i/n with i from 1 to n.');
+  return { index: index - 1, count: parts };
+}
+
+async function explore(name: string, flags: ExploreFlags): Promise<number> {
+  const interrupt = new Interrupt();
+  const status = new StatusLine(process.stderr);
+  try {
+    const variant = await loadScenario(name);
+    const explorer = new variant.Explorer(variant.scenario);
+    const limit = flags.policy === 'bounded' ? Number.POSITIVE_INFINITY : DRAWN_SCHEDULES;
+    const options = { ...flags, schedules: flags.schedules ?? limit };
+    const { search, stopped } = await runSearch(variant, explorer, options, {
+      seconds: flags.seconds ?? Number.POSITIVE_INFINITY,
+      interrupt,
+      progress: ({ state }) =>
+        status.update(
+          () => `${count(state.schedules)} schedules  ${count(state.states)} states  bound ${state.bound}`,
+        ),
+    });
+    status.clear();
+    const { state } = search;
+    const failure = state.failure === null ? null : variant.minimise(explorer, state.failure);
+    const schedule = failure === null ? '' : variant.formatSchedule(failure.schedule);
+    const replay = `umbra replay ${name} '${schedule}'`;
+    const complete = state.complete || (flags.policy !== 'bounded' && stopped === null && failure === null);
+    const report: ExploreReport = {
+      schema: 'umbra.explore/1',
+      scenario: name,
+      verdict: failure !== null ? 'fail' : complete ? 'pass' : 'incomplete',
+      policy: flags.policy,
+      bound: flags.policy === 'bounded' ? state.bound : 0,
+      schedules: state.schedules,
+      states: state.states,
+      complete: state.complete,
+      failure:
+        failure === null
+          ? null
+          : { ...failure.found!, schedule, steps: failure.steps, preemptions: failure.preemptions, replay },
+    };
+    if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    else print(report, variant, explorer, flags);
+    if (report.verdict === 'fail') return EXIT_CODES.fail;
+    if (stopped === 'interrupt') return interrupt.exitCode;
+    return report.verdict === 'pass' ? EXIT_CODES.pass : EXIT_CODES.limit;
+  } finally {
+    status.clear();
+    interrupt.dispose();
+  }
+}
+
+function print(
+  report: ExploreReport,
+  variant: Variant,
+  explorer: InstanceType<Variant['Explorer']>,
+  flags: ExploreFlags,
+): void {
+  if (report.failure !== null) {
+    const lanes = variant.traceRun(explorer, variant.parseSchedule(report.failure.schedule));
+    process.stdout.write(
+      counterexample(lanes, {
+        replay: report.failure.replay,
+        twin: variant.passingTwin(explorer, lanes),
+        how: howFound(report, flags),
+        formatSchedule: variant.formatSchedule,
+        full: flags.full === true,
+      }),
+    );
+  }
+  process.stderr.write(`umbra: ${report.scenario}: ${coverage(report, flags)}\n`);
+}
+
+const howFound = ({ policy, bound }: ExploreReport, { seed }: ExploreFlags): string =>
+  policy === 'bounded'
+    ? `all schedules of at most ${plural(bound, 'pre-emption')}`
+    : `${policy} from seed ${seed}`;
+
+/** What was covered, in words that claim no more than that. */
+function coverage(
+  { verdict, policy, bound, schedules, states, complete }: ExploreReport,
+  { seed }: ExploreFlags,
+): string {
+  const ran = `${plural(schedules, 'schedule')}, ${plural(states, 'state')}`;
+  if (verdict === 'fail') return `broken, after ${plural(schedules, 'schedule')}`;
+  if (policy !== 'bounded')
+    return `nothing found in ${plural(schedules, 'schedule')} (${policy}, seeds from ${seed})`;
+  if (complete) return `nothing found in any schedule of at most ${plural(bound, 'pre-emption')} (${ran})`;
+  const below = bound === 0 ? 'no bound' : `every schedule of at most ${plural(bound - 1, 'pre-emption')}`;
+  return `incomplete: nothing found in ${below} and part of those with ${bound} (${ran})`;
+}

@@ -1,0 +1,125 @@
+// umbra museum: bugs of real kernels, put back into production code by source edits, and found by the explorer.
+//
+// Without a name it lists them; with one it tells the story, finds the bug and prints the counterexample; --check proves the
+// whole table: each bug is found within its budget, exhaustively and by POS, and production passes the same scenario.
+
+import { Command } from 'commander';
+import { EXHIBITS, type Exhibit, exhibitByName } from '../exhibits/index.ts';
+import { Interrupt } from '../platform/index.ts';
+import { InputError } from '../vmm/index.ts';
+import { counterexample } from './counterexample.ts';
+import { type CheckedExhibit, checkExhibit, findBug } from './museumCheck.ts';
+import { EXIT_CODES } from './outcome.ts';
+import { StatusLine } from './statusLine.ts';
+import { plural } from './words.ts';
+
+interface MuseumFlags {
+  readonly check?: true;
+  readonly full?: true;
+  readonly json?: true;
+}
+
+export function command(exit: (code: number) => void): Command {
+  return new Command('museum')
+    .argument('[name]', 'an exhibit')
+    .option('--check', 'find every bug, and show that production has none of them')
+    .option('--full', 'print every step of the counterexample')
+    .option('--json', 'print one line of JSON')
+    .action(async (name: string | undefined, flags: MuseumFlags) => exit(await museum(name, flags)));
+}
+
+async function museum(name: string | undefined, flags: MuseumFlags): Promise<number> {
+  if (flags.check) return await checkAll(name === undefined ? EXHIBITS : [exhibitOf(name)], flags);
+  if (name !== undefined) return await show(exhibitOf(name), flags);
+  if (flags.json) process.stdout.write(`${JSON.stringify(EXHIBITS.map(({ edits: _, ...rest }) => rest))}\n`);
+  else process.stdout.write(listing());
+  return EXIT_CODES.pass;
+}
+
+function exhibitOf(name: string): Exhibit {
+  const exhibit = exhibitByName(name);
+  if (exhibit !== undefined) return exhibit;
+  throw new InputError(`no exhibit is called ${name} (umbra museum lists them)`);
+}
+
+function listing(): string {
+  const width = Math.max(...EXHIBITS.map(({ name }) => name.length));
+  const lines = EXHIBITS.map(
+    ({ name, title, source, invariant, preemptions }) =>
+      `${name.padEnd(width)}  ${invariant.padEnd(3)}  ${plural(preemptions, 'pre-emption').padEnd(14)}  ${title}\n` +
+      `${' '.repeat(width)}       ${source}`,
+  );
+  return `${lines.join('\n')}\n\numbra museum NAME tells a story and runs it.\n`;
+}
+
+async function show(exhibit: Exhibit, flags: MuseumFlags): Promise<number> {
+  const { variant, explorer, search, failure } = await findBug(exhibit);
+  if (failure === null)
+    throw new InputError(`${exhibit.name}: the bug is not found; try umbra museum --check`);
+  const schedule = variant.formatSchedule(failure.schedule);
+  const replay = `umbra replay ${exhibit.name} '${schedule}'`;
+  const lanes = variant.traceRun(explorer, failure.schedule);
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify({ exhibit: exhibit.name, replay, ...lanes })}\n`);
+    return EXIT_CODES.fail;
+  }
+  process.stdout.write(
+    `${exhibit.title}\n${exhibit.source}\n\n${paragraph(exhibit.story)}\n\nFixed: ${exhibit.fix}\n\n`,
+  );
+  for (const { file, find, replace } of exhibit.edits) process.stdout.write(diff(file, find, replace));
+  process.stdout.write(
+    counterexample(lanes, {
+      replay,
+      twin: variant.passingTwin(explorer, failure),
+      how: `all schedules of at most ${plural(search.state.bound, 'pre-emption')}, the ${search.state.schedules}th`,
+      formatSchedule: variant.formatSchedule,
+      full: flags.full === true,
+    }),
+  );
+  return EXIT_CODES.fail;
+}
+
+const paragraph = (text: string): string => text.replace(/(.{1,98})(?:\s+|$)/g, '$1\n').trimEnd();
+
+function diff(file: string, find: string, replace: string): string {
+  const lines = (text: string, mark: string): string =>
+    text === ''
+      ? ''
+      : `${text
+          .split('\n')
+          .map((line) => `${mark}${line}`)
+          .join('\n')}\n`;
+  return `--- ${file}\n${lines(find, '-')}${lines(replace, '+')}\n`;
+}
+
+async function checkAll(exhibits: readonly Exhibit[], flags: MuseumFlags): Promise<number> {
+  const interrupt = new Interrupt();
+  const status = new StatusLine(process.stderr);
+  const results: CheckedExhibit[] = [];
+  try {
+    for (const exhibit of exhibits) {
+      const result = await checkExhibit(exhibit, interrupt, (text) =>
+        status.update(() => `${exhibit.name}: ${text}`),
+      );
+      status.clear();
+      if (interrupt.isAborted) return interrupt.exitCode;
+      results.push(result);
+      if (!flags.json) process.stdout.write(`${resultLine(result)}\n`);
+    }
+  } finally {
+    status.clear();
+    interrupt.dispose();
+  }
+  if (flags.json)
+    process.stdout.write(`${JSON.stringify({ schema: 'umbra.museum/1', exhibits: results })}\n`);
+  return results.every(({ ok }) => ok) ? EXIT_CODES.pass : EXIT_CODES.fail;
+}
+
+function resultLine({ name, ok, bounded, pos, preemptions, production }: CheckedExhibit): string {
+  const runs = (schedules: number | null): string =>
+    schedules === null ? 'not found' : plural(schedules, 'schedule');
+  return (
+    `${ok ? 'ok  ' : 'FAIL'} ${name.padEnd(26)} bounded: ${runs(bounded)} (${plural(preemptions, 'pre-emption')})` +
+    `  POS: ${runs(pos)}  production: ${production.verdict}, ${plural(production.states, 'state')} at bound ${production.bound}`
+  );
+}

@@ -1,0 +1,52 @@
+// umbra replay: runs one schedule of a scenario or of a museum exhibit again, and prints its steps.
+
+import { Command } from 'commander';
+import { exhibitByName } from '../exhibits/index.ts';
+import { InputError } from '../vmm/index.ts';
+import { counterexample } from './counterexample.ts';
+import { loadScenario } from './exploration.ts';
+import { EXIT_CODES } from './outcome.ts';
+
+interface ReplayFlags {
+  readonly full?: true;
+  readonly json?: true;
+}
+
+export function command(exit: (code: number) => void): Command {
+  return new Command('replay')
+    .argument('<scenario>', 'a scenario by name or file, or an exhibit of the museum')
+    .argument('<schedule>', "as explore prints it: 'vcpu0:14>reclaim', or - for no switch")
+    .option('--full', 'print every step')
+    .option('--json', 'print the steps as one line of JSON')
+    .action(async (scenario: string, schedule: string, flags: ReplayFlags) =>
+      exit(await replay(scenario, schedule, flags)),
+    );
+}
+
+async function replay(name: string, text: string, flags: ReplayFlags): Promise<number> {
+  const exhibit = exhibitByName(name);
+  const variant = await loadScenario(exhibit?.scenario ?? name, exhibit?.edits);
+  const explorer = new variant.Explorer(variant.scenario);
+  const schedule = variant.parseSchedule(text);
+  const { missed } = explorer.replay(schedule);
+  if (missed > 0) {
+    throw new InputError(
+      `the schedule does not fit ${name}: ${missed} of its ${schedule.length} switches find no place`,
+    );
+  }
+  const lanes = variant.traceRun(explorer, schedule);
+  if (flags.json)
+    process.stdout.write(`${JSON.stringify({ schema: 'umbra.replay/1', scenario: name, ...lanes })}\n`);
+  else {
+    process.stdout.write(
+      counterexample(lanes, {
+        replay: `umbra replay ${name} '${text}'`,
+        twin: null,
+        how: 'replay',
+        formatSchedule: variant.formatSchedule,
+        full: flags.full === true,
+      }),
+    );
+  }
+  return lanes.found === null ? EXIT_CODES.pass : EXIT_CODES.fail;
+}

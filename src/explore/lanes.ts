@@ -1,0 +1,115 @@
+// What happened in a run, step by step: who, where in the sources, on which object, and what it changed from what to what.
+//
+// Made by running a schedule once more and looking at the undo log after each step; JSON is the source, text and pages render
+// it. Steps that concern nobody else are in it too, and marked: who prints may leave them out.
+
+import { changesSince, reached, siteOf, undo } from '../journal.ts';
+import type { Task } from '../sched/index.ts';
+import { hex } from '../units.ts';
+import type { Explorer, RunResult } from './explorer.ts';
+import { NameBook } from './names.ts';
+import type { Schedule } from './schedule.ts';
+import { isAtPoint } from './steering.ts';
+
+export interface Step {
+  readonly number: number;
+  readonly task: string;
+  /** The kind and object of the point, as "lock 32"; null: the task began, was woken or went on after giving the CPU away. */
+  readonly point: string | null;
+  /** Where the task stood: "kvm/pageFault.ts:141 installUnderLock", or "" at its start. */
+  readonly site: string;
+  /** "kvm.mmuInvalidateSeq 0 -> 1" */
+  readonly changes: readonly string[];
+  /** It touches what another task touches as well. */
+  readonly isShared: boolean;
+  /** Names of the locks that the task holds. */
+  readonly held: readonly string[];
+}
+
+export interface Lanes extends RunResult {
+  readonly tasks: readonly string[];
+  readonly trace: readonly Step[];
+}
+
+/** Runs `schedule` and writes everything down. */
+export function traceRun(explorer: Explorer, schedule: Schedule): Lanes {
+  const recorder = new Recorder(explorer);
+  const { steering } = explorer;
+  const stepping = steering.stepping.bind(steering);
+  steering.stepping = (task) => {
+    stepping(task);
+    recorder.before(task);
+  };
+  steering.stopsEverywhere = true;
+  explorer.onStep = () => recorder.after();
+  try {
+    const { missed: _, ...result } = explorer.replay(schedule);
+    return { ...result, tasks: recorder.tasks, trace: recorder.steps };
+  } finally {
+    explorer.onStep = null;
+    steering.stopsEverywhere = false;
+    steering.stepping = stepping;
+  }
+}
+
+class Recorder {
+  readonly steps: Step[] = [];
+  readonly #explorer: Explorer;
+  readonly #names: NameBook;
+  readonly #sites = new Map<Task, number>();
+  #current: Omit<Step, 'changes'> | null = null;
+  #task: Task | null = null;
+  #logged = 0;
+
+  constructor(explorer: Explorer) {
+    this.#explorer = explorer;
+    this.#names = new NameBook(explorer.world);
+  }
+
+  get tasks(): readonly string[] {
+    return [...new Set(this.steps.map(({ task }) => task))];
+  }
+
+  before(task: Task): void {
+    this.#task = task;
+    this.#logged = undo.length;
+    const site = siteOf(this.#sites.get(task) ?? 0);
+    this.#current = {
+      number: this.steps.length + 1,
+      task: task.name,
+      point: isAtPoint(task)
+        ? `${task.pointKind} ${this.#names.object(task.pointKind, task.pointObject)}`
+        : null,
+      site: site.file === '' ? '' : `${site.file}:${site.line} ${site.name}`,
+      isShared: isAtPoint(task) && this.#explorer.steering.sharing.isShared(task.pointKind, task.pointObject),
+      held: task.held.map(({ lockClass }) => lockClass.name),
+    };
+  }
+
+  after(): void {
+    if (this.#current === null || this.#task === null) return;
+    this.#sites.set(this.#task, reached.site);
+    const changes = new Map<string, string>();
+    const firsts = new Map<string, unknown>();
+    for (const { target, key, old, isElement } of changesSince(this.#logged)) {
+      const name = this.#names.place(target, key, isElement);
+      if (name === null) continue;
+      if (!firsts.has(name)) firsts.set(name, old);
+      const [before, now] = [valueText(firsts.get(name)), valueText(target[key])];
+      if (before === now) changes.delete(name);
+      else changes.set(name, `${name} ${before} -> ${now}`);
+    }
+    this.steps.push({ ...this.#current, changes: [...changes.values()] });
+    this.#current = null;
+  }
+}
+
+function valueText(value: unknown): string {
+  if (typeof value === 'number')
+    return Number.isInteger(value) && Math.abs(value) > 0xfff ? hex(value >>> 0) : String(value);
+  if (typeof value === 'object' && value !== null) {
+    const { name } = value as { readonly name?: unknown };
+    return typeof name === 'string' ? name : value.constructor.name;
+  }
+  return String(value);
+}

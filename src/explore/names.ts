@@ -1,0 +1,73 @@
+// Names for what runs change: "kvm.mmuInvalidateSeq", "frames.refcount[9]", "pte 0x44fe8".
+//
+// A look once over the objects that a scenario's world is made of. What has no name is some task's own and of no interest.
+
+import type { PointKind } from '../sched/index.ts';
+import { hex } from '../units.ts';
+import type { World } from './world.ts';
+
+/** Book-keeping that says nothing about a race. */
+const DULL =
+  /^(atomicDepth|srcuDepth|rcuDepth|awaited|waitingFor|waiters|trapped|attemptedBefore|runBudget|alone)$/;
+const PRIVATE = /^\$[A-Za-z]\w*?_/;
+
+export class NameBook {
+  readonly #names = new Map<object, string>();
+  readonly #memory: object;
+  readonly #locks = new Map<number, string>();
+
+  constructor({ host, kvm, mm }: World) {
+    this.#memory = host.memory.i32;
+    this.#add(host, 'host');
+    this.#add(kvm, 'kvm');
+    this.#add(mm, 'mm');
+    for (const [name, room] of Object.entries({
+      frames: host.frames,
+      zone: host.zone,
+      lruvec: host.lruvec,
+      swap: host.swap,
+    })) {
+      if (room !== null) this.#add(room, name);
+    }
+    for (const vcpu of kvm.vcpus) this.#add(vcpu, `vcpu${vcpu.index}`);
+    for (const vcpu of kvm.vcpus) this.#add(vcpu.hart, `hart${vcpu.index}`);
+    for (const cpu of host.cpus) this.#add(cpu, `cpu${cpu.index}`);
+  }
+
+  #add(object: object, name: string): void {
+    this.#names.set(object, name);
+    for (const [key, value] of Object.entries(object)) {
+      if (typeof value !== 'object' || value === null || this.#names.has(value)) continue;
+      const inner = `${name}.${key.replace(PRIVATE, '')}`;
+      this.#names.set(value, inner);
+      this.#addLock(value, inner);
+    }
+    this.#addLock(object, name);
+  }
+
+  #addLock(object: object, name: string): void {
+    const { id, lockClass } = object as {
+      readonly id?: unknown;
+      readonly lockClass?: { readonly name: string };
+    };
+    if (typeof id !== 'number') return;
+    this.#locks.set(id, lockClass?.name ?? name);
+  }
+
+  /** The object of a point. */
+  object(kind: PointKind, object: number): string {
+    if (kind === 'pte' || kind === 'spte') return hex(object);
+    if (kind === 'page' || kind === 'slot' || kind === 'tlb' || kind === 'vcpu') return String(object);
+    return this.#locks.get(object) ?? `#${object}`;
+  }
+
+  /** What was changed; null: nothing that tells. */
+  place(target: object, key: unknown, isElement: boolean): string | null {
+    if (isElement && target === this.#memory) return `[${hex((key as number) * 4)}]`;
+    const owner = this.#names.get(target);
+    if (owner === undefined) return null;
+    if (isElement) return `${owner}[${String(key)}]`;
+    const property = String(key).replace(PRIVATE, '');
+    return DULL.test(property) ? null : `${owner}.${property}`;
+  }
+}

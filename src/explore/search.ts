@@ -1,0 +1,131 @@
+// A search: which runs of a scenario are made, and what came of them all.
+//
+// Bounded: pre-emption bounds 0, 1, ... in turn, each exhaustively, so that the first failure has the fewest pre-emptions that
+// there are. The others draw schedules from seeds that follow one another. Whoever drives the search calls step() until it
+// is over, and may look in between.
+//
+// Invariant: a search is a function of the scenario and its options; how step() was called never matters.
+
+import type { Explorer, RunResult } from './explorer.ts';
+import type { Strategy } from './steering.ts';
+import { BoundedSearch, pctStrategy, posStrategy, randomStrategy } from './strategies.ts';
+
+export const POLICIES = ['bounded', 'pos', 'pct', 'random'] as const;
+export type PolicyName = (typeof POLICIES)[number];
+
+export interface SearchOptions {
+  readonly policy: PolicyName;
+  /** Most pre-emptions of a schedule (bounded), 0 to 3. */
+  readonly bound: number;
+  /** Seed of the first schedule (the others). */
+  readonly seed: number;
+  /** Runs after which the search is given up. */
+  readonly schedules: number;
+  /** One part of several that together make all runs: index from 0, and how many. */
+  readonly shard?: { readonly index: number; readonly count: number };
+}
+
+export interface SearchState {
+  /** Runs made, those of other shards not counted. */
+  readonly schedules: number;
+  /** Moments at which somebody was chosen and others could have been. */
+  readonly states: number;
+  /** The bound that is being searched, or was last. */
+  readonly bound: number;
+  /** Everything up to the bound was run, and nothing found. */
+  readonly complete: boolean;
+  readonly failure: RunResult | null;
+  readonly isOver: boolean;
+}
+
+/** The change points of PCT lie among so many choices, until a run has shown how many there are. */
+const FIRST_LENGTH = 100;
+
+export class Search {
+  readonly explorer: Explorer;
+  readonly options: SearchOptions;
+  #schedules = 0;
+  #states = 0;
+  #failure: RunResult | null = null;
+  #complete = false;
+  #isOver = false;
+  // Bounded
+  #bound = 0;
+  #tree: BoundedSearch;
+  #learned: number;
+  // Random
+  #drawn = 0;
+  #longest = FIRST_LENGTH;
+
+  constructor(explorer: Explorer, options: SearchOptions) {
+    this.explorer = explorer;
+    this.options = options;
+    this.#tree = new BoundedSearch(0);
+    this.#learned = explorer.steering.sharing.version;
+  }
+
+  get state(): SearchState {
+    return {
+      schedules: this.#schedules,
+      states: this.#states + this.#tree.states,
+      bound: this.#bound,
+      complete: this.#complete,
+      failure: this.#failure,
+      isOver: this.#isOver,
+    };
+  }
+
+  /** Runs schedules until the search is over or `pause()` says so, which it is asked after each. */
+  step(pause: () => boolean): void {
+    while (!this.#isOver) {
+      const strategy = this.options.policy === 'bounded' ? this.#nextOfTree() : this.#nextDrawn();
+      if (strategy === null) break;
+      this.#run(strategy);
+      if (pause()) return;
+    }
+  }
+
+  #run(strategy: Strategy): void {
+    const result = this.explorer.run(strategy);
+    this.#schedules++;
+    this.#longest = Math.max(this.#longest, this.explorer.steering.choices);
+    if (result.found !== null) {
+      this.#failure = result;
+      this.#isOver = true;
+    } else if (this.#schedules >= this.options.schedules) this.#isOver = true;
+  }
+
+  /** Null: all bounds are done. */
+  #nextOfTree(): Strategy | null {
+    const { version } = this.explorer.steering.sharing;
+    if (version !== this.#learned) {
+      // What was left out as private is not: all bounds again.
+      this.#learned = version;
+      this.#startBound(0);
+    }
+    while (!this.#tree.next()) {
+      if (this.#bound === this.options.bound) {
+        this.#complete = this.options.shard === undefined || this.options.shard.count === 1;
+        this.#isOver = true;
+        return null;
+      }
+      this.#startBound(this.#bound + 1);
+    }
+    return this.#tree;
+  }
+
+  #startBound(bound: number): void {
+    this.#states += this.#tree.states;
+    this.#bound = bound;
+    this.#tree = new BoundedSearch(bound, this.options.shard);
+  }
+
+  #nextDrawn(): Strategy {
+    const { policy, seed, shard = { index: 0, count: 1 } } = this.options;
+    const drawn = seed + this.#drawn++ * shard.count + shard.index;
+    if (policy === 'pos') return posStrategy(drawn);
+    if (policy === 'random') return randomStrategy(drawn);
+    // Depths 2 to 5 in turn: bugs of all of them are found, and 3 first.
+    return pctStrategy(drawn, 2 + ((drawn + 1) % 4), this.#longest);
+  }
+}

@@ -158,6 +158,13 @@ export function change(target: Anything, key: Anything, by: (old: Anything) => A
   return setElement(target, key, by(target[key]));
 }
 
+/** target[key] as the target of a destructuring assignment. */
+export const placeOf = (target: Anything, key: Anything): { value: Anything } => ({
+  set value(value: Anything) {
+    setElement(target, key, value);
+  },
+});
+
 /** delete target[key] */
 export function remove(target: Anything, key: Anything): boolean {
   // Puts it back last: plain records are not iterated where order tells.

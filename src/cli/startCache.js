@@ -16,7 +16,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SOURCES = join(ROOT, 'src');
 const CACHE = join(ROOT, 'node_modules/.cache/umbra');
 /** CommonJS packages (commander) want it. */
-const REQUIRE = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`;
+const REQUIRE = `import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);`;
 
 /** The module main.ts, or null. */
 export async function cachedMain() {
@@ -53,6 +53,8 @@ function build(outfile) {
     target: 'node20',
     logLevel: 'silent',
     banner: { js: REQUIRE },
+    // Only who explores needs them.
+    external: ['@babel/parser', 'magic-string'],
     define: { 'import.meta.url': JSON.stringify(new URL('main.ts', import.meta.url).href) },
   });
 }

@@ -273,12 +273,12 @@ class WriteRewriter {
     return variable.uses.some(({ inside }) => inside !== variable.owner);
   }
 
-  /** Destructuring into plain variables of this call is nothing to log. */
+  /** Destructuring: plain variables of this call are nothing to log, members become `$place(o, k).value`. */
   #checkPattern(pattern: Node, context: Context): void {
     if (pattern.type === 'Identifier') {
       if (this.#isShared(pattern, context)) throw new UnsupportedWrite(pattern, 'this destructuring');
     } else if (pattern.type === 'MemberExpression') {
-      if (!this.#isOfNewObject(pattern, context)) throw new UnsupportedWrite(pattern, 'this destructuring');
+      if (!this.#isOfNewObject(pattern, context)) this.#makePlace(pattern, context);
     } else if (pattern.type === 'ObjectProperty') this.#checkPattern(bare(child(pattern, 'value')), context);
     else if (pattern.type === 'AssignmentPattern') this.#checkPattern(bare(child(pattern, 'left')), context);
     else if (pattern.type === 'RestElement') this.#checkPattern(bare(child(pattern, 'argument')), context);
@@ -286,6 +286,19 @@ class WriteRewriter {
       for (const part of [...children(pattern, 'properties'), ...children(pattern, 'elements')]) {
         this.#checkPattern(bare(part), context);
       }
+    }
+  }
+
+  #makePlace(target: Node, context: Context): void {
+    const object = child(target, 'object');
+    const property = child(target, 'property');
+    this.#out.appendRight(target.start, '$place(');
+    if (target.computed === true) {
+      this.#out.update(object.end, property.start, ', ');
+      this.#out.update(property.end, target.end, ').value');
+    } else {
+      this.#done.add(property);
+      this.#out.update(object.end, target.end, `, ${JSON.stringify(this.#nameOf(property, context))}).value`);
     }
   }
 
@@ -392,7 +405,7 @@ function header(names: ReadonlySet<string>): string {
   );
   return (
     `import { undo as $undo, record as $record, property as $property, setElement as $element, change as $change, ` +
-    `setVariable as $variable, remove as $remove, recordAdded as $added, mutators as $mutators } from 'umbra:journal';\nlet $receiver;\n${setters.join('')}`
+    `setVariable as $variable, remove as $remove, recordAdded as $added, placeOf as $place, mutators as $mutators } from 'umbra:journal';\nlet $receiver;\n${setters.join('')}`
   );
 }
 

@@ -103,8 +103,8 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
       },
       {
         file: 'kvm/pageFault.ts',
-        find: '!isPageFaultStale(vcpu, leaf.gfn, sequence) &&',
-        replace: '!isStale &&',
+        find: '!sameSlot || isPageFaultStale(vcpu, leaf.gfn, sequence);',
+        replace: '!sameSlot || isStale;',
       },
     ],
     preemptions: 2,

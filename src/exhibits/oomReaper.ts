@@ -31,7 +31,7 @@ export const oomReaper: readonly Exhibit[] = [
     name: 'start-without-end',
     title: 'A start that fails half-way leaves the others without their end',
     source: 'c2655835fd8c (mm/mmu_notifiers: ensure range_end() is paired with range_start())',
-    invariant: 'I9',
+    invariant: 'I6',
     scenario: 'oom-two-clients',
     edits: [
       {

@@ -115,8 +115,9 @@ export class Explorer {
   #finish(): Found | null {
     const { world, scenario } = this;
     try {
-      if (scenario.finish !== undefined) world.setUp(scenario.finish(world));
+      if (scenario.finish !== undefined) world.settle(scenario.finish(world));
       world.drain();
+      this.#checkProtocol();
       if (scenario.processGoes === true) return this.#reported();
       world.oracle.check(world.kvm);
       world.contents.checkPages(scenario.losesPages ?? []);
@@ -125,6 +126,17 @@ export class Explorer {
       return foundBug(error);
     }
     return this.#reported();
+  }
+
+  /** I6: everything that was begun has been ended. */
+  #checkProtocol(): void {
+    const { kvm, mm, oracle } = this.world;
+    const open = mm.notifierSubscriptions?.activeInvalidateRanges ?? 0;
+    if (open > 0) oracle.report('I6', `${open} invalidate_range_start without an end`);
+    const { mmuInvalidateInProgress, mnActiveInvalidateCount, vmDead } = kvm;
+    // Who was released between start and end is told of no end.
+    if (vmDead || mmuInvalidateInProgress + mnActiveInvalidateCount === 0) return;
+    oracle.report('I6', `kvm waits for ${mnActiveInvalidateCount} invalidate_range_end that never came`);
   }
 
   #reported(): Found | null {

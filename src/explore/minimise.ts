@@ -5,23 +5,33 @@
 import type { Explorer, RunResult } from './explorer.ts';
 import type { Deviation, Schedule } from './schedule.ts';
 
-/** Rounds of trying to leave deviations out; each costs a run per deviation. */
-const MAX_ROUNDS = 4;
-
-/** `failure` with as many deviations taken away as can be, one by one, last first. */
+/**
+ * `failure` with as many deviations taken away as can be: windows of them, from half of the schedule down to one, until none
+ * can go any more (delta debugging). A switch and the switch back go together, so windows of two matter most.
+ */
 export function minimise(explorer: Explorer, failure: RunResult): RunResult {
   let best = failure;
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    const before = best;
-    for (let i = best.schedule.length - 1; i >= 0; i--) {
-      if (i >= best.schedule.length) continue;
-      const shorter = explorer.replay(best.schedule.filter((_, index) => index !== i));
-      if (isSame(shorter, failure) && isSmaller(shorter, best)) best = shorter;
+  for (let size = Math.max(2, Math.floor(best.schedule.length / 2)); size > 0; ) {
+    const smaller = withoutWindow(explorer, best, size);
+    if (smaller === null) size = size > 4 ? Math.floor(size / 2) : size - 1;
+    else {
+      best = smaller;
+      size = Math.max(2, Math.min(size, best.schedule.length));
     }
-    if (best === before) break;
   }
   const { found, steps, preemptions, schedule } = best;
   return { found, steps, preemptions, schedule };
+}
+
+/** The first schedule, from the back, with `size` neighbouring deviations less that fails the same way and is smaller. */
+function withoutWindow(explorer: Explorer, failure: RunResult, size: number): RunResult | null {
+  const { schedule } = failure;
+  for (let start = schedule.length - size; start >= 0; start--) {
+    const rest = [...schedule.slice(0, start), ...schedule.slice(start + size)];
+    const run = explorer.replay(rest);
+    if (isSame(run, failure) && isSmaller(run, failure)) return run;
+  }
+  return null;
 }
 
 const isSame = (a: RunResult, b: RunResult): boolean => a.found?.invariant === b.found?.invariant;

@@ -160,8 +160,17 @@ export class World {
     };
   }
 
-  /** Runs `body` alone, to its end: for what a scenario sets up. */
+  /** Runs `body` with nobody but the host's own threads, which are gone again when it has ended. */
   setUp(body: Steps): void {
+    this.host.start();
+    this.drain();
+    this.#run(body);
+    this.drain();
+    this.sched.restore(this.sched.state);
+  }
+
+  /** As setUp(), where the host's threads run already and go on. */
+  settle(body: Steps): void {
     this.#run(body);
   }
 

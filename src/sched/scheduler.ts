@@ -121,6 +121,8 @@ export class Scheduler {
 
   /** Forgets all tasks and events, wherever they stand, and goes back to `state`. Between steps. */
   restore(state: SchedulerState): void {
+    // Whoever still has one of them in a queue wakes nobody.
+    for (const task of this.#tasks) task.state = 'done';
     this.#tasks.length = 0;
     this.#runnable.length = 0;
     this.#events.length = 0;

@@ -107,7 +107,7 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
         replace: '!sameSlot || isStale;',
       },
     ],
-    preemptions: 2,
+    preemptions: 1,
     budget,
     story:
       'Between the check and the lock there is a gap of one step. The whole zap fits in: its callback finds nothing to zap, ' +

@@ -22,6 +22,7 @@ const MAX_STEPS = 20_000;
 
 export interface RunResult {
   readonly found: Found | null;
+  /** Steps of all tasks, those included at which nobody was asked. */
   readonly steps: number;
   readonly preemptions: number;
   readonly schedule: Schedule;
@@ -60,8 +61,7 @@ export class Explorer {
       if (!(error instanceof UmbraBug)) throw error;
       found = foundBug(error);
     }
-    const steps = world.sched.steps - before;
-    const { preemptions, deviations } = steering;
+    const { preemptions, deviations, passed: steps } = steering;
     const schedule = deviations.slice();
     steering.end();
     filter.stops = () => true;

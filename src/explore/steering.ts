@@ -36,6 +36,8 @@ export class Steering implements Policy {
   /** What was chosen against the default, in this run. */
   readonly deviations: Deviation[] = [];
   preemptions = 0;
+  /** Steps of all tasks in this run, stop or not. */
+  passed = 0;
   /** Choices made in this run. */
   choices = 0;
   readonly sharing = new Sharing();
@@ -54,6 +56,7 @@ export class Steering implements Policy {
     this.deviations.length = 0;
     this.preemptions = 0;
     this.choices = 0;
+    this.passed = 0;
     this.#last = null;
     this.#idler = null;
     this.#steps.clear();
@@ -85,9 +88,14 @@ export class Steering implements Policy {
     if (!this.stopsAtPoints) return;
     if (task !== this.#idler) this.#idler = null;
     this.#last = task;
-    this.#steps.set(task, this.stepsOf(task) + 1);
+    this.#count(task);
     this.changedTranslation = !isAtPoint(task) || TRANSLATIONS.has(task.pointKind);
     this.strategy.stepping?.(task);
+  }
+
+  #count(task: Task): void {
+    this.passed++;
+    this.#steps.set(task, this.stepsOf(task) + 1);
   }
 
   stepsOf(task: Task | null): number {
@@ -104,7 +112,7 @@ export class Steering implements Policy {
     // Goes through: the accessor must find the point announced all the same.
     points.kind = point.kind;
     points.object = point.object;
-    this.#steps.set(task, this.stepsOf(task) + 1);
+    this.#count(task);
     return false;
   };
 }

@@ -32,7 +32,7 @@ const loaded = new Map<string, Promise<unknown>>();
 /** The variant's exports. Throws LoadError for edits that do not fit and for what esbuild cannot read. */
 export async function loadVariant<T>(options: VariantOptions): Promise<T> {
   const text = await bundle(options);
-  const name = createHash('sha256').update(text).digest('hex').slice(0, 32);
+  const name = hashOf(text);
   let module = loaded.get(name);
   if (module === undefined) {
     module = import(place(name, text));
@@ -44,17 +44,9 @@ export async function loadVariant<T>(options: VariantOptions): Promise<T> {
 /** Where the bundle can be imported from. */
 function place(name: string, text: string): string {
   const path = join(CACHE, `${name}.mjs`);
-  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return pathToFileURL(path).href;
-  const unfinished = `${path}.${process.pid}`;
-  try {
-    mkdirSync(CACHE, { recursive: true });
-    writeFileSync(unfinished, text);
-    renameSync(unfinished, path);
-    return pathToFileURL(path).href;
-  } catch {
-    rmSync(unfinished, { force: true });
-    return `data:text/javascript;base64,${Buffer.from(text).toString('base64')}`;
-  }
+  const isThere = statSync(path, { throwIfNoEntry: false }) !== undefined || write(path, text);
+  if (isThere) return pathToFileURL(path).href;
+  return `data:text/javascript;base64,${Buffer.from(text).toString('base64')}`;
 }
 
 async function bundle(options: VariantOptions): Promise<string> {
@@ -107,9 +99,52 @@ const instrumentations = new Map<string, { readonly text: string; readonly conte
 function instrumentCached(path: string, text: string, isTypeScript: boolean): string {
   const known = instrumentations.get(path);
   if (known?.text === text) return known.contents;
-  const contents = instrument(relative(SOURCES, path), text, isTypeScript);
+  const file = relative(SOURCES, path);
+  const contents = keep(`${hashOf(loader(), file, text)}.txt`, () => instrument(file, text, isTypeScript));
   instrumentations.set(path, { text, contents });
   return contents;
+}
+
+let loaderText: string | null = null;
+
+/** What decides how a text is instrumented, beside the text. */
+function loader(): string {
+  loaderText ??= ['instrument', 'scopes', 'sites', 'syntax', 'writes', '../journal']
+    .map((name) => readFileSync(join(SOURCES, 'loader', `${name}.ts`), 'utf8'))
+    .join('');
+  return loaderText;
+}
+
+/** The text of file `name` in the cache; made, and kept for the next process, where there is none. */
+function keep(name: string, make: () => string): string {
+  const path = join(CACHE, name);
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    const text = make();
+    write(path, text);
+    return text;
+  }
+}
+
+/** Whole or not at all; false: it cannot be written. */
+function write(path: string, text: string): boolean {
+  const unfinished = `${path}.${process.pid}`;
+  try {
+    mkdirSync(CACHE, { recursive: true });
+    writeFileSync(unfinished, text);
+    renameSync(unfinished, path);
+    return true;
+  } catch {
+    rmSync(unfinished, { force: true });
+    return false;
+  }
+}
+
+function hashOf(...parts: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(`${part.length}:`).update(part);
+  return hash.digest('hex').slice(0, 32);
 }
 
 // esbuild is what tsx translates with: the version is tsx's.

@@ -10,7 +10,7 @@ export const scenario: Scenario = {
   mayEnd: ['memory_fault'],
   processGoes: true,
   guest: `
-    vcpu0:  ld a2, 0(a0)
+    vcpu0:
     done:   j done
     warm:   sd a1, 0(a0)
             j done`,

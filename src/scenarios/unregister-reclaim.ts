@@ -9,7 +9,7 @@ export const scenario: Scenario = {
   about: 'a VM leaves the notifier chain while reclaim takes a page that its guest has mapped',
   mayEnd: ['memory_fault'],
   guest: `
-    vcpu0:  ld a2, 0(a0)
+    vcpu0:
     done:   j done
     warm:   sd a1, 0(a0)
             j done`,

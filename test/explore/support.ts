@@ -1,16 +1,22 @@
-// Loads a scenario of the tests into a variant of its own.
+// Loads standing scenarios into a variant of their own.
 
-import { join } from 'node:path';
 import type * as Explore from '../../src/explore/index.ts';
+import type { Scenario } from '../../src/explore/index.ts';
 import { loadVariant, type SourceEdit } from '../../src/loader/index.ts';
-import type * as Scenarios from './scenarios.ts';
 
-const SCENARIOS = join(import.meta.dirname, 'scenarios.ts');
+const SCENARIOS = { pageout: 'pageout', pageoutWarm: 'pageout-warm', dontneed: 'dontneed' } as const;
 
-export type Variant = typeof Explore & { readonly scenarios: typeof Scenarios };
+export type Variant = typeof Explore & {
+  readonly scenarios: Readonly<Record<keyof typeof SCENARIOS, Scenario>>;
+};
 
 /** explore/ and the scenarios, over production code with `edits`. */
 export function loadScenarios(edits: readonly SourceEdit[] = []): Promise<Variant> {
-  const entry = `export * from './explore/index.ts'; export * as scenarios from ${JSON.stringify(SCENARIOS)};`;
-  return loadVariant<Variant>({ entry, edits });
+  const names = Object.entries(SCENARIOS);
+  const entry = [
+    "export * from './explore/index.ts';",
+    ...names.map(([name, file]) => `import { scenario as ${name} } from './scenarios/${file}.ts';`),
+    `export const scenarios = { ${names.map(([name]) => name).join(', ')} };`,
+  ];
+  return loadVariant<Variant>({ entry: entry.join('\n'), edits });
 }

@@ -8,7 +8,7 @@ import { loadScenarios, type Variant } from './support.ts';
 let variant: Variant;
 beforeAll(async () => {
   variant = await loadScenarios();
-});
+}, 120_000);
 
 describe.each(['pageout', 'dontneed'] as const)('%s', (name) => {
   it('is back at its start after each of many runs', () => {

@@ -47,7 +47,9 @@ describe('the lock order', () => {
 
   it('catches two locks of one class, unless the lock that the table names is held', () => {
     for (const lockClass of CLASSES) {
-      expect(bugOf(() => run(lockClass, lockClass)).details).toMatchObject({ same: false });
+      const nestsInItself = lockClass.nestsUnder === lockClass.name;
+      if (nestsInItself) run(lockClass, lockClass);
+      else expect(bugOf(() => run(lockClass, lockClass)).details).toMatchObject({ same: false });
       const guard = CLASSES.find(({ name }) => name === lockClass.nestsUnder);
       if (guard !== undefined) run(guard, lockClass, lockClass, lockClass);
       else expect(lockClass.nestsUnder).toBeNull();

@@ -13,7 +13,7 @@ import {
   mmuNotifierInvalidateRangeStart,
 } from '../notifier/index.ts';
 import { at, type Mutex, points, type Steps } from '../sched/index.ts';
-import { type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
+import { bug, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { vmfAnonPrepare } from './anonVma.ts';
 import { VM_FAULT_OOM, type VmFault } from './faultTypes.ts';
 import { wpPageShared } from './fileFault.ts';
@@ -26,6 +26,7 @@ import { maybeMkWrite, mkPte, normalPfn, ptlOf, readPte, setPte } from './pte.ts
 import { addNewAnonRmap, ptepClearFlush, removeRmap } from './rmap.ts';
 import { isAnonFolio } from './rmapFile.ts';
 import { folioFreeSwap, freeSwapCache } from './swapCache.ts';
+import type { Vma } from './vma.ts';
 import { VM_SHARED } from './vmFlags.ts';
 
 /** do_wp_page(): the PTE is vmf.origPte, and `ptl`, which is held, is released here. */
@@ -33,7 +34,7 @@ export function* doWpPage(vmf: VmFault, ptl: Mutex): Steps<number> {
   const { host } = vmf.vma.mm;
   const pfn = normalPfn(vmf.origPte);
   if (pfn !== 0 && (vmf.vma.flags & VM_SHARED) !== 0) return yield* wpPageShared(vmf, ptl, pfn as Pfn);
-  if (pfn !== 0 && (yield* canReuse(host, pfn as Pfn))) {
+  if (pfn !== 0 && (yield* canReuse(vmf.vma, pfn as Pfn))) {
     host.vmstat.pgreuse++;
     if (points.on) yield at.pte(vmf.ptep);
     setPte(host, vmf.ptep, maybeMkWrite(vmf.origPte | PTE_A, vmf.vma));
@@ -49,7 +50,8 @@ export function* doWpPage(vmf: VmFault, ptl: Mutex): Steps<number> {
 }
 
 /** wp_can_reuse_anon_folio(): nobody but this PTE, and perhaps the swap cache, has the page. */
-function* canReuse(host: Host, pfn: Pfn): Steps<boolean> {
+function* canReuse(vma: Vma, pfn: Pfn): Steps<boolean> {
+  const { host } = vma.mm;
   const { frames } = host;
   if (points.on) yield at.page(pfn);
   if (!isAnonFolio(host, pfn)) return false;
@@ -61,7 +63,11 @@ function* canReuse(host: Host, pfn: Pfn): Steps<boolean> {
   if (frames.test(pfn, PG_swapcache)) yield* folioFreeSwap(host, pfn);
   if (points.on) yield at.page(pfn);
   const alone = frames.count(pfn) === 1;
-  if (alone) frames.set(pfn, PG_anon_exclusive);
+  if (alone) {
+    frames.set(pfn, PG_anon_exclusive);
+    // folio_move_anon_rmap(): the others of the family need not be asked for it any more.
+    frames.mapping[pfn] = vma.anonVma?.id ?? bug('anonymous folio mapped without an anon_vma', { pfn });
+  }
   host.folioLocks.unlock(pfn);
   return alone;
 }

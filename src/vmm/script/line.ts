@@ -21,7 +21,7 @@ export class Line {
   constructor(file: string, number: number, text: string) {
     this.#file = file;
     this.#number = number;
-    const code = text.replace(/#[^]*$/, '').trimEnd();
+    const code = text.replace(/#.*$/s, '').trimEnd();
     this.#length = code.length;
     this.words = [...code.matchAll(/\S+/g)].map((match) => ({ text: match[0], column: match.index + 1 }));
   }

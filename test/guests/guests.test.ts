@@ -22,6 +22,10 @@ const MIB = 2 ** 20;
 
 /** Where the least host memory makes it take long. */
 const SMALLER: Readonly<Record<string, Smaller>> = {
+  processes: {
+    equ: { ROUNDS: 1, CHILDREN: 3, DATA_PAGES: 16, HEAP_PAGES: 16, SWAPS: 32 },
+    header: { hostRamBytes: 320 * 1024, output: '3 processes\n', instructions: null },
+  },
   sieve: {
     equ: { N: 300_000, PRIMES: 25_997, ROUNDS: 1 },
     header: { output: '25997 primes\n', instructions: null },
@@ -48,7 +52,7 @@ function pass(program: GuestProgram, options: RunOptions): number {
 describe('headers', () => {
   it('are there, in every file', () => {
     expect(GUEST_FILES.filter((file) => !file.endsWith('.s'))).toEqual([]);
-    const wanted = ['harts', 'hello', 'hello-htif', 'kernel', 'sieve', 'smc', 'sort', 'thrash'];
+    const wanted = ['harts', 'hello', 'hello-htif', 'kernel', 'processes', 'sieve', 'smc', 'sort', 'thrash'];
     expect(GUEST_NAMES).toEqual(expect.arrayContaining(wanted));
     for (const name of GUEST_NAMES) {
       const { purpose, ramBytes, hostRamBytes, vcpus } = loadGuest(name).header;

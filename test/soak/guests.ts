@@ -1,5 +1,5 @@
 // The soak `guests`: every guest with plenty of memory and with almost none, under both MMUs, as its header says; and the
-// thrasher with 64 MiB of buffer on a host with 16 MiB, on one hart and on four. 36 cases are all of them once.
+// thrasher with 64 MiB of buffer on a host with 16 MiB, on one hart and on four. 40 cases are all of them once.
 
 import { playGuestCase } from '../guests/matrix.ts';
 import type { Soak } from './soak.ts';

@@ -16,6 +16,9 @@ import { type Policy, runPolicy, Scheduler, type Steps } from '../../src/sched/i
 import { Trace, TraceRing } from '../../src/trace/index.ts';
 import { bug, type Hva, PAGE_SIZE } from '../../src/units.ts';
 
+/** More steps than any test needs. */
+const MAX_STEPS = 20_000_000;
+
 export interface BenchOptions {
   readonly frames: number;
   /** Usable slots; 0 for a host without swap. */
@@ -56,7 +59,12 @@ export function runTasks({ sched }: Bench, ...bodies: (() => Steps)[]): void {
       })(),
     );
   });
-  const idle = sched.run(() => running === 0);
+  const limit = sched.steps + MAX_STEPS;
+  const idle = sched.run(() => running === 0 || sched.steps > limit);
+  if (running > 0 && idle === 'idle') {
+    const blocked = sched.describeBlocked().join('; ');
+    throw new Error(`livelock: a test takes for ever. ${blocked}`);
+  }
   if (idle !== 'idle') {
     const waiting = sched.tasks.map((task) => `${task.name}: ${task.waitingFor}`);
     throw new Error(`deadlock: ${waiting.join('; ')}`);

@@ -1,5 +1,5 @@
 // The invariants I1 to I3 under everything that a process can do to the memory of its guest: harts store and load while
-// the host drops, swaps out, ages, unmaps and maps anew; every load is held against what the order of the calls allows.
+// the host drops, swaps out, ages, unmaps, maps anew, moves, protects, locks and forks; every load is held against what the order of the calls allows.
 //
 // Each word has one writer, which alone reads it. It must find what it stored last, or 0 if the page was dropped since: it
 // must be 0 once a drop that began after the store has ended, and cannot be before one has begun.
@@ -8,12 +8,22 @@
 
 import { expect } from 'vitest';
 import {
+  copyToUser,
+  exitMm,
+  fork,
   MADV_COLD,
   MADV_DONTNEED,
   MADV_PAGEOUT,
   MAP_FIXED,
+  type Mm,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
   madvise,
+  mlock,
   mmapAnonymous,
+  mprotect,
+  mremap,
+  munlock,
   munmap,
   PROT_READ,
   PROT_WRITE,
@@ -25,6 +35,11 @@ import { bootPaged, dataAt, makeTables, vaOf } from '../support/pagedGuest.ts';
 import { TestVm, type TestVmOptions } from '../support/testVm.ts';
 
 const PAGES = 5;
+/** Where nothing is mapped. */
+const ELSEWHERE = (2 ** 36) as Hva;
+const SCRIBBLE = new Uint8Array(PAGE_SIZE).fill(0xa5);
+/** Frames that a host must have for a second process. */
+const FORK_NEEDS = 64;
 
 interface Drop {
   readonly page: number;
@@ -132,14 +147,50 @@ function* runHost(world: World, random: Random, operations: number): Steps {
       const mapped = yield* mmapAnonymous(mm, start, bytes, PROT_READ | PROT_WRITE, MAP_FIXED);
       expect(mapped).toBe(start as Hva);
     };
-    const dice = random.below(10);
-    if (dice < 4) yield* advise(MADV_PAGEOUT);
-    else if (dice < 5) yield* advise(MADV_COLD);
-    else if (dice < 8) yield* world.drop(page, count, advise(MADV_DONTNEED));
-    else yield* world.drop(page, count, remap());
+    const dice = random.below(18);
+    if (dice < 5) yield* advise(MADV_PAGEOUT);
+    else if (dice < 6) yield* advise(MADV_COLD);
+    else if (dice < 9) yield* world.drop(page, count, advise(MADV_DONTNEED));
+    else if (dice < 11) yield* world.drop(page, count, remap());
+    else if (dice < 13) yield* protect(mm, start, bytes);
+    else if (dice < 15) yield* moveThereAndBack(mm, start, bytes);
+    else if (dice < 16) yield* lockAndUnlock(mm, start, bytes);
+    else if (vm.host.zone.managedPages > FORK_NEEDS) yield* forkAndScribble(vm, start, bytes);
     vm.sched.spend(1000);
     yield RESCHED;
   }
+}
+
+/** Stores of the guest find no permission for a while. */
+function* protect(mm: Mm, start: Hva, bytes: number): Steps {
+  expect(yield* mprotect(mm, start, bytes, PROT_READ)).toBe(0);
+  yield RESCHED;
+  expect(yield* mprotect(mm, start, bytes, PROT_READ | PROT_WRITE)).toBe(0);
+}
+
+/** The guest finds nothing there for a while. */
+function* moveThereAndBack(mm: Mm, start: Hva, bytes: number): Steps {
+  const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+  expect(yield* mremap(mm, start, bytes, bytes, flags, ELSEWHERE)).toBe(ELSEWHERE);
+  yield RESCHED;
+  expect(yield* mremap(mm, ELSEWHERE, bytes, bytes, flags, start)).toBe(start);
+}
+
+function* lockAndUnlock(mm: Mm, start: Hva, bytes: number): Steps {
+  expect(yield* mlock(mm, start, bytes, 0)).toBe(0);
+  yield RESCHED;
+  expect(yield* munlock(mm, start, bytes)).toBe(0);
+}
+
+/** A child process writes to its copy of the guest's memory, which the guest must not see, and exits. */
+function* forkAndScribble({ mm, spareCpu }: TestVm, start: Hva, bytes: number): Steps {
+  const child = yield* fork(mm);
+  if (typeof child === 'number') throw new Error(`fork failed: ${child}`);
+  yield RESCHED;
+  for (let at = 0; at < bytes; at += PAGE_SIZE)
+    expect(yield* copyToUser(child, spareCpu, (start + at) as Hva, SCRIBBLE)).toBe(0);
+  yield RESCHED;
+  yield* exitMm(child);
 }
 
 export interface CoherenceScenario extends TestVmOptions {

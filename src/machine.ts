@@ -18,7 +18,7 @@ import {
 } from './hw/hart/index.ts';
 import { PhysicalMemory } from './hw/memory/index.ts';
 import { DEFAULT_TLB, TlbDomain, type TlbGeometry } from './hw/tlb/index.ts';
-import { GUEST_VISIBLE_KINDS, Host, readVmstat, reclaimSwapCache, type SwapDevice } from './mm/index.ts';
+import { Host, readVmstat, reclaimSwapCache, type SwapDevice } from './mm/index.ts';
 import { Oracle, readPages, SwapCoverage, type Violation } from './oracle/index.ts';
 import { runPolicy, Scheduler, type Steps } from './sched/index.ts';
 import { type EventName, type Stamp, Trace, type TraceRing } from './trace/index.ts';
@@ -125,7 +125,6 @@ export class Machine {
     this.memory = new PhysicalMemory({
       frames: Math.floor(hostRamBytes / PAGE_SIZE),
       deviceBytes: vcpus * (hartDeviceBytes(tlb) + jumpCacheBytes()),
-      reachableUses: GUEST_VISIBLE_KINDS,
     });
     this.host = new Host({
       memory: this.memory,

@@ -7,15 +7,13 @@
 // map it; mapping, index and private change only under the folio lock or before the folio can be found.
 // `flags` and `waiters` are also read by wait conditions, which are evaluated without a point of their own.
 
-import type { PhysicalMemory } from '../hw/memory/index.ts';
+import { Fact, type PhysicalMemory } from '../hw/memory/index.ts';
 import { points } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
 
 /** What a frame is used for; a folio is memory of processes and files, which reclaim can take. */
 export const FrameKind = { free: 0, folio: 1, pageTable: 2, shadow: 3, kernel: 4, zeroPage: 5 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
-/** The kinds that hardware may show to a guest, as PhysicalMemory wants them. */
-export const GUEST_VISIBLE_KINDS = (1 << FrameKind.folio) | (1 << FrameKind.zeroPage);
 
 /** Page flags (include/linux/page-flags.h). */
 export const PG_locked = 1 << 0;
@@ -50,18 +48,26 @@ export class Frames {
   readonly index: Int32Array;
   /** Swap slot while PG_swapcache. */
   readonly private: Int32Array;
+  readonly #memory: PhysicalMemory;
 
   constructor(memory: PhysicalMemory) {
     this.firstPfn = memory.firstPfn;
     this.endPfn = memory.endPfn;
     const length = memory.endPfn;
-    this.kind = memory.use;
+    this.kind = new Uint8Array(length);
     this.refcount = new Int32Array(length);
     this.mapcount = new Int32Array(length);
     this.flags = new Int32Array(length);
     this.mapping = new Int32Array(length);
     this.index = new Int32Array(length);
     this.private = new Int32Array(length);
+    this.#memory = memory;
+    for (let pfn = this.firstPfn as number; pfn < length; pfn++) this.#show(pfn as Pfn, FrameKind.free);
+  }
+
+  /** Hardware lets guests reach folios and the zero page, whatever the tables say. */
+  #show(pfn: Pfn, kind: FrameKind): void {
+    this.#memory.note(Fact.reachable, pfn, kind === FrameKind.folio || kind === FrameKind.zeroPage);
   }
 
   /** A frame leaves the allocator: one reference, no flags, no owner yet. */
@@ -70,6 +76,7 @@ export class Frames {
     if (this.refcount[pfn] !== 0 || this.kind[pfn] !== FrameKind.free)
       bug('allocated frame is in use', { pfn });
     this.kind[pfn] = kind;
+    this.#show(pfn, kind);
     this.refcount[pfn] = 1;
     this.flags[pfn] = 0;
     this.mapping[pfn] = 0;
@@ -92,6 +99,7 @@ export class Frames {
     }
     if (this.kind[pfn] === FrameKind.free) bug('frame freed twice', { pfn });
     this.kind[pfn] = FrameKind.free;
+    this.#show(pfn, FrameKind.free);
     this.flags[pfn] = 0;
     this.mapping[pfn] = 0;
   }

@@ -13,7 +13,6 @@ export {
   folioPut as putPage,
 } from './folio.ts';
 export { fork } from './fork.ts';
-export { GUEST_VISIBLE_KINDS } from './frames.ts';
 export { getUserPage } from './gup.ts';
 export { Host, type HostOptions } from './host.ts';
 export { freeKernelPages, type KernelUse } from './kernelPages.ts';

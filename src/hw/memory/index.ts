@@ -3,6 +3,7 @@
 export {
   type CodeWriteHook,
   Fact,
+  type FactBit,
   PhysicalMemory,
   type PhysicalMemoryOptions,
   POISON_BYTE,

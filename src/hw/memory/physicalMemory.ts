@@ -1,8 +1,8 @@
 // Physical memory: the one WebAssembly.Memory that is a host's physical memory, and the per-frame facts hardware needs.
 //
 // Layout, by byte address (an Hpa is a byte address here): page 0, never used; the device area (vCPU blocks, TLBs, jump
-// caches), handed out by reserve(); then the frames [firstPfn, endPfn); then the facts of frames, a byte each per pfn, which
-// translated code reads too. mm decides who owns a frame, hw/tlb points translations at it, translated code works on it
+// caches), handed out by reserve(); then the frames [firstPfn, endPfn); then the facts of frames, a byte for each pfn, which
+// translated code reads and writes too. mm decides who owns a frame, hw/tlb points translations at it, translated code works on it
 // directly.
 //
 // Invariants: initial size = maximum size, so the views never detach. Every TypeScript write into a frame passes through
@@ -22,14 +22,18 @@ export interface PhysicalMemoryOptions {
   readonly frames: number;
   /** Bytes that reserve() can hand out, alignment gaps included. */
   readonly deviceBytes: number;
-  /** What a frame must be used for that guests may reach: bit u for use u (`use`, below 32). All, unless said. */
-  readonly reachableUses?: number;
 }
 
-/** Facts that are kept of each frame: arrays by pfn, one behind the other. */
-export const Fact = { use: 0, hasCode: 1, mayBeWritten: 2 } as const;
-const FACTS = 3;
-const ALL_USES = -1;
+/** Facts of a frame: bits of its byte at factsBase + pfn. */
+export const Fact = {
+  /** Guests may see it: mm says so. */
+  reachable: 1,
+  /** A fetch TLB entry was filled for it, since releaseCode(). */
+  hasCode: 2,
+  /** Some write tag of a TLB may map it (hw/tlb's). */
+  mayBeWritten: 4,
+} as const;
+export type FactBit = (typeof Fact)[keyof typeof Fact];
 
 /** Told of a write to, or the release of, a frame that instructions were fetched from: [offset, offset + length). */
 export type CodeWriteHook = (pfn: Pfn, offset: number, length: number) => void;
@@ -44,13 +48,9 @@ export class PhysicalMemory {
   /** Frames are [firstPfn, endPfn). */
   readonly firstPfn: Pfn;
   readonly endPfn: Pfn;
-  /** By pfn: what mm uses the frame for (mm/frames.ts); 0 is nothing. */
-  readonly use: Uint8Array;
-  readonly reachableUses: number;
-  /** By pfn: 1 once a fetch TLB entry was filled for the frame, until releaseCode(). */
-  readonly hasCode: Uint8Array;
-  /** By pfn: 1 while some write tag of a TLB may map the frame (hw/tlb's). */
-  readonly mayBeWritten: Uint8Array;
+  /** Where facts begin, by pfn from 0 on. */
+  readonly factsBase: number;
+  private readonly facts: Uint8Array;
   /** By pfn: changes whenever code of the frame may have changed. */
   readonly codeGeneration: Uint32Array;
   /** Set by the code cache of the host's harts. */
@@ -58,10 +58,10 @@ export class PhysicalMemory {
   private nextReserved = PAGE_SIZE;
 
   /** Throws RangeError when the geometry exceeds what one WebAssembly.Memory can hold. */
-  constructor({ frames, deviceBytes, reachableUses = ALL_USES }: PhysicalMemoryOptions) {
+  constructor({ frames, deviceBytes }: PhysicalMemoryOptions) {
     const firstPfn = 1 + Math.ceil(deviceBytes / PAGE_SIZE);
     const endPfn = firstPfn + frames;
-    const wasmPages = Math.ceil((endPfn * (PAGE_SIZE + FACTS)) / WASM_PAGE);
+    const wasmPages = Math.ceil((endPfn * (PAGE_SIZE + 1)) / WASM_PAGE);
     if (!(frames >= 1 && deviceBytes >= 0 && wasmPages <= WASM_PAGES_MAX)) {
       throw new RangeError(
         `physical memory of ${frames} frames and ${deviceBytes} device bytes exceeds 4 GiB`,
@@ -76,16 +76,9 @@ export class PhysicalMemory {
     this.dv = new DataView(buffer);
     this.firstPfn = firstPfn as Pfn;
     this.endPfn = endPfn as Pfn;
-    this.reachableUses = reachableUses;
-    this.use = this.factArray(Fact.use);
-    this.hasCode = this.factArray(Fact.hasCode);
-    this.mayBeWritten = this.factArray(Fact.mayBeWritten);
+    this.factsBase = endPfn * PAGE_SIZE;
+    this.facts = this.u8.subarray(this.factsBase, this.factsBase + endPfn).fill(Fact.reachable);
     this.codeGeneration = new Uint32Array(this.endPfn);
-  }
-
-  /** Host byte address of a fact's array. */
-  factBase(fact: (typeof Fact)[keyof typeof Fact]): number {
-    return this.endPfn * (PAGE_SIZE + fact);
   }
 
   /** Takes `bytes` of the device area at an address that is a multiple of `align` (a power of two), zeroed. */
@@ -101,9 +94,14 @@ export class PhysicalMemory {
     return pfn >= this.firstPfn && pfn < this.endPfn;
   }
 
-  /** Whether the frame is used for something that guests may see. */
-  isReachable(pfn: Pfn): boolean {
-    return ((this.reachableUses >>> this.use[pfn]!) & 1) !== 0;
+  /** Whether a fact holds for a frame. */
+  is(fact: FactBit, pfn: Pfn): boolean {
+    return (this.facts[pfn]! & fact) !== 0;
+  }
+
+  note(fact: FactBit, pfn: Pfn, holds: boolean): void {
+    const others = this.facts[pfn]! & ~fact;
+    this.facts[pfn] = holds ? others | fact : others;
   }
 
   read8(at: Hpa): number {
@@ -168,13 +166,9 @@ export class PhysicalMemory {
 
   /** The frame was freed: nothing that was decoded or translated from it may run again. */
   releaseCode(pfn: Pfn): void {
-    if (this.hasCode[pfn] === 0) return;
+    if (!this.is(Fact.hasCode, pfn)) return;
     this.codeChanged(pfn, 0, PAGE_SIZE);
-    this.hasCode[pfn] = 0;
-  }
-
-  private factArray(fact: (typeof Fact)[keyof typeof Fact]): Uint8Array {
-    return this.u8.subarray(this.factBase(fact), this.factBase(fact) + this.endPfn);
+    this.note(Fact.hasCode, pfn, false);
   }
 
   private fill(pfn: Pfn, byte: number): void {
@@ -186,7 +180,7 @@ export class PhysicalMemory {
   private touch(at: Hpa, length: number): void {
     this.assertWithinFrame(at, length);
     const frame = hpaToPfn(at);
-    if (this.hasCode[frame] !== 0) this.codeChanged(frame, at & (PAGE_SIZE - 1), length);
+    if (this.is(Fact.hasCode, frame)) this.codeChanged(frame, at & (PAGE_SIZE - 1), length);
   }
 
   private codeChanged(frame: Pfn, offset: number, length: number): void {

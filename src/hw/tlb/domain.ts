@@ -3,10 +3,10 @@
 //
 // One per host, made with its PhysicalMemory; each TLB joins it when it is built.
 //
-// Invariant: memory.hasCode[pfn] implies that no write tag of any member maps pfn.
+// Invariant: no write tag of any member maps a frame that has code.
 
 import type { Pfn } from '../../units.ts';
-import type { PhysicalMemory } from '../memory/index.ts';
+import { Fact, type PhysicalMemory } from '../memory/index.ts';
 
 /** What a member must be able to do. */
 export interface WriteTags {
@@ -28,18 +28,17 @@ export class TlbDomain {
 
   /** A write tag for `pfn` is about to be filled; false when the frame holds code and must not have one. */
   allowWriteTag(pfn: Pfn): boolean {
-    if (this.memory.hasCode[pfn] !== 0) return false;
-    this.memory.mayBeWritten[pfn] = 1;
+    if (this.memory.is(Fact.hasCode, pfn)) return false;
+    this.memory.note(Fact.mayBeWritten, pfn, true);
     return true;
   }
 
   /** A fetch entry for `pfn` is about to be filled. */
   markCode(pfn: Pfn): void {
-    const { hasCode, mayBeWritten } = this.memory;
-    hasCode[pfn] = 1;
+    this.memory.note(Fact.hasCode, pfn, true);
     // Spares the scan for frames that were never stored to.
-    if (mayBeWritten[pfn] === 0) return;
+    if (!this.memory.is(Fact.mayBeWritten, pfn)) return;
     for (const member of this.members) member.revokeWrites(pfn);
-    mayBeWritten[pfn] = 0;
+    this.memory.note(Fact.mayBeWritten, pfn, false);
   }
 }

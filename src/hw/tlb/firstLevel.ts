@@ -12,7 +12,7 @@
 // write tag (domain.ts).
 
 import { bug, hiWord, loWord, type Pfn, pageAlignDown } from '../../units.ts';
-import type { PhysicalMemory } from '../memory/index.ts';
+import { Fact, type PhysicalMemory } from '../memory/index.ts';
 import { Access, leafMask, leafValue, PTE_D } from '../sv39/index.ts';
 import type { TlbDomain } from './domain.ts';
 import {
@@ -296,7 +296,7 @@ export class FirstLevel {
   /** Host byte address of a frame, for one access without an entry. */
   reach(pfn: Pfn): number {
     if (!this.memory.isFrame(pfn)) bug('tlb: not a frame', { pfn });
-    if (!this.memory.isReachable(pfn))
+    if (!this.memory.is(Fact.reachable, pfn))
       bug('tlb: a guest is about to reach a frame that is not for guests', { pfn });
     return pfn * 4096;
   }

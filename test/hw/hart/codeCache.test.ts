@@ -10,7 +10,7 @@ import {
   type Translator,
 } from '../../../src/hw/hart/index.ts';
 import { encode, Op } from '../../../src/hw/isa/index.ts';
-import { PhysicalMemory } from '../../../src/hw/memory/index.ts';
+import { Fact, PhysicalMemory } from '../../../src/hw/memory/index.ts';
 import { TlbDomain } from '../../../src/hw/tlb/index.ts';
 import type { Hpa, Pfn } from '../../../src/units.ts';
 import { ALL_FLAGS, RAM, SMALL_TLB, TestMachine } from './testMachine.ts';
@@ -125,7 +125,7 @@ describe('self-modifying code', () => {
     const page = machine.code.peek(machine.ramPfn)!;
     machine.memory.releaseCode(machine.ramPfn);
     expect(page.words[0]).toBe(0);
-    expect(machine.memory.hasCode[machine.ramPfn]).toBe(0);
+    expect(machine.memory.is(Fact.hasCode, machine.ramPfn)).toBe(false);
   });
 });
 

@@ -1,7 +1,7 @@
 // The host's physical memory: its layout, its accesses, and who is told of a write to code.
 
 import { describe, expect, it } from 'vitest';
-import { PhysicalMemory, POISON_BYTE } from '../../../src/hw/memory/index.ts';
+import { Fact, PhysicalMemory, POISON_BYTE } from '../../../src/hw/memory/index.ts';
 import { type Hpa, PAGE_SIZE, type Pfn, UmbraBug } from '../../../src/units.ts';
 
 const make = (frames = 8, deviceBytes = 8192): PhysicalMemory => new PhysicalMemory({ frames, deviceBytes });
@@ -65,7 +65,7 @@ describe('PhysicalMemory', () => {
     const data = (code + 1) as Pfn;
     const calls: number[][] = [];
     memory.onCodeWrite = (pfn, offset, length) => calls.push([pfn, offset, length]);
-    memory.hasCode[code] = 1;
+    memory.note(Fact.hasCode, code, true);
     memory.write64(at(data, 8), 1, 1);
     memory.write8(at(code, 1), 1);
     memory.write16(at(code, 2), 1);
@@ -90,11 +90,11 @@ describe('PhysicalMemory', () => {
     const code = memory.firstPfn;
     const calls: number[][] = [];
     memory.onCodeWrite = (pfn, offset, length) => calls.push([pfn, offset, length]);
-    memory.hasCode[code] = 1;
+    memory.note(Fact.hasCode, code, true);
     memory.releaseCode(code);
     memory.releaseCode(code);
     expect(calls).toEqual([[code, 0, PAGE_SIZE]]);
-    expect(memory.hasCode[code]).toBe(0);
+    expect(memory.is(Fact.hasCode, code)).toBe(false);
     expect(memory.codeGeneration[code]).toBe(1);
   });
 

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PhysicalMemory } from '../../../src/hw/memory/index.ts';
+import { Fact, PhysicalMemory } from '../../../src/hw/memory/index.ts';
 import {
   DTLB_ADDEND,
   DTLB_READ_TAG,
@@ -40,9 +40,8 @@ const key = (over: Partial<RegimeKey> = {}): RegimeKey => ({
 });
 const DIRECT = key({ paged: false, root: 0, secondStage: 0x2000, user: true });
 
-function make(count = 1, reachableUses = -1) {
-  const deviceBytes = count * (tlbBytes(GEOMETRY) + 64);
-  const memory = new PhysicalMemory({ frames: 32, deviceBytes, reachableUses });
+function make(count = 1) {
+  const memory = new PhysicalMemory({ frames: 32, deviceBytes: count * (tlbBytes(GEOMETRY) + 64) });
   const domain = new TlbDomain(memory);
   const tlbs = Array.from({ length: count }, () => {
     const tlb = new Tlb(domain, GEOMETRY);
@@ -101,10 +100,9 @@ describe('the data table', () => {
     }
   });
 
-  it('reaches only frames that are used for what guests may see', () => {
-    const { memory, tlb, frame } = make(1, 1 << 3);
-    memory.use.fill(2);
-    memory.use[frame(1)] = 3;
+  it('reaches only frames that guests may see', () => {
+    const { memory, tlb, frame } = make();
+    memory.note(Fact.reachable, frame(2), false);
     tlb.first.fillData(PAGE, frame(1), RW);
     tlb.first.fillFetch(PAGE, frame(1), INFO_EXECUTE);
     expect(() => tlb.first.fillData(PAGE, frame(2), RW)).toThrow(UmbraBug);
@@ -122,7 +120,7 @@ describe('code and stores', () => {
     b.select(DIRECT, DIRECT);
     b.first.fillData(PAGE, frame(1), RW);
     a.first.fillFetch(PAGE, frame(1), INFO_EXECUTE);
-    expect(memory.hasCode[frame(1)]).toBe(1);
+    expect(memory.is(Fact.hasCode, frame(1))).toBe(true);
     expect(probe(memory, a, PAGE, 8, DTLB_WRITE_TAG)).toBeNull();
     expect(probe(memory, a, PAGE, 8, DTLB_READ_TAG)).not.toBeNull();
     expect(probe(memory, b, PAGE, 8, DTLB_WRITE_TAG)).toBeNull();

@@ -9,7 +9,7 @@
 // firstLevel.ts only, of a frame that guests may reach.
 
 import { PAGE_SHIFT, PAGE_SIZE } from '../../../units.ts';
-import { Fact, type PhysicalMemory } from '../../memory/index.ts';
+import { Fact, type FactBit, type PhysicalMemory } from '../../memory/index.ts';
 import {
   Access,
   type AccessKind,
@@ -355,6 +355,7 @@ const ENTRY = 7;
 const STAGES = 8;
 const INFO = 9;
 const PFN = 10;
+const FACTS = 11;
 
 const PERMISSIONS = [INFO_READ, INFO_WRITE, INFO_EXECUTE] as const;
 const ACCESSES = [Access.load, Access.store, Access.fetch] as const;
@@ -363,7 +364,7 @@ const ACCESSES = [Access.load, Access.store, Access.fetch] as const;
 class RefillBody {
   static readonly LOCALS = [
     [4, Type.i64],
-    [5, Type.i32],
+    [6, Type.i32],
   ] as const;
   private readonly body = new Code();
   private readonly memory: PhysicalMemory;
@@ -591,13 +592,12 @@ class RefillBody {
     body.tee(GPA);
     emitIsNoFrame(body, memory);
     this.declineIf();
-    body.i32Const(memory.reachableUses);
     body.get(GPA);
     body.byte(W.i32_wrap_i64);
     body.tee(PFN);
-    body.memory(W.i32_load8_u, memory.factBase(Fact.use));
-    body.byte(W.i32_shr_u);
-    body.i32Const(1);
+    body.memory(W.i32_load8_u, memory.factsBase);
+    body.tee(FACTS);
+    body.i32Const(Fact.reachable);
     body.byte(W.i32_and);
     body.byte(W.i32_eqz);
     this.declineIf();
@@ -628,34 +628,41 @@ class RefillBody {
 
   /** TlbDomain.allowWriteTag(). */
   private guardCode(): void {
-    const { body, memory } = this;
+    const { body } = this;
     body.get(INFO);
     body.i32Const(INFO_WRITE);
     body.byte(W.i32_and);
     body.open(W.if);
-    body.get(PFN);
-    body.memory(W.i32_load8_u, memory.factBase(Fact.hasCode));
+    body.get(FACTS);
+    body.i32Const(Fact.hasCode);
+    body.byte(W.i32_and);
     body.open(W.if);
     body.get(ENTRY);
     body.i64Const(-1);
     body.memory(W.i64_store, DTLB_WRITE_TAG);
     body.byte(W.else);
-    body.get(PFN);
-    body.i32Const(1);
-    body.memory(W.i32_store8, memory.factBase(Fact.mayBeWritten));
+    this.note(Fact.mayBeWritten);
     body.byte(W.end);
     body.byte(W.end);
   }
 
-  /** TlbDomain.markCode(), unless write tags of the frame have to be searched. */
-  private fillFetch(): void {
+  private note(fact: FactBit): void {
     const { body, memory } = this;
     body.get(PFN);
-    body.memory(W.i32_load8_u, memory.factBase(Fact.mayBeWritten));
+    body.get(FACTS);
+    body.i32Const(fact);
+    body.byte(W.i32_or);
+    body.memory(W.i32_store8, memory.factsBase);
+  }
+
+  /** TlbDomain.markCode(), unless write tags of the frame have to be searched. */
+  private fillFetch(): void {
+    const { body } = this;
+    body.get(FACTS);
+    body.i32Const(Fact.mayBeWritten);
+    body.byte(W.i32_and);
     this.declineIf();
-    body.get(PFN);
-    body.i32Const(1);
-    body.memory(W.i32_store8, memory.factBase(Fact.hasCode));
+    this.note(Fact.hasCode);
     body.get(ENTRY);
     body.get(PAGE);
     body.memory(W.i64_store, ITLB_TAG);

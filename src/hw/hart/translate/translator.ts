@@ -20,7 +20,7 @@ import {
   type Pfn,
   pageOffset,
 } from '../../../units.ts';
-import type { PhysicalMemory } from '../../memory/index.ts';
+import { Fact, type PhysicalMemory } from '../../memory/index.ts';
 import { Access, type AccessKind } from '../../sv39/index.ts';
 import {
   DEFAULT_TLB,
@@ -180,7 +180,7 @@ export class WasmTranslator implements Translator {
    */
   private regionAt(block: Int32Array, page: CodePage, pc: number, arrived: boolean): Region | undefined {
     const offset = pageOffset(pc);
-    if (this.memory.hasCode[page.pfn] === 0) return undefined;
+    if (!this.memory.is(Fact.hasCode, page.pfn)) return undefined;
     if (arrived && ++page.heat[offset >>> 1]! === this.hotAt) this.noteHot(page, offset);
     if (page.words[offset]! >= 0) return undefined;
     const pageVa = pc - offset;
@@ -242,7 +242,7 @@ export class WasmTranslator implements Translator {
 
   /** The page after `pageVa`, where the fetch TLB knows it. */
   private nextPageOf(block: Int32Array, pageVa: number): NextCodePage | null {
-    const { i32, hasCode } = this.memory;
+    const { i32 } = this.memory;
     const tag = pageVa + PAGE_SIZE;
     const fetchEntry = this.fetchEntry(loWord(tag));
     const at = (block[ITLB]! + fetchEntry) >>> 2;
@@ -250,7 +250,7 @@ export class WasmTranslator implements Translator {
       return null;
     const addend = i32[at + (ITLB_ADDEND >>> 2)]!;
     const pfn = hpaToPfn(hpa((loWord(tag) + addend) >>> 0));
-    return hasCode[pfn] === 0 ? null : { pfn, fetchEntry, tag, addend };
+    return this.memory.is(Fact.hasCode, pfn) ? { pfn, fetchEntry, tag, addend } : null;
   }
 
   /** Byte offset in the fetch TLB of the entry for an address, given its low word. */

@@ -18,12 +18,14 @@ export interface Stage {
   readonly rootBits: 9 | 11;
   /** Addresses are sign-extended (Sv39) or not (Sv39x4). */
   readonly signed: boolean;
+  /** Bytes of address space, on each side of 0 when signed. */
+  readonly span: number;
   /** Check U against the privilege with SUM and MXR, or treat every access as one of user mode. */
   readonly permission: 'supervisor' | 'asUser';
 }
 
-export const SV39: Stage = { rootBits: 9, signed: true, permission: 'supervisor' };
-export const SV39X4: Stage = { rootBits: 11, signed: false, permission: 'asUser' };
+export const SV39: Stage = { rootBits: 9, signed: true, span: 2 ** 38, permission: 'supervisor' };
+export const SV39X4: Stage = { rootBits: 11, signed: false, span: 2 ** 41, permission: 'asUser' };
 
 /** Everything but the address that a translation depends on. */
 export interface TranslationMode {
@@ -44,10 +46,8 @@ export interface TranslationMode {
 export const addressBits = (stage: Stage): number => stage.rootBits + 30;
 
 /** Whether `address` is one that the stage can translate at all. */
-export const isInStage = (stage: Stage, address: number): boolean => {
-  const span = 2 ** (addressBits(stage) - (stage.signed ? 1 : 0));
-  return address < span && address >= (stage.signed ? -span : 0);
-};
+export const isInStage = ({ span, signed }: Stage, address: number): boolean =>
+  address < span && address >= (signed ? -span : 0);
 
 /** Index bits of a table at `level`. */
 export const levelMask = (stage: Stage, level: number): number =>
@@ -55,15 +55,14 @@ export const levelMask = (stage: Stage, level: number): number =>
 
 // Entries, by their low and high word
 
-/** A valid entry with one of these maps memory. */
-export const LEAF_BITS = PTE_R | PTE_W | PTE_X;
+const LEAF_BITS = PTE_R | PTE_W | PTE_X;
 /** Reserved without Svnapot and Svpbmt. */
 export const RESERVED_HI = 0xffc00000 | 0;
 /** The high part of the PPN. */
 export const PPN_HI = 0x003fffff;
-/** W without R is reserved. */
-export const RW_MASK = PTE_R | PTE_W;
-export const RW_RESERVED = PTE_W;
+/** W without R. */
+const RW_MASK = PTE_R | PTE_W;
+const RW_RESERVED = PTE_W;
 /** A valid entry without R, W and X points to a table; D, A and U are reserved there. */
 export const TABLE_MASK = PTE_V | LEAF_BITS | PTE_D | PTE_A | PTE_U;
 export const TABLE_VALUE = PTE_V;
@@ -78,16 +77,20 @@ export const isLeafBits = (lo: number): boolean => (lo & LEAF_BITS) !== 0;
 /** A superpage's low PPN bits, which must be 0. */
 export const misalignedMask = (level: number): number => (1 << (10 + 9 * level)) - 1024;
 
-// Leaves: one permits an access, A and D aside, if its bits under leafMask() are leafValue()
+// Leaves
+
+/** Whether the mode's privilege may make this access through valid leaf `lo`, A and D aside. */
+export const permits = (mode: TranslationMode, access: AccessKind, lo: number): boolean =>
+  (lo & leafMask(mode, access)) === leafValue(mode, access);
 
 /**
  * U must be set for U mode, clear for S, which never fetches from a user page and reaches it otherwise only with SUM. A
  * leaf has R or X, since W implies R, so that with MXR every leaf can be read.
  */
-export const leafMask = (mode: TranslationMode, access: AccessKind): number =>
+const leafMask = (mode: TranslationMode, access: AccessKind): number =>
   needOf(mode, access) | (isUser(mode) || !mode.sum || access === Access.fetch ? PTE_U : 0);
 
-export const leafValue = (mode: TranslationMode, access: AccessKind): number =>
+const leafValue = (mode: TranslationMode, access: AccessKind): number =>
   needOf(mode, access) | (isUser(mode) ? PTE_U : 0);
 
 const isUser = (mode: TranslationMode): boolean => mode.user || mode.stage.permission === 'asUser';

@@ -18,11 +18,10 @@ import {
   isInStage,
   isInvalidEntry,
   isLeafBits,
-  leafMask,
-  leafValue,
   levelMask,
   misalignedMask,
   PPN_HI,
+  permits,
   TABLE_MASK,
   TABLE_VALUE,
   type TranslationMode,
@@ -123,10 +122,6 @@ function descend(mode: TranslationMode, tables: TableMemory, address: number, wa
 
 /** Byte address of the frame that an entry's 44-bit PPN names. */
 const frameOf = (lo: number, hi: number): number => ((lo >>> 10) + (hi & PPN_HI) * 2 ** 22) * 4096;
-
-/** Whether the mode's privilege may make this access through leaf `lo`, A and D aside. */
-const permits = (mode: TranslationMode, access: AccessKind, lo: number): boolean =>
-  (lo & leafMask(mode, access)) === leafValue(mode, access);
 
 function finish(mode: TranslationMode, address: number, walk: Walk): WalkStatusCode {
   const { lo, hi, level } = walk;

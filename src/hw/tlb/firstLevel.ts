@@ -13,23 +13,37 @@
 
 import { bug, hiWord, loWord, type Pfn, pageAlignDown } from '../../units.ts';
 import { Fact, type PhysicalMemory } from '../memory/index.ts';
-import { Access, leafMask, leafValue, PTE_D } from '../sv39/index.ts';
+import {
+  Access,
+  isInvalidEntry,
+  isLeafBits,
+  PTE_D,
+  PTE_V,
+  permits,
+  SV39X4,
+  type TranslationMode,
+} from '../sv39/index.ts';
 import type { TlbDomain } from './domain.ts';
 import {
   CONTEXT_HEADER_BYTES,
   contextBytes,
   DTLB_ENTRY_BYTES,
   HEADER_FRAGMENTS,
-  HEADER_LEAF,
   HEADER_OF_DATA,
   HEADER_OF_FETCHES,
+  HEADER_PERMITS,
   HEADER_ROOT,
+  HEADER_SECOND_PERMITS,
   HEADER_SECOND_STAGE,
   HEADER_STAGES,
+  INFO_EXECUTE,
   INFO_LEVEL,
   INFO_READ,
   INFO_WRITE,
   ITLB_ENTRY_BYTES,
+  LEAF_KINDS,
+  leafOf,
+  Stages,
   type TlbGeometry,
   tlbBytes,
 } from './layout.ts';
@@ -54,10 +68,23 @@ class Bank {
   private readonly i32: Int32Array;
   /** Index into i32 of its half of the context's header. */
   private readonly header: number;
+  private readonly permits: Uint8Array;
+  private readonly secondPermits: Uint8Array;
 
-  constructor(i32: Int32Array, header: number, base: number, entries: number, entryBytes: number) {
+  constructor(
+    { i32, u8 }: PhysicalMemory,
+    header: number,
+    base: number,
+    entries: number,
+    entryBytes: number,
+  ) {
     this.i32 = i32;
     this.header = header >>> 2;
+    this.permits = u8.subarray(header + HEADER_PERMITS, header + HEADER_PERMITS + LEAF_KINDS);
+    this.secondPermits = u8.subarray(
+      header + HEADER_SECOND_PERMITS,
+      header + HEADER_SECOND_PERMITS + LEAF_KINDS,
+    );
     this.base = base;
     this.entries = entries;
     this.entryWords = entryBytes / 4;
@@ -77,17 +104,15 @@ class Bank {
     const { i32, header } = this;
     this.regime = regime;
     i32.fill(0, header, header + (HEADER_FRAGMENTS >>> 2));
+    this.permits.fill(0);
+    this.secondPermits.fill(0);
     if (regime === null || !isRefillable(regime)) return;
     i32[header + (HEADER_STAGES >>> 2)] = regime.stages;
     i32[header + (HEADER_SECOND_STAGE >>> 2)] = regime.secondStage;
     i32[header + (HEADER_ROOT >>> 2)] = loWord(regime.root);
     i32[header + (HEADER_ROOT >>> 2) + 1] = hiWord(regime.root);
-    for (const access of [Access.load, Access.store, Access.fetch]) {
-      const at = header + (HEADER_LEAF >>> 2) + 2 * access;
-      const dirty = access === Access.store ? PTE_D : 0;
-      i32[at] = leafMask(regime, access) | dirty;
-      i32[at + 1] = leafValue(regime, access) | dirty;
-    }
+    tabulate(regime, this.permits);
+    if (regime.stages === Stages.both) tabulate(AS_USER, this.secondPermits);
   }
 
   /** Index into i32 of the entry for `page`. */
@@ -121,7 +146,7 @@ export class FirstLevel {
     this.i32 = domain.memory.i32;
     const base = this.memory.reserve(tlbBytes(geometry), 64);
     this.slots = Array.from({ length: geometry.contexts }, (_, i) =>
-      makeSlot(this.i32, base + i * contextBytes(geometry), geometry),
+      makeSlot(this.memory, base + i * contextBytes(geometry), geometry),
     );
     this.current = this.slots[0]!;
     this.reset();
@@ -307,14 +332,36 @@ export class FirstLevel {
   }
 }
 
-function makeSlot(i32: Int32Array, base: number, g: TlbGeometry): Slot {
+function makeSlot(memory: PhysicalMemory, base: number, g: TlbGeometry): Slot {
   const data = base + CONTEXT_HEADER_BYTES;
   const fetch = data + g.dtlbEntries * DTLB_ENTRY_BYTES;
   return {
-    data: new Bank(i32, base + HEADER_OF_DATA, data, g.dtlbEntries, DTLB_ENTRY_BYTES),
-    fetch: new Bank(i32, base + HEADER_OF_FETCHES, fetch, g.itlbEntries, ITLB_ENTRY_BYTES),
+    data: new Bank(memory, base + HEADER_OF_DATA, data, g.dtlbEntries, DTLB_ENTRY_BYTES),
+    fetch: new Bank(memory, base + HEADER_OF_FETCHES, fetch, g.itlbEntries, ITLB_ENTRY_BYTES),
     lastUse: 0,
   };
+}
+
+/** The second stage as a mode, as far as permissions go. */
+const AS_USER: TranslationMode = {
+  stage: SV39X4,
+  root: 0,
+  user: true,
+  sum: false,
+  mxr: false,
+  setsAccessedDirty: false,
+};
+
+/** Fills a table of what leaves permit, by their index: info bits, 0 where an entry is no leaf. */
+function tabulate(mode: TranslationMode, out: Uint8Array): void {
+  for (let index = 0; index < LEAF_KINDS; index++) {
+    const lo = PTE_V | leafOf(index);
+    if (isInvalidEntry(lo, 0) || !isLeafBits(lo)) continue;
+    out[index] =
+      (permits(mode, Access.load, lo) ? INFO_READ : 0) |
+      ((lo & PTE_D) !== 0 && permits(mode, Access.store, lo) ? INFO_WRITE : 0) |
+      (permits(mode, Access.fetch, lo) ? INFO_EXECUTE : 0);
+  }
 }
 
 /** Whether plain walks may fill entries: with the tables there, and nobody else to ask. */

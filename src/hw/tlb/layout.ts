@@ -11,9 +11,10 @@
 //
 // A context's tables, first data, then fetches, stand behind a header, which says what its regimes' walks need:
 //
-//     for data at +0, for fetches at +64    +0  stages i32 (Stages)               +8  root of stage one, or the only one, i64
-//                                           +4  root of the second stage i32      +16 mask and value of a leaf that permits a
-//                                           +40 some entry is a fragment i32          load, a store, a fetch, i32 each
+//     data at +0, fetches at +128    +0   stages i32 (Stages)                 +8   root of stage one, or the only one, i64
+//                                    +4   root of the second stage i32        +16  some entry is a fragment, i32
+//                                    +32  what a leaf permits there: info by leafIndex(), 32 bytes
+//                                    +64  the same of a leaf of the second stage behind stage one
 
 export const DTLB_ENTRY_BYTES = 32;
 export const DTLB_READ_TAG = 0;
@@ -33,16 +34,27 @@ export const INFO_READ = 4;
 export const INFO_WRITE = 8;
 export const INFO_EXECUTE = 16;
 
-export const CONTEXT_HEADER_BYTES = 128;
+export const CONTEXT_HEADER_BYTES = 256;
 /** From the context's first byte. */
 export const HEADER_OF_DATA = 0;
-export const HEADER_OF_FETCHES = 64;
+export const HEADER_OF_FETCHES = 128;
 /** From the header's half. */
 export const HEADER_STAGES = 0;
 export const HEADER_SECOND_STAGE = 4;
 export const HEADER_ROOT = 8;
-export const HEADER_LEAF = 16;
-export const HEADER_FRAGMENTS = 40;
+export const HEADER_FRAGMENTS = 16;
+export const HEADER_PERMITS = 32;
+export const HEADER_SECOND_PERMITS = 64;
+
+/** Leaves with different leafIndex(lo) are 32: by R, W, X, U in bits 1 to 4, and D in bit 7. */
+export const LEAF_KINDS = 32;
+export const LEAF_RWXU_SHIFT = 1;
+export const LEAF_RWXU = 15;
+export const LEAF_D_SHIFT = 3;
+export const LEAF_D = 16;
+/** The low word, without V and A, of a leaf with that index. */
+export const leafOf = (index: number): number =>
+  ((index & LEAF_RWXU) << LEAF_RWXU_SHIFT) | ((index & LEAF_D) << LEAF_D_SHIFT);
 
 /** Which tables an address goes through; none: no entry can be refilled by a plain walk. */
 export const Stages = { none: 0, first: 1, second: 2, both: 3 } as const;

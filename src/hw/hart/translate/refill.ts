@@ -14,20 +14,13 @@ import {
   Access,
   type AccessKind,
   addressBits,
-  LEAF_BITS,
   LEVELS,
-  leafMask,
-  leafValue,
   levelMask,
   misalignedMask,
   PTE_A,
   PTE_BYTES,
-  PTE_D,
   PTE_PPN_SHIFT,
   PTE_V,
-  RESERVED_HI,
-  RW_MASK,
-  RW_RESERVED,
   SV39,
   SV39X4,
   TABLE_MASK,
@@ -41,10 +34,11 @@ import {
   DTLB_READ_TAG,
   DTLB_WRITE_TAG,
   HEADER_FRAGMENTS,
-  HEADER_LEAF,
   HEADER_OF_DATA,
   HEADER_OF_FETCHES,
+  HEADER_PERMITS,
   HEADER_ROOT,
+  HEADER_SECOND_PERMITS,
   HEADER_SECOND_STAGE,
   HEADER_STAGES,
   INFO_EXECUTE,
@@ -54,22 +48,27 @@ import {
   ITLB_ENTRY_BYTES,
   ITLB_INFO,
   ITLB_TAG,
+  LEAF_D,
+  LEAF_D_SHIFT,
+  LEAF_RWXU,
+  LEAF_RWXU_SHIFT,
   Stages,
   type TlbGeometry,
 } from '../../tlb/index.ts';
 import { BLOCK_DTLB, BLOCK_FILLS, BLOCK_ITLB, BLOCK_WALKS } from '../block.ts';
-import { secondStageMode } from '../mmu.ts';
 import { Code, type FunctionType, Type, W, type WasmFunction } from './wasm.ts';
 
 /** A leaf travels with its level above the bits that a valid entry has. */
 const LEVEL_SHIFT = 62;
 /** No leaf: the walk found nothing. */
 const NO_LEAF = 0;
+/** Bits of a valid entry. */
+const PTE_BITS = 54;
 
-/** (root, address, mask of the root's index) -> leaf. */
-const WALK_HOST_TYPE: FunctionType = { params: [Type.i32, Type.i64, Type.i32], results: [Type.i64] };
-/** (root in guest memory, address, root of the second stage) -> leaf. */
-const WALK_GUEST_TYPE: FunctionType = { params: [Type.i64, Type.i64, Type.i32], results: [Type.i64] };
+/** (root, address) -> leaf. */
+const WALK_HOST_TYPE: FunctionType = { params: [Type.i32, Type.i64], results: [Type.i64] };
+/** (header, address) -> leaf. */
+const WALK_GUEST_TYPE: FunctionType = { params: [Type.i32, Type.i64], results: [Type.i64] };
 /** (cpu, address) -> whether the entry was filled. */
 export const REFILL_TYPE: FunctionType = { params: [Type.i32, Type.i64], results: [Type.i32] };
 
@@ -90,537 +89,576 @@ export function emitRefill(memory: PhysicalMemory, tlb: TlbGeometry): WasmFuncti
     export: REFILL_NAMES[access],
   });
   return [
-    { type: 0, locals: HOST_LOCALS, body: hostWalk(memory) },
-    { type: 1, locals: GUEST_LOCALS, body: guestWalk(memory) },
+    { type: 0, locals: SecondStageWalk.LOCALS, body: new SecondStageWalk(memory).write() },
+    { type: 1, locals: GuestWalk.LOCALS, body: new GuestWalk(memory).write() },
     refill(Access.load),
     refill(Access.store),
     refill(Access.fetch),
   ];
 }
 
-// Walks
+const PERMISSIONS = [INFO_READ, INFO_WRITE, INFO_EXECUTE] as const;
 
-const ROOT = 0;
-const ADDRESS = 1;
-/** Of walkHost: mask of the root's index; of walkGuest: the root of the second stage. */
-const THIRD = 2;
-const PTE = 3;
-const TABLE = 4;
-const HOST_LOCALS = [
-  [1, Type.i64],
-  [1, Type.i32],
-] as const;
-const GUEST_LOCALS = [
-  [2, Type.i64],
-  [1, Type.i64],
-] as const;
-/** Of walkGuest: the table's guest physical address, and the leaf of the second stage. */
-const GUEST_TABLE = 4;
-const LEAF = 5;
+/** A function that walks, while it is written. All agree on the first two locals: what it walks for, and the address. */
+abstract class WalkBody {
+  protected static readonly SELF = 0;
+  protected static readonly ADDRESS = 1;
+  protected readonly body = new Code();
+  protected readonly memory: PhysicalMemory;
 
-/** Walks tables that lie in frames. */
-function hostWalk(memory: PhysicalMemory): Code {
-  const body = new Code();
-  body.get(ROOT);
-  body.set(TABLE);
-  for (let level = LEVELS - 1; level >= 0; level--) {
-    emitIndex(body, level);
+  constructor(memory: PhysicalMemory) {
+    this.memory = memory;
+  }
+
+  abstract write(): Code;
+
+  /** Ends the walk without a leaf. */
+  protected abstract giveUp(): void;
+
+  /** The entry in the local `pte` ends the walk at `level`: a leaf, or an entry that its tests refuse. */
+  protected abstract atLeaf(pte: number, level: number): void;
+
+  protected giveUpIf(): void {
+    this.body.open(W.if);
+    this.giveUp();
+    this.body.byte(W.end);
+  }
+
+  /** Walks tables in frames, from the root whose address is in the local `table`. */
+  protected walkFrames(address: number, table: number, pte: number, rootMask: () => void): void {
+    const { body } = this;
+    for (let level = LEVELS - 1; level >= 0; level--) {
+      this.index(address, level);
+      body.byte(W.i32_wrap_i64);
+      if (level === LEVELS - 1) rootMask();
+      else body.i32Const(levelMask(SV39, level));
+      body.byte(W.i32_and);
+      body.i32Const(PTE_BYTES);
+      body.byte(W.i32_mul);
+      body.get(table);
+      body.byte(W.i32_add);
+      body.memory(W.i64_load, 0);
+      body.set(pte);
+      this.leafUnlessTable(pte, level);
+      if (level === 0) return;
+      this.frameNumber(pte);
+      this.isNoFrame();
+      this.giveUpIf();
+      this.frameNumber(pte);
+      body.byte(W.i32_wrap_i64);
+      body.i32Const(PAGE_SHIFT);
+      body.byte(W.i32_shl);
+      body.set(table);
+    }
+  }
+
+  /** Pushes the address in a local shifted so that the index into a table at `level` is lowest. */
+  protected index(address: number, level: number): void {
+    this.body.get(address);
+    this.body.i64Const(PAGE_SHIFT + 9 * level);
+    this.body.byte(W.i64_shr_u);
+  }
+
+  /** Ends the walk at the entry unless it points to a table, reserved bits aside. */
+  protected leafUnlessTable(pte: number, level: number): void {
+    const { body } = this;
+    if (level === 0) {
+      this.atLeaf(pte, level);
+      return;
+    }
+    this.bits(pte, TABLE_MASK);
+    body.i32Const(TABLE_VALUE);
+    body.byte(W.i32_ne);
+    body.open(W.if);
+    this.bits(pte, misalignedMask(level));
+    this.giveUpIf();
+    this.atLeaf(pte, level);
+    body.byte(W.end);
+  }
+
+  /** Pushes some bits of the low word of an entry. */
+  protected bits(pte: number, mask: number): void {
+    this.body.get(pte);
+    this.body.byte(W.i32_wrap_i64);
+    this.body.i32Const(mask);
+    this.body.byte(W.i32_and);
+  }
+
+  /** Gives up unless V and A are set. */
+  protected requireAccessed(pte: number): void {
+    this.bits(pte, PTE_V | PTE_A);
+    this.body.i32Const(PTE_V | PTE_A);
+    this.body.byte(W.i32_ne);
+    this.giveUpIf();
+  }
+
+  /** Pushes an entry's frame number, reserved bits above it. */
+  protected frameNumber(pte: number): void {
+    this.body.get(pte);
+    this.body.i64Const(PTE_PPN_SHIFT);
+    this.body.byte(W.i64_shr_u);
+  }
+
+  /** Turns a number into whether it is no frame's; one with reserved bits is none. */
+  protected isNoFrame(): void {
+    const { firstPfn, endPfn } = this.memory;
+    this.body.i64Const(firstPfn);
+    this.body.byte(W.i64_sub);
+    this.body.i64Const(endPfn - firstPfn);
+    this.body.byte(W.i64_lt_u);
+    this.body.byte(W.i32_eqz);
+  }
+
+  /** Pushes the number of the page to which a leaf at `level` maps the address in a local. */
+  protected pageIn(pte: number, level: number, address: number): void {
+    const { body } = this;
+    this.frameNumber(pte);
+    if (level === 0) return;
+    body.get(address);
+    body.i64Const(PAGE_SHIFT);
+    body.byte(W.i64_shr_u);
+    body.i64Const(2 ** (9 * level) - 1);
+    body.byte(W.i64_and);
+    body.byte(W.i64_or);
+  }
+
+  /** The same of a leaf that says its level. */
+  protected pageOf(leaf: number, address: number): void {
+    const { body } = this;
+    body.get(leaf);
+    body.i64Const(64 - PTE_BITS);
+    body.byte(W.i64_shl);
+    body.i64Const(64 - PTE_BITS + PTE_PPN_SHIFT);
+    body.byte(W.i64_shr_u);
+    body.get(address);
+    body.i64Const(PAGE_SHIFT);
+    body.byte(W.i64_shr_u);
+    body.i64Const(1);
+    this.levelOf(leaf);
+    body.i64Const(9);
+    body.byte(W.i64_mul);
+    body.byte(W.i64_shl);
+    body.i64Const(1);
+    body.byte(W.i64_sub);
+    body.byte(W.i64_and);
+    body.byte(W.i64_or);
+  }
+
+  /** Pushes the level that a leaf says, as an i64. */
+  protected levelOf(leaf: number): void {
+    this.body.get(leaf);
+    this.body.i64Const(LEVEL_SHIFT);
+    this.body.byte(W.i64_shr_u);
+  }
+
+  /** Pushes what a leaf permits, by a table of the header in a local: info bits, none where the entry is no leaf. */
+  protected permitted(leaf: number, header: number, table: number): void {
+    const { body } = this;
+    body.get(leaf);
     body.byte(W.i32_wrap_i64);
-    if (level === LEVELS - 1) body.get(THIRD);
-    else body.i32Const(levelMask(SV39, level));
+    body.i32Const(LEAF_RWXU_SHIFT);
+    body.byte(W.i32_shr_u);
+    body.i32Const(LEAF_RWXU);
     body.byte(W.i32_and);
-    body.i32Const(PTE_BYTES);
-    body.byte(W.i32_mul);
-    body.get(TABLE);
+    body.get(leaf);
+    body.byte(W.i32_wrap_i64);
+    body.i32Const(LEAF_D_SHIFT);
+    body.byte(W.i32_shr_u);
+    body.i32Const(LEAF_D);
+    body.byte(W.i32_and);
+    body.byte(W.i32_or);
+    body.get(header);
     body.byte(W.i32_add);
-    body.memory(W.i64_load, 0);
-    body.set(PTE);
-    emitLeafOrNothing(body, level);
-    if (level === 0) break;
-    emitFrameNumber(body);
-    emitIsNoFrame(body, memory);
-    returnIf(body, NO_LEAF);
-    emitFrameNumber(body);
+    body.memory(W.i32_load8_u, table);
+  }
+
+  protected call(index: number): void {
+    this.body.byte(W.call);
+    this.body.unsigned(index);
+  }
+}
+
+/** A function that walks and answers a leaf that has V and A, and its level; what else it is, its caller looks up. */
+abstract class LeafWalk extends WalkBody {
+  protected giveUp(): void {
+    this.body.i64Const(NO_LEAF);
+    this.body.byte(W.return);
+  }
+
+  protected atLeaf(pte: number, level: number): void {
+    const { body } = this;
+    this.requireAccessed(pte);
+    body.get(pte);
+    body.i64Const(PTE_BITS);
+    body.byte(W.i64_shr_u);
+    body.i64Const(0);
+    body.byte(W.i64_ne);
+    this.giveUpIf();
+    body.get(pte);
+    body.i64Const(level);
+    body.i64Const(LEVEL_SHIFT);
+    body.byte(W.i64_shl);
+    body.byte(W.i64_or);
+    body.byte(W.return);
+  }
+}
+
+/** The second stage, of a guest physical address. */
+class SecondStageWalk extends LeafWalk {
+  static readonly LOCALS = [[1, Type.i64]] as const;
+
+  write(): Code {
+    const { SELF, ADDRESS } = WalkBody;
+    this.walkFrames(ADDRESS, SELF, 2, () => this.body.i32Const(levelMask(SV39X4, LEVELS - 1)));
+    this.body.byte(W.unreachable);
+    return this.body;
+  }
+}
+
+/** Tables in guest memory: each entry's address goes through the second stage. */
+class GuestWalk extends LeafWalk {
+  static readonly LOCALS = [[3, Type.i64]] as const;
+
+  write(): Code {
+    const { body } = this;
+    const { SELF, ADDRESS } = WalkBody;
+    const [pte, table, leaf] = [2, 3, 4];
+    body.get(SELF);
+    body.memory(W.i64_load, HEADER_ROOT);
+    body.set(table);
+    for (let level = LEVELS - 1; level >= 0; level--) {
+      this.index(ADDRESS, level);
+      body.i64Const(levelMask(SV39, level));
+      body.byte(W.i64_and);
+      body.i64Const(PTE_BYTES);
+      body.byte(W.i64_mul);
+      body.get(table);
+      body.byte(W.i64_add);
+      body.set(table);
+      this.reachEntry(table, leaf);
+      body.memory(W.i64_load, 0);
+      body.set(pte);
+      this.leafUnlessTable(pte, level);
+      if (level === 0) break;
+      body.get(pte);
+      body.i64Const(PTE_BITS);
+      body.byte(W.i64_shr_u);
+      body.byte(W.i32_wrap_i64);
+      this.giveUpIf();
+      this.frameNumber(pte);
+      body.i64Const(PAGE_SHIFT);
+      body.byte(W.i64_shl);
+      body.set(table);
+    }
+    body.byte(W.unreachable);
+    return body;
+  }
+
+  /** Pushes the host address of the entry whose guest physical address is in a local, or gives up. */
+  private reachEntry(entry: number, leaf: number): void {
+    const { body } = this;
+    body.get(entry);
+    body.i64Const(addressBits(SV39X4));
+    body.byte(W.i64_shr_u);
+    body.byte(W.i32_wrap_i64);
+    this.giveUpIf();
+    body.get(WalkBody.SELF);
+    body.memory(W.i32_load, HEADER_SECOND_STAGE);
+    body.get(entry);
+    this.call(WALK_HOST);
+    body.set(leaf);
+    this.permitted(leaf, WalkBody.SELF, HEADER_SECOND_PERMITS);
+    body.i32Const(INFO_READ);
+    body.byte(W.i32_and);
+    body.byte(W.i32_eqz);
+    this.giveUpIf();
+    this.pageOf(leaf, entry);
+    this.isNoFrame();
+    this.giveUpIf();
+    this.pageOf(leaf, entry);
     body.byte(W.i32_wrap_i64);
     body.i32Const(PAGE_SHIFT);
     body.byte(W.i32_shl);
-    body.set(TABLE);
-  }
-  body.byte(W.unreachable);
-  return body;
-}
-
-/** Walks tables that lie in guest memory: each entry's address goes through the second stage. */
-function guestWalk(memory: PhysicalMemory): Code {
-  const body = new Code();
-  body.get(ROOT);
-  body.set(GUEST_TABLE);
-  for (let level = LEVELS - 1; level >= 0; level--) {
-    emitIndex(body, level);
-    body.i64Const(levelMask(SV39, level));
-    body.byte(W.i64_and);
-    body.i64Const(PTE_BYTES);
-    body.byte(W.i64_mul);
-    body.get(GUEST_TABLE);
-    body.byte(W.i64_add);
-    body.set(GUEST_TABLE);
-    emitReachEntry(body, memory);
-    body.memory(W.i64_load, 0);
-    body.set(PTE);
-    emitLeafOrNothing(body, level);
-    if (level === 0) break;
-    emitFrameNumber(body);
-    body.i64Const(PAGE_SHIFT);
-    body.byte(W.i64_shl);
-    body.set(GUEST_TABLE);
-  }
-  body.byte(W.unreachable);
-  return body;
-}
-
-/** Pushes the host address of the guest's table entry at GUEST_TABLE, or returns NO_LEAF. */
-function emitReachEntry(body: Code, memory: PhysicalMemory): void {
-  emitSecondStage(body, THIRD, GUEST_TABLE);
-  body.set(LEAF);
-  emitPermits(body, () => body.get(LEAF), Access.load);
-  body.byte(W.i32_eqz);
-  returnIf(body, NO_LEAF);
-  emitPageOf(body, LEAF, GUEST_TABLE);
-  emitIsNoFrame(body, memory);
-  returnIf(body, NO_LEAF);
-  emitPageOf(body, LEAF, GUEST_TABLE);
-  body.byte(W.i32_wrap_i64);
-  body.i32Const(PAGE_SHIFT);
-  body.byte(W.i32_shl);
-  body.get(GUEST_TABLE);
-  body.byte(W.i32_wrap_i64);
-  body.i32Const(PAGE_SIZE - 1);
-  body.byte(W.i32_and);
-  body.byte(W.i32_or);
-}
-
-/** Pushes the leaf that the second stage at the root in a local has for the guest physical address in another. */
-function emitSecondStage(body: Code, root: number, address: number): void {
-  body.get(root);
-  body.get(address);
-  body.i32Const(levelMask(SV39X4, LEVELS - 1));
-  body.byte(W.call);
-  body.unsigned(WALK_HOST);
-}
-
-/** Pushes the address shifted so that the index into a table at `level` is lowest. */
-function emitIndex(body: Code, level: number): void {
-  body.get(ADDRESS);
-  body.i64Const(PAGE_SHIFT + 9 * level);
-  body.byte(W.i64_shr_u);
-}
-
-/** Returns the leaf, or NO_LEAF, unless the entry points to a table; at level 0 always. */
-function emitLeafOrNothing(body: Code, level: number): void {
-  if (level > 0) {
-    emitBits(body);
-    body.i32Const(TABLE_MASK);
+    body.get(entry);
+    body.byte(W.i32_wrap_i64);
+    body.i32Const(PAGE_SIZE - 1);
     body.byte(W.i32_and);
-    body.i32Const(TABLE_VALUE);
-    body.byte(W.i32_ne);
-    emitHasReserved(body);
     body.byte(W.i32_or);
-    body.open(W.if);
   }
-  emitIsNoLeaf(body, level);
-  returnIf(body, NO_LEAF);
-  body.get(PTE);
-  body.i64Const(level);
-  body.i64Const(LEVEL_SHIFT);
-  body.byte(W.i64_shl);
-  body.byte(W.i64_or);
-  body.byte(W.return);
-  if (level > 0) body.byte(W.end);
 }
 
-/** Pushes whether the entry is anything but a valid and aligned leaf. */
-function emitIsNoLeaf(body: Code, level: number): void {
-  emitHas(body, PTE_V);
-  body.byte(W.i32_eqz);
-  emitHas(body, LEAF_BITS);
-  body.byte(W.i32_eqz);
-  body.byte(W.i32_or);
-  emitBits(body);
-  body.i32Const(RW_MASK);
-  body.byte(W.i32_and);
-  body.i32Const(RW_RESERVED);
-  body.byte(W.i32_eq);
-  body.byte(W.i32_or);
-  emitHasReserved(body);
-  body.byte(W.i32_or);
-  if (level === 0) return;
-  emitHas(body, misalignedMask(level));
-  body.byte(W.i32_or);
-}
-
-/** Pushes the low word of the entry. */
-function emitBits(body: Code): void {
-  body.get(PTE);
-  body.byte(W.i32_wrap_i64);
-}
-
-function emitHas(body: Code, bits: number): void {
-  emitBits(body);
-  body.i32Const(bits);
-  body.byte(W.i32_and);
-}
-
-function emitHasReserved(body: Code): void {
-  body.get(PTE);
-  body.i64Const(32);
-  body.byte(W.i64_shr_u);
-  body.byte(W.i32_wrap_i64);
-  body.i32Const(RESERVED_HI);
-  body.byte(W.i32_and);
-  body.i32Const(0);
-  body.byte(W.i32_ne);
-}
-
-/** Pushes the PPN of the entry, which is valid. */
-function emitFrameNumber(body: Code): void {
-  body.get(PTE);
-  body.i64Const(PTE_PPN_SHIFT);
-  body.byte(W.i64_shr_u);
-}
-
-/** Pushes whether the i64 on the stack is no frame's number. */
-function emitIsNoFrame(body: Code, { firstPfn, endPfn }: PhysicalMemory): void {
-  body.i64Const(firstPfn);
-  body.byte(W.i64_sub);
-  body.i64Const(endPfn - firstPfn);
-  body.byte(W.i64_lt_u);
-  body.byte(W.i32_eqz);
-}
-
-/** Pushes the number of the page to which a leaf maps an address, both in locals. */
-function emitPageOf(body: Code, leaf: number, address: number): void {
-  body.get(leaf);
-  body.i64Const(64 - LEVEL_SHIFT);
-  body.byte(W.i64_shl);
-  body.i64Const(64 - LEVEL_SHIFT + PTE_PPN_SHIFT);
-  body.byte(W.i64_shr_u);
-  body.get(address);
-  body.i64Const(PAGE_SHIFT);
-  body.byte(W.i64_shr_u);
-  // Pages within the leaf: 9 bits for each level.
-  body.i64Const(1);
-  body.get(leaf);
-  body.i64Const(LEVEL_SHIFT);
-  body.byte(W.i64_shr_u);
-  body.i64Const(9);
-  body.byte(W.i64_mul);
-  body.byte(W.i64_shl);
-  body.i64Const(1);
-  body.byte(W.i64_sub);
-  body.byte(W.i64_and);
-  body.byte(W.i64_or);
-}
-
-const SECOND_STAGE = secondStageMode(0);
-
-/** What a leaf of the second stage must have for an access, A and D included. */
-function emitPermits(body: Code, leaf: () => void, access: AccessKind): void {
-  const dirty = PTE_A | (access === Access.store ? PTE_D : 0);
-  leaf();
-  body.byte(W.i32_wrap_i64);
-  body.i32Const(leafMask(SECOND_STAGE, access) | dirty);
-  body.byte(W.i32_and);
-  body.i32Const(leafValue(SECOND_STAGE, access) | dirty);
-  body.byte(W.i32_eq);
-}
-
-function returnIf(body: Code, leaf: number): void {
-  body.open(W.if);
-  body.i64Const(leaf);
-  body.byte(W.return);
-  body.byte(W.end);
-}
-
-// Filling
-
-const CPU = 0;
-const VA = 1;
-const FIRST = 2;
-const SECOND = 3;
-/** Guest physical address where there are two stages. */
-const GPA = 4;
-const PAGE = 5;
-const HEADER = 6;
-const ENTRY = 7;
-const STAGES = 8;
-const INFO = 9;
-const PFN = 10;
-const FACTS = 11;
-
-const PERMISSIONS = [INFO_READ, INFO_WRITE, INFO_EXECUTE] as const;
-const ACCESSES = [Access.load, Access.store, Access.fetch] as const;
+/** Locals of a function that refills. */
+const Local = {
+  cpu: 0,
+  va: 1,
+  pte: 2,
+  /** Guest physical address where there are two stages. */
+  gpa: 3,
+  /** Number of the frame. */
+  frame: 4,
+  page: 5,
+  header: 6,
+  entry: 7,
+  stages: 8,
+  table: 9,
+  info: 10,
+  level: 11,
+  pfn: 12,
+  facts: 13,
+} as const;
 
 /** The function that refills for one kind of access. */
-class RefillBody {
+class RefillBody extends WalkBody {
   static readonly LOCALS = [
     [4, Type.i64],
-    [6, Type.i32],
+    [8, Type.i32],
   ] as const;
-  private readonly body = new Code();
-  private readonly memory: PhysicalMemory;
   private readonly tlb: TlbGeometry;
   private readonly access: AccessKind;
 
   constructor(memory: PhysicalMemory, tlb: TlbGeometry, access: AccessKind) {
-    this.memory = memory;
+    super(memory);
     this.tlb = tlb;
     this.access = access;
   }
 
   write(): Code {
     const { body } = this;
+    const { cpu, stages } = Local;
     this.findHeader();
-    this.refuseUntranslatable();
     this.findEntry();
-    this.walkFirst();
-    this.requirePermission(FIRST, true);
-    this.infoOf(FIRST, true);
-    body.set(INFO);
-    this.walkSecond();
+    body.get(stages);
+    body.i32Const(Stages.both);
+    body.byte(W.i32_eq);
+    body.open(W.if);
+    this.walkBoth();
+    body.byte(W.else);
+    this.walkOne();
+    body.byte(W.end);
     this.findFrame();
     if (this.access === Access.fetch) this.fillFetch();
     else this.fillData();
-    this.count(BLOCK_WALKS);
-    this.count(BLOCK_FILLS + 8 * this.access);
+    for (const offset of [BLOCK_WALKS, BLOCK_FILLS + 8 * this.access]) {
+      body.get(cpu);
+      body.get(cpu);
+      body.memory(W.i64_load, offset);
+      body.i64Const(1);
+      body.byte(W.i64_add);
+      body.memory(W.i64_store, offset);
+    }
     body.i32Const(1);
     return body;
   }
 
+  /** Leaves the miss to the interpreter. */
+  protected giveUp(): void {
+    this.body.i32Const(0);
+    this.body.byte(W.return);
+  }
+
   private findHeader(): void {
     const { body } = this;
+    const { cpu, header, stages } = Local;
     const half = this.access === Access.fetch ? HEADER_OF_FETCHES : HEADER_OF_DATA;
-    body.get(CPU);
+    body.get(cpu);
     body.memory(W.i32_load, BLOCK_DTLB);
     body.i32Const(half - CONTEXT_HEADER_BYTES);
     body.byte(W.i32_add);
-    body.tee(HEADER);
+    body.tee(header);
     body.memory(W.i32_load, HEADER_STAGES);
-    body.tee(STAGES);
+    body.tee(stages);
     body.byte(W.i32_eqz);
-    this.declineIf();
+    this.giveUpIf();
   }
 
-  /** Sv39 addresses are sign-extended, guest physical ones zero-extended. */
-  private refuseUntranslatable(): void {
-    const { body } = this;
-    body.get(STAGES);
-    body.i32Const(Stages.second);
-    body.byte(W.i32_eq);
-    body.open(W.if, Type.i32);
-    body.get(VA);
-    body.i64Const(addressBits(SV39X4));
-    body.byte(W.i64_shr_u);
-    body.i64Const(0);
-    body.byte(W.i64_ne);
-    body.byte(W.else);
-    body.get(VA);
-    body.i64Const(64 - addressBits(SV39));
-    body.byte(W.i64_shl);
-    body.i64Const(64 - addressBits(SV39));
-    body.byte(W.i64_shr_s);
-    body.get(VA);
-    body.byte(W.i64_ne);
-    body.byte(W.end);
-    this.declineIf();
-  }
-
-  /** Declines where the entry is there and permits the access: something else is in the way. */
+  /** Gives up where the entry is there and permits the access: something else is in the way. */
   private findEntry(): void {
     const { body, tlb, access } = this;
+    const { cpu, va, page, entry } = Local;
     const isFetch = access === Access.fetch;
     const bytes = isFetch ? ITLB_ENTRY_BYTES : DTLB_ENTRY_BYTES;
-    body.get(VA);
+    body.get(va);
     body.i64Const(-PAGE_SIZE);
     body.byte(W.i64_and);
-    body.set(PAGE);
-    body.get(VA);
+    body.set(page);
+    body.get(va);
     body.byte(W.i32_wrap_i64);
     body.i32Const(PAGE_SHIFT - Math.log2(bytes));
     body.byte(W.i32_shr_u);
     body.i32Const(((isFetch ? tlb.itlbEntries : tlb.dtlbEntries) - 1) * bytes);
     body.byte(W.i32_and);
-    body.get(CPU);
+    body.get(cpu);
     body.memory(W.i32_load, isFetch ? BLOCK_ITLB : BLOCK_DTLB);
     body.byte(W.i32_add);
-    body.tee(ENTRY);
+    body.tee(entry);
     body.memory(W.i64_load, isFetch ? ITLB_TAG : DTLB_READ_TAG);
-    body.get(PAGE);
+    body.get(page);
     body.byte(W.i64_eq);
-    if (!isFetch) {
-      body.get(ENTRY);
+    body.open(W.if);
+    if (isFetch) {
+      this.giveUp();
+    } else {
+      body.get(entry);
       body.memory(W.i32_load, DTLB_INFO);
       body.i32Const(PERMISSIONS[access]);
       body.byte(W.i32_and);
-      body.i32Const(0);
-      body.byte(W.i32_ne);
-      body.byte(W.i32_and);
+      this.giveUpIf();
     }
-    this.declineIf();
+    body.byte(W.end);
   }
 
-  /** FIRST = the leaf of stage one, or of the only stage. */
-  private walkFirst(): void {
+  // One stage: Sv39, or Sv39x4 where the address is a guest physical one
+
+  private walkOne(): void {
     const { body } = this;
-    this.hasBothStages();
-    body.open(W.if, Type.i64);
-    body.get(HEADER);
-    body.memory(W.i64_load, HEADER_ROOT);
-    body.get(VA);
-    body.get(HEADER);
-    body.memory(W.i32_load, HEADER_SECOND_STAGE);
-    body.byte(W.call);
-    body.unsigned(WALK_GUEST);
-    body.byte(W.else);
-    body.get(HEADER);
+    const { va, pte, header, stages, table } = Local;
+    const [first, second] = [SV39, SV39X4].map((stage) => levelMask(stage, LEVELS - 1)) as [number, number];
+    this.refuseUntranslatable();
+    body.get(header);
     body.memory(W.i32_load, HEADER_ROOT);
-    body.get(VA);
-    body.i32Const(levelMask(SV39, LEVELS - 1));
-    body.i32Const(levelMask(SV39X4, LEVELS - 1));
-    body.get(STAGES);
+    body.set(table);
+    body.open(W.block);
+    this.walkFrames(va, table, pte, () => {
+      body.i32Const(first);
+      body.i32Const(second);
+      body.get(stages);
+      body.i32Const(Stages.first);
+      body.byte(W.i32_eq);
+      body.byte(W.select);
+    });
+    body.byte(W.end);
+  }
+
+  /** Sv39 addresses are sign-extended, guest physical ones zero-extended. */
+  private refuseUntranslatable(): void {
+    const { body } = this;
+    const { va, stages } = Local;
+    body.get(stages);
     body.i32Const(Stages.first);
     body.byte(W.i32_eq);
-    body.byte(W.select);
-    body.byte(W.call);
-    body.unsigned(WALK_HOST);
-    body.byte(W.end);
-    body.set(FIRST);
-  }
-
-  /** Where there are two stages: SECOND = the leaf of where FIRST leads, and INFO is what both permit. */
-  private walkSecond(): void {
-    const { body } = this;
-    this.hasBothStages();
     body.open(W.if);
-    emitPageOf(body, FIRST, VA);
-    body.i64Const(PAGE_SHIFT);
-    body.byte(W.i64_shl);
-    body.tee(GPA);
+    this.refuseUncanonical();
+    body.byte(W.else);
+    body.get(va);
     body.i64Const(addressBits(SV39X4));
     body.byte(W.i64_shr_u);
-    body.byte(W.i64_eqz);
-    body.byte(W.i32_eqz);
-    this.declineIf();
-    body.get(HEADER);
-    body.memory(W.i32_load, HEADER_SECOND_STAGE);
-    body.get(GPA);
-    body.i32Const(levelMask(SV39X4, LEVELS - 1));
-    body.byte(W.call);
-    body.unsigned(WALK_HOST);
-    body.set(SECOND);
-    this.requirePermission(SECOND, false);
-    this.infoOf(SECOND, false);
-    body.i32Const(~(PERMISSIONS[0] | PERMISSIONS[1] | PERMISSIONS[2]));
-    body.byte(W.i32_or);
-    body.get(INFO);
-    body.byte(W.i32_and);
-    body.set(INFO);
+    body.i64Const(0);
+    body.byte(W.i64_ne);
+    this.giveUpIf();
     body.byte(W.end);
   }
 
-  private hasBothStages(): void {
-    this.body.get(STAGES);
-    this.body.i32Const(Stages.both);
-    this.body.byte(W.i32_eq);
+  private refuseUncanonical(): void {
+    const { body } = this;
+    const { va } = Local;
+    body.get(va);
+    body.i64Const(64 - addressBits(SV39));
+    body.byte(W.i64_shl);
+    body.i64Const(64 - addressBits(SV39));
+    body.byte(W.i64_shr_s);
+    body.get(va);
+    body.byte(W.i64_ne);
+    this.giveUpIf();
   }
 
-  /** Declines unless the leaf permits the access and has A. */
-  private requirePermission(leaf: number, isFirst: boolean): void {
+  /** Sets level, info and frame, and leaves walkOne()'s block. */
+  protected atLeaf(pte: number, level: number): void {
     const { body } = this;
-    this.permits(leaf, this.access, isFirst);
-    body.get(leaf);
+    const { va, header, info, frame } = Local;
+    this.requireAccessed(pte);
+    this.permitted(pte, header, HEADER_PERMITS);
+    body.set(info);
+    body.i32Const(level);
+    body.set(Local.level);
+    this.pageIn(pte, level, va);
+    body.set(frame);
+    if (level > 0) body.branch(W.br, 1);
+  }
+
+  // Two stages
+
+  private walkBoth(): void {
+    const { body } = this;
+    const { va, pte, header, gpa, info, level, frame } = Local;
+    this.refuseUncanonical();
+    body.get(header);
+    body.get(va);
+    this.call(WALK_GUEST);
+    body.tee(pte);
+    body.byte(W.i64_eqz);
+    this.giveUpIf();
+    this.levelOf(pte);
     body.byte(W.i32_wrap_i64);
-    body.i32Const(PTE_A);
-    body.byte(W.i32_and);
-    body.byte(W.i32_eqz);
-    body.byte(W.i32_eqz);
-    body.byte(W.i32_and);
-    body.byte(W.i32_eqz);
-    this.declineIf();
-  }
-
-  /** Pushes whether a leaf permits an access, by the rules of the regime or of the second stage. */
-  private permits(leaf: number, access: AccessKind, isFirst: boolean): void {
-    const { body } = this;
-    if (!isFirst) {
-      emitPermits(body, () => body.get(leaf), access);
-      return;
-    }
-    body.get(leaf);
-    body.byte(W.i32_wrap_i64);
-    body.get(HEADER);
-    body.memory(W.i32_load, HEADER_LEAF + 8 * access);
-    body.byte(W.i32_and);
-    body.get(HEADER);
-    body.memory(W.i32_load, HEADER_LEAF + 8 * access + 4);
-    body.byte(W.i32_eq);
-  }
-
-  /** Pushes the info bits that a leaf stands for. */
-  private infoOf(leaf: number, isFirst: boolean): void {
-    const { body } = this;
-    body.get(leaf);
-    body.i64Const(LEVEL_SHIFT);
+    body.set(level);
+    this.permitted(pte, header, HEADER_PERMITS);
+    body.set(info);
+    this.pageOf(pte, va);
+    body.i64Const(PAGE_SHIFT);
+    body.byte(W.i64_shl);
+    body.tee(gpa);
+    body.i64Const(addressBits(SV39X4));
     body.byte(W.i64_shr_u);
     body.byte(W.i32_wrap_i64);
-    for (const access of ACCESSES) {
-      this.permits(leaf, access, isFirst);
-      body.i32Const(PERMISSIONS[access]);
-      body.byte(W.i32_mul);
-      body.byte(W.i32_or);
-    }
+    this.giveUpIf();
+    body.get(header);
+    body.memory(W.i32_load, HEADER_SECOND_STAGE);
+    body.get(gpa);
+    this.call(WALK_HOST);
+    body.tee(pte);
+    body.byte(W.i64_eqz);
+    this.giveUpIf();
+    this.permitted(pte, header, HEADER_SECOND_PERMITS);
+    body.get(info);
+    body.byte(W.i32_and);
+    body.set(info);
+    this.pageOf(pte, gpa);
+    body.set(frame);
   }
 
-  /** PFN = the frame, which guests may reach. */
+  // The entry
+
+  /** pfn = the frame, which guests may reach, for an access that info permits. */
   private findFrame(): void {
     const { body, memory } = this;
-    this.hasBothStages();
-    body.open(W.if, Type.i64);
-    emitPageOf(body, SECOND, GPA);
-    body.byte(W.else);
-    emitPageOf(body, FIRST, VA);
-    body.byte(W.end);
-    body.tee(GPA);
-    emitIsNoFrame(body, memory);
-    this.declineIf();
-    body.get(GPA);
+    const { info, frame, pfn, facts } = Local;
+    body.get(info);
+    body.i32Const(PERMISSIONS[this.access]);
+    body.byte(W.i32_and);
+    body.byte(W.i32_eqz);
+    this.giveUpIf();
+    body.get(frame);
+    this.isNoFrame();
+    this.giveUpIf();
+    body.get(frame);
     body.byte(W.i32_wrap_i64);
-    body.tee(PFN);
+    body.tee(pfn);
     body.memory(W.i32_load8_u, memory.factsBase);
-    body.tee(FACTS);
+    body.tee(facts);
     body.i32Const(Fact.reachable);
     body.byte(W.i32_and);
     body.byte(W.i32_eqz);
-    this.declineIf();
+    this.giveUpIf();
   }
 
   private fillData(): void {
     const { body } = this;
-    body.get(ENTRY);
+    const { entry } = Local;
+    body.get(entry);
     this.pageIf(INFO_READ);
     body.memory(W.i64_store, DTLB_READ_TAG);
-    body.get(ENTRY);
+    body.get(entry);
     this.pageIf(INFO_WRITE);
     body.memory(W.i64_store, DTLB_WRITE_TAG);
     this.guardCode();
     this.finishEntry(DTLB_ADDEND, DTLB_INFO);
   }
 
-  /** Pushes the page's tag if INFO has a bit, else -1, which matches nothing. */
+  /** Pushes the page's tag if info has a bit, else -1, which matches nothing. */
   private pageIf(bit: number): void {
     const { body } = this;
-    body.get(PAGE);
+    body.get(Local.page);
     body.i64Const(-1);
-    body.get(INFO);
+    body.get(Local.info);
     body.i32Const(bit);
     body.byte(W.i32_and);
     body.byte(W.select);
@@ -629,15 +667,16 @@ class RefillBody {
   /** TlbDomain.allowWriteTag(). */
   private guardCode(): void {
     const { body } = this;
-    body.get(INFO);
+    const { entry, info, facts } = Local;
+    body.get(info);
     body.i32Const(INFO_WRITE);
     body.byte(W.i32_and);
     body.open(W.if);
-    body.get(FACTS);
+    body.get(facts);
     body.i32Const(Fact.hasCode);
     body.byte(W.i32_and);
     body.open(W.if);
-    body.get(ENTRY);
+    body.get(entry);
     body.i64Const(-1);
     body.memory(W.i64_store, DTLB_WRITE_TAG);
     body.byte(W.else);
@@ -648,8 +687,8 @@ class RefillBody {
 
   private note(fact: FactBit): void {
     const { body, memory } = this;
-    body.get(PFN);
-    body.get(FACTS);
+    body.get(Local.pfn);
+    body.get(Local.facts);
     body.i32Const(fact);
     body.byte(W.i32_or);
     body.memory(W.i32_store8, memory.factsBase);
@@ -658,58 +697,39 @@ class RefillBody {
   /** TlbDomain.markCode(), unless write tags of the frame have to be searched. */
   private fillFetch(): void {
     const { body } = this;
-    body.get(FACTS);
+    const { entry, page, facts } = Local;
+    body.get(facts);
     body.i32Const(Fact.mayBeWritten);
     body.byte(W.i32_and);
-    this.declineIf();
+    this.giveUpIf();
     this.note(Fact.hasCode);
-    body.get(ENTRY);
-    body.get(PAGE);
+    body.get(entry);
+    body.get(page);
     body.memory(W.i64_store, ITLB_TAG);
     this.finishEntry(ITLB_ADDEND, ITLB_INFO);
   }
 
   private finishEntry(addend: number, info: number): void {
     const { body } = this;
-    body.get(ENTRY);
-    body.get(PFN);
+    const { page, header, entry, level, pfn } = Local;
+    body.get(entry);
+    body.get(pfn);
     body.i32Const(PAGE_SHIFT);
     body.byte(W.i32_shl);
-    body.get(PAGE);
+    body.get(page);
     body.byte(W.i32_wrap_i64);
     body.byte(W.i32_sub);
     body.memory(W.i32_store, addend);
-    body.get(ENTRY);
-    body.get(INFO);
+    body.get(entry);
+    body.get(Local.info);
+    body.get(level);
+    body.byte(W.i32_or);
     body.memory(W.i32_store, info);
-    body.get(FIRST);
-    body.i64Const(LEVEL_SHIFT);
-    body.byte(W.i64_shr_u);
-    body.byte(W.i64_eqz);
-    body.byte(W.i32_eqz);
+    body.get(level);
     body.open(W.if);
-    body.get(HEADER);
+    body.get(header);
     body.i32Const(1);
     body.memory(W.i32_store, HEADER_FRAGMENTS);
-    body.byte(W.end);
-  }
-
-  private count(offset: number): void {
-    const { body } = this;
-    body.get(CPU);
-    body.get(CPU);
-    body.memory(W.i64_load, offset);
-    body.i64Const(1);
-    body.byte(W.i64_add);
-    body.memory(W.i64_store, offset);
-  }
-
-  /** Leaves the miss to the interpreter if the i32 on the stack is not 0. */
-  private declineIf(): void {
-    const { body } = this;
-    body.open(W.if);
-    body.i32Const(0);
-    body.byte(W.return);
     body.byte(W.end);
   }
 }

@@ -71,7 +71,7 @@ function translate(machine: TestMachine, hotAt: number): void {
 }
 
 /** The words of memory, frames and device area, that differ, but for the jump cache. */
-function difference(a: TestMachine, b: TestMachine): string[] {
+export function difference(a: TestMachine, b: TestMachine): string[] {
   const found: string[] = [];
   const jumpCache = b.hart.block[JUMP_CACHE_FIELD >> 2]!;
   const deviceEnd = a.memory.firstPfn * 4096;

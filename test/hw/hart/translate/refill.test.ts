@@ -11,6 +11,7 @@ import {
   levelBytes,
   makePte,
   PTE_R,
+  PTE_U,
   PTE_V,
   PTE_W,
   PTE_X,

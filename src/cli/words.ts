@@ -1,7 +1,7 @@
 // Numbers in words, as summaries print them. Used by the live line, the summaries and the demo.
 
 /** "12,345". */
-export const count = (value: number): string => value.toLocaleString('en-US');
+export const count = (value: number): string => String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
 
 /** "512 KiB", "16.0 MiB", "2.0 GiB". */
 export function bytesInWords(bytes: number): string {

@@ -45,8 +45,9 @@ export interface VmmConfig extends Pick<KvmOptions, 'harts' | 'mmu' | 'maxMmuPag
   readonly maxInstructions: number;
 }
 
-/** Instructions that a vCPU thread runs before others get the CPU. */
+/** Instructions that a vCPU thread runs before others get the CPU; more where there is no other hart to wait for it. */
 const QUANTUM = 100_000;
+const QUANTUM_ALONE = 500_000;
 const A0 = 10;
 const A1 = 11;
 
@@ -203,7 +204,8 @@ export class Vmm {
   }
 
   #budgetOf(vcpu: Vcpu): number {
-    const quantum = QUANTUM - (vcpu.hart.attempted % QUANTUM);
+    const full = this.#config.harts.length > 1 ? QUANTUM : QUANTUM_ALONE;
+    const quantum = full - (vcpu.hart.attempted % full);
     const event = Math.min(this.sched.nextEventTime, this.#deadlineOf(vcpu)) - this.sched.now;
     return Math.max(1, Math.min(quantum, event));
   }

@@ -2,10 +2,10 @@
 // The `umbra` command. Plain JavaScript, since it must run before anything can load TypeScript: main.ts comes from the
 // start cache, or by way of tsx where there is none yet; it answers the exit code.
 
-import { cachedMain, fillCache } from './startCache.js';
+import { cachedMain } from './startCache.js';
 
-const cached = await cachedMain();
-if (cached === null) (await import('tsx/esm/api')).register();
-const { main } = cached ?? (await import('./main.ts'));
+const { module, finish } = cachedMain();
+if (module === null) (await import('tsx/esm/api')).register();
+const { main } = module ?? (await import('./main.ts'));
 process.exitCode = await main(process.argv.slice(2));
-if (cached === null) fillCache();
+finish();

@@ -75,7 +75,7 @@ export class RegionCache {
   /** Adds a vCPU's jump cache, at a host address, and empties it. */
   addJumpCache(base: number): void {
     this.jumpCaches.push(base);
-    for (let entry = 0; entry < this.jumpEntries; entry++) this.clear(base + entry * JUMP_ENTRY_BYTES);
+    this.clear(base, this.jumpEntries);
   }
 
   find(pfn: Pfn, pc: number): Region | undefined {
@@ -196,7 +196,7 @@ export class RegionCache {
   }
 
   /** No pc is odd, so that an entry with pc -1 matches none. */
-  private clear(at: number): void {
-    this.memory.i32.fill(-1, at >>> 2, (at + JUMP_ENTRY_BYTES) >>> 2);
+  private clear(at: number, entries = 1): void {
+    this.memory.i32.fill(-1, at >>> 2, (at + entries * JUMP_ENTRY_BYTES) >>> 2);
   }
 }

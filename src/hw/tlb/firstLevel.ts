@@ -26,8 +26,10 @@ import {
 import type { TlbDomain } from './domain.ts';
 import {
   CONTEXT_HEADER_BYTES,
+  chunkShift,
   contextBytes,
   DTLB_ENTRY_BYTES,
+  HEADER_CHUNKS,
   HEADER_FRAGMENTS,
   HEADER_OF_DATA,
   HEADER_OF_FETCHES,
@@ -68,6 +70,7 @@ class Bank {
   private readonly i32: Int32Array;
   /** Index into i32 of its half of the context's header. */
   private readonly header: number;
+  private readonly shift: number;
   private readonly permits: Uint8Array;
   private readonly secondPermits: Uint8Array;
 
@@ -88,6 +91,9 @@ class Bank {
     this.base = base;
     this.entries = entries;
     this.entryWords = entryBytes / 4;
+    this.shift = chunkShift(entries);
+    const from = base >>> 2;
+    i32.fill(-1, from, from + entries * this.entryWords);
   }
 
   /** Some entry is a fragment of a superpage. */
@@ -97,6 +103,31 @@ class Bank {
 
   set fragments(some: boolean) {
     this.i32[this.header + (HEADER_FRAGMENTS >>> 2)] = Number(some);
+  }
+
+  /** The entry at index `at` of i32 is about to be filled. */
+  fill(at: number): void {
+    this.i32[this.header + (HEADER_CHUNKS >>> 2)]! |= 1 << this.chunkOf(at);
+  }
+
+  /** Where entries may be valid: [start, end) in i32. */
+  *filled(): Iterable<readonly [start: number, end: number]> {
+    const chunks = this.i32[this.header + (HEADER_CHUNKS >>> 2)]!;
+    const words = this.entryWords << this.shift;
+    for (let chunk = 0, at = this.base >>> 2; chunk < 32; chunk++, at += words) {
+      if (((chunks >>> chunk) & 1) !== 0) yield [at, at + words];
+    }
+  }
+
+  clear(): void {
+    if (this.i32[this.header + (HEADER_CHUNKS >>> 2)] === 0) return;
+    for (const [start, end] of this.filled()) this.i32.fill(-1, start, end);
+    this.i32[this.header + (HEADER_CHUNKS >>> 2)] = 0;
+    this.fragments = false;
+  }
+
+  private chunkOf(at: number): number {
+    return ((at - (this.base >>> 2)) / this.entryWords) >>> this.shift;
   }
 
   /** The entries are gone, and those to come are of another regime, or of none. */
@@ -175,6 +206,7 @@ export class FirstLevel {
     const bank = this.current.data;
     const at = bank.at(page);
     const writable = (info & INFO_WRITE) !== 0 && this.domain.allowWriteTag(pfn);
+    bank.fill(at);
     this.setTag(at + READ_TAG, (info & INFO_READ) !== 0 ? page : -1);
     this.setTag(at + WRITE_TAG, writable ? page : -1);
     this.i32[at + DATA_ADDEND] = this.addendOf(page, pfn);
@@ -186,6 +218,7 @@ export class FirstLevel {
   fillFetch(page: number, pfn: Pfn, info: number): void {
     const bank = this.current.fetch;
     const at = bank.at(page);
+    bank.fill(at);
     this.i32[at + FETCH_ADDEND] = this.addendOf(page, pfn);
     this.i32[at + FETCH_INFO] = info;
     this.setTag(at + FETCH_TAG, page);
@@ -217,8 +250,8 @@ export class FirstLevel {
   /** Invalidates every entry. */
   flushAll(): void {
     for (const { data, fetch } of this.slots) {
-      this.clearBank(data);
-      this.clearBank(fetch);
+      data.clear();
+      fetch.clear();
     }
   }
 
@@ -232,10 +265,11 @@ export class FirstLevel {
 
   revokeWrites(pfn: Pfn): void {
     for (const { data } of this.slots) {
-      const end = (data.base >>> 2) + data.entries * data.entryWords;
-      for (let at = data.base >>> 2; at < end; at += data.entryWords) {
-        if (this.i32[at + WRITE_TAG] !== -1 && this.frameAt(at + WRITE_TAG, at + DATA_ADDEND) === pfn) {
-          this.setTag(at + WRITE_TAG, -1);
+      for (const [start, end] of data.filled()) {
+        for (let at = start; at < end; at += data.entryWords) {
+          if (this.i32[at + WRITE_TAG] !== -1 && this.frameAt(at + WRITE_TAG, at + DATA_ADDEND) === pfn) {
+            this.setTag(at + WRITE_TAG, -1);
+          }
         }
       }
     }
@@ -270,8 +304,8 @@ export class FirstLevel {
   private take(fetch: Regime, data: Regime): Slot {
     let oldest = this.slots[0]!;
     for (const slot of this.slots) if (slot.lastUse < oldest.lastUse) oldest = slot;
-    this.clearBank(oldest.data);
-    this.clearBank(oldest.fetch);
+    oldest.data.clear();
+    oldest.fetch.clear();
     oldest.data.use(data);
     oldest.fetch.use(fetch);
     return oldest;
@@ -279,7 +313,7 @@ export class FirstLevel {
 
   private flushBank(bank: Bank, page: number | null): void {
     if (page === null || bank.fragments) {
-      this.clearBank(bank);
+      bank.clear();
       return;
     }
     const at = bank.at(page);
@@ -287,12 +321,6 @@ export class FirstLevel {
     if (bank.entryWords === DTLB_ENTRY_BYTES / 4 && this.tagIs(at + WRITE_TAG, page)) {
       this.setTag(at + WRITE_TAG, -1);
     }
-  }
-
-  private clearBank(bank: Bank): void {
-    const from = bank.base >>> 2;
-    this.i32.fill(-1, from, from + bank.entries * bank.entryWords);
-    bank.fragments = false;
   }
 
   private visitBank(bank: Bank, addend: number, kind: EntryKind, visit: EntryVisitor): void {

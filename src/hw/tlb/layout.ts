@@ -13,6 +13,7 @@
 //
 //     data at +0, fetches at +128    +0   stages i32 (Stages)                 +8   root of stage one, or the only one, i64
 //                                    +4   root of the second stage i32        +16  some entry is a fragment, i32
+//                                    +20  bit c: some entry of chunk c may be valid (chunkShift())
 //                                    +32  what a leaf permits there: info by leafIndex(), 32 bytes
 //                                    +64  the same of a leaf of the second stage behind stage one
 
@@ -43,8 +44,12 @@ export const HEADER_STAGES = 0;
 export const HEADER_SECOND_STAGE = 4;
 export const HEADER_ROOT = 8;
 export const HEADER_FRAGMENTS = 16;
+export const HEADER_CHUNKS = 20;
 export const HEADER_PERMITS = 32;
 export const HEADER_SECOND_PERMITS = 64;
+
+/** A table is 32 chunks, or as many as it has entries: entry e is in chunk e >>> chunkShift(entries). */
+export const chunkShift = (entries: number): number => Math.max(0, Math.log2(entries) - 5);
 
 /** Leaves with different leafIndex(lo) are 32: by R, W, X, U in bits 1 to 4, and D in bit 7. */
 export const LEAF_KINDS = 32;

@@ -11,6 +11,8 @@ import type { Regime } from './regime.ts';
 const PAGE_BIAS = 2 ** 26;
 const PAGES = 2 ** 30;
 
+const FEW = 64;
+
 const keyOf = (regime: Regime, address: number): number =>
   regime.id * PAGES + Math.floor(address / 4096) + PAGE_BIAS;
 
@@ -35,8 +37,12 @@ export class SecondLevel {
     this.cache?.delete(keyOf(regime, address));
   }
 
+  /** LRUCache.clear() goes over its whole capacity, and mostly there is little here. */
   clear(): void {
-    this.cache?.clear();
+    const { cache } = this;
+    if (cache === null) return;
+    if (cache.size > FEW) cache.clear();
+    else for (const key of [...cache.keys()]) cache.delete(key);
   }
 
   /** Visits every entry with its regime's id and its page's address. */

@@ -28,11 +28,13 @@ import {
 } from '../../sv39/index.ts';
 import {
   CONTEXT_HEADER_BYTES,
+  chunkShift,
   DTLB_ADDEND,
   DTLB_ENTRY_BYTES,
   DTLB_INFO,
   DTLB_READ_TAG,
   DTLB_WRITE_TAG,
+  HEADER_CHUNKS,
   HEADER_FRAGMENTS,
   HEADER_OF_DATA,
   HEADER_OF_FETCHES,
@@ -731,5 +733,27 @@ class RefillBody extends WalkBody {
     body.i32Const(1);
     body.memory(W.i32_store, HEADER_FRAGMENTS);
     body.byte(W.end);
+    body.get(header);
+    body.get(header);
+    body.memory(W.i32_load, HEADER_CHUNKS);
+    body.i32Const(1);
+    this.chunk();
+    body.byte(W.i32_shl);
+    body.byte(W.i32_or);
+    body.memory(W.i32_store, HEADER_CHUNKS);
+  }
+
+  /** Pushes the number of the entry's chunk. */
+  private chunk(): void {
+    const { body, tlb } = this;
+    const entries = this.access === Access.fetch ? tlb.itlbEntries : tlb.dtlbEntries;
+    body.get(Local.va);
+    body.byte(W.i32_wrap_i64);
+    body.i32Const(PAGE_SHIFT);
+    body.byte(W.i32_shr_u);
+    body.i32Const(entries - 1);
+    body.byte(W.i32_and);
+    body.i32Const(chunkShift(entries));
+    body.byte(W.i32_shr_u);
   }
 }

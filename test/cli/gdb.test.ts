@@ -229,6 +229,7 @@ describe.skipIf(!GDB)('gdb-multiarch', () => {
     const { address, exit } = await serve();
     const script = `
 set pagination off
+set remotetimeout 60
 file count.elf
 target remote ${address}
 break increment

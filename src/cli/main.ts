@@ -16,6 +16,13 @@ interface Verb {
 const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb> }>> = {
   run: { summary: 'run a guest program on a host that swaps', load: () => import('./run.ts') },
   trace: { summary: 'run something and write what its tracepoints say', load: () => import('./trace.ts') },
+  stat: {
+    summary: 'run a guest and count its exits, and what the host does',
+    load: () => import('./stat.ts'),
+  },
+  vtop: { summary: 'run a guest and say where addresses lead', load: () => import('./vtop.ts') },
+  show: { summary: 'run a guest and print tables, TLBs, smaps, page types', load: () => import('./show.ts') },
+  top: { summary: 'run a guest and watch frames, swap and vCPUs', load: () => import('./top.ts') },
   report: { summary: 'print a trace.dat', load: () => import('./traceReport.ts') },
   asm: { summary: 'assemble a guest program', load: () => import('./asm.ts') },
   explore: { summary: 'run a scenario in every order of its tasks', load: () => import('./explore.ts') },

@@ -23,6 +23,10 @@ import { formatSize, path, sizeBetween, wholeBetween } from './flags.ts';
 import { EXIT_CODES, failureOf } from './outcome.ts';
 import { type TraceRequest, Tracing } from './tracing.ts';
 
+interface MmObserver {
+  readonly trace?: TraceRequest | null;
+}
+
 interface MmFlags {
   readonly out?: string;
   readonly hostRam: number;
@@ -36,8 +40,8 @@ const LEAST_RAM = 2 ** 18;
 const MOST_RAM = 2 ** 30;
 const DEFAULT_SIZE = 64 * 2 ** 20;
 
-/** With a `trace`, as `umbra trace -- mm` asks for it; the answers are on stderr where the trace is on stdout. */
-export function command(exit: (code: number) => void, trace: TraceRequest | null = null): Command {
+/** With an observer's trace; the answers are on stderr where the trace is on stdout. */
+export function command(exit: (code: number) => void, { trace = null }: MmObserver = {}): Command {
   return new Command('mm')
     .argument('<file...>', 'the scripts; - is standard input')
     .option('--out <folder>', 'write <folder>/<name>.out for each script; needed for several', path)

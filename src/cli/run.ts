@@ -8,6 +8,7 @@ import { EVENT_NAMES } from '../trace/index.ts';
 import { InputError, readProgram } from '../vmm/index.ts';
 import { formatSize, path, positiveSeconds, sizeBetween, wholeBetween } from './flags.ts';
 import type { GdbChoice } from './gdb/server.ts';
+import type { RunObserver } from './observer.ts';
 import { failureOf } from './outcome.ts';
 import { readGuestProgram } from './program.ts';
 import { endingOf, type RunReport, reportWithoutRun } from './report.ts';
@@ -42,8 +43,8 @@ const GDB_PORT = 1234;
 const KIB = 2 ** 10;
 const GIB = 2 ** 30;
 
-/** With a `trace`, as `umbra trace -- run` asks for it. */
-export function command(exit: (code: number) => void, trace: TraceRequest | null = null): Command {
+/** With an observer, as `umbra trace -- run` has one. */
+export function command(exit: (code: number) => void, observer: RunObserver = {}): Command {
   return new Command('run')
     .argument('<file>', 'an ELF executable for RV64, or assembly (.s, .S)')
     .addOption(size('--ram <size>', "the guest's memory", 4 * KIB, 64 * GIB, DEFAULT_SETTINGS.ramBytes))
@@ -84,7 +85,7 @@ export function command(exit: (code: number) => void, trace: TraceRequest | null
     .option('--gdb <port>', 'a GDB server on 127.0.0.1; 0 takes a free port', wholeBetween(0, 65535))
     .option('--stats', 'print counters at the end')
     .option('--json', 'print the report as one line of JSON')
-    .action(async (file: string, flags: RunFlags) => exit(await run(file, flags, trace)));
+    .action(async (file: string, flags: RunFlags) => exit(await run(file, flags, observer)));
 }
 
 const size = (flag: string, meaning: string, least: number, most: number, value: number): Option =>
@@ -98,20 +99,26 @@ export function reportUsage(message: string, args: readonly string[]): boolean {
   return true;
 }
 
-async function run(file: string, flags: RunFlags, trace: TraceRequest | null): Promise<number> {
-  const settings = settingsOf(flags, trace);
-  const report = await reportOfRun(file, flags, settings);
+async function run(file: string, flags: RunFlags, observer: RunObserver): Promise<number> {
+  const settings = settingsOf(flags, observer.trace ?? null);
+  const report = await reportOfRun(file, flags, settings, observer);
   if (flags.json) printJson(report);
   else printSummary(report, flags);
   return report.exitCode;
 }
 
-async function reportOfRun(file: string, flags: RunFlags, settings: RunSettings): Promise<RunReport> {
+async function reportOfRun(
+  file: string,
+  flags: RunFlags,
+  settings: RunSettings,
+  observer: RunObserver,
+): Promise<RunReport> {
+  const isOutputTaken = flags.json || settings.trace?.path === null || observer.takesOutput;
+  const digest = flags.json === true;
   try {
     const image = readProgram(readGuestProgram(file), file, settings.ramBytes);
-    return await onScreen(
-      flags.json || settings.trace?.path === null ? process.stderr : process.stdout,
-      (screen) => runSession({ image, settings, screen, digest: flags.json === true }),
+    return await onScreen(isOutputTaken ? process.stderr : process.stdout, (screen) =>
+      runSession({ image, settings, screen, digest, observer }),
     );
   } catch (error) {
     const { outcome, message } = failureOf(error);

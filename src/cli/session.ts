@@ -18,6 +18,7 @@ import { TraceRing } from '../trace/index.ts';
 import { PAGE_SIZE } from '../units.ts';
 import { type ElfImage, InputError } from '../vmm/index.ts';
 import { type GdbChoice, GdbServer } from './gdb/server.ts';
+import type { RunObserver } from './observer.ts';
 import { failureOf } from './outcome.ts';
 import { type Ending, endingOf, type RunReport, reportOf, reportWithoutRun } from './report.ts';
 import type { Screen } from './screen.ts';
@@ -31,6 +32,7 @@ export interface SessionOptions {
   readonly screen: Screen;
   /** Whether the report shall have a digest; it costs time. */
   readonly digest: boolean;
+  readonly observer?: RunObserver;
 }
 
 const RING_RECORDS = 4096;
@@ -98,8 +100,10 @@ async function runMachine(
     console: (bytes) => screen.console.write(bytes),
   });
   trace?.attach(machine.sched, settings.vcpus);
+  options.observer?.begin?.(machine);
   const ending = await runToTheEnd(machine, options, trace, started);
   const seconds = (performance.now() - started) / 1000;
+  options.observer?.end?.(machine);
   ring?.flush();
   trace?.end();
   await trace?.flush();
@@ -181,7 +185,7 @@ async function openDebugger(machine: Machine, choice: GdbChoice | null): Promise
 
 async function runSlices(
   machine: Machine,
-  { settings, screen: { console, liveLine, interrupt } }: SessionOptions,
+  { settings, observer, screen: { console, liveLine, interrupt } }: SessionOptions,
   trace: Tracing | null,
   gdb: GdbServer | null,
   started: number,
@@ -196,6 +200,7 @@ async function runSlices(
     if (state === 'broken') return endingOfBroken(machine);
     if (state === 'stopped') return endingOfStop(machine);
     trace?.throwIfFailed();
+    observer?.between?.(machine);
     liveLine.update(() => machine.progress());
     await turnEventLoop();
     console.throwIfFailed();

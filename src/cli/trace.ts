@@ -7,14 +7,13 @@ import {
   EVENT_TITLES,
   type EventFilter,
   type EventName,
-  nearest,
   parseFilter,
   SINKS,
   selectEvents,
-  TraceError,
   type TraceFormat,
 } from '../trace/index.ts';
 import { path } from './flags.ts';
+import { runObserved } from './observer.ts';
 import { EXIT_CODES } from './outcome.ts';
 import type { TraceRequest } from './tracing.ts';
 
@@ -23,17 +22,6 @@ interface TraceFlags {
   readonly format?: TraceFormat;
   readonly list?: true;
 }
-
-/** A verb that can be traced. */
-interface TracedVerb {
-  command(exit: (code: number) => void, trace: TraceRequest): Command;
-}
-
-/** Another verb that runs a machine adds itself here. */
-const TRACED: Readonly<Record<string, () => Promise<TracedVerb>>> = {
-  run: () => import('./run.ts'),
-  mm: () => import('./mm.ts'),
-};
 
 /** -e and -f in the order in which they were given. */
 type Choice = { readonly kind: 'event' | 'filter'; readonly text: string };
@@ -72,7 +60,8 @@ export function command(exit: (code: number) => void): Command {
     .option('-l, --list', 'list the events')
     .action(async (words: readonly string[], flags: TraceFlags) => {
       if (flags.list) return exit(list(choices));
-      await traceVerb(words, requestOf(flags, choices), exit);
+      const trace = requestOf(flags, choices);
+      await runObserved(words, ['run', 'mm'], { trace }, exit);
     });
 }
 
@@ -81,28 +70,6 @@ function list(choices: readonly Choice[]): number {
   for (const title of EVENT_TITLES)
     if (wanted.has(title.split(':')[1] as EventName)) process.stdout.write(`${title}\n`);
   return EXIT_CODES.pass;
-}
-
-async function traceVerb(
-  words: readonly string[],
-  request: TraceRequest,
-  exit: (code: number) => void,
-): Promise<void> {
-  const [verb, ...args] = words;
-  if (verb === undefined)
-    throw new TraceError('what shall be traced? For example: umbra trace -- run guests/hello.s');
-  const load = Object.hasOwn(TRACED, verb) ? TRACED[verb] : undefined;
-  if (load === undefined) throw new TraceError(`${verb} cannot be traced${hint(verb)}`);
-  const traced = (await load()).command(exit, request);
-  await traced
-    .exitOverride()
-    .configureOutput({ outputError: () => {} })
-    .parseAsync(args, { from: 'user' });
-}
-
-function hint(verb: string): string {
-  const [near] = nearest(verb, Object.keys(TRACED));
-  return near === undefined ? `; what can is: ${Object.keys(TRACED).join(', ')}` : `; is it ${near}?`;
 }
 
 function requestOf({ output, format }: TraceFlags, choices: readonly Choice[]): TraceRequest {

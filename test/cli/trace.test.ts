@@ -93,8 +93,8 @@ describe('umbra trace', () => {
   });
 
   it.each([
-    [['trace'], /what shall be traced\?/],
-    [['trace', '--', 'rum', 'x.s'], /rum cannot be traced; is it run\?/],
+    [['trace'], /what shall be run\?/],
+    [['trace', '--', 'rum', 'x.s'], /rum cannot be observed; is it run\?/],
     [['trace', '-e', 'kvm_exti', '--', 'run', HELLO], /no event is named kvm_exti; is it kvm_exit\?/],
     [['trace', '-f', 'gfn', '--', 'run', HELLO], /filter 'gfn': expected an operator/],
     [['trace', '--format', 'xml', '--', 'run', HELLO], /'xml' is invalid\. Allowed choices are ftrace, dat,/],

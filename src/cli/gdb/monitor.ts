@@ -6,6 +6,7 @@ import { readVmstat, shrinkAllMemory } from '../../mm/index.ts';
 import { bug } from '../../units.ts';
 import { qemuTables } from '../inspect/guestTables.ts';
 import type { GuestView } from '../inspect/guestView.ts';
+import { parseAddress } from '../inspect/number.ts';
 import { tlbText } from '../inspect/tlbEntries.ts';
 import { type AddressKind, vtopText } from '../inspect/vtop.ts';
 
@@ -47,12 +48,6 @@ function vtop(view: GuestView, current: number, words: readonly string[]): strin
   const address = parseAddress(words[hasKind ? 1 : 0] ?? '');
   if (address === null) return 'usage: monitor vtop [gva|gpa|hva] ADDRESS\n';
   return vtopText(view, view.kvm.vcpus[current]!, kind, address);
-}
-
-/** A 64-bit word, decimal or 0x; from 2^63 on negative. Null: it is none. */
-export function parseAddress(text: string): number | null {
-  if (!/^(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(text)) return null;
-  return Number(BigInt.asIntN(64, BigInt(text)));
 }
 
 function swapText({ host }: Machine): string {

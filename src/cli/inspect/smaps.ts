@@ -1,0 +1,142 @@
+// /proc/PID/smaps and pagemap of the process that owns a guest, as a 6.18 kernel prints them (fs/proc/task_mmu.c).
+//
+// Looks between scheduler steps; changes nothing. What the host does not have (KSM, huge pages, hugetlbfs) is 0.
+
+import { PTE_A, PTE_D, PTE_SOFT0, ptePfn } from '../../hw/sv39/index.ts';
+import { PG_dirty, PG_referenced } from '../../mm/frames.ts';
+import {
+  type MapsEntry,
+  type Mm,
+  readMaps,
+  readPagemap,
+  VM_EXEC,
+  VM_LOCKED,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+} from '../../mm/index.ts';
+import { forEachPte, isPresentPte, isSwapPte, swapPteSlot } from '../../mm/internals.ts';
+import { PAGE_SIZE } from '../../units.ts';
+
+const KIB_PER_PAGE = PAGE_SIZE / 1024;
+
+const hexWidth = (value: number, width: number): string =>
+  BigInt.asUintN(64, BigInt(value)).toString(16).padStart(width, '0');
+
+const NAMES = [
+  'Size',
+  'KernelPageSize',
+  'MMUPageSize',
+  'Rss',
+  'Pss',
+  'Pss_Dirty',
+  'Shared_Clean',
+  'Shared_Dirty',
+  'Private_Clean',
+  'Private_Dirty',
+  'Referenced',
+  'Anonymous',
+  'KSM',
+  'LazyFree',
+  'AnonHugePages',
+  'ShmemPmdMapped',
+  'FilePmdMapped',
+  'Shared_Hugetlb',
+  'Private_Hugetlb',
+  'Swap',
+  'SwapPss',
+  'Locked',
+] as const;
+
+type Sizes = Record<(typeof NAMES)[number], number>;
+
+/** KiB by name. */
+export function smapsOf(mm: Mm, vma: MapsEntry): Sizes {
+  const sizes = Object.fromEntries(NAMES.map((name) => [name, 0])) as Sizes;
+  sizes.Size = (vma.end - vma.start) / 1024;
+  sizes.KernelPageSize = KIB_PER_PAGE;
+  sizes.MMUPageSize = KIB_PER_PAGE;
+  forEachPte(mm, (address, pte) => {
+    if (address < vma.start || address >= vma.end) return;
+    if (isSwapPte(pte)) {
+      sizes.Swap += KIB_PER_PAGE;
+      sizes.SwapPss += KIB_PER_PAGE;
+    } else if (isPresentPte(pte) && (pte & PTE_SOFT0) === 0) addPage(mm, pte, sizes);
+  });
+  if ((vma.flags & VM_LOCKED) !== 0) sizes.Locked = sizes.Pss;
+  return sizes;
+}
+
+function addPage({ host: { frames } }: Mm, pte: number, sizes: Sizes): void {
+  const pfn = ptePfn(pte);
+  const mappings = frames.mapcount[pfn]!;
+  const isDirty = (pte & PTE_D) !== 0 || (frames.flags[pfn]! & PG_dirty) !== 0;
+  sizes.Rss += KIB_PER_PAGE;
+  sizes.Pss += KIB_PER_PAGE / mappings;
+  if (isDirty) sizes.Pss_Dirty += KIB_PER_PAGE / mappings;
+  if (mappings > 1) sizes[isDirty ? 'Shared_Dirty' : 'Shared_Clean'] += KIB_PER_PAGE;
+  else sizes[isDirty ? 'Private_Dirty' : 'Private_Clean'] += KIB_PER_PAGE;
+  if ((pte & PTE_A) !== 0 || (frames.flags[pfn]! & PG_referenced) !== 0) sizes.Referenced += KIB_PER_PAGE;
+  if (frames.mapping[pfn]! > 0) sizes.Anonymous += KIB_PER_PAGE;
+}
+
+const FLAG_NAMES = [
+  [VM_READ, 'rd'],
+  [VM_WRITE, 'wr'],
+  [VM_EXEC, 'ex'],
+  [VM_SHARED, 'sh'],
+  [0x10, 'mr'],
+  [0x20, 'mw'],
+  [0x40, 'me'],
+  [0x80, 'ms'],
+  [VM_LOCKED, 'lo'],
+  [0x8000, 'sr'],
+  [0x10000, 'rr'],
+  [0x20000, 'dc'],
+  [0x100000, 'ac'],
+  [0x200000, 'nr'],
+  [0x2000000, 'wf'],
+] as const;
+
+export function smapsText(mm: Mm): string {
+  return readMaps(mm)
+    .map((vma) => {
+      const sizes = smapsOf(mm, vma);
+      const lines = NAMES.map(
+        (name) => `${`${name}:`.padEnd(16)}${`${Math.floor(sizes[name])}`.padStart(8)} kB\n`,
+      );
+      const flags = FLAG_NAMES.flatMap(([bit, name]) => ((vma.flags & bit) !== 0 ? name : []));
+      return `${heading(vma)}${lines.join('')}THPeligible:           0\nVmFlags: ${flags.join(' ')} \n`;
+    })
+    .join('');
+}
+
+function heading({ start, end, flags, file, offset }: MapsEntry): string {
+  const letter = (bit: number, name: string): string => ((flags & bit) !== 0 ? name : '-');
+  const rights = `${letter(VM_READ, 'r')}${letter(VM_WRITE, 'w')}${letter(VM_EXEC, 'x')}${(flags & VM_SHARED) !== 0 ? 's' : 'p'}`;
+  const where = `${hexWidth(start, 8)}-${hexWidth(end, 8)} ${rights} ${hexWidth(offset * PAGE_SIZE, 8)} 00:00 0`;
+  return `${where.padEnd(file === null ? 0 : 73)}${file === null ? ' ' : 'file'}\n`;
+}
+
+const PM_EXCLUSIVE = 1n << 56n;
+const PM_FILE = 1n << 61n;
+const PM_SWAP = 1n << 62n;
+const PM_PRESENT = 1n << 63n;
+
+/** A line for each page that is there: address, the u64 of /proc/PID/pagemap, and what it says. */
+export function pagemapText(mm: Mm): string {
+  let text = '';
+  forEachPte(mm, (address, pte) => {
+    const { kind, exclusive } = readPagemap(mm, address);
+    if (kind === 'none') return;
+    let entry = exclusive ? PM_EXCLUSIVE : 0n;
+    if (kind === 'swap') entry |= PM_SWAP | (BigInt(swapPteSlot(pte)) << 5n);
+    else entry |= PM_PRESENT | BigInt(kind === 'zero' ? 0 : ptePfn(pte));
+    if (kind === 'file') entry |= PM_FILE;
+    text += `${hexWidth(address, 16)} ${entry.toString(16).padStart(16, '0')} ${kind} ${wordOf(kind, pte)}\n`;
+  });
+  return text;
+}
+
+const wordOf = (kind: string, pte: number): string =>
+  kind === 'swap' ? `slot ${swapPteSlot(pte)}` : `pfn ${ptePfn(pte).toString(16)}`;

@@ -19,7 +19,7 @@ import type { Kvm } from './kvm.ts';
 import { gfnToMemslot, KVM_MEM_READONLY, type Memslot } from './memslot.ts';
 import { getShadowPage, type Leaf, linkedChild, linkShadowPage, RetPf, setLeafSpte } from './mmu.ts';
 import { topupShadowPageCache } from './recycle.ts';
-import { ACCESS_ALL, type Role, type ShadowPage, shadowAccess } from './shadowPage.ts';
+import { ACCESS_ALL, directRole, type Role, type ShadowPage, shadowAccess, tableRole } from './shadowPage.ts';
 import { syncChildren } from './sync.ts';
 import { rootState } from './traceTerms.ts';
 import type { Vcpu } from './vcpuState.ts';
@@ -196,8 +196,6 @@ export function mmuInvalidateRetryGfn(kvm: Kvm, sequence: number, gfn: Gfn): boo
   return kvm.mmuInvalidateSeq !== sequence;
 }
 
-const TABLE_ROLE = { direct: false, wide: false, access: ACCESS_ALL };
-
 /** FNAME(fetch): from the root down the guest's tables, then inside the guest's superpage, to the leaf. */
 function* fetchPaged(vcpu: Vcpu, guestWalk: GuestWalk, address: number, leaf: Leaf): Steps<RetPf> {
   const { kvm } = vcpu;
@@ -211,7 +209,7 @@ function* fetchPaged(vcpu: Vcpu, guestWalk: GuestWalk, address: number, leaf: Le
     sp.writeFloodingCount = 0;
     const child = yield* stepDown(vcpu, sp, pteIndex(address, level), {
       gfn: guestWalk.tableGfn(level - 1),
-      role: { ...TABLE_ROLE, level: level - 1, pmp },
+      role: tableRole(level - 1, pmp),
     });
     if (typeof child === 'number') return child;
     // Written between the walk and the write protection of the table: what was read is not what is shadowed.
@@ -236,7 +234,7 @@ interface Child {
 function insideSuperpage(leaf: Leaf, level: number, pmp: Pmp): Child {
   const pages = levelBytes(level) / 4096;
   const gfn = (leaf.gfn - (leaf.gfn % pages)) as Gfn;
-  return { gfn, role: { level: level - 1, direct: true, wide: false, access: leaf.access, pmp } };
+  return { gfn, role: directRole(level - 1, leaf.access, pmp) };
 }
 
 /** The child page behind entry `index`, made and linked if need be; or the end of the fault, if it cannot be. */
@@ -264,7 +262,7 @@ function* fetchDirect(vcpu: Vcpu, leaf: Leaf): Steps<RetPf> {
     const pages = levelBytes(level) / 4096;
     const child = yield* stepDown(vcpu, sp, pteIndexX4(gpa, level), {
       gfn: (leaf.gfn - (leaf.gfn % pages)) as Gfn,
-      role: { level: level - 1, direct: true, wide: false, access: ACCESS_ALL, pmp: OPEN_PMP },
+      role: directRole(level - 1, ACCESS_ALL, OPEN_PMP),
     });
     if (typeof child === 'number') return child;
     sp = child;

@@ -9,6 +9,7 @@
 //     wait until it has left           run
 
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
+import type { Pfn } from '../units.ts';
 import type { Kvm } from './kvm.ts';
 import { Request, VcpuMode } from './vcpuMode.ts';
 import type { Vcpu } from './vcpuState.ts';
@@ -18,7 +19,7 @@ export function* kvmMakeAllCpusRequest(kvm: Kvm, request: number): Steps {
   for (const vcpu of kvm.vcpus) {
     if (points.on) yield at.vcpu(vcpu.index);
     vcpu.requests |= request;
-    if (request === Request.tlbFlush) kvm.trace.vcpu_flush_request?.(vcpu.index);
+    if (request !== Request.freeObsoleteRoots) kvm.trace.vcpu_flush_request?.(vcpu.index);
     if (vcpu.mode === VcpuMode.inGuest) {
       vcpu.mode = VcpuMode.exitingGuest;
       vcpu.hart.kick();
@@ -38,6 +39,24 @@ export function* kvmFlushRemoteTlbs(kvm: Kvm): Steps {
   kvm.stats.remote_tlb_flush_requests++;
   kvm.stats.remote_tlb_flush++;
   yield* kvmMakeAllCpusRequest(kvm, Request.tlbFlush);
+}
+
+/** More pages than this cost more than a whole flush (KVM_RISCV_VCPU_MAX_HFENCE). */
+const MAX_PAGES_TO_FLUSH = 64;
+
+/**
+ * kvm_flush_remote_tlbs_range(), of the one guest virtual `page` that a translation to `frame` was of: nothing else in a TLB
+ * may have come from the spte that went.
+ */
+export function* kvmFlushRemoteTlbsPage(kvm: Kvm, page: number, frame: Pfn): Steps {
+  for (const vcpu of kvm.vcpus) {
+    if (points.on) yield at.vcpu(vcpu.index);
+    if (vcpu.pagesToFlush.length >= MAX_PAGES_TO_FLUSH) return yield* kvmFlushRemoteTlbs(kvm);
+    vcpu.pagesToFlush.push({ page, frame });
+  }
+  kvm.stats.remote_tlb_flush_requests++;
+  kvm.stats.remote_tlb_flush++;
+  yield* kvmMakeAllCpusRequest(kvm, Request.tlbFlushPages);
 }
 
 /** kvm_vcpu_kick() and wake-up: an interrupt line changed. May be called by an event, between steps. */

@@ -15,13 +15,12 @@ import type { Kvm } from './kvm.ts';
 import { gfnToMemslot } from './memslot.ts';
 import { getShadowPage, insertShadowPage } from './mmu.ts';
 import { recycleForMemory, topupShadowPageCache } from './recycle.ts';
-import { ACCESS_ALL, type Role, ShadowPage } from './shadowPage.ts';
+import { ACCESS_ALL, type Role, ShadowPage, tableRole } from './shadowPage.ts';
 import { syncAddress, syncChildren } from './sync.ts';
 import type { Vcpu } from './vcpuState.ts';
 import { commitZapPage, putRoot } from './zap.ts';
 
 const DIRECT_ROOT: Role = { level: 2, direct: true, wide: true, access: ACCESS_ALL, pmp: OPEN_PMP };
-const PAGED_ROOT = { level: 2, direct: false, wide: false, access: ACCESS_ALL };
 
 /** kvm_mmu_reload(): loads what is missing. False: out of memory. */
 export function* kvmMmuReload(vcpu: Vcpu): Steps<boolean> {
@@ -158,7 +157,7 @@ function isVisible(kvm: Kvm, gfn: Gfn): boolean {
 function* loadRootLocked(vcpu: Vcpu, gfn: Gfn): Steps<boolean> {
   const { kvm, hart } = vcpu;
   kvm.mmuLock.assertHeldWrite();
-  const root = yield* getShadowPage(vcpu, gfn, { ...PAGED_ROOT, pmp: hart.pmp });
+  const root = yield* getShadowPage(vcpu, gfn, tableRole(2, hart.pmp));
   if (root === null) return false;
   root.rootCount++;
   root.writeFloodingCount = 0;

@@ -31,6 +31,24 @@ export interface Role {
   readonly pmp: Pmp;
 }
 
+/** Of a guest's table; Sv39's non-leaf entries carry no permissions. */
+export const tableRole = (level: number, pmp: Pmp): Role => ({
+  level,
+  direct: false,
+  wide: false,
+  access: ACCESS_ALL,
+  pmp,
+});
+
+/** Of a page that maps a linear range. */
+export const directRole = (level: number, access: number, pmp: Pmp): Role => ({
+  level,
+  direct: true,
+  wide: false,
+  access,
+  pmp,
+});
+
 export const sameRole = (a: Role, b: Role): boolean =>
   a.level === b.level &&
   a.direct === b.direct &&

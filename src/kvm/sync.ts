@@ -8,11 +8,11 @@
 
 import { isPresent, PTE_W, pteIndex, ptePfn } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { bug, type Hpa } from '../units.ts';
+import { bug, type Hpa, pageAlignDown } from '../units.ts';
 import { GuestEntry, peekGuestEntry } from './guestMemory.ts';
 import type { Kvm } from './kvm.ts';
 import { gfnToMemslot } from './memslot.ts';
-import { kvmFlushRemoteTlbs } from './requests.ts';
+import { kvmFlushRemoteTlbs, kvmFlushRemoteTlbsPage } from './requests.ts';
 import { type ShadowPage, shadowAccess } from './shadowPage.ts';
 import { isShadowLeaf, makeLeafSpte, readSpte, SPTE_HOST_WRITABLE } from './spte.ts';
 import { childOf, mayBeWritable, updateSpte } from './spteChange.ts';
@@ -100,23 +100,30 @@ export function* syncChildren(kvm: Kvm, root: ShadowPage): Steps {
 /** kvm_mmu_invlpg() on one root: syncs the one leaf that translates `address`; its table stays unsync. */
 export function* syncAddress(kvm: Kvm, root: ShadowPage, address: number): Steps {
   let sp = root;
+  // Whether every translation through `sp` is of an address like this one.
+  let isOnlyWay = true;
   for (;;) {
     const sptep = sp.sptep(pteIndex(address, sp.role.level));
     if (points.on) yield at.spte(sptep);
     const spte = readSpte(kvm.memory, sptep);
     if (!isPresent(spte)) return;
     if (isShadowLeaf(spte)) {
-      if (sp.unsync) yield* syncLeafOrDrop(kvm, sp, sptep);
+      if (sp.unsync) yield* syncLeafOrDrop(kvm, sp, sptep, isOnlyWay ? pageAlignDown(address) : null);
       return;
     }
     sp = childOf(kvm, spte);
+    isOnlyWay &&= sp.parents.size === 1;
     if (!sp.unsync && sp.unsyncChildren === 0) return;
   }
 }
 
-function* syncLeafOrDrop(kvm: Kvm, sp: ShadowPage, sptep: Hpa): Steps {
+/** `page`: all that is translated by this spte; null: others may be, too. */
+function* syncLeafOrDrop(kvm: Kvm, sp: ShadowPage, sptep: Hpa, page: number | null): Steps {
+  if (points.on) yield at.spte(sptep);
+  const frame = ptePfn(readSpte(kvm.memory, sptep));
   const result = yield* syncSpte(kvm, sp, sptep);
   if (result === 'unchanged') return;
   if (result === 'unreadable') yield* dropSpte(kvm, sp, sptep);
-  yield* kvmFlushRemoteTlbs(kvm);
+  if (page === null) yield* kvmFlushRemoteTlbs(kvm);
+  else yield* kvmFlushRemoteTlbsPage(kvm, page, frame);
 }

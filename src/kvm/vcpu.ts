@@ -122,7 +122,14 @@ function handleRequests(vcpu: Vcpu): boolean {
     vcpu.stats.tlb_flush++;
     vcpu.kvm.trace.vcpu_tlb_flush?.(vcpu.index);
     vcpu.hart.flushAll();
+    vcpu.pagesToFlush.length = 0;
     breakStaleReservation(vcpu);
+  } else if ((requests & Request.tlbFlushPages) !== 0) {
+    vcpu.kvm.trace.vcpu_tlb_flush?.(vcpu.index);
+    for (const { page, frame } of vcpu.pagesToFlush.splice(0)) {
+      vcpu.hart.flushPage(page);
+      vcpu.hart.breakReservation(frame);
+    }
   }
   return (requests & Request.freeObsoleteRoots) === 0;
 }

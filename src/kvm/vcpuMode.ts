@@ -5,6 +5,8 @@ export const Request = {
   tlbFlush: 1,
   /** KVM_REQ_MMU_FREE_OBSOLETE_ROOTS */
   freeObsoleteRoots: 2,
+  /** KVM_REQ_HFENCE: the pages in vcpu.pagesToFlush. */
+  tlbFlushPages: 4,
 } as const;
 
 export const VcpuMode = { outsideGuest: 0, inGuest: 1, exitingGuest: 2 } as const;

@@ -54,6 +54,8 @@ export class Vcpu {
   readonly guestWalk: GuestWalk;
   mode: VcpuMode = VcpuMode.outsideGuest;
   requests = 0;
+  /** With Request.tlbFlushPages: guest virtual pages, each with the frame that a translation of it led to. */
+  readonly pagesToFlush: { readonly page: number; readonly frame: Pfn }[] = [];
   /** Frames of which an spte went or lost its W since the hart's last flush (reservation.ts). */
   readonly staleFrames = new Set<Pfn>();
 

@@ -2,7 +2,7 @@
 //
 // Rule (reference rules 22, 26): outside an open notifier range, a present leaf spte maps the very frame that the host
 // maps at that gfn, and permits writing only if the host does; whatever a TLB holds, some spte supports, unless a flush
-// of that vCPU is already requested.
+// of that vCPU, or of that page, is already requested.
 //
 // Called by oracle.ts between scheduler steps; reads, never writes.
 
@@ -96,7 +96,9 @@ const isBeingInvalidated = (kvm: Kvm, gfn: Gfn): boolean =>
   kvm.mmuInvalidateInProgress > 0 && gfn >= kvm.mmuInvalidateRangeStart && gfn < kvm.mmuInvalidateRangeEnd;
 
 function checkTlb(vcpu: Kvm['vcpus'][number], mapped: Mapped, report: Report): void {
+  const flushed = (vcpu.requests & Request.tlbFlushPages) !== 0 ? vcpu.pagesToFlush : [];
   vcpu.hart.tlb.forEach((_regime, page, frame, info, kind) => {
+    if (flushed.some((request) => request.page === page)) return;
     const writable = mapped.get(frame);
     const what = `vcpu ${vcpu.index}: ${kind} TLB entry for ${hex(page)}`;
     if (writable === undefined) report('I1', `${what} maps frame ${hex(frame)}, which no spte maps any more`);

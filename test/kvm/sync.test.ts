@@ -146,6 +146,26 @@ describe('after the tables were changed, an access reaches', () => {
     });
   });
 
+  it('and no TLB loses more than the page, unless the table has other addresses, too', () => {
+    withGuest(function* (_, hart) {
+      const { stats } = hart.vcpu;
+      yield* setLeaf(hart, 0, entryFor(dataAt(2), KERNEL_PAGE));
+      const before = stats.tlb_flush;
+      yield* hart.fence(vaOf(0), null);
+      yield* hart.load(vaOf(0));
+      expect(stats.tlb_flush).toBe(before);
+      const other = vaOf(0) + MEGAPAGE;
+      yield* hart.store64(entryAddress(TABLES.middle, other, 1), entryFor(TABLES.leaf, PTE_V));
+      expect(yield* hart.load(other)).toEqual(value(dataAt(2)));
+      yield* setLeaf(hart, 0, entryFor(dataAt(3), KERNEL_PAGE));
+      const shared = stats.tlb_flush;
+      yield* hart.fence(vaOf(0), null);
+      expect(yield* hart.load(vaOf(0))).toEqual(value(dataAt(3)));
+      expect(stats.tlb_flush).toBe(shared + 1);
+      expect(yield* hart.load(other)).toEqual(value(dataAt(3)));
+    });
+  });
+
   it('the new ones after a fence of its address space, the old ones after that of another', () => {
     withGuest(function* (_vm, hart) {
       yield* remapBoth(hart);

@@ -51,6 +51,8 @@ export class Regime implements RegimeKey, TranslationMode {
   id: number;
   /** Some second-level entry is a fragment of a superpage. */
   fragments = false;
+  /** Nothing was put into the second level under this id. */
+  isUnused = true;
   lastUse = 0;
 
   constructor(key: RegimeKey, id: number) {
@@ -114,6 +116,7 @@ export class RegimeTable {
   renew(regime: Regime): void {
     regime.id = this.takeId();
     regime.fragments = false;
+    regime.isUnused = true;
   }
 
   /** Forgets all regimes and starts ids anew; the caller has emptied both levels. */

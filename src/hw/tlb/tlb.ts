@@ -57,13 +57,14 @@ export class Tlb {
   insert(regime: Regime, page: number, pfn: Pfn, info: number): number {
     const found = translation(pfn, info);
     if ((info & INFO_LEVEL) !== 0) regime.fragments = true;
+    regime.isUnused = false;
     this.second.set(regime, page, found);
     return found;
   }
 
   flushAll(): void {
     this.first.flushAll();
-    this.second.clear();
+    for (const regime of this.table.regimes) if (!regime.isUnused) this.table.renew(regime);
   }
 
   /** Flushes `page` in every regime. */
@@ -104,7 +105,7 @@ export class Tlb {
   private flush(affected: (regime: Regime) => boolean, page: number | null): void {
     this.first.flush(affected, page);
     for (const regime of this.table.regimes) {
-      if (!affected(regime)) continue;
+      if (regime.isUnused || !affected(regime)) continue;
       if (page === null || regime.fragments) this.table.renew(regime);
       else this.second.delete(regime, page);
     }

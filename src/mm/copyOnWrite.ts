@@ -1,7 +1,8 @@
 // Write faults on present read-only pages (mm/memory.c: do_wp_page, wp_page_reuse, wp_page_copy).
 //
 // fault.ts and swapIn.ts come here with the page table lock held. A page that only this mm can have is made writable in
-// place; the zero page, and a page that others may share, is copied.
+// place; the zero page, and a page that others may share, is copied. Whoever pins a page for reading comes here too, for
+// a page that is his process's alone (FAULT_FLAG_UNSHARE).
 //
 // Order of a copy (reference table row 14; rule 8): allocate and fill the new page; start; page table lock; clear the PTE
 // and flush CPUs and secondary TLBs; rmap of the new page; set the PTE; drop the old rmap; unlock; end; put the old page.
@@ -15,7 +16,7 @@ import {
 import { at, type Mutex, points, type Steps } from '../sched/index.ts';
 import { bug, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { vmfAnonPrepare } from './anonVma.ts';
-import { VM_FAULT_OOM, type VmFault } from './faultTypes.ts';
+import { FAULT_FLAG_UNSHARE, VM_FAULT_OOM, type VmFault } from './faultTypes.ts';
 import { wpPageShared } from './fileFault.ts';
 import { folioPut } from './folio.ts';
 import { PG_anon_exclusive, PG_swapcache, PG_uptodate } from './frames.ts';
@@ -35,9 +36,11 @@ export function* doWpPage(vmf: VmFault, ptl: Mutex): Steps<number> {
   const pfn = normalPfn(vmf.origPte);
   if (pfn !== 0 && (vmf.vma.flags & VM_SHARED) !== 0) return yield* wpPageShared(vmf, ptl, pfn as Pfn);
   if (pfn !== 0 && (yield* canReuse(vmf.vma, pfn as Pfn))) {
-    host.vmstat.pgreuse++;
-    if (points.on) yield at.pte(vmf.ptep);
-    setPte(host, vmf.ptep, maybeMkWrite(vmf.origPte | PTE_A, vmf.vma));
+    if ((vmf.flags & FAULT_FLAG_UNSHARE) === 0) {
+      host.vmstat.pgreuse++;
+      if (points.on) yield at.pte(vmf.ptep);
+      setPte(host, vmf.ptep, maybeMkWrite(vmf.origPte | PTE_A, vmf.vma));
+    }
     yield* ptl.unlock();
     return 0;
   }
@@ -126,7 +129,9 @@ function* replacePage(vmf: VmFault, old: number, copy: Pfn): Steps<boolean> {
     yield* addNewAnonRmap(vma, copy, address, true);
     yield* host.lruvec.add(copy);
     if (points.on) yield at.pte(ptep);
-    setPte(host, ptep, maybeMkWrite(mkPte(copy, vma), vma));
+    // Who unshares does not write: the next store still faults.
+    const unshares = (vmf.flags & FAULT_FLAG_UNSHARE) !== 0;
+    setPte(host, ptep, unshares ? mkPte(copy, vma) : maybeMkWrite(mkPte(copy, vma), vma));
     if (old !== 0) yield* removeRmap(mm, old as Pfn);
   }
   yield* ptl.unlock();

@@ -12,7 +12,13 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { type Hva, type Pfn, pageAlignDown } from '../units.ts';
 import { vmfAnonPrepare } from './anonVma.ts';
 import { doWpPage } from './copyOnWrite.ts';
-import { FAULT_FLAG_WRITE, VM_FAULT_OOM, VM_FAULT_SIGBUS, type VmFault } from './faultTypes.ts';
+import {
+  FAULT_FLAG_UNSHARE,
+  FAULT_FLAG_WRITE,
+  VM_FAULT_OOM,
+  VM_FAULT_SIGBUS,
+  type VmFault,
+} from './faultTypes.ts';
 import { doFault } from './fileFault.ts';
 import { folioPut } from './folio.ts';
 import { PG_uptodate } from './frames.ts';
@@ -55,7 +61,8 @@ function* handlePresentPte(vmf: VmFault): Steps<number> {
   if (points.on) yield at.pte(vmf.ptep);
   const same = readPte(host, vmf.ptep) === vmf.origPte;
   const write = (vmf.flags & FAULT_FLAG_WRITE) !== 0;
-  if (same && write && (vmf.origPte & PTE_W) === 0) return yield* doWpPage(vmf, ptl);
+  const wantsOwn = (vmf.flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE)) !== 0;
+  if (same && wantsOwn && (vmf.origPte & PTE_W) === 0) return yield* doWpPage(vmf, ptl);
   // pte_mkyoung(), pte_mkdirty(): what the CPU would have set.
   if (same) setPte(host, vmf.ptep, vmf.origPte | PTE_A | (write ? PTE_D : 0));
   yield* ptl.unlock();

@@ -14,6 +14,9 @@ export const FAULT_FLAG_TRIED = 1 << 2;
 /** The VMA's lock is held, not mmap_lock. */
 export const FAULT_FLAG_VMA_LOCK = 1 << 3;
 
+/** The page must become this mm's alone, though nobody writes to it. */
+export const FAULT_FLAG_UNSHARE = 1 << 4;
+
 export const VM_FAULT_OOM = 1 << 0;
 export const VM_FAULT_SIGBUS = 1 << 1;
 export const VM_FAULT_MAJOR = 1 << 2;

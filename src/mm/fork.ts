@@ -14,16 +14,29 @@ import {
   mmuNotifierInvalidateRangeStart,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { Errno, type Hpa, PAGE_SIZE, type Pfn } from '../units.ts';
+import { bug, Errno, type Hpa, PAGE_SIZE, type Pfn } from '../units.ts';
 import { vmaLinkFile } from './addressSpace.ts';
 import { anonVmaFork } from './anonVma.ts';
 import { chargeCommit } from './commit.ts';
 import { exitMm } from './exit.ts';
+import { folioPut } from './folio.ts';
+import { PG_anon_exclusive, PG_uptodate } from './frames.ts';
 import type { Mm } from './mmStruct.ts';
+import { allocAnonPage } from './pageAlloc.ts';
 import { allocPte } from './pageTable.ts';
 import { walkPageRange } from './pagewalk.ts';
-import { isPresentPte, makeSwapPte, normalPfn, ptlOf, readPte, setPte, swapPteSlot } from './pte.ts';
-import { dupRmap } from './rmap.ts';
+import {
+  isPresentPte,
+  makeSwapPte,
+  maybeMkWrite,
+  mkPte,
+  normalPfn,
+  ptlOf,
+  readPte,
+  setPte,
+  swapPteSlot,
+} from './pte.ts';
+import { addNewAnonRmap, dupRmap } from './rmap.ts';
 import { swapDuplicate } from './swapCache.ts';
 import { flushTlbMm } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
@@ -95,34 +108,102 @@ function* copyPageRange(copy: Vma, vma: Vma): Steps<number> {
   yield* walkPageRange(mm, start, end, function* (ptep, first, last) {
     if (error !== 0) return;
     const target = yield* allocPte(copy.mm, first);
-    if (target === 0) error = -Errno.ENOMEM;
-    else yield* copyPteRange(copy, vma, ptep, target, (last - first) / PAGE_SIZE);
+    const pages = (last - first) / PAGE_SIZE;
+    error = target === 0 ? -Errno.ENOMEM : yield* copyPteRange(copy, vma, ptep, target, pages);
   });
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
   return error;
 }
 
-/** copy_pte_range(): `pages` entries of one table. */
-function* copyPteRange(copy: Vma, vma: Vma, from: Hpa, to: Hpa, pages: number): Steps {
+/** copy_pte_range(): `pages` entries of one table. 0 or -ENOMEM. */
+function* copyPteRange(copy: Vma, vma: Vma, from: Hpa, to: Hpa, pages: number): Steps<number> {
   const { host } = vma.mm;
   const toPtl = ptlOf(host, to);
   const fromPtl = ptlOf(host, from);
+  for (let next = 0; next < pages; ) {
+    yield* toPtl.lock();
+    yield* fromPtl.lock();
+    while (next < pages) {
+      const source = (from + next * PTE_BYTES) as Hpa;
+      if (yield* mustCopyNow(vma, source)) break;
+      yield* copyPte(copy, vma, source, (to + next * PTE_BYTES) as Hpa);
+      next++;
+    }
+    yield* fromPtl.unlock();
+    yield* toPtl.unlock();
+    if (next === pages) break;
+    const copied = yield* copyPinned(
+      copy,
+      vma,
+      (from + next * PTE_BYTES) as Hpa,
+      (to + next * PTE_BYTES) as Hpa,
+    );
+    if (copied < 0) return copied;
+    next += copied;
+  }
+  return 0;
+}
+
+/** One entry that child and parent can share. */
+function* copyPte(copy: Vma, vma: Vma, source: Hpa, target: Hpa): Steps {
+  const { host } = vma.mm;
+  if (points.on) yield at.pte(source);
+  const pte = readPte(host, source);
+  if (pte === 0) return;
+  const copied = isPresentPte(pte)
+    ? yield* copyPresentPte(copy, vma, source, pte)
+    : yield* copySwapPte(copy, source, pte);
+  if (points.on) yield at.pte(target);
+  setPte(host, target, copied);
+}
+
+/** folio_needs_cow_for_dma(): the page is the parent's alone and pinned: it must stay what the pin's holder sees. */
+function* mustCopyNow(vma: Vma, source: Hpa): Steps<boolean> {
+  const { host, hasPinned } = vma.mm;
+  if (!hasPinned || !isCowMapping(vma.flags)) return false;
+  if (points.on) yield at.pte(source);
+  const pte = readPte(host, source);
+  const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn | 0;
+  if (pfn === 0) return false;
+  if (points.on) yield at.page(pfn);
+  return host.frames.test(pfn, PG_anon_exclusive) && host.frames.isMaybePinned(pfn);
+}
+
+/** copy_present_page(), with the page allocated before the locks are taken again: 1 copied, 0 look again, -ENOMEM. */
+function* copyPinned(copy: Vma, vma: Vma, source: Hpa, target: Hpa): Steps<number> {
+  const { host } = vma.mm;
+  const pfn = yield* allocAnonPage(host, copy.mm);
+  if (pfn === null) return -Errno.ENOMEM;
+  const toPtl = ptlOf(host, target);
+  const fromPtl = ptlOf(host, source);
   yield* toPtl.lock();
   yield* fromPtl.lock();
-  for (let i = 0; i < pages; i++) {
-    const source = (from + i * PTE_BYTES) as Hpa;
+  const stillNeeded = yield* mustCopyNow(vma, source);
+  if (stillNeeded) {
     if (points.on) yield at.pte(source);
-    const pte = readPte(host, source);
-    if (pte === 0) continue;
-    const copied = isPresentPte(pte)
-      ? yield* copyPresentPte(copy, vma, source, pte)
-      : yield* copySwapPte(copy, source, pte);
-    const target = (to + i * PTE_BYTES) as Hpa;
-    if (points.on) yield at.pte(target);
-    setPte(host, target, copied);
+    const old = normalPfn(readPte(host, source)) as Pfn;
+    if (points.on) yield at.page(old);
+    host.memory.copyFrame(pfn, old);
+    yield* mapCopy(copy, pfn, target, old);
   }
   yield* fromPtl.unlock();
   yield* toPtl.unlock();
+  if (!stillNeeded) yield* folioPut(host, pfn);
+  return Number(stillNeeded);
+}
+
+/** The child's own page, at the index that `old` has. */
+function* mapCopy(copy: Vma, pfn: Pfn, target: Hpa, old: Pfn): Steps {
+  const { host } = copy.mm;
+  if (points.on) yield at.page(old);
+  const address = copy.addressOf(host.frames.index[old]!) ?? bug('a pinned page outside of its VMA', { pfn });
+  if (points.on) yield at.page(pfn);
+  host.frames.set(pfn, PG_uptodate);
+  copy.mm.anonPages++;
+  yield* addNewAnonRmap(copy, pfn, address, true);
+  yield* host.lruvec.add(pfn);
+  if (points.on) yield at.pte(target);
+  setPte(host, target, maybeMkWrite(mkPte(pfn, copy), copy));
 }
 
 /** copy_present_ptes(): the child's entry. */

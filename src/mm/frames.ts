@@ -32,6 +32,9 @@ export const PG_anon_exclusive = 1 << 12;
 /** Marked accessed twice: activated when reclaim next meets it. Stands for Linux's per-CPU lru_activate batch. */
 export const PG_activate = 1 << 13;
 
+/** What a pin adds to the count of a folio (GUP_PIN_COUNTING_BIAS): more than there are plain references to one. */
+const GUP_PIN_COUNTING_BIAS = 1024;
+
 export class Frames {
   readonly firstPfn: Pfn;
   readonly endPfn: Pfn;
@@ -130,6 +133,24 @@ export class Frames {
     const count = --this.refcount[pfn]!;
     if (count < 0) bug('reference dropped below zero', { pfn });
     return count === 0;
+  }
+
+  /** try_grab_folio() with FOLL_PIN: as get(), and whoever is about to share or move the folio can see it. */
+  pin(pfn: Pfn): void {
+    this.get(pfn);
+    this.refcount[pfn]! += GUP_PIN_COUNTING_BIAS - 1;
+  }
+
+  /** gup_put_folio() with FOLL_PIN: true when nobody has a reference any more. */
+  unpinTestZero(pfn: Pfn): boolean {
+    if (points.on) points.check('page', pfn);
+    this.refcount[pfn]! -= GUP_PIN_COUNTING_BIAS - 1;
+    return this.putTestZero(pfn);
+  }
+
+  /** folio_maybe_dma_pinned(): never false while there is a pin. */
+  isMaybePinned(pfn: Pfn): boolean {
+    return this.count(pfn) >= GUP_PIN_COUNTING_BIAS;
   }
 
   /** folio_ref_freeze(): to 0 if the count is `expected`, so that nobody can take a reference any more. */

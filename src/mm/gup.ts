@@ -1,7 +1,8 @@
 // get_user_pages() for one page: how kvm and other drivers get at a process's memory (mm/gup.c).
 //
 // Walks the process's tables and faults in what is missing, then takes a reference, so that the frame stays what it is
-// until putPage(). A reference does not keep the page mapped: that is what notifiers are for.
+// until putPage(). A reference does not keep the page mapped: that is what notifiers are for. A pin does more: reclaim
+// leaves the page alone, and fork gives the child a copy at once.
 //
 // Invariant: the reference is taken under the page table lock, while the PTE still says so.
 // Locks: takes mmap_lock for read; may sleep.
@@ -13,29 +14,56 @@ import { handleMmFault } from './fault.ts';
 import {
   FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_TRIED,
+  FAULT_FLAG_UNSHARE,
   FAULT_FLAG_WRITE,
   faultErrno,
   VM_FAULT_ERROR,
   VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
 } from './faultTypes.ts';
-import { folioMarkAccessed, folioMarkDirty } from './folio.ts';
-import { PG_dirty } from './frames.ts';
+import { folioMarkAccessed, folioMarkDirty, freeFolio } from './folio.ts';
+import { PG_anon_exclusive, PG_dirty } from './frames.ts';
+import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import { findPte, ptlOf, readPte } from './pte.ts';
+import { isAnonFolio } from './rmapFile.ts';
 import { isAccessError, type Vma } from './vma.ts';
+
+/** What is taken of a page: nothing, a reference (FOLL_GET), or a pin (FOLL_PIN). */
+type Take = 'none' | 'get' | 'pin';
 
 /**
  * get_user_pages_unlocked(): the frame behind `address`, with a reference for the caller, as a positive pfn; or -EFAULT
  * (no VMA, or it does not permit the access), -ENOMEM (out of memory, or chosen by the OOM killer), -EIO (a swap slot
  * could not be read: mm.swapError). host.gup.writable then says whether the PTE permits writes.
  */
-export function* getUserPage(mm: Mm, address: Hva, write: boolean): Steps<number> {
+export const getUserPage = (mm: Mm, address: Hva, write: boolean): Steps<number> =>
+  takeUserPage(mm, address, write, 'get');
+
+/**
+ * pin_user_pages_unlocked(): as getUserPage(), for whoever is going to access the frame himself. Until unpinUserPage() the
+ * process and the caller have the same page, whatever is forked, swapped or written meanwhile.
+ */
+export function* pinUserPage(mm: Mm, address: Hva, write: boolean): Steps<number> {
+  mm.hasPinned = true;
+  return yield* takeUserPage(mm, address, write, 'pin');
+}
+
+/** unpin_user_pages_dirty_lock(): `dirty` if the caller wrote to the frame. */
+export function* unpinUserPage(host: Host, pfn: Pfn, dirty: boolean): Steps {
+  // Nobody pins the zero page: it is not going anywhere.
+  if (pfn === host.zeroPfn) return;
+  if (points.on) yield at.page(pfn);
+  if (dirty) folioMarkDirty(host, pfn);
+  if (host.frames.unpinTestZero(pfn)) yield* freeFolio(host, pfn);
+}
+
+function* takeUserPage(mm: Mm, address: Hva, write: boolean, take: Take): Steps<number> {
   let flags = FAULT_FLAG_ALLOW_RETRY | (write ? FAULT_FLAG_WRITE : 0);
   for (;;) {
     if (mm.killed) return -Errno.ENOMEM;
     yield* mm.host.locks.mmapReadLock(mm);
-    const pte = yield* getPageLocked(mm, address, flags);
+    const pte = yield* takePageLocked(mm, address, flags, take);
     if (pte === RETRY) {
       flags |= FAULT_FLAG_TRIED;
       continue;
@@ -49,18 +77,24 @@ export function* getUserPage(mm: Mm, address: Hva, write: boolean): Steps<number
 
 /** mmap_lock was dropped on the way: 0, which no present PTE is. */
 const RETRY = 0;
+/** The page is shared, and who pins it needs one of his own: no PTE is negative. */
+const MUST_UNSHARE = -1;
 
 /** __get_user_pages(): the PTE whose page was taken, -errno, or RETRY. */
-function* getPageLocked(mm: Mm, address: Hva, flags: number): Steps<number> {
+function* takePageLocked(mm: Mm, address: Hva, flags: number, take: Take): Steps<number> {
   const write = (flags & FAULT_FLAG_WRITE) !== 0;
   if (points.on) yield at.list(mm.vmas.id);
   const vma = mm.vmas.find(address);
   if (vma === null || isAccessError(vma, write)) return -Errno.EFAULT;
   for (;;) {
-    const pte = yield* followPage(vma, address, write, true);
-    if (pte !== 0) return pte;
+    const pte = yield* followPage(vma, address, write, take);
+    if (pte > 0) return pte;
     if (mm.killed) return -Errno.ENOMEM;
-    const result = yield* handleMmFault(vma, address, flags);
+    const result = yield* handleMmFault(
+      vma,
+      address,
+      flags | (pte === MUST_UNSHARE ? FAULT_FLAG_UNSHARE : 0),
+    );
     if ((result & VM_FAULT_RETRY) !== 0) return RETRY;
     if ((result & VM_FAULT_ERROR) !== 0) return faultErrno(mm, result);
   }
@@ -77,7 +111,7 @@ export function* faultInPage(vma: Vma, address: Hva, write: boolean, tried: bool
   const { mm } = vma;
   const flags = FAULT_FLAG_ALLOW_RETRY | (write ? FAULT_FLAG_WRITE : 0) | (tried ? FAULT_FLAG_TRIED : 0);
   for (;;) {
-    if ((yield* followPage(vma, address, write, false)) !== 0) return 0;
+    if ((yield* followPage(vma, address, write, 'none')) > 0) return 0;
     if (mm.killed) return -Errno.ENOMEM;
     const result = yield* handleMmFault(vma, address, flags);
     if ((result & VM_FAULT_RETRY) !== 0) return LOCK_DROPPED;
@@ -86,8 +120,8 @@ export function* faultInPage(vma: Vma, address: Hva, write: boolean, tried: bool
   }
 }
 
-/** follow_page_pte() with FOLL_TOUCH, and FOLL_GET if `takes`: the PTE, or 0 when a fault is needed. */
-function* followPage(vma: Vma, address: Hva, write: boolean, takes: boolean): Steps<number> {
+/** follow_page_pte() with FOLL_TOUCH: the PTE, 0 when a fault is needed, or MUST_UNSHARE. */
+function* followPage(vma: Vma, address: Hva, write: boolean, take: Take): Steps<number> {
   const { mm } = vma;
   const { host } = mm;
   if (points.on) yield at.list(mm.pageTableLock.id);
@@ -97,19 +131,27 @@ function* followPage(vma: Vma, address: Hva, write: boolean, takes: boolean): St
   yield* ptl.lock();
   if (points.on) yield at.pte(ptep);
   const pte = readPte(host, ptep);
-  const usable = isPresent(pte) && (!write || (pte & PTE_W) !== 0);
-  if (usable) {
+  let answer = 0;
+  if (isPresent(pte) && (!write || (pte & PTE_W) !== 0)) {
     const pfn = ptePfn(pte);
     if (points.on) yield at.page(pfn);
-    if (takes) host.frames.get(pfn);
-    touch(mm, pfn, write && (pte & PTE_D) === 0);
+    const dirties = write && (pte & PTE_D) === 0;
+    answer = touch(host, pfn, take, write, dirties) ? pte : MUST_UNSHARE;
   }
   yield* ptl.unlock();
-  return usable ? pte : 0;
+  return answer;
 }
 
-function touch({ host }: Mm, pfn: Pfn, dirties: boolean): void {
-  if (pfn === host.zeroPfn) return;
-  if (dirties && !host.frames.test(pfn, PG_dirty)) folioMarkDirty(host, pfn);
+/** try_grab_folio(), and the marks of an access. One step; false: the page must be unshared first (gup_must_unshare()). */
+function touch(host: Host, pfn: Pfn, take: Take, write: boolean, dirties: boolean): boolean {
+  const { frames } = host;
+  const isZero = pfn === host.zeroPfn;
+  const isShared = isAnonFolio(host, pfn) && !frames.test(pfn, PG_anon_exclusive);
+  if (take === 'pin' && !write && isShared) return false;
+  if (take === 'get') frames.get(pfn);
+  else if (take === 'pin' && !isZero) frames.pin(pfn);
+  if (isZero) return true;
+  if (dirties && !frames.test(pfn, PG_dirty)) folioMarkDirty(host, pfn);
   folioMarkAccessed(host, pfn);
+  return true;
 }

@@ -13,7 +13,7 @@ export {
   folioPut as putPage,
 } from './folio.ts';
 export { fork } from './fork.ts';
-export { getUserPage } from './gup.ts';
+export { getUserPage, pinUserPage, unpinUserPage } from './gup.ts';
 export { Host, type HostOptions } from './host.ts';
 export { freeKernelPages, type KernelUse } from './kernelPages.ts';
 export {

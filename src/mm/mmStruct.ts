@@ -69,6 +69,8 @@ export class Mm implements NotifierMm {
   tlbBatchPending = 0;
   tlbBatchFlushed = 0;
 
+  /** MMF_HAS_PINNED: some page of it was pinned at some time. */
+  hasPinned = false;
   /** Chosen by the OOM killer: its tasks get -ENOMEM and shall exit. */
   killed = false;
   /** MMF_UNSTABLE: the OOM reaper took memory away; a fault must not make zeros of it. */

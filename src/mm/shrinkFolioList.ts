@@ -101,6 +101,7 @@ function* shrinkFolio(
   }
   if (points.on) yield at.page(pfn);
   if (frames.test(pfn, PG_swapbacked) && !frames.test(pfn, PG_swapcache) && !isInPageCache(host, pfn)) {
+    if (frames.isMaybePinned(pfn)) return 'keep_locked';
     if (!(yield* folioAllocSwap(host, pfn))) return 'activate_locked';
     // Not only what the PTE says: it may have been cleaned while the page had a slot before.
     if (points.on) yield at.page(pfn);
@@ -112,6 +113,9 @@ function* shrinkFolio(
     if (points.on) yield at.page(pfn);
     if (frames.maps(pfn) > 0) return 'activate_locked';
   }
+  // Unmapped, it cannot be pinned anew; whoever had it pinned goes on using it.
+  if (points.on) yield at.page(pfn);
+  if (frames.isMaybePinned(pfn)) return 'activate_locked';
   if (points.on) yield at.page(pfn);
   if (frames.test(pfn, PG_dirty)) {
     if (host.lruvec.typeOf(pfn) === 'file') {

@@ -81,6 +81,11 @@ function* unmapPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapB
     setPte(host, ptep, pte);
     return false;
   }
+  if (isAnon && !lazyfree && exclusive && !(yield* tryShareAnonRmap(host, pfn))) {
+    if (points.on) yield at.pte(ptep);
+    setPte(host, ptep, pte);
+    return false;
+  }
   if (isAnon && !lazyfree) {
     yield* swapDuplicate(host, slot);
     mm.swapEntries++;
@@ -91,6 +96,14 @@ function* unmapPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapB
   yield* removeRmap(mm, pfn);
   if (points.on) yield at.page(pfn);
   if (host.frames.putTestZero(pfn)) bug('folio freed while it was being unmapped', { pfn });
+  return true;
+}
+
+/** folio_try_share_anon_rmap_pte(): not a page that is pinned, since the swapped one would be another. */
+function* tryShareAnonRmap({ frames }: Host, pfn: Pfn): Steps<boolean> {
+  if (points.on) yield at.page(pfn);
+  if (frames.isMaybePinned(pfn)) return false;
+  frames.clear(pfn, PG_anon_exclusive);
   return true;
 }
 

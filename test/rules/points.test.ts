@@ -26,7 +26,7 @@ const ACCESSORS: Readonly<Record<string, readonly string[]>> = {
   ],
   page: [
     ...members('Frames', 'prepare', 'release', 'count', 'get', 'tryGet', 'putTestZero', 'freeze', 'unfreeze'),
-    ...members('Frames', 'maps', 'test', 'set', 'clear'),
+    ...members('Frames', 'maps', 'test', 'set', 'clear', 'unpinTestZero'),
   ],
   lru: members('Lruvec', 'tail', 'remove', '#insert'),
   list: [

@@ -10,8 +10,6 @@ const PROTOCOL =
   'The sequence is sampled before the page is looked up; under mmu_lock the count of open ranges and the sequence are ' +
   'looked at again, and on any change the fault is tried anew (mmu_invalidate_retry_gfn).';
 
-const budget = { bounded: 30_000, pos: 400 };
-
 export const faultVersusInvalidate: readonly Exhibit[] = [
   {
     name: 'no-count-check',
@@ -30,7 +28,7 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
       },
     ],
     preemptions: 1,
-    budget,
+    budget: { bounded: 400, pos: 100 },
     story:
       'The whole fault runs between start and end. The sequence does not change meanwhile, and the PTE is still there, so ' +
       'all looks well; then reclaim clears the PTE and frees the page, and no callback will ever come for it again.',
@@ -49,8 +47,8 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
         replace: '  return sequence < 0;',
       },
     ],
-    preemptions: 2,
-    budget,
+    preemptions: 1,
+    budget: { bounded: 1200, pos: 400 },
     story:
       'The vCPU has looked the page up and is pre-empted. A whole invalidation runs, from start to end; the page is freed. ' +
       'The vCPU goes on: no range is open now, and it installs the page that it remembers.',
@@ -74,8 +72,8 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
   const sequence = kvm.mmuInvalidateSeq;`,
       },
     ],
-    preemptions: 2,
-    budget,
+    preemptions: 1,
+    budget: { bounded: 1200, pos: 400 },
     story:
       'The check is there, but what it compares with was read too late: an invalidation that ran between the look and the ' +
       'sample has bumped the sequence already, and the fault takes the new value for the old one.',
@@ -108,7 +106,7 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
       },
     ],
     preemptions: 1,
-    budget,
+    budget: { bounded: 400, pos: 400 },
     story:
       'Between the check and the lock there is a gap of one step. The whole zap fits in: its callback finds nothing to zap, ' +
       'because the spte is installed only afterwards.',
@@ -135,7 +133,7 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
       },
     ],
     preemptions: 2,
-    budget,
+    budget: { bounded: 40_000, pos: 1500 },
     story:
       'After the count has fallen and before the sequence has risen, nothing tells of the invalidation that just went by: ' +
       'who looks at both in that moment installs what is gone.',

@@ -86,7 +86,7 @@ export class Explorer {
       sched.spawn(name, body(), world.spareCpu),
     );
     for (const { index } of world.kvm.vcpus)
-      tasks.push(sched.spawn(`vcpu${index}`, world.runGuest(index), index));
+      if (world.hasCode(index)) tasks.push(sched.spawn(`vcpu${index}`, world.runGuest(index), index));
     let limitReached = false;
     let found: Found | null = null;
     const end = sched.run(() => {

@@ -4,8 +4,9 @@
 // points each has passed; and it writes down the schedule as it happens. Points at which no switch can matter (sharing.ts)
 // are passed without a stop; they count as steps all the same.
 //
-// A task that gave the CPU away (cond_resched, a retry) waits until another has taken a step, where another can: what it
-// looks at cannot have changed before. That, and the limit on steps, is all that retry loops need.
+// A task that gave the CPU away (cond_resched, a retry) goes last, and one that does so twice while nobody else took a step
+// waits until somebody has, where somebody can: what it looks at cannot have changed before. That, and the limit on steps, is
+// all that retry loops need.
 
 import { type Point, type PointKind, type Policy, points, type Task } from '../sched/index.ts';
 import { bug } from '../units.ts';
@@ -47,8 +48,9 @@ export class Steering implements Policy {
   changedTranslation = false;
   #last: Task | null = null;
   readonly #steps = new Map<Task, number>();
-  /** Who has yielded and not seen a step of another since. */
+  /** Who yielded last, and how often without a step of another. */
   #idler: Task | null = null;
+  #idled = 0;
 
   begin(strategy: Strategy): void {
     this.strategy = strategy;
@@ -58,7 +60,7 @@ export class Steering implements Policy {
     this.choices = 0;
     this.passed = 0;
     this.#last = null;
-    this.#idler = null;
+    this.#forgetIdler();
     this.#steps.clear();
   }
 
@@ -71,8 +73,8 @@ export class Steering implements Policy {
     if (!this.stopsAtPoints) return 0;
     const last = this.#last;
     const goesOn = last !== null && runnable[0] === last && isAtPoint(last);
-    if (last !== null && !goesOn && runnable.at(-1) === last) this.#idler = last;
-    const tasks = runnable.filter((task) => task !== this.#idler);
+    if (last !== null && !goesOn && runnable.at(-1) === last) this.#noteIdler(last);
+    const tasks = this.#idled > 1 ? runnable.filter((task) => task !== this.#idler) : runnable;
     if (tasks.length === 1) return runnable.indexOf(tasks[0]!);
     this.choices++;
     const index = this.strategy.choose({ tasks, preempts: goesOn });
@@ -86,11 +88,21 @@ export class Steering implements Policy {
 
   stepping(task: Task): void {
     if (!this.stopsAtPoints) return;
-    if (task !== this.#idler) this.#idler = null;
+    if (task !== this.#idler) this.#forgetIdler();
     this.#last = task;
     this.#count(task);
     this.changedTranslation = !isAtPoint(task) || TRANSLATIONS.has(task.pointKind);
     this.strategy.stepping?.(task);
+  }
+
+  #noteIdler(task: Task): void {
+    this.#idled = task === this.#idler ? this.#idled + 1 : 1;
+    this.#idler = task;
+  }
+
+  #forgetIdler(): void {
+    this.#idler = null;
+    this.#idled = 0;
   }
 
   #count(task: Task): void {

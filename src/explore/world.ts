@@ -224,6 +224,11 @@ export class World {
     return new BigUint64Array(bytes.buffer)[0]!;
   }
 
+  /** Whether vCPU `index` has anything to run. */
+  hasCode(index: number): boolean {
+    return this.#entryOf(index) !== this.symbols.get('done');
+  }
+
   /** The body of vCPU `index`'s thread: its code, an instruction at a time, up to `done`. */
   *runGuest(index: number): Steps {
     const vcpu = this.vcpu(index);

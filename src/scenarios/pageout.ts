@@ -13,10 +13,13 @@ export const scenario: Scenario = {
     vcpu0:  sd a1, 0(a0)
             ld a2, 0(a0)
             sd a2, 8(a0)
-    done:   j done`,
+    done:   j done
+    warm:   j done`,
   *setUp(world) {
     yield* world.write64(world.page(1), 5n);
     world.setRegisters(0, { a0: world.page(1), a1: 77 });
+    // The code is mapped, so that the fault on the page is the only one.
+    yield* world.warmUp(0);
   },
   tasks: (world) => ({
     *reclaim() {

@@ -1,0 +1,96 @@
+// umbra explore, replay and museum from outside: exit codes, the report, and one clear line for whatever is wrong.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { umbra } from './umbra.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'umbra-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('umbra explore', () => {
+  it('says what it covered when nothing is found', () => {
+    const { status, stdout } = umbra('explore', 'pageout-warm', '--bound', '1', '--json');
+    expect(status).toBe(0);
+    const report = JSON.parse(stdout);
+    expect(report).toMatchObject({
+      schema: 'umbra.explore/1',
+      scenario: 'pageout-warm',
+      verdict: 'pass',
+      policy: 'bounded',
+      bound: 1,
+      complete: true,
+      failure: null,
+    });
+    expect(report.schedules).toBeGreaterThan(50);
+    expect(report.states).toBeGreaterThan(50);
+  });
+
+  it('is incomplete at a limit', () => {
+    const { status, stderr } = umbra('explore', 'pageout-warm', '--schedules', '20');
+    expect(status).toBe(124);
+    expect(stderr).toContain('incomplete: nothing found');
+  });
+
+  it('finds what a scenario of the user does wrong, and replays it', () => {
+    const file = join(folder, 'lost.ts');
+    const source = new URL('../../src/', import.meta.url).pathname;
+    // A second thread of the process writes behind the guest's back.
+    writeFileSync(
+      file,
+      `import { copyToUser } from ${JSON.stringify(join(source, 'mm/index.ts'))};
+       export const scenario = {
+         name: 'lost', about: 'a thread writes guest memory and tells nobody',
+         guest: 'vcpu0: sd a1, 0(a0)\\n ld a2, 0(a0)\\ndone: j done',
+         *setUp(world) { yield* world.write64(world.page(1), 0n); world.setRegisters(0, { a0: world.page(1), a1: 7 }); },
+         tasks: (world) => ({ *writer() { yield* copyToUser(world.mm, world.spareCpu, world.hva(1), new Uint8Array(8).fill(1)); } }),
+       };`,
+    );
+    const { status, stdout, stderr } = umbra('explore', file, '--bound', '1');
+    expect(stderr).toContain('broken, after');
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^FAIL I[23] {2}pre-emptions: [01] /);
+    const schedule = /run {2}umbra replay \S+ '(.*)'/.exec(stdout)![1]!;
+    const replay = umbra('replay', file, schedule, '--json');
+    expect(replay.status).toBe(1);
+    expect(JSON.parse(replay.stdout)).toMatchObject({
+      found: { invariant: expect.stringMatching(/^I[23]$/) },
+    });
+  });
+
+  it.each([
+    [['explore', 'nosuch'], 'no scenario is called nosuch'],
+    [['explore', './nosuch.ts'], './nosuch.ts: no such file'],
+    [['explore', 'pageout', '--bound', 'x'], 'whole number'],
+    [['explore', 'pageout', '--policy', 'luck'], 'Allowed choices'],
+    [['explore', 'pageout', '--shard', '3/2'], 'A shard is i/n'],
+    [['replay', 'pageout', 'rubbish'], 'bad schedule'],
+    [['replay', 'pageout', 'reclaim:3>nobody'], 'does not fit'],
+    [['museum', 'nosuch'], 'no exhibit is called nosuch'],
+  ])('%j is one clear line', (args, message) => {
+    const { status, stdout, stderr } = umbra(...args);
+    expect(status).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toContain(message);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+  });
+});
+
+describe('umbra museum', () => {
+  it('lists what there is', () => {
+    const { status, stdout } = umbra('museum');
+    expect(status).toBe(0);
+    expect(stdout).toContain('no-sequence-check');
+    expect(stdout).toContain('3ad3d901bbcf');
+  });
+
+  it('tells a story and shows the bug, with a command that replays it', () => {
+    const { status, stdout } = umbra('museum', 'no-remote-flush');
+    expect(status).toBe(1);
+    expect(stdout).toContain('-if (flush) yield* kvmFlushRemoteTlbs(kvm);');
+    expect(stdout).toMatch(/FAIL I1/);
+    const schedule = /run {2}umbra replay no-remote-flush '(.*)'/.exec(stdout)![1]!;
+    expect(umbra('replay', 'no-remote-flush', schedule).status).toBe(1);
+  });
+});

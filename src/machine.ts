@@ -23,7 +23,7 @@ import { Oracle, readPages, SwapCoverage, type Violation } from './oracle/index.
 import { runPolicy, Scheduler, type Steps } from './sched/index.ts';
 import { type EventName, type Stamp, Trace, type TraceRing } from './trace/index.ts';
 import { bug, gpa, hex, PAGE_SIZE } from './units.ts';
-import { type ElfImage, Layout, type StopRecord, Vmm } from './vmm/index.ts';
+import { type ElfImage, Layout, type RamBacking, type StopRecord, Vmm } from './vmm/index.ts';
 
 /** off; on: invariants at check points; tlb: also every TLB hit is walked again (interpreter only, slow). */
 export type CheckMode = 'off' | 'on' | 'tlb';
@@ -31,6 +31,8 @@ export type CheckMode = 'off' | 'on' | 'tlb';
 export interface MachineConfig {
   readonly image: ElfImage;
   readonly ramBytes: number;
+  /** What guest RAM is in the VMM's process; default: anonymous memory. */
+  readonly ramBacking?: RamBacking;
   /** Every frame that the host can allocate; at least 128 KiB. */
   readonly hostRamBytes: number;
   readonly vcpus: number;
@@ -142,6 +144,7 @@ export class Machine {
       mmu: config.mmu,
       maxMmuPages: maxMmuPages(this.memory, vcpus, config.ramBytes),
       ramBytes: config.ramBytes,
+      ramBacking: config.ramBacking ?? 'anonymous',
       isa: ISA,
       console: config.console,
       maxInstructions: config.maxInstructions,

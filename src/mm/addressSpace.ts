@@ -41,6 +41,8 @@ export interface AddressSpaceOps {
   punchHole(mapping: AddressSpace, start: number, end: number): Steps<number>;
   /** evict_inode: nobody has it open or mapped any more. */
   evict(mapping: AddressSpace): Steps;
+  /** Copies a page that is not in the page cache into `into`, between scheduler steps; false: it cannot be read. */
+  inspect(mapping: AddressSpace, index: number, into: Uint8Array): boolean;
 }
 
 export class AddressSpace {

@@ -41,12 +41,14 @@ export class Ext4 {
   /** By address_space: where its pages are on the disk. */
   readonly extents = new Map<AddressSpace, Map<number, Extent>>();
   readonly #freeBlocks: number[];
+  readonly #isUsed: Uint8Array;
   readonly ops: AddressSpaceOps;
 
   constructor(host: Host, device: BlockDevice) {
     this.host = host;
     this.device = device;
     this.#freeBlocks = Array.from({ length: device.blocks }, (_, i) => device.blocks - 1 - i);
+    this.#isUsed = new Uint8Array(device.blocks);
     this.ops = ext4Ops(this);
     host.startDisks();
   }
@@ -57,11 +59,15 @@ export class Ext4 {
 
   /** ext4_mb_new_blocks(): a block, or null when the disk is full. */
   allocBlock(): number | null {
-    return this.#freeBlocks.pop() ?? null;
+    const block = this.#freeBlocks.pop();
+    if (block === undefined) return null;
+    this.#isUsed[block] = 1;
+    return block;
   }
 
   freeBlock(block: number): void {
-    if (this.#freeBlocks.includes(block)) bug('block freed twice', { block });
+    if (this.#isUsed[block] === 0) bug('block freed twice', { block });
+    this.#isUsed[block] = 0;
     this.#freeBlocks.push(block);
   }
 
@@ -69,13 +75,21 @@ export class Ext4 {
     return this.extents.get(mapping) ?? bug('file of another file system', { mapping: mapping.id });
   }
 
+  /** An empty file of `size` bytes, all hole, opened. */
+  createFile(size: number): File {
+    const mapping = new AddressSpace(this.host, this.ops, size);
+    this.extents.set(mapping, new Map());
+    this.files.push(mapping);
+    return new File(mapping);
+  }
+
   /**
    * A file that is on the disk already, opened: before anything runs on the host. Throws RangeError when the disk is too
    * small.
    */
   addFile(content: Uint8Array): File {
-    const mapping = new AddressSpace(this.host, this.ops, content.length);
-    const extents = new Map<number, Extent>();
+    const file = this.createFile(content.length);
+    const extents = this.extentsOf(file.mapping);
     for (let index = 0; index * PAGE_SIZE < content.length; index++) {
       const block = this.allocBlock();
       if (block === null) throw new RangeError(`a file of ${content.length} bytes does not fit on the disk`);
@@ -84,9 +98,7 @@ export class Ext4 {
       this.device.submit({ write: true, block, memory, done: () => {} });
       extents.set(index, { block, unwritten: false });
     }
-    this.extents.set(mapping, extents);
-    this.files.push(mapping);
-    return new File(mapping);
+    return file;
   }
 
   /** kill_sb(): drops the page cache of all files, written back or not, after the last one was closed. */
@@ -111,6 +123,7 @@ const ext4Ops = (fs: Ext4): AddressSpaceOps => ({
   punchHole: (mapping, start, end) => ext4PunchHole(fs, mapping, start, end),
   // The inode stays, and its page cache, when nobody has it open.
   *evict() {},
+  inspect: (mapping, index, into) => ext4Inspect(fs, mapping, index, into),
 });
 
 /** ext4_map_blocks(CREATE): an extent for the page; false when the disk is full. */
@@ -128,6 +141,16 @@ function* ext4ReadFolio(fs: Ext4, mapping: AddressSpace, pfn: Pfn, index: number
   const extent = fs.extentsOf(mapping).get(index);
   if (extent === undefined || extent.unwritten) yield* readHole(mapping, pfn);
   else submitRead(mapping, fs.device, pfn, extent.block);
+}
+
+/** What is on the disk, for who inspects a stopped machine. */
+function ext4Inspect(fs: Ext4, mapping: AddressSpace, index: number, into: Uint8Array): boolean {
+  const extent = fs.extentsOf(mapping).get(index);
+  into.fill(0);
+  if (extent === undefined || extent.unwritten) return true;
+  let failed = 0;
+  fs.device.submit({ write: false, block: extent.block, memory: into, done: (errno) => (failed = errno) });
+  return failed === 0;
 }
 
 /** ext4_page_mkwrite(). */

@@ -25,8 +25,10 @@ import {
   pfnToHpa,
   type SwapSlot,
 } from '../units.ts';
+import type { AddressSpace } from './addressSpace.ts';
 import { PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
+import { isFolio, isSwapEntry, swapEntrySlot } from './iPages.ts';
 import type { Mm } from './mmStruct.ts';
 import { isPresentPte, isSwapPte, swapPteSlot } from './pte.ts';
 
@@ -80,6 +82,17 @@ export function inspectPage(mm: Mm, pte: number, into: Uint8Array): boolean {
     return true;
   }
   return isSwapPte(pte) && inspectSlot(host, swapPteSlot(pte), into);
+}
+
+/** Copies page `index` of a file or shmem object into `into`, wherever it is; false: it cannot be read. */
+export function inspectFilePage(mapping: AddressSpace, index: number, into: Uint8Array): boolean {
+  const { host, iPages, ops } = mapping;
+  const entry = iPages.load(index);
+  if (isSwapEntry(entry)) return inspectSlot(host, swapEntrySlot(entry), into);
+  const isCached = isFolio(entry) && (host.frames.flags[entry]! & PG_uptodate) !== 0;
+  if (!isCached) return ops.inspect(mapping, index, into);
+  into.set(host.memory.readBytes(pfnToHpa(entry as Pfn), PAGE_SIZE));
+  return true;
 }
 
 /** Copies the page of a slot in use: from its folio in the swap cache, or from the device. False: it cannot be read. */

@@ -1,5 +1,14 @@
 // What the oracle and the tests see of mm/ beyond its face.
 
-export { FrameKind } from './frames.ts';
-export { forEachPte, inspectPage, inspectPte, inspectPtep, touchForStore } from './inspect.ts';
+export type { AddressSpace } from './addressSpace.ts';
+export { FrameKind, PG_dirty } from './frames.ts';
+export {
+  forEachPte,
+  inspectFilePage,
+  inspectPage,
+  inspectPte,
+  inspectPtep,
+  touchForStore,
+} from './inspect.ts';
+export { isFolio } from './iPages.ts';
 export { isPresentPte, isSwapPte, swapPteSlot } from './pte.ts';

@@ -18,6 +18,7 @@ import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
 import { scheduleTimeout } from './timeout.ts';
 import type { Vma } from './vma.ts';
+import { VM_SHARED } from './vmFlags.ts';
 import { zapPageRange } from './zap.ts';
 
 const MAX_OOM_REAP_RETRIES = 10;
@@ -80,7 +81,11 @@ function* reap(mm: Mm): Steps<boolean> {
   if (!mm.oomSkip) {
     mm.unstable = true;
     if (points.on) yield at.list(mm.vmas.id);
-    for (const vma of [...mm.vmas.all]) reaped = (yield* reapVma(vma)) && reaped;
+    for (const vma of [...mm.vmas.all]) {
+      // What is shared stays in memory, whoever unmaps it.
+      const isShared = vma.file !== null && (vma.flags & VM_SHARED) !== 0;
+      if (!isShared) reaped = (yield* reapVma(vma)) && reaped;
+    }
   }
   yield* locks.mmapReadUnlock(mm);
   return reaped;

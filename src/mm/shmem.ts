@@ -79,6 +79,7 @@ const shmemOps = (info: ShmemInfo): AddressSpaceOps => ({
   setSize: (mapping, size) => shmemSetSize(info, mapping, size),
   punchHole: (mapping, start, end) => shmemPunchHole(info, mapping, start, end),
   evict: (mapping) => shmemEvict(info, mapping),
+  inspect: (_mapping, _index, into) => into.fill(0).length > 0,
 });
 
 /** enum sgp_type: what is wanted of a page. write: also beyond the end of the object. */

@@ -4,7 +4,7 @@
 
 import type { Kvm } from '../kvm/internals.ts';
 import type { Host } from '../mm/index.ts';
-import { checkLeaks, checkMappings } from './hostCheck.ts';
+import { checkLeaks, checkMappings, checkPageCaches } from './hostCheck.ts';
 import { ProgressWatch } from './progress.ts';
 import { checkShadow } from './shadowCheck.ts';
 import type { InvariantName, Violation } from './violation.ts';
@@ -32,6 +32,7 @@ export class Oracle {
     this.points++;
     checkShadow(kvm, this.report);
     checkMappings(this.#host, this.report);
+    checkPageCaches(this.#host, this.report);
   }
 
   /** Whether the guest still gets on; to be asked at regular intervals of scheduler steps. */

@@ -4,6 +4,7 @@ export { type ElfImage, type ElfSegment, readElf } from './elf.ts';
 export type { ElfSymbol } from './elfSymbols.ts';
 export { InputError } from './inputError.ts';
 export { Layout } from './layout.ts';
+export type { RamBacking } from './process.ts';
 export { readProgram } from './program.ts';
 export { ScriptError } from './script/line.ts';
 export type { Step } from './script/operation.ts';

@@ -1,4 +1,5 @@
-// The VMM's own process: the address space whose anonymous memory is the guest's RAM.
+// The VMM's own process: the address space whose memory is the guest's RAM, be it anonymous, shared (memory-backend-memfd)
+// or a file (memory-backend-file).
 //
 // vmm.ts creates it, the loader and HTIF read and write guest memory through it, kvm maps guest frames to it. Every
 // access goes through the process's page tables and may fault pages in, as any process's would.
@@ -8,14 +9,23 @@
 import {
   copyFromUser,
   copyToUser,
+  Ext4,
+  exitMm,
+  type File,
+  fput,
   type Host,
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MemoryBlockDevice,
   type Mm,
-  mmapAnonymous,
+  memfdCreate,
+  mmap,
   PROT_READ,
   PROT_WRITE,
 } from '../mm/index.ts';
 import type { Steps } from '../sched/index.ts';
-import { Errno, type Hva, hva } from '../units.ts';
+import { Errno, type Hva, hva, PAGE_SIZE } from '../units.ts';
 import type { GuestMemory } from './htif.ts';
 import { Layout } from './layout.ts';
 
@@ -27,10 +37,17 @@ export class VmmProcess implements GuestMemory {
   readonly ram: Hva;
   readonly ramBytes: number;
 
-  constructor(mm: Mm, ram: Hva, ramBytes: number) {
+  /** What RAM is a shared mapping of, open; null: it is anonymous. */
+  readonly file: File | null;
+  /** Where the file is, if it is on a disk. */
+  readonly disk: Ext4 | null;
+
+  constructor(mm: Mm, ram: Hva, ramBytes: number, file: File | null, disk: Ext4 | null) {
     this.mm = mm;
     this.ram = ram;
     this.ramBytes = ramBytes;
+    this.file = file;
+    this.disk = disk;
   }
 
   /** 0, or -EFAULT (not all of it is RAM), -ENOMEM, -EIO. */
@@ -54,10 +71,28 @@ export class VmmProcess implements GuestMemory {
   }
 }
 
+/** What guest RAM is: private anonymous memory, a shmem object, or a file on a disk of its own. */
+export type RamBacking = 'anonymous' | 'shmem' | 'file';
+
 /** fork, exec and mmap, as it were. The process, or -errno. */
-export function* createProcess(host: Host, ramBytes: number): Steps<VmmProcess | number> {
+export function* createProcess(
+  host: Host,
+  ramBytes: number,
+  backing: RamBacking,
+): Steps<VmmProcess | number> {
   const mm = yield* host.createMm();
   if (mm === null) return -Errno.ENOMEM;
-  const address = yield* mmapAnonymous(mm, 0, ramBytes, PROT_READ | PROT_WRITE, 0);
-  return address < 0 ? address : new VmmProcess(mm, hva(address), ramBytes);
+  const disk =
+    backing === 'file' ? new Ext4(host, new MemoryBlockDevice(Math.ceil(ramBytes / PAGE_SIZE))) : null;
+  const file = backing === 'shmem' ? memfdCreate(host, ramBytes) : (disk?.createFile(ramBytes) ?? null);
+  const flags = file === null ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+  const address = yield* mmap(mm, 0, ramBytes, PROT_READ | PROT_WRITE, flags, file, 0);
+  return address < 0 ? address : new VmmProcess(mm, hva(address), ramBytes, file, disk);
+}
+
+/** exit(): the memory goes, then the file that it was, then the disk. */
+export function* endProcess({ mm, file, disk }: VmmProcess): Steps {
+  yield* exitMm(mm);
+  yield* fput(file);
+  if (disk !== null) yield* disk.unmount();
 }

@@ -18,7 +18,7 @@ import {
   trackWrites,
   type Vcpu,
 } from '../kvm/index.ts';
-import { exitMm, type Host } from '../mm/index.ts';
+import type { File, Host } from '../mm/index.ts';
 import { type Scheduler, type Steps, WaitQueue } from '../sched/index.ts';
 import { bug, gpa, gpaToGfn, type Hva } from '../units.ts';
 import { Alarms } from './alarms.ts';
@@ -28,7 +28,7 @@ import { outOfMemoryReport } from './crash.ts';
 import { boardDeviceTree } from './deviceTree.ts';
 import type { ElfImage } from './elf.ts';
 import { Layout } from './layout.ts';
-import { createProcess, type VmmProcess } from './process.ts';
+import { createProcess, endProcess, type RamBacking, type VmmProcess } from './process.ts';
 import { loadProgram, placeDeviceTree } from './program.ts';
 import { crashed, type StopRecord, stoppedByLimit } from './stop.ts';
 import { vcpuThread } from './vcpuThread.ts';
@@ -37,6 +37,7 @@ export interface VmmConfig extends Pick<KvmOptions, 'harts' | 'mmu' | 'maxMmuPag
   readonly host: Host;
   readonly image: ElfImage;
   readonly ramBytes: number;
+  readonly ramBacking: RamBacking;
   /** What the harts are, for the device tree: "rv64imac_...". */
   readonly isa: string;
   /** Takes what the guest prints; the bytes are valid during the call only. */
@@ -103,12 +104,17 @@ export class Vmm {
     return this.#memory.ram;
   }
 
+  /** What guest RAM is a shared mapping of; null: it is anonymous. From boot to teardown. */
+  get ramFile(): File | null {
+    return this.#memory.file;
+  }
+
   // From power-on to the end
 
   /** Body of the task that makes the VM and starts its vCPUs. */
   *boot(): Steps {
-    const { host, ramBytes, harts, mmu, maxMmuPages } = this.#config;
-    const owner = yield* createProcess(host, ramBytes);
+    const { host, ramBytes, ramBacking, harts, mmu, maxMmuPages } = this.#config;
+    const owner = yield* createProcess(host, ramBytes, ramBacking);
     if (typeof owner === 'number') return this.#failBoot(owner);
     this.#owner = owner;
     const kvm = yield* createVm({ host, mm: owner.mm, harts, mmu, maxMmuPages });
@@ -136,7 +142,7 @@ export class Vmm {
   *teardown(): Steps {
     if (this.stop === null) bug('teardown of a guest that runs');
     yield* this.#threadEnded.until(() => this.#threads === 0);
-    if (this.#owner !== null) yield* exitMm(this.#owner.mm);
+    if (this.#owner !== null) yield* endProcess(this.#owner);
     if (this.kvm !== null) yield* destroyVm(this.kvm);
     this.#owner = null;
     this.kvm = null;

@@ -90,6 +90,7 @@ const TABLES: PointTables = {
     'Srcu.readers': 'for who inspects a stopped machine',
     'Srcu.holders': 'for the report of a deadlock',
     inspectPage: 'for who inspects a stopped machine',
+    inspectFilePage: 'for who inspects a stopped machine',
     inspectSlot: 'for who inspects a stopped machine',
     inspectMemslot: 'for who inspects a stopped machine',
     readPagemap: 'for who inspects a stopped machine',

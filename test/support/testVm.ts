@@ -12,11 +12,19 @@ import { createVm, destroyVm, type Kvm, kvmSetMemoryRegion } from '../../src/kvm
 import {
   copyFromUser,
   copyToUser,
+  Ext4,
   exitMm,
+  type File,
+  fput,
   Host,
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MemoryBlockDevice,
   MemorySwapDevice,
   type Mm,
-  mmapAnonymous,
+  memfdCreate,
+  mmap,
   PROT_READ,
   PROT_WRITE,
 } from '../../src/mm/index.ts';
@@ -45,6 +53,8 @@ export interface TestVmOptions {
   readonly checkEvery?: number;
   /** Fill RAM with words that say where they lie. Default true. */
   readonly filled?: boolean;
+  /** Guest RAM is a shared mapping of a shmem object, or of a file on a disk; default: anonymous memory. */
+  readonly ramBacking?: 'anonymous' | 'shmem' | 'file';
 }
 
 export class TestVm {
@@ -61,6 +71,8 @@ export class TestVm {
   #mm: Mm | null = null;
   #kvm: Kvm | null = null;
   #ram = 0 as Hva;
+  #ramFile: File | null = null;
+  #disk: Ext4 | null = null;
 
   constructor(options: TestVmOptions = {}) {
     const { harts = 1, mmu = 'shadow', ad = 'hardware', frames = 160, swapSlots = 256 } = options;
@@ -102,6 +114,11 @@ export class TestVm {
     return this.#ram;
   }
 
+  /** What guest RAM is a shared mapping of. */
+  get ramFile(): File {
+    return this.#ramFile ?? bug('guest RAM is anonymous');
+  }
+
   hvaOf(gpa: number): Hva {
     return hva(this.#ram + (gpa - RAM));
   }
@@ -115,7 +132,9 @@ export class TestVm {
     const bytes = ramPages * PAGE_SIZE;
     const mm = (yield* host.createMm()) ?? bug('no memory for a process');
     this.#mm = mm;
-    this.#ram = (yield* mmapAnonymous(mm, 0, bytes, PROT_READ | PROT_WRITE, 0)) as Hva;
+    const file = this.#openRam(bytes);
+    const flags = file === null ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+    this.#ram = (yield* mmap(mm, 0, bytes, PROT_READ | PROT_WRITE, flags, file, 0)) as Hva;
     const maxMmuPages = this.#options.maxMmuPages ?? 64;
     const kvm = yield* createVm({ host, mm, harts: this.harts, mmu, maxMmuPages });
     if (typeof kvm === 'number') return bug('createVm failed', { errno: kvm });
@@ -123,6 +142,17 @@ export class TestVm {
     expect(yield* kvmSetMemoryRegion(kvm, this.ramRegion)).toBe(0);
     yield* this.write(RAM, new Uint8Array(GUEST_CODE.buffer));
     if (this.#options.filled !== false) yield* this.#fill();
+  }
+
+  #openRam(bytes: number): File | null {
+    const { host } = this;
+    const { ramBacking = 'anonymous' } = this.#options;
+    if (ramBacking === 'shmem') this.#ramFile = memfdCreate(host, bytes);
+    if (ramBacking === 'file') {
+      this.#disk = new Ext4(host, new MemoryBlockDevice(bytes / PAGE_SIZE));
+      this.#ramFile = this.#disk.createFile(bytes);
+    }
+    return this.#ramFile;
   }
 
   get ramRegion() {
@@ -219,6 +249,8 @@ export class TestVm {
     expect([kvm.pagesOfGfn.size, kvm.indirectShadowPages, kvm.stats.pages_4k, kvm.stats.mmu_unsync]).toEqual([
       0, 0, 0, 0,
     ]);
+    yield* fput(this.#ramFile);
+    if (this.#disk !== null) yield* this.#disk.unmount();
     this.#kvm = null;
     this.#mm = null;
   }

@@ -1,68 +1,77 @@
-// The command line: which verb, and what becomes of errors. Each verb is a file of this folder, loaded when it is used.
+// The command line: which verb (verbs.ts), and what becomes of errors.
 //
 // umbra.js calls main() with the arguments and makes its answer the exit code (outcome.ts has the list). Output is
 // allowed to drain: nothing here ends the process by force.
 
-import { Command, CommanderError } from 'commander';
+import { Argument, Command, CommanderError } from 'commander';
+import { completionScript, SHELLS, type Shell } from './completion.ts';
 import { EXIT_CODES, failureOf } from './outcome.ts';
-
-interface Verb {
-  /** The verb with its arguments, options and action; the action answers through `exit`. */
-  command(exit: (code: number) => void): Command;
-  /** Says what is wrong with the command line in another way than one line on stderr. True: it was said. */
-  reportUsage?(message: string, args: readonly string[]): boolean;
-}
-
-const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb> }>> = {
-  run: { summary: 'run a guest program on a host that swaps', load: () => import('./run.ts') },
-  trace: { summary: 'run something and write what its tracepoints say', load: () => import('./trace.ts') },
-  stat: {
-    summary: 'run a guest and count its exits, and what the host does',
-    load: () => import('./stat.ts'),
-  },
-  vtop: { summary: 'run a guest and say where addresses lead', load: () => import('./vtop.ts') },
-  show: { summary: 'run a guest and print tables, TLBs, smaps, page types', load: () => import('./show.ts') },
-  top: { summary: 'run a guest and watch frames, swap and vCPUs', load: () => import('./top.ts') },
-  report: { summary: 'print a trace.dat', load: () => import('./traceReport.ts') },
-  asm: { summary: 'assemble a guest program', load: () => import('./asm.ts') },
-  explore: { summary: 'run a scenario in every order of its tasks', load: () => import('./explore.ts') },
-  replay: { summary: 'run one schedule of a scenario again', load: () => import('./replay.ts') },
-  museum: { summary: 'bugs of real kernels, and how they are found', load: () => import('./museum.ts') },
-  mm: { summary: 'run scripts of system calls on the host alone', load: () => import('./mm.ts') },
-  demo: {
-    summary: 'a guest with four times the memory of its host, explained',
-    load: () => import('./demo.ts'),
-  },
-};
+import { VERBS, type Verb } from './verbs.ts';
 
 const VERSION = '0.1.0';
+
+type Exit = (code: number) => void;
 
 /** Runs one command. The exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   watchOutput();
-  const verb = await VERBS[args[0] ?? '']?.load();
+  const words = args[0] === 'help' && args[1] !== undefined ? helpFor(args[1]) : args;
+  const name = words[0] ?? '';
+  const verb = Object.hasOwn(VERBS, name) ? await VERBS[name]!.load() : undefined;
   let exitCode = 0;
-  const program = programWith(args[0] ?? '', verb, (code) => {
+  const exit: Exit = (code) => {
     exitCode = code;
-  });
+  };
   try {
-    await program.parseAsync(args, { from: 'user' });
+    await programWith(name, verb, exit).parseAsync(words, { from: 'user' });
     return exitCode;
   } catch (error) {
-    return report(error, verb, args);
+    return report(error, verb, words);
   }
 }
 
-function programWith(name: string, verb: Verb | undefined, exit: (code: number) => void): Command {
+/** `umbra help VERB` is `umbra VERB --help`; of a verb that there is not, the mistake is said. */
+const helpFor = (name: string): string[] =>
+  Object.hasOwn(VERBS, name) || name === 'completion'
+    ? [name, '--help']
+    : name === 'help'
+      ? ['--help']
+      : [name];
+
+function programWith(name: string, verb: Verb | undefined, exit: Exit): Command {
   const program = quiet(new Command('umbra'))
     .description('A laboratory for secondary MMUs: guests on shadow page tables, on a host that swaps.')
     .version(VERSION);
-  for (const [known, { summary }] of Object.entries(VERBS)) {
-    const command = known === name && verb !== undefined ? verb.command(exit) : new Command(known);
-    program.addCommand(quiet(command.summary(summary)));
+  for (const known of Object.keys(VERBS)) {
+    program.addCommand(known === name && verb !== undefined ? described(known, verb, exit) : bare(known));
   }
-  return program;
+  return program.addCommand(quiet(completionCommand(exit)));
 }
+
+const bare = (name: string): Command => quiet(new Command(name)).summary(VERBS[name]!.summary);
+
+/** A verb whose help begins with examples. */
+function described(name: string, verb: Verb, exit: Exit): Command {
+  const { summary, examples } = VERBS[name]!;
+  const lines = examples.map((example) => `  umbra ${example}\n`).join('');
+  return quiet(verb.command(exit))
+    .summary(summary)
+    .description(summary)
+    .addHelpText('before', `Examples:\n${lines}`);
+}
+
+const completionCommand = (exit: Exit): Command =>
+  new Command('completion')
+    .summary('print what a shell needs to complete command lines')
+    .addArgument(new Argument('<shell>', 'for example: source <(umbra completion bash)').choices(SHELLS))
+    .action(async (shell: Shell) => {
+      const names = Object.keys(VERBS);
+      const verbs = await Promise.all(
+        names.map(async (name) => described(name, await VERBS[name]!.load(), exit)),
+      );
+      process.stdout.write(completionScript(shell, verbs));
+      exit(EXIT_CODES.pass);
+    });
 
 /** Errors are thrown to main(), which prints them. */
 const quiet = (command: Command): Command =>

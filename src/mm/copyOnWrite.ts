@@ -23,7 +23,7 @@ import { PG_anon_exclusive, PG_swapcache, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocAnonPage } from './pageAlloc.ts';
-import { maybeMkWrite, mkPte, normalPfn, ptlOf, readPte, setPte } from './pte.ts';
+import { isSoftDirty, maybeMkWrite, mkPte, mkSoftDirty, normalPfn, ptlOf, readPte, setPte } from './pte.ts';
 import { addNewAnonRmap, ptepClearFlush, removeRmap } from './rmap.ts';
 import { isAnonFolio } from './rmapFile.ts';
 import { folioFreeSwap, freeSwapCache } from './swapCache.ts';
@@ -131,7 +131,8 @@ function* replacePage(vmf: VmFault, old: number, copy: Pfn): Steps<boolean> {
     if (points.on) yield at.pte(ptep);
     // Who unshares does not write: the next store still faults.
     const unshares = (vmf.flags & FAULT_FLAG_UNSHARE) !== 0;
-    setPte(host, ptep, unshares ? mkPte(copy, vma) : maybeMkWrite(mkPte(copy, vma), vma));
+    const entry = isSoftDirty(vmf.origPte) ? mkSoftDirty(mkPte(copy, vma)) : mkPte(copy, vma);
+    setPte(host, ptep, unshares ? entry : maybeMkWrite(entry, vma));
     if (old !== 0) yield* removeRmap(mm, old as Pfn);
   }
   yield* ptl.unlock();

@@ -24,7 +24,17 @@ import { folioPut } from './folio.ts';
 import { PG_uptodate } from './frames.ts';
 import { allocAnonPage } from './pageAlloc.ts';
 import { allocPte } from './pageTable.ts';
-import { findPte, isPresentPte, maybeMkWrite, mkPte, PTE_SPECIAL, ptlOf, readPte, setPte } from './pte.ts';
+import {
+  findPte,
+  isPresentPte,
+  maybeMkWrite,
+  mkPte,
+  PTE_SOFT_DIRTY,
+  PTE_SPECIAL,
+  ptlOf,
+  readPte,
+  setPte,
+} from './pte.ts';
 import { addNewAnonRmap } from './rmap.ts';
 import { doSwapPage } from './swapIn.ts';
 import type { Vma } from './vma.ts';
@@ -64,7 +74,7 @@ function* handlePresentPte(vmf: VmFault): Steps<number> {
   const wantsOwn = (vmf.flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE)) !== 0;
   if (same && wantsOwn && (vmf.origPte & PTE_W) === 0) return yield* doWpPage(vmf, ptl);
   // pte_mkyoung(), pte_mkdirty(): what the CPU would have set.
-  if (same) setPte(host, vmf.ptep, vmf.origPte | PTE_A | (write ? PTE_D : 0));
+  if (same) setPte(host, vmf.ptep, vmf.origPte | PTE_A | (write ? PTE_D | PTE_SOFT_DIRTY : 0));
   yield* ptl.unlock();
   return 0;
 }

@@ -27,13 +27,13 @@ import { allocPte } from './pageTable.ts';
 import { walkPageRange } from './pagewalk.ts';
 import {
   isPresentPte,
-  makeSwapPte,
   maybeMkWrite,
   mkPte,
   normalPfn,
   ptlOf,
   readPte,
   setPte,
+  sharedSwapPte,
   swapPteSlot,
 } from './pte.ts';
 import { addNewAnonRmap, dupRmap } from './rmap.ts';
@@ -231,7 +231,7 @@ function* copySwapPte(copy: Vma, source: Hpa, pte: number): Steps<number> {
   const slot = swapPteSlot(pte);
   yield* swapDuplicate(host, slot);
   copy.mm.swapEntries++;
-  const shared = makeSwapPte(slot, false);
+  const shared = sharedSwapPte(pte);
   if (points.on) yield at.pte(source);
   setPte(host, source, shared);
   return shared;

@@ -25,6 +25,7 @@ import {
   VM_NORESERVE,
   VM_READ,
   VM_SHARED,
+  VM_SOFTDIRTY,
   VM_WRITE,
 } from './vmFlags.ts';
 
@@ -139,6 +140,7 @@ function* mmapRegion(
   const none = { anonVma: null, middle: null, copiedFrom: null };
   const merged = yield* mergeNewRange({ mm, start, end, flags, pgoff, file, prev, next, ...none });
   if (merged === null && !(yield* mmapNewVma(mm, start, end, flags, pgoff, file))) return -Errno.ENOMEM;
+  if (merged !== null) merged.flags |= VM_SOFTDIRTY;
   mm.totalVm += pages;
   if ((flags & VM_LOCKED) !== 0) mm.lockedVm += pages;
   return start;
@@ -160,7 +162,7 @@ function* mmapNewVma(
     mapped = shmemKernelFileSetup(host, end - start, flags);
     if (mapped === null) return false;
   }
-  const vma = new Vma(host.sched, mm, start, end, flags, pgoff, mapped);
+  const vma = new Vma(host.sched, mm, start, end, flags | VM_SOFTDIRTY, pgoff, mapped);
   yield* host.locks.vmaStartWrite(mm, vma);
   if (points.on) yield at.list(mm.vmas.id);
   mm.vmas.insert(vma);

@@ -16,7 +16,7 @@ import {
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE } from '../units.ts';
 import { allocPte } from './pageTable.ts';
-import { findEntry, findPte, ptepGetAndClear, ptlOf, readPte, setPte } from './pte.ts';
+import { findEntry, findPte, mkSoftDirty, ptepGetAndClear, ptlOf, readPte, setPte } from './pte.ts';
 import { flushTlbBatchedPending, flushTlbRange } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
 
@@ -87,7 +87,7 @@ function* movePtes(
     const pte = ptepGetAndClear(host, source);
     if (isPresent(pte)) forceFlush = true;
     if (points.on) yield at.pte(target);
-    setPte(host, target, pte);
+    setPte(host, target, mkSoftDirty(pte));
   }
   if (forceFlush) yield* flushTlbRange(mm, start, (start + bytes) as Hva);
   if (newPtl !== oldPtl) yield* newPtl.unlock();

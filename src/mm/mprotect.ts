@@ -20,7 +20,17 @@ import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
 import { walkPageRange } from './pagewalk.ts';
 import { populateLocked } from './populate.ts';
-import { findEntry, isPresentPte, isProtNone, modifyPte, normalPfn, ptlOf, readPte, setPte } from './pte.ts';
+import {
+  findEntry,
+  isPresentPte,
+  isProtNone,
+  modifyPte,
+  needsSoftDirtyWp,
+  normalPfn,
+  ptlOf,
+  readPte,
+  setPte,
+} from './pte.ts';
 import { flushTlbBatchedPending } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
 import { vmaModifyFlags } from './vmaMerge.ts';
@@ -146,7 +156,7 @@ function* changePte(gather: MmuGather, vma: Vma, address: Hva, ptep: Hpa): Steps
   // ptep_modify_prot_start(): what the CPU has set meanwhile counts.
   const current = readPte(host, ptep);
   const changed = modifyPte(current, vma);
-  const isWritable = (vma.flags & VM_WRITE) !== 0 && !isProtNone(changed);
+  const isWritable = (vma.flags & VM_WRITE) !== 0 && !isProtNone(changed) && !needsSoftDirtyWp(vma, changed);
   const upgrades = (vma.flags & VM_SHARED) !== 0 ? (changed & PTE_D) !== 0 : exclusive;
   setPte(host, ptep, isWritable && upgrades ? changed | PTE_W : changed);
   gather.noteEntry(address);

@@ -4,7 +4,8 @@
 // and D in them at any moment, so every change of a present entry is one atomic step. pageTable.ts makes the tables.
 //
 // Not-present entries that are not 0 are swap entries (arch/riscv/include/asm/pgtable.h):
-//     bit 0 V = 0, bits 1-3 R W X = 0, bit 5 = 0, bit 6 the page was exclusive to this mm, bits 11-31 the slot
+//     bit 0 V = 0, bits 1-3 R W X = 0, bit 5 = 0, bit 6 the page was exclusive to this mm, bit 7 it was soft-dirty,
+//     bits 11-31 the slot
 // An entry with V = 0 and bit 5 set (_PAGE_PROT_NONE) maps its frame, but hardware may not use it: PROT_NONE. For the
 // kernel it is present.
 //
@@ -21,6 +22,7 @@ import {
   PTE_G,
   PTE_R,
   PTE_SOFT0,
+  PTE_SOFT1,
   PTE_U,
   PTE_V,
   PTE_W,
@@ -41,13 +43,16 @@ import {
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import type { Vma } from './vma.ts';
-import { VM_ACCESS_FLAGS, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from './vmFlags.ts';
+import { VM_ACCESS_FLAGS, VM_EXEC, VM_READ, VM_SHARED, VM_SOFTDIRTY, VM_WRITE } from './vmFlags.ts';
 
 /** The frame is nobody's in particular (the zero page): no rmap, no reference (_PAGE_SPECIAL). */
 export const PTE_SPECIAL = PTE_SOFT0;
 /** With V clear: present, but nobody may access it (_PAGE_PROT_NONE). */
 const PTE_PROT_NONE = PTE_G;
+/** Written to since the bits were last cleared (softDirty.ts). */
+export const PTE_SOFT_DIRTY = PTE_SOFT1;
 const SWAP_EXCLUSIVE = 1 << 6;
+const SWAP_SOFT_DIRTY = 1 << 7;
 const SWAP_SLOT_SHIFT = 11;
 
 /** pte_present(): the entry maps a frame, be it for nobody's use. */
@@ -58,15 +63,30 @@ export const isSwapPte = (pte: number): boolean => pte !== 0 && !isPresentPte(pt
 export const swapPteSlot = (pte: number): SwapSlot => (pte >>> SWAP_SLOT_SHIFT) as SwapSlot;
 export const isSwapPteExclusive = (pte: number): boolean => (pte & SWAP_EXCLUSIVE) !== 0;
 /** swp_entry_to_pte(), with pte_swp_mkexclusive() if the page was the mm's alone. */
-export const makeSwapPte = (slot: SwapSlot, exclusive: boolean): number =>
-  (slot << SWAP_SLOT_SHIFT) | (exclusive ? SWAP_EXCLUSIVE : 0);
+export const makeSwapPte = (slot: SwapSlot, exclusive: boolean, softDirty: boolean): number =>
+  (slot << SWAP_SLOT_SHIFT) | (exclusive ? SWAP_EXCLUSIVE : 0) | (softDirty ? SWAP_SOFT_DIRTY : 0);
+/** pte_swp_clear_exclusive(). */
+export const sharedSwapPte = (pte: number): number => pte & ~SWAP_EXCLUSIVE;
+
+/** pte_soft_dirty() and pte_swp_soft_dirty(). */
+export const isSoftDirty = (pte: number): boolean =>
+  (pte & (isPresentPte(pte) ? PTE_SOFT_DIRTY : SWAP_SOFT_DIRTY)) !== 0;
+/** pte_mksoft_dirty() and pte_swp_mksoft_dirty(), of an entry that is not none. */
+export const mkSoftDirty = (pte: number): number =>
+  pte | (isPresentPte(pte) ? PTE_SOFT_DIRTY : SWAP_SOFT_DIRTY);
+/** Of clear_soft_dirty(): the next store faults, and is noticed. */
+export const clearedSoftDirty = (pte: number): number =>
+  isPresentPte(pte) ? pte & ~(PTE_SOFT_DIRTY | PTE_W) : pte & ~SWAP_SOFT_DIRTY;
+/** pte_needs_soft_dirty_wp(): a store through the entry has to be noticed. */
+export const needsSoftDirtyWp = (vma: Vma, pte: number): boolean =>
+  (vma.flags & VM_SOFTDIRTY) === 0 && !isSoftDirty(pte);
 
 /** vm_page_prot: what a new entry of the VMA starts with. Writable only where nobody wants to hear of the first write. */
 export function vmPageProt({ flags, file }: Vma): number {
   if ((flags & VM_ACCESS_FLAGS) === 0) return PTE_PROT_NONE | PTE_U;
   const sharedWritable = (flags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE);
-  // vma_wants_writenotify(): a file with a disk tracks what is dirty by write faults.
-  const write = sharedWritable && file?.mapping.kind === 'shmem';
+  // vma_wants_writenotify(): a file with a disk tracks what is dirty by write faults, and so does soft-dirty.
+  const write = sharedWritable && file?.mapping.kind === 'shmem' && (flags & VM_SOFTDIRTY) !== 0;
   return (
     PTE_V |
     PTE_U |
@@ -82,7 +102,7 @@ export const modifyPte = (pte: number, vma: Vma): number =>
   (pte & ~(PTE_V | PTE_R | PTE_W | PTE_X | PTE_U | PTE_G)) | vmPageProt(vma);
 /** maybe_mkwrite(pte_mkdirty(pte), vma). */
 export const maybeMkWrite = (pte: number, vma: Vma): number =>
-  pte | PTE_D | ((vma.flags & VM_WRITE) !== 0 ? PTE_W : 0);
+  pte | PTE_D | PTE_SOFT_DIRTY | ((vma.flags & VM_WRITE) !== 0 ? PTE_W : 0);
 
 /** vm_normal_page(): the frame that the entry maps and rmap counts; 0 for the zero page. */
 export const normalPfn = (pte: number): number => ((pte & PTE_SPECIAL) !== 0 ? 0 : ptePfn(pte));

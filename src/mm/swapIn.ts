@@ -23,7 +23,18 @@ import {
 import { folioPut } from './folio.ts';
 import { PG_readahead, PG_swapcache, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
-import { isSwapPteExclusive, mkPte, ptlOf, readPte, setPte, swapPteSlot } from './pte.ts';
+import {
+  isSoftDirty,
+  isSwapPteExclusive,
+  mkPte,
+  mkSoftDirty,
+  needsSoftDirtyWp,
+  PTE_SOFT_DIRTY,
+  ptlOf,
+  readPte,
+  setPte,
+  swapPteSlot,
+} from './pte.ts';
 import { addAnonRmap } from './rmap.ts';
 import { folioFreeSwap, swapCacheGetFolio, swapFree, swapOf } from './swapCache.ts';
 import { swapinReadahead } from './swapReadahead.ts';
@@ -115,11 +126,11 @@ function* setPresent(vmf: VmFault, pfn: Pfn, slot: SwapSlot, ptl: Mutex): Steps<
   mm.swapEntries--;
   if (points.on) yield at.page(pfn);
   const exclusive = isSwapPteExclusive(vmf.origPte) || host.frames.count(pfn) === 1;
-  let pte = mkPte(pfn, vma);
-  if (exclusive && (vma.flags & VM_WRITE) !== 0) {
+  let pte = isSoftDirty(vmf.origPte) ? mkSoftDirty(mkPte(pfn, vma)) : mkPte(pfn, vma);
+  if (exclusive && (vma.flags & VM_WRITE) !== 0 && !needsSoftDirtyWp(vma, pte)) {
     pte |= PTE_W;
     if ((vmf.flags & FAULT_FLAG_WRITE) !== 0) {
-      pte |= PTE_D;
+      pte |= PTE_D | PTE_SOFT_DIRTY;
       vmf.flags &= ~FAULT_FLAG_WRITE;
     }
   }

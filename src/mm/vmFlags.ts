@@ -23,6 +23,8 @@ export const VM_ACCOUNT = 0x100000;
 /** MAP_NORESERVE. */
 export const VM_NORESERVE = 0x200000;
 export const VM_WIPEONFORK = 0x2000000;
+/** New since the soft-dirty bits were last cleared: all of it counts as dirty. Keeps no two VMAs from merging. */
+export const VM_SOFTDIRTY = 0x8000000;
 
 export const VM_ACCESS_FLAGS = VM_READ | VM_WRITE | VM_EXEC;
 export const VM_MAY_ACCESS = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;

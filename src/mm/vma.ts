@@ -13,7 +13,7 @@ import { bug, type Hva, PAGE_SIZE } from '../units.ts';
 import type { AnonVma } from './anonVma.ts';
 import type { File } from './file.ts';
 import type { Mm } from './mmStruct.ts';
-import { VM_ACCESS_FLAGS, VM_READ, VM_WRITE } from './vmFlags.ts';
+import { VM_ACCESS_FLAGS, VM_READ, VM_SOFTDIRTY, VM_WRITE } from './vmFlags.ts';
 
 export class Vma {
   readonly mm: Mm;
@@ -169,7 +169,7 @@ const isReusable = ({ anonVma, anonVmaChain }: Vma): boolean => anonVma !== null
 const isCompatible = (left: Vma, right: Vma): boolean =>
   left.end === right.start &&
   left.file === right.file &&
-  ((left.flags ^ right.flags) & ~VM_ACCESS_FLAGS) === 0 &&
+  ((left.flags ^ right.flags) & ~(VM_ACCESS_FLAGS | VM_SOFTDIRTY)) === 0 &&
   left.indexOf(right.start) === right.pgoff;
 
 /** access_error() of arch/riscv/mm/fault.c, and of x86: what is writable is readable. */

@@ -14,6 +14,7 @@ import type { File } from './file.ts';
 import type { Mm } from './mmStruct.ts';
 import type { Vma } from './vma.ts';
 import { type Reshaped, reshapeVmas, splitVma } from './vmaEdit.ts';
+import { VM_SOFTDIRTY } from './vmFlags.ts';
 
 /** What a range is to be (struct vma_merge_struct). */
 export interface MergeRequest {
@@ -40,7 +41,7 @@ const isForked = ({ anonVma, anonVmaChain }: Vma): boolean => anonVma !== null &
 function isMergeable(request: MergeRequest, target: Vma): boolean {
   const { flags, file, anonVma } = request;
   const source = request.middle ?? request.copiedFrom;
-  if (target.flags !== flags || target.file !== file) return false;
+  if (((target.flags ^ flags) & ~VM_SOFTDIRTY) !== 0 || target.file !== file) return false;
   if (target.anonVma === null && anonVma !== null) return source === null || !isForked(source);
   if (target.anonVma !== null && anonVma === null) return !isForked(target);
   return target.anonVma === anonVma;

@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { ptePfn } from '../../src/hw/sv39/index.ts';
 import {
+  clearSoftDirty,
   copyFromUser,
   copyToUser,
   exitMm,
@@ -261,6 +262,18 @@ describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
       act: (vm, base, mm) => well(copyToUser(mm, vm.spareCpu, part(base, 1), word(pageAt(1)))),
     });
     expect(got).toEqual(['pte 1: rad -> rwad']);
+  });
+
+  it('row 18, soft-dirty: one range round everything, flushed after it', () => {
+    const got = order({ act: (_, __, mm) => clearSoftDirty(mm) });
+    const locks = 'mm->mmap_lock write, vma->vm_lock write';
+    expect(got).toEqual([
+      `start SOFT_DIRTY [far, far): ${locks}`,
+      ...[0, 1, 2, 3, 4].map((page) => `pte ${page}: rwad -> rad`),
+      `end SOFT_DIRTY [far, far): ${locks}`,
+      'cpu flush all',
+      'secondary flush',
+    ]);
   });
 
   it('row 19, mremap: the old range alone, flushed before the lock of the tables is dropped', () => {

@@ -94,6 +94,8 @@ const TABLES: PointTables = {
     inspectSlot: 'for who inspects a stopped machine',
     inspectMemslot: 'for who inspects a stopped machine',
     readPagemap: 'for who inspects a stopped machine',
+    readPagemapImage: 'for who inspects a stopped machine',
+    pagemapEntry: 'for who inspects a stopped machine',
     kvmVcpuKick: 'an interrupt, which events raise too, between steps',
   },
   // One scheduler runs all; a hart is its vCPU's.

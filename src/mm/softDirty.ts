@@ -1,0 +1,79 @@
+// Soft-dirty: which pages a process has written to since somebody last asked (fs/proc/task_mmu.c: clear_refs_write).
+//
+// A checkpointer writes "4" to /proc/<pid>/clear_refs and later reads /proc/<pid>/pagemap (procPagemap.ts). Clearing takes
+// the permission to write as well, so that the next store faults and sets the bit; moving an entry sets it too.
+//
+// Order (reference table row 18): mmap_lock for write; one start over the whole address space; entries cleared and
+// write-protected; end; the CPUs flushed after it.
+
+import { PTE_BYTES } from '../hw/sv39/index.ts';
+import {
+  MmuNotifyEvent,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+} from '../notifier/index.ts';
+import { at, points, type Steps } from '../sched/index.ts';
+import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
+import type { Mm } from './mmStruct.ts';
+import { TASK_SIZE } from './munmap.ts';
+import { walkPageRange } from './pagewalk.ts';
+import { clearedSoftDirty, isPresentPte, normalPfn, ptlOf, readPte, setPte } from './pte.ts';
+import { flushTlbMm } from './tlbFlush.ts';
+import type { Vma } from './vma.ts';
+import { isCowMapping, VM_SOFTDIRTY } from './vmFlags.ts';
+
+/** clear_refs_write() of CLEAR_REFS_SOFT_DIRTY. */
+export function* clearSoftDirty(mm: Mm): Steps {
+  yield* mm.mmapWriteLock();
+  if (points.on) yield at.list(mm.vmas.id);
+  const vmas = [...mm.vmas.all];
+  for (const vma of vmas) {
+    if ((vma.flags & VM_SOFTDIRTY) === 0) continue;
+    yield* mm.host.locks.vmaStartWrite(mm, vma);
+    vma.flags &= ~VM_SOFTDIRTY;
+  }
+  mm.tlbFlushPending++;
+  const range =
+    mm.notifierSubscriptions === null
+      ? null
+      : { mm, start: 0 as Hva, end: TASK_SIZE, event: MmuNotifyEvent.SOFT_DIRTY, blockable: true };
+  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
+  for (const vma of vmas) yield* clearVma(vma);
+  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
+  yield* flushTlbMm(mm);
+  mm.tlbFlushPending--;
+  yield* mm.mmapWriteUnlock();
+}
+
+/** clear_refs_pte_range(). */
+function* clearVma(vma: Vma): Steps {
+  const { mm } = vma;
+  yield* walkPageRange(mm, vma.start, vma.end, function* (ptep, first, last) {
+    const ptl = ptlOf(mm.host, ptep);
+    yield* ptl.lock();
+    for (let address = first, entry = ptep; address < last; ) {
+      yield* clearPte(vma, entry);
+      address = (address + PAGE_SIZE) as Hva;
+      entry = (entry + PTE_BYTES) as Hpa;
+    }
+    yield* ptl.unlock();
+  });
+}
+
+/** clear_soft_dirty(). */
+function* clearPte(vma: Vma, ptep: Hpa): Steps {
+  const { host } = vma.mm;
+  if (points.on) yield at.pte(ptep);
+  const found = readPte(host, ptep);
+  if (found === 0 || (yield* isPinned(vma, found))) return;
+  if (points.on) yield at.pte(ptep);
+  setPte(host, ptep, clearedSoftDirty(readPte(host, ptep)));
+}
+
+/** pte_is_pinned(): whoever has the page pinned writes to it unseen, so it counts as dirty for ever. */
+function* isPinned({ mm, flags }: Vma, pte: number): Steps<boolean> {
+  if (!mm.hasPinned || !isCowMapping(flags) || !isPresentPte(pte) || normalPfn(pte) === 0) return false;
+  const pfn = normalPfn(pte) as Pfn;
+  if (points.on) yield at.page(pfn);
+  return mm.host.frames.isMaybePinned(pfn);
+}

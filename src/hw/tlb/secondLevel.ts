@@ -11,8 +11,6 @@ import type { Regime } from './regime.ts';
 const PAGE_BIAS = 2 ** 26;
 const PAGES = 2 ** 30;
 
-const FEW = 64;
-
 const keyOf = (regime: Regime, address: number): number =>
   regime.id * PAGES + Math.floor(address / 4096) + PAGE_BIAS;
 
@@ -37,12 +35,9 @@ export class SecondLevel {
     this.cache?.delete(keyOf(regime, address));
   }
 
-  /** LRUCache.clear() goes over its whole capacity, and mostly there is little here. */
+  /** Goes over its whole capacity, however little is in it: a flush renews the regimes instead. */
   clear(): void {
-    const { cache } = this;
-    if (cache === null) return;
-    if (cache.size > FEW) cache.clear();
-    else for (const key of [...cache.keys()]) cache.delete(key);
+    this.cache?.clear();
   }
 
   /** Visits every entry with its regime's id and its page's address. */

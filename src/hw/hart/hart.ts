@@ -112,7 +112,8 @@ export class Hart {
   private kicked = false;
   /** Attempted and trapped instructions since reset, up to the start of this run; the block's budget has the rest. */
   private attemptedBefore = 0;
-  private runBudget = 0;
+  /** Of the run that is under way. */
+  runBudget = 0;
   private trapped = 0;
   /** The value of `attempted` when the last trap was taken; -1: none. */
   private handlerEnteredAt = -1;

@@ -13,16 +13,6 @@
 
 import { bug, hiWord, loWord, type Pfn, pageAlignDown } from '../../units.ts';
 import { Fact, type PhysicalMemory } from '../memory/index.ts';
-import {
-  Access,
-  isInvalidEntry,
-  isLeafBits,
-  PTE_D,
-  PTE_V,
-  permits,
-  SV39X4,
-  type TranslationMode,
-} from '../sv39/index.ts';
 import type { TlbDomain } from './domain.ts';
 import {
   CONTEXT_HEADER_BYTES,
@@ -38,17 +28,16 @@ import {
   HEADER_SECOND_PERMITS,
   HEADER_SECOND_STAGE,
   HEADER_STAGES,
-  INFO_EXECUTE,
   INFO_LEVEL,
   INFO_READ,
   INFO_WRITE,
   ITLB_ENTRY_BYTES,
   LEAF_KINDS,
-  leafOf,
   Stages,
   type TlbGeometry,
   tlbBytes,
 } from './layout.ts';
+import { SECOND_STAGE_PERMITS } from './permits.ts';
 import type { Regime } from './regime.ts';
 
 /** int32 words, from an entry's first. */
@@ -142,8 +131,8 @@ class Bank {
     i32[header + (HEADER_SECOND_STAGE >>> 2)] = regime.secondStage;
     i32[header + (HEADER_ROOT >>> 2)] = loWord(regime.root);
     i32[header + (HEADER_ROOT >>> 2) + 1] = hiWord(regime.root);
-    tabulate(regime, this.permits);
-    if (regime.stages === Stages.both) tabulate(AS_USER, this.secondPermits);
+    this.permits.set(regime.permits);
+    if (regime.stages === Stages.both) this.secondPermits.set(SECOND_STAGE_PERMITS);
   }
 
   /** Index into i32 of the entry for `page`. */
@@ -368,28 +357,6 @@ function makeSlot(memory: PhysicalMemory, base: number, g: TlbGeometry): Slot {
     fetch: new Bank(memory, base + HEADER_OF_FETCHES, fetch, g.itlbEntries, ITLB_ENTRY_BYTES),
     lastUse: 0,
   };
-}
-
-/** The second stage as a mode, as far as permissions go. */
-const AS_USER: TranslationMode = {
-  stage: SV39X4,
-  root: 0,
-  user: true,
-  sum: false,
-  mxr: false,
-  setsAccessedDirty: false,
-};
-
-/** Fills a table of what leaves permit, by their index: info bits, 0 where an entry is no leaf. */
-function tabulate(mode: TranslationMode, out: Uint8Array): void {
-  for (let index = 0; index < LEAF_KINDS; index++) {
-    const lo = PTE_V | leafOf(index);
-    if (isInvalidEntry(lo, 0) || !isLeafBits(lo)) continue;
-    out[index] =
-      (permits(mode, Access.load, lo) ? INFO_READ : 0) |
-      ((lo & PTE_D) !== 0 && permits(mode, Access.store, lo) ? INFO_WRITE : 0) |
-      (permits(mode, Access.fetch, lo) ? INFO_EXECUTE : 0);
-  }
 }
 
 /** Whether plain walks may fill entries: with the tables there, and nobody else to ask. */

@@ -75,7 +75,12 @@ export interface TlbGeometry {
   readonly l2Entries: number;
 }
 
-export const DEFAULT_TLB: TlbGeometry = { contexts: 4, dtlbEntries: 4096, itlbEntries: 256, l2Entries: 8192 };
+export const DEFAULT_TLB: TlbGeometry = {
+  contexts: 16,
+  dtlbEntries: 4096,
+  itlbEntries: 256,
+  l2Entries: 8192,
+};
 
 /** Device-area bytes of one context slot. */
 export const contextBytes = (g: TlbGeometry): number =>

@@ -8,6 +8,7 @@
 
 import { type Stage, SV39, SV39X4, type TranslationMode } from '../sv39/index.ts';
 import { Stages } from './layout.ts';
+import { permitsOf } from './permits.ts';
 
 export const REGIMES_MAX = 64;
 /** Ids are below this, so that second-level keys stay below 2^53. */
@@ -47,6 +48,8 @@ export class Regime implements RegimeKey, TranslationMode {
   readonly open: boolean;
   /** The same, for a walk that changes no entry. */
   readonly untouched: TranslationMode;
+  /** What its leaves permit (permits.ts). */
+  readonly permits: Uint8Array;
   /** Keys the second level. */
   id: number;
   /** Some second-level entry is a fragment of a superpage. */
@@ -69,6 +72,7 @@ export class Regime implements RegimeKey, TranslationMode {
     this.open = key.open;
     const { stage, root, user, sum, mxr } = this;
     this.untouched = { stage, root, user, sum, mxr, setsAccessedDirty: false };
+    this.permits = permitsOf(this.untouched);
     this.id = id;
   }
 

@@ -11,6 +11,9 @@ import type { Regime } from './regime.ts';
 const PAGE_BIAS = 2 ** 26;
 const PAGES = 2 ** 30;
 
+/** No translation. */
+const NOTHING = -1;
+
 const keyOf = (regime: Regime, address: number): number =>
   regime.id * PAGES + Math.floor(address / 4096) + PAGE_BIAS;
 
@@ -24,15 +27,17 @@ export class SecondLevel {
 
   /** The translation, or -1. */
   get(regime: Regime, address: number): number {
-    return this.cache?.get(keyOf(regime, address)) ?? -1;
+    return this.cache?.get(keyOf(regime, address)) ?? NOTHING;
   }
 
   set(regime: Regime, address: number, translation: number): void {
     this.cache?.set(keyOf(regime, address), translation);
   }
 
+  /** Leaves an entry that says nothing: LRUCache.delete() of the last one goes over the whole capacity. */
   delete(regime: Regime, address: number): void {
-    this.cache?.delete(keyOf(regime, address));
+    const key = keyOf(regime, address);
+    if (this.cache?.has(key) === true) this.cache.set(key, NOTHING);
   }
 
   /** Goes over its whole capacity, however little is in it: a flush renews the regimes instead. */
@@ -43,6 +48,7 @@ export class SecondLevel {
   /** Visits every entry with its regime's id and its page's address. */
   forEach(visit: (id: number, address: number, translation: number) => void): void {
     this.cache?.forEach((translation, key) => {
+      if (translation === NOTHING) return;
       const id = Math.floor(key / PAGES);
       visit(id, (key - id * PAGES - PAGE_BIAS) * 4096, translation);
     });

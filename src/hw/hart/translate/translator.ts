@@ -123,13 +123,12 @@ export class WasmTranslator implements Translator {
     this.regions.addJumpCache(base);
   }
 
-  enter({ base, block }: Hart): ExitReason {
-    const budget = block[BUDGET]!;
-    if (budget < MAX_UNCHECKED) return Exit.none;
+  enter({ base, block, runBudget }: Hart): ExitReason {
+    if (block[BUDGET]! < MAX_UNCHECKED) return Exit.none;
     for (;;) {
       const why = this.dispatch(base);
       if (why === Leave.refilled) this.learnMiss(block);
-      if (why !== Leave.unlinked || !this.linkNext(block, block[BUDGET] !== budget)) break;
+      if (why !== Leave.unlinked || !this.linkNext(block, block[BUDGET] !== runBudget)) break;
     }
     block[STRAYED] = 0;
     block[MISSED] = 0;
@@ -160,7 +159,7 @@ export class WasmTranslator implements Translator {
 
   /**
    * Lets the dispatcher find the region at the block's pc, which has a fetch TLB entry; false: there is none. `arrived`:
-   * code jumped there, which counts as heat; else a run just begins there.
+   * code jumped there, or trapped, or went on there, which counts as heat; else a run just begins there.
    */
   private linkNext(block: Int32Array, arrived: boolean): boolean {
     const lo = block[PC]!;

@@ -12,21 +12,32 @@ import { ptepTestAndClearYoung, ptlOf } from './pte.ts';
 import { lockMappedPte } from './rmap.ts';
 import { rmapWalk } from './rmapWalk.ts';
 import type { Vma } from './vma.ts';
-import { VM_RAND_READ, VM_SEQ_READ } from './vmFlags.ts';
+import { VM_LOCKED, VM_RAND_READ, VM_SEQ_READ } from './vmFlags.ts';
 
 /** The rmap lock was contended, or the only user is dying: keep the folio where it is. */
 export const REFERENCED_UNKNOWN = -1;
 
+/** What folioReferenced() says of the VMAs besides. */
+export interface SeenVmas {
+  /** The flags of those through which the folio was used; VM_LOCKED: one of them has it locked, and nobody else was asked. */
+  vmFlags: number;
+}
+
 /** folio_referenced(): how many PTEs say that the folio was used, or REFERENCED_UNKNOWN. */
-export function* folioReferenced(host: Host, pfn: Pfn): Steps<number> {
+export function* folioReferenced(host: Host, pfn: Pfn, seen: SeenVmas = { vmFlags: 0 }): Steps<number> {
   let referenced = 0;
   const walked = yield* rmapWalk(host, pfn, true, function* (vma, address) {
     const ptep = yield* lockMappedPte(vma, pfn, address);
     if (ptep === 0) return false;
-    if (isDying(vma.mm)) referenced = REFERENCED_UNKNOWN;
-    else if (yield* isReferenced(vma, address, ptep)) referenced++;
+    const locked = (vma.flags & VM_LOCKED) !== 0;
+    if (locked) seen.vmFlags |= VM_LOCKED;
+    else if (isDying(vma.mm)) referenced = REFERENCED_UNKNOWN;
+    else if (yield* isReferenced(vma, address, ptep)) {
+      referenced++;
+      seen.vmFlags |= vma.flags;
+    }
     yield* ptlOf(host, ptep).unlock();
-    return referenced < 0;
+    return locked || referenced < 0;
   });
   return walked ? referenced : REFERENCED_UNKNOWN;
 }

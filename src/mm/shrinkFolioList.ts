@@ -30,6 +30,7 @@ import { shmemWriteout } from './shmemWriteout.ts';
 import { folioAllocSwap, folioFreeSwap, swapCacheDelFolioLocked, swapOf } from './swapCache.ts';
 import { swapWriteout } from './swapIo.ts';
 import { tryToUnmap } from './tryToUnmap.ts';
+import { VM_EXEC, VM_LOCKED } from './vmFlags.ts';
 import { workingsetAge, workingsetEviction } from './workingset.ts';
 
 /** Folios that are freed together (PAGEVEC_SIZE): one flush for all. */
@@ -160,7 +161,9 @@ function* checkReferences(host: Host, pfn: Pfn, stat: ReclaimStat): Steps<Verdic
     workingsetAge(host, 1);
     return 'activate_locked';
   }
-  const referencedPtes = yield* folioReferenced(host, pfn);
+  const seen = { vmFlags: 0 };
+  const referencedPtes = yield* folioReferenced(host, pfn, seen);
+  if ((seen.vmFlags & VM_LOCKED) !== 0) return 'activate_locked';
   if (points.on) yield at.page(pfn);
   const referencedFolio = referencedPtes >= 0 && frames.testAndClear(pfn, PG_referenced);
   if (referencedPtes === 0) return null;
@@ -168,6 +171,9 @@ function* checkReferences(host: Host, pfn: Pfn, stat: ReclaimStat): Steps<Verdic
     // A folio starts out with the reference of the fault that made it: look twice.
     frames.set(pfn, PG_referenced);
     if (referencedFolio || referencedPtes > 1) return 'activate_locked';
+    // Programs run on: their pages are kept after the first use.
+    const isProgram = (seen.vmFlags & VM_EXEC) !== 0 && host.lruvec.typeOf(pfn) === 'file';
+    if (isProgram) return 'activate_locked';
   }
   stat.refKeep++;
   return 'keep_locked';

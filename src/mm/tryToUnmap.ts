@@ -1,8 +1,8 @@
 // Taking a folio out of every address space, on its way to swap or out of the page cache (mm/rmap.c: try_to_unmap).
 //
 // shrinkFolioList.ts calls it. For each PTE (reference table row 9): start; page table lock; clear the PTE, put the CPU
-// flush off, tell secondary TLBs; move dirty to the folio; swap entry, if anonymous; remove the rmap, put; unlock; end. Whoever calls
-// flushes what was put off before the page is written or freed.
+// flush off, tell secondary TLBs; move dirty to the folio; swap entry, if anonymous; remove the rmap, put; unlock; end.
+// Whoever calls flushes what was put off before the page is written or freed. Where a VMA is locked the entry stays.
 //
 // Locks: the folio lock is held, so that the slot stays; i_mmap_rwsem or anon_vma->rwsem is taken for read.
 
@@ -25,6 +25,7 @@ import { rmapWalk } from './rmapWalk.ts';
 import { swapDuplicate } from './swapCache.ts';
 import type { TlbUnmapBatch } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
+import { VM_LOCKED } from './vmFlags.ts';
 
 /** try_to_unmap() with TTU_BATCH_FLUSH; whether it worked is what the mapcount then says. */
 export function* tryToUnmap(host: Host, pfn: Pfn, batch: TlbUnmapBatch): Steps {
@@ -48,7 +49,7 @@ function* tryToUnmapOne(vma: Vma, pfn: Pfn, address: Hva, batch: TlbUnmapBatch):
   const ptep = yield* lockMappedPte(vma, pfn, address);
   let unmapped = true;
   if (ptep !== 0) {
-    unmapped = yield* unmapPte(vma, pfn, address, ptep, batch);
+    unmapped = (vma.flags & VM_LOCKED) === 0 && (yield* unmapPte(vma, pfn, address, ptep, batch));
     yield* ptlOf(mm.host, ptep).unlock();
   }
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);

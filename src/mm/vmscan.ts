@@ -24,6 +24,7 @@ import {
   type ScanTargets,
 } from './scanCount.ts';
 import { shrinkFolioList } from './shrinkFolioList.ts';
+import { VM_EXEC } from './vmFlags.ts';
 
 /** SWAP_CLUSTER_MAX of a host with so many frames: how many folios are isolated at a time. */
 export const swapClusterMax = (managedPages: number): number => Math.min(32, Math.max(1, managedPages >> 4));
@@ -130,21 +131,29 @@ function* shrinkActiveList(host: Host, sc: ScanControl, type: LruType, pages: nu
   const isolated = yield* isolateLruFolios(host, type, activeListOf(type), pages);
   if (isolated.length === 0) return;
   let referenced = 0;
+  let rotated = 0;
   for (const pfn of isolated) {
-    if ((yield* folioReferenced(host, pfn)) > 0) referenced++;
+    const seen = { vmFlags: 0 };
+    if ((yield* folioReferenced(host, pfn, seen)) > 0) referenced++;
     if (points.on) yield at.page(pfn);
+    // Programs run on: their pages get one more trip round the active list.
+    if (type === 'file' && (seen.vmFlags & VM_EXEC) !== 0) {
+      rotated++;
+      continue;
+    }
     frames.clear(pfn, PG_active);
     frames.set(pfn, PG_workingset);
   }
   yield* moveFoliosToLru(host, isolated);
   lruvec.isolated[type] -= isolated.length;
   host.throttle.wakeIsolated();
-  vmstat.pgdeactivate += isolated.length;
+  lruvec.noteCost(type, 0, rotated);
+  vmstat.pgdeactivate += isolated.length - rotated;
   host.trace.mm_vmscan_lru_shrink_active?.(
     0,
     isolated.length,
-    0,
-    isolated.length,
+    rotated,
+    isolated.length - rotated,
     referenced,
     sc.priority,
     reclaimFlags(type),

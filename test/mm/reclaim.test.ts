@@ -2,16 +2,20 @@
 
 import { describe, expect, it } from 'vitest';
 import { isPresent, PTE_A } from '../../src/hw/sv39/index.ts';
+import { tryToFreePages } from '../../src/mm/directReclaim.ts';
 import {
   copyFromUser,
   copyToUser,
   exitMm,
+  fileTruncate,
   getUserPage,
   type Host,
   MADV_COLD,
   type Mm,
   madvise,
+  mlock,
   mmapAnonymous,
+  munlock,
   PROT_READ,
   PROT_WRITE,
   putPage,
@@ -20,6 +24,7 @@ import {
 import { inspectPte } from '../../src/mm/internals.ts';
 import { RESCHED, type Steps } from '../../src/sched/index.ts';
 import { type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
+import { FILE_PAGES, load, mapFile, playFiles, readByte, store } from './fileScene.ts';
 import {
   type Bench,
   expectBalanced,
@@ -154,6 +159,58 @@ describe('MADV_COLD', () => {
       expect(readVmstat(host).nr_inactive_anon).toBe(4);
       for (let i = 0; i < 4; i++) yield* expectByte(scene, i, i + 1);
       expect(inspectPte(mm, base) & PTE_A).toBe(PTE_A);
+    });
+  });
+});
+
+describe('locked memory', () => {
+  it('stays when everything else has gone; unlocked, it goes like any', () => {
+    playFiles({ frames: 128, swapSlots: 256 }, function* ({ mm, file, host }) {
+      const memory = (yield* mmapAnonymous(mm, 0, 16 * PAGE_SIZE, PROT_READ | PROT_WRITE, 0)) as Hva;
+      const cached = yield* mapFile(mm, file, FILE_PAGES);
+      for (let i = 0; i < 16; i++) expect(yield* store(mm, memory, i, i + 1)).toBe(0);
+      for (let i = 0; i < 16; i++) expect(yield* load(mm, cached, i)).toBe(i + 1);
+      const present = (base: Hva): number[] =>
+        Array.from({ length: 16 }, (_, i) => i).filter((i) => isPresent(inspectPte(mm, pageAt(base, i))));
+      for (const base of [memory, cached]) expect(yield* mlock(mm, base, 8 * PAGE_SIZE, 0)).toBe(0);
+      for (let round = 0; round < 20; round++) yield* tryToFreePages(host, 0);
+      for (const base of [memory, cached]) expect(present(base)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+      for (const base of [memory, cached]) expect(yield* munlock(mm, base, 8 * PAGE_SIZE)).toBe(0);
+      for (let round = 0; round < 20; round++) yield* tryToFreePages(host, 0);
+      for (const base of [memory, cached]) expect(present(base)).toEqual([]);
+      for (let i = 0; i < 16; i++) expect(yield* load(mm, memory, i)).toBe(i + 1);
+    });
+  });
+});
+
+describe('the balance between files and anonymous memory', () => {
+  it('spares anonymous memory while a file is read through once', () => {
+    playFiles({ frames: 128, swapSlots: 256 }, function* ({ mm, file, host }) {
+      const memory = (yield* mmapAnonymous(mm, 0, 50 * PAGE_SIZE, PROT_READ | PROT_WRITE, 0)) as Hva;
+      for (let i = 0; i < 50; i++) expect(yield* store(mm, memory, i, i)).toBe(0);
+      expect(yield* fileTruncate(file, 400 * PAGE_SIZE)).toBe(0);
+      for (let i = 0; i < 400; i++) {
+        yield* readByte(file, i);
+        for (let used = 0; used < 50; used += 10) yield* load(mm, memory, used);
+      }
+      expect(host.vmstat.pgsteal_file).toBeGreaterThan(250);
+      expect(host.vmstat.pswpout).toBeLessThan(10);
+    });
+  });
+
+  it('gives file pages that are used again and again their room', () => {
+    playFiles({ frames: 128, swapSlots: 256 }, function* ({ mm, file, host }) {
+      const base = yield* mapFile(mm, file, FILE_PAGES);
+      const memory = (yield* mmapAnonymous(mm, 0, 150 * PAGE_SIZE, PROT_READ | PROT_WRITE, 0)) as Hva;
+      const { vmstat } = host;
+      for (let round = 0; round < 4; round++) {
+        for (let i = 0; i < 150; i++) {
+          expect(yield* store(mm, memory, i, i)).toBe(0);
+          expect(yield* load(mm, base, i % FILE_PAGES)).toBe((i % FILE_PAGES) + 1);
+        }
+      }
+      expect(vmstat.pgsteal_anon).toBeGreaterThan(300);
+      expect(vmstat.pgsteal_file).toBeLessThan(vmstat.pgsteal_anon / 2);
     });
   });
 });

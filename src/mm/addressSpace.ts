@@ -55,8 +55,12 @@ export class AddressSpace {
   readonly iMmapRwsem: RwLock;
   /** AS_MM_ALL_LOCKS: held by mm_take_all_locks(), under mm_all_locks_mutex. */
   allLocksTaken = false;
-  /** Dirty folios; changes with PG_dirty. */
-  dirtyPages = 0;
+  /**
+   * Page indexes of the folios of a file with a disk that are dirty, and of those that are being written; each changes in
+   * one step with the folio's flag (PAGECACHE_TAG_DIRTY, PAGECACHE_TAG_WRITEBACK).
+   */
+  readonly dirty = new Set<number>();
+  readonly writeback = new Set<number>();
   /** Since the last fsync() that told of it: the errno of a write that failed (errseq_t). */
   writeError = 0;
   // Under i_mmap_rwsem.

@@ -123,6 +123,7 @@ export function* submitWrite(
   const { host } = mapping;
   if (points.on) yield at.page(pfn);
   host.frames.set(pfn, PG_writeback);
+  mapping.writeback.add(host.frames.index[pfn]!);
   host.throttle.writebackInFlight++;
   host.vmstat.pgpgout += PAGE_KILOBYTES;
   const bytes = host.memory.readBytes(pfnToHpa(pfn), PAGE_SIZE);
@@ -141,6 +142,7 @@ function* endWrite(host: Host, { mapping, pfn, errno, written }: Bio): Steps {
   if (rotates && (yield* host.lruvec.rotate(pfn))) host.vmstat.pgrotated++;
   if (points.on) yield at.page(pfn);
   frames.clear(pfn, PG_writeback);
+  mapping.writeback.delete(frames.index[pfn]!);
   host.folioLocks.wake(pfn);
   host.throttle.acctReclaimWriteback();
   yield* folioPut(host, pfn);

@@ -118,12 +118,12 @@ export function* filemapRemoveFolioLocked(mapping: AddressSpace, pfn: Pfn, repla
 /** folio_cancel_dirty(): what is in the folio will not be missed. Preceded by at.page(pfn). */
 export function folioCancelDirty(mapping: AddressSpace, pfn: Pfn): boolean {
   const dirty = mapping.canWriteback && mapping.host.frames.testAndClear(pfn, PG_dirty);
-  if (dirty) accountCleaned(mapping);
+  if (dirty) accountCleaned(mapping, pfn);
   return dirty;
 }
 
-/** NR_FILE_DIRTY: PG_dirty was cleared. */
-export function accountCleaned(mapping: AddressSpace): void {
-  mapping.dirtyPages--;
-  mapping.host.vmstat.nr_dirty--;
+/** NR_FILE_DIRTY and the tag: PG_dirty was cleared. Preceded by at.page(pfn). */
+export function accountCleaned({ dirty, host: { frames, vmstat } }: AddressSpace, pfn: Pfn): void {
+  dirty.delete(frames.index[pfn]!);
+  vmstat.nr_dirty--;
 }

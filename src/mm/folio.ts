@@ -35,7 +35,7 @@ export function folioMarkDirty(host: Host, pfn: Pfn): void {
   if (host.frames.testAndSet(pfn, PG_dirty)) return;
   const mapping = folioMapping(host, pfn);
   if (mapping === null || !mapping.canWriteback) return;
-  mapping.dirtyPages++;
+  mapping.dirty.add(host.frames.index[pfn]!);
   host.vmstat.nr_dirty++;
 }
 

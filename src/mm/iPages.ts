@@ -18,6 +18,21 @@ export const isSwapEntry = (entry: number): boolean => entry >= SWAP_ENTRY;
 export const makeSwapEntry = (slot: SwapSlot): number => SWAP_ENTRY + slot;
 export const swapEntrySlot = (entry: number): SwapSlot => (entry - SWAP_ENTRY) as SwapSlot;
 
+/** The keys in [first, last], ascending: by trying each, or by looking at all, whichever is less. */
+export function indexesWithin(
+  indexes: ReadonlyMap<number, unknown> | ReadonlySet<number>,
+  first: number,
+  last: number,
+): number[] {
+  const found: number[] = [];
+  if (last - first < indexes.size) {
+    for (let index = first; index <= last; index++) if (indexes.has(index)) found.push(index);
+    return found;
+  }
+  for (const index of indexes.keys()) if (index >= first && index <= last) found.push(index);
+  return found.sort((a, b) => a - b);
+}
+
 export class IPages {
   /** The i_pages lock (xa_lock). */
   readonly lock: Mutex;
@@ -51,8 +66,7 @@ export class IPages {
   /** The indexes in [first, last] that have an entry, ascending; a copy. Preceded by at.list(lock.id). */
   indexesIn(first: number, last: number): number[] {
     if (points.on) points.check('list', this.lock.id);
-    const inRange = (index: number): boolean => index >= first && index <= last;
-    return [...this.#entries.keys()].filter(inRange).sort((a, b) => a - b);
+    return indexesWithin(this.#entries, first, last);
   }
 
   get isEmpty(): boolean {

@@ -13,6 +13,7 @@ import { accountCleaned, filemapGetFolio, folioInMapping } from './filemap.ts';
 import { folioMarkDirty, folioPut } from './folio.ts';
 import { PG_dirty, PG_writeback } from './frames.ts';
 import type { Host } from './host.ts';
+import { indexesWithin } from './iPages.ts';
 import { folioMkclean } from './mkclean.ts';
 
 /** none: do not wait for a folio that is being written already (WB_SYNC_NONE). */
@@ -28,16 +29,13 @@ export function* folioClearDirtyForIo(mapping: AddressSpace, pfn: Pfn): Steps<bo
   }
   if (points.on) yield at.page(pfn);
   const dirty = host.frames.testAndClear(pfn, PG_dirty);
-  if (dirty) accountCleaned(mapping);
+  if (dirty) accountCleaned(mapping, pfn);
   return dirty;
 }
 
 /** write_cache_pages(): starts to write what is dirty in the pages [first, last]. */
 export function* writeCachePages(mapping: AddressSpace, first: number, last: number, mode: SyncMode): Steps {
-  const { iPages } = mapping;
-  if (mapping.dirtyPages === 0) return;
-  if (points.on) yield at.list(iPages.lock.id);
-  for (const index of iPages.indexesIn(first, last)) {
+  for (const index of indexesWithin(mapping.dirty, first, last)) {
     const pfn = (yield* filemapGetFolio(mapping, index)) as Pfn | 0;
     if (pfn === 0) continue;
     yield* writeFolioIfDirty(mapping, pfn, mode);
@@ -66,9 +64,8 @@ function* writeFolioIfDirty(mapping: AddressSpace, pfn: Pfn, mode: SyncMode): St
 
 /** filemap_fdatawait_range(): until nothing of the pages [first, last] is being written any more. */
 function* filemapFdatawait(mapping: AddressSpace, first: number, last: number): Steps {
-  const { iPages, host } = mapping;
-  if (points.on) yield at.list(iPages.lock.id);
-  for (const index of iPages.indexesIn(first, last)) {
+  const { host } = mapping;
+  for (const index of indexesWithin(mapping.writeback, first, last)) {
     const pfn = (yield* filemapGetFolio(mapping, index)) as Pfn | 0;
     if (pfn === 0) continue;
     yield* host.folioLocks.wait(pfn, PG_writeback);

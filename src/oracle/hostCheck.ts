@@ -43,21 +43,21 @@ export function checkPageCaches(host: Host, report: Report): void {
   for (const mapping of host.addressSpaces.byId.values()) checkPageCache(mapping, report);
 }
 
-function checkPageCache({ host, id, iPages, canWriteback, dirtyPages }: AddressSpace, report: Report): void {
+function checkPageCache({ host, id, iPages, canWriteback, dirty }: AddressSpace, report: Report): void {
   const { frames } = host;
   let folios = 0;
-  let dirty = 0;
+  let dirtyFolios = 0;
   for (const index of iPages.indexesIn(0, Number.POSITIVE_INFINITY)) {
     const entry = iPages.load(index);
     if (!isFolio(entry)) continue;
     folios++;
-    if ((frames.flags[entry]! & PG_dirty) !== 0) dirty++;
+    if ((frames.flags[entry]! & PG_dirty) !== 0) dirtyFolios++;
     if (frames.mapping[entry] !== -id || frames.index[entry] !== index)
       report('I3', `page ${index} of file ${id} is in frame ${hex(entry)}, which is another page`);
   }
   if (folios !== iPages.nrpages) report('I3', `file ${id} counts ${iPages.nrpages} of its ${folios} pages`);
-  if (canWriteback && dirty !== dirtyPages)
-    report('I3', `file ${id} counts ${dirtyPages} of its ${dirty} dirty pages`);
+  if (canWriteback && dirtyFolios !== dirty.size)
+    report('I3', `file ${id} knows ${dirty.size} of its ${dirtyFolios} dirty pages`);
 }
 
 /** After the last process has gone: every frame is free but the zero page, and every swap slot. */

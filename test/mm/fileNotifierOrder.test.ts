@@ -233,7 +233,7 @@ describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
       ram: 'file',
       act: (_, base, mm) => well(madvise(mm, part(base, 2), PAGE_SIZE, MADV_PAGEOUT)),
       *after({ ramFile }) {
-        expect([ramFile.mapping.iPages.nrpages, ramFile.mapping.dirtyPages]).toEqual([1 + PAGES, 1 + PAGES]);
+        expect([ramFile.mapping.iPages.nrpages, ramFile.mapping.dirty.size]).toEqual([1 + PAGES, 1 + PAGES]);
       },
     });
     expect(got).toEqual([
@@ -280,9 +280,9 @@ describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
       ram: 'file',
       act: (_, base, mm) => well(msync(mm, part(base, 2), PAGE_SIZE, MS_SYNC)),
       *after(vm, base, hart) {
-        expect(vm.ramFile.mapping.dirtyPages).toBe(PAGES);
+        expect(vm.ramFile.mapping.dirty.size).toBe(PAGES);
         expect(yield* hart.store(pageAt(2), pageAt(2), PHYSICAL)).toMatchObject({ kind: 'value' });
-        expect(vm.ramFile.mapping.dirtyPages).toBe(1 + PAGES);
+        expect(vm.ramFile.mapping.dirty.size).toBe(1 + PAGES);
         expect(inspectPte(vm.mm, part(base, 2)) & PTE_W).not.toBe(0);
       },
     });

@@ -18,6 +18,7 @@ describe('at a small count', () => {
   it.each([
     ['words', 6000],
     ['contents', 3],
+    ['files', 2],
     ['equivalence', 3],
   ])('%s finds nothing', async (name, count) => {
     expect(failuresOf(await SOAKS[name]!(), count)).toEqual([]);

@@ -4,13 +4,19 @@
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import type { Program } from './programs.ts';
+
+/** What an engine must know of a program. */
+export interface Guest {
+  readonly name: string;
+  readonly ramMegabytes: number;
+}
 
 export interface Engine {
   readonly name: string;
   /** Its version, or null when it is not installed. */
   version(): string | null;
-  run(program: Program, path: string): EngineRun;
+  /** Throws when the program fails. */
+  run(guest: Guest, path: string): EngineRun;
 }
 
 export interface EngineRun {
@@ -20,18 +26,20 @@ export interface EngineRun {
   readonly output: string;
   /** How many instructions the guest executed, where the engine tells. */
   readonly instructions: number | null;
+  /** Exits to the hypervisor by cause, where the engine tells. */
+  readonly exits: Readonly<Record<string, number>> | null;
 }
 
-const LAUNCHER = join(import.meta.dirname, '../../src/cli/umbra.js');
+export const LAUNCHER = join(import.meta.dirname, '../../src/cli/umbra.js');
 const MAX_SECONDS = 300;
 
 const umbra = (mmu: 'shadow' | 'tdp'): Engine => ({
   name: `umbra ${mmu}`,
   version: () => `Node ${process.version}`,
-  run(program, path) {
-    const ram = `${program.ramMegabytes}M`;
+  run({ name, ramMegabytes }, path) {
+    const ram = `${ramMegabytes}M`;
     // Page tables, shadow tables and what else the host keeps take a few percent.
-    const hostRam = `${Math.ceil(program.ramMegabytes * 1.05) + 4}M`;
+    const hostRam = `${Math.ceil(ramMegabytes * 1.05) + 4}M`;
     const flags = [
       'run',
       path,
@@ -47,25 +55,26 @@ const umbra = (mmu: 'shadow' | 'tdp'): Engine => ({
     ];
     const { seconds, stdout, stderr } = timed(process.execPath, [LAUNCHER, ...flags]);
     const report = JSON.parse(stdout);
-    if (report.outcome !== 'pass') throw new Error(`${program.name}: ${report.message}`);
-    return { seconds, output: stderr.trim(), instructions: report.instructions };
+    if (report.outcome !== 'pass') throw new Error(`${name}: ${report.message}`);
+    return { seconds, output: stderr.trim(), instructions: report.instructions, exits: report.exits };
   },
 });
 
 const qemu: Engine = {
   name: 'qemu-system-riscv64',
   version: () => firstLineOf('qemu-system-riscv64', '--version'),
-  run(program, path) {
-    const flags = ['-M', 'virt', '-bios', 'none', '-nographic', '-m', `${program.ramMegabytes}M`];
+  run({ ramMegabytes }, path) {
+    const flags = ['-M', 'virt', '-bios', 'none', '-nographic', '-m', `${ramMegabytes}M`];
     const { seconds, stdout } = timed('qemu-system-riscv64', [...flags, '-kernel', path]);
-    return { seconds, output: stdout.trim(), instructions: null };
+    return { seconds, output: stdout.trim(), instructions: null, exits: null };
   },
 };
 
 export const UMBRA: readonly Engine[] = [umbra('shadow'), umbra('tdp')];
 export const PEERS: readonly Engine[] = [qemu];
 
-function timed(
+/** Runs a process to its end; throws when it fails. */
+export function timed(
   command: string,
   args: readonly string[],
 ): { seconds: number; stdout: string; stderr: string } {

@@ -12,10 +12,10 @@ export interface Measurement {
   readonly engine: string;
   /** Wall-clock time of a whole run: the median. */
   readonly seconds: number;
-  /** Of these, what was not work at the steady rate. */
-  readonly startSeconds: number;
-  /** Millions of guest instructions per second, once warm. */
-  readonly steadyMips: number;
+  /** Of these, what was not work at the steady rate; null where the program cannot be cut down. */
+  readonly startSeconds: number | null;
+  /** Millions of guest instructions per second, once warm; likewise. */
+  readonly steadyMips: number | null;
 }
 
 export interface ProgramResult {
@@ -24,6 +24,8 @@ export interface ProgramResult {
   readonly instructions: number;
   readonly measurements: readonly Measurement[];
 }
+
+const ELF_RAM_MEGABYTES = 128;
 
 /** A short run does one round in so many. */
 const SHORT = 8;
@@ -66,6 +68,25 @@ export function measure(
   return { program: program.name, kind: program.kind, instructions: instructions.whole, measurements };
 }
 
+/** A program that is there as a file, and cannot be cut down. */
+export function measureElf(
+  name: string,
+  path: string,
+  engines: readonly Engine[],
+  repeats: number,
+): ProgramResult {
+  const guest = { name, ramMegabytes: ELF_RAM_MEGABYTES };
+  const rounds = Array.from({ length: repeats }, () => engines.map((engine) => engine.run(guest, path)));
+  const measurements = engines.map((engine, i) => ({
+    engine: engine.name,
+    seconds: median(rounds.map((round) => round[i]!.seconds)),
+    startSeconds: null,
+    steadyMips: null,
+  }));
+  const instructions = Math.max(...rounds[0]!.map((run) => run.instructions ?? 0));
+  return { program: name, kind: 'integer', instructions, measurements };
+}
+
 function evaluate(engine: string, times: Times, instructions: { whole: number; short: number }): Measurement {
   const seconds = median(times.whole);
   const perSecond = (instructions.whole - instructions.short) / (seconds - median(times.short));
@@ -82,6 +103,13 @@ export function median(values: readonly number[]): number {
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
+
+/**
+ * What runs took, less what runs without work took: of each the shortest, which others have disturbed least. A millisecond
+ * at least, below which nothing can be told.
+ */
+export const apart = (whole: readonly number[], idle: readonly number[]): number =>
+  Math.max(0.001, Math.min(...whole) - Math.min(...idle));
 
 export const geometricMean = (values: readonly number[]): number =>
   Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);

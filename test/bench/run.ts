@@ -1,15 +1,24 @@
-// npm run bench -- [NAME...] [--repeats N] [--json]: guest programs on Umbra and on whatever peers are installed.
+// npm run bench -- [SUITE | PROGRAM]... [--elf FILE]... [--peers FOLDER] [--repeats N] [--json]: guest programs on Umbra and on
+// whatever peers are installed.
 //
-// A table for people, or one line of JSON. Ratios are the peer's time through Umbra's, measured side by side in one run:
-// above 1, Umbra is faster. Nothing here decides a test.
+// Tables for people, or one line of JSON. A ratio is the peer's time through Umbra's, measured side by side in one run:
+// above 1, Umbra is faster. Nothing here decides a test. Without a suite all of them; a program names one of `programs`.
+// --elf adds public programs, which are not in this repository: anything that ends by the test finisher.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Engine, PEERS, UMBRA } from './engines.ts';
-import { geometricMean, measure, type ProgramResult } from './measure.ts';
+import { type ExitCost, measureExits } from './exits.ts';
+import { type ForeignResult, measureForeign } from './foreign.ts';
+import { geometricMean, measure, measureElf, type ProgramResult } from './measure.ts';
+import { v86 } from './peers.ts';
+import { measureProcesses, type ProcessesResult } from './processes.ts';
 import { PROGRAMS, type Program } from './programs.ts';
+import { measureShort, type ShortResult } from './short.ts';
+import { measureStartUp, type StartUp } from './startup.ts';
+import { num, Table } from './table.ts';
 
 interface Summary {
   readonly engine: string;
@@ -19,75 +28,220 @@ interface Summary {
   readonly ratio: number;
 }
 
-function main(): void {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { repeats: { type: 'string', default: '3' }, json: { type: 'boolean', default: false } },
-  });
-  const programs = chosen(positionals);
-  const repeats = Number(values.repeats);
-  if (!Number.isInteger(repeats) || repeats < 1)
-    throw new UsageError('--repeats must be a whole number above 0');
-  const peers = PEERS.filter((peer) => peer.version() !== null);
-  const say = values.json ? () => {} : (text: string) => process.stdout.write(`${text}\n`);
-  for (const engine of [...UMBRA, ...PEERS]) say(`${engine.name}: ${engine.version() ?? 'not installed'}`);
-  const results = runAll(programs, [...UMBRA, ...peers], repeats, say);
-  const summaries = summarise(results, peers);
-  if (values.json)
-    process.stdout.write(`${JSON.stringify({ schema: 'umbra.bench/1', results, summaries })}\n`);
-  for (const { engine, peer, kind, ratio } of summaries) {
-    say(`${engine} is ${ratio.toFixed(2)} times as fast as ${peer}, ${kind} programs (geometric mean)`);
-  }
+interface Bench {
+  readonly programs: readonly Program[];
+  readonly elfs: readonly string[];
+  readonly peers: readonly Engine[];
+  readonly repeats: number;
+  readonly peerFolder: string | null;
+  /** Scratch. */
+  readonly folder: string;
+  readonly say: (text: string) => void;
 }
+
+interface Results {
+  results?: readonly ProgramResult[];
+  summaries?: readonly Summary[];
+  short?: readonly ShortResult[];
+  startUp?: StartUp;
+  processes?: readonly ProcessesResult[];
+  exits?: readonly ExitCost[];
+  foreign?: {
+    readonly peer: string;
+    readonly version: string | null;
+    readonly results: readonly ForeignResult[];
+  };
+}
+
+const SUITES: Readonly<Record<string, (bench: Bench) => Results>> = {
+  programs: runPrograms,
+  short: runShort,
+  startup: runStartUp,
+  processes: runProcesses,
+  exits: runExits,
+  foreign: runForeign,
+};
 
 class UsageError extends Error {}
 
-function chosen(names: readonly string[]): readonly Program[] {
-  if (names.length === 0) return PROGRAMS;
-  return names.map((name) => {
-    const program = PROGRAMS.find((each) => each.name === name);
-    if (program !== undefined) return program;
-    throw new UsageError(`no program ${name}; there are ${PROGRAMS.map((each) => each.name).join(', ')}`);
+function main(): void {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      repeats: { type: 'string', default: '3' },
+      json: { type: 'boolean', default: false },
+      elf: { type: 'string', multiple: true, default: [] },
+      peers: { type: 'string' },
+    },
   });
-}
-
-function runAll(
-  programs: readonly Program[],
-  engines: readonly Engine[],
-  repeats: number,
-  say: (text: string) => void,
-): ProgramResult[] {
+  const repeats = Number(values.repeats);
+  if (!Number.isInteger(repeats) || repeats < 1)
+    throw new UsageError('--repeats must be a whole number above 0');
+  const { suites, programs } = chosen(positionals, values.elf);
+  const peers = PEERS.filter((peer) => peer.version() !== null);
+  const say = values.json ? () => {} : (text: string) => process.stdout.write(`${text}\n`);
+  for (const engine of [...UMBRA, ...PEERS]) say(`${engine.name}: ${engine.version() ?? 'not installed'}`);
   const folder = mkdtempSync(join(tmpdir(), 'umbra-bench-'));
   try {
-    say(`\n${row('program', 'G insns', 'engine', 'seconds', 'of it start', 'steady MIPS', 'peer/engine')}`);
-    return programs.map((program) => {
-      const result = measure(program, engines, repeats, folder);
-      for (const line of rowsOf(result)) say(line);
-      return result;
-    });
+    const bench = {
+      programs,
+      elfs: values.elf,
+      peers,
+      repeats,
+      peerFolder: values.peers ?? null,
+      folder,
+      say,
+    };
+    const results = suites.map((suite) => SUITES[suite]!(bench));
+    if (values.json)
+      process.stdout.write(
+        `${JSON.stringify({ schema: 'umbra.bench/2', ...Object.assign({}, ...results) })}\n`,
+      );
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-const row = (...cells: string[]): string =>
-  cells.map((cell, i) => (i === 0 || i === 2 ? cell.padEnd(i === 0 ? 14 : 20) : cell.padStart(11))).join(' ');
+/** All suites if nothing is named; of `programs` only those that are. */
+function chosen(names: readonly string[], elfs: readonly string[]) {
+  const suites = names.filter((name) => name in SUITES);
+  const programs = names.filter((name) => !(name in SUITES)).map(programCalled);
+  if (programs.length > 0 && suites.length === 0) suites.push('programs');
+  if (names.length > 0) return { suites, programs: programs.length > 0 ? programs : PROGRAMS };
+  return elfs.length > 0
+    ? { suites: ['programs'], programs: [] }
+    : { suites: Object.keys(SUITES), programs: PROGRAMS };
+}
+
+function programCalled(name: string): Program {
+  const program = PROGRAMS.find((each) => each.name === name);
+  if (program !== undefined) return program;
+  const names = [...Object.keys(SUITES), ...PROGRAMS.map((each) => each.name)];
+  throw new UsageError(`no suite and no program ${name}; there are ${names.join(', ')}`);
+}
+
+// The suites
+
+function runPrograms({ programs, elfs, peers, repeats, folder, say }: Bench): Results {
+  const engines = [...UMBRA, ...peers];
+  const table = new Table(say, [14, -7, 20, -9, -11, -12, -12]);
+  table.row('program', 'G insns', 'engine', 'seconds', 'of it start', 'steady MIPS', 'peer/engine');
+  const show = (result: ProgramResult): ProgramResult => {
+    for (const line of rowsOf(result)) table.row(...line);
+    return result;
+  };
+  const results = [
+    ...programs.map((program) => show(measure(program, engines, repeats, folder))),
+    ...elfs.map((path) => show(measureElf(basename(path), path, engines, repeats))),
+  ];
+  const summaries = summarise(results, peers);
+  for (const { engine, peer, kind, ratio } of summaries) {
+    say(`${engine} is ${num(ratio)} times as fast as ${peer}, ${kind} programs (geometric mean)`);
+  }
+  return { results, summaries };
+}
+
+function runShort({ programs, peers, repeats, folder, say }: Bench): Results {
+  const engines = [...UMBRA, ...peers];
+  const table = new Table(say, [14, -8, ...engines.map(() => -21), -15]);
+  table.row('short program', 'M insns', ...engines.map(({ name }) => `${name}, ms`), 'worst engine/peer');
+  const short = programs
+    .filter(({ kind }) => kind === 'integer')
+    .map((program) => {
+      const result = measureShort(program, engines, repeats, folder);
+      const ms = engines.map(({ name }) => num(result.seconds[name]! * 1000, 0));
+      table.row(
+        program.name,
+        num(result.instructions / 1e6, 0),
+        ...ms,
+        num(Math.max(...shortRatios(result, peers))),
+      );
+      return result;
+    });
+  for (const peer of peers) {
+    for (const { name } of UMBRA) {
+      const ratios = short.map(({ seconds }) => seconds[name]! / seconds[peer.name]!);
+      say(
+        `${name} takes ${num(geometricMean(ratios))} times as long as ${peer.name}, short programs, start-up apart`,
+      );
+    }
+  }
+  return { short };
+}
+
+const shortRatios = ({ seconds }: ShortResult, peers: readonly Engine[]): number[] =>
+  peers.flatMap((peer) => UMBRA.map(({ name }) => seconds[name]! / seconds[peer.name]!));
+
+function runStartUp({ repeats, folder, say }: Bench): Results {
+  const startUp = measureStartUp(Math.max(5, repeats), folder);
+  const { first, hello, emptyScript } = startUp;
+  say(
+    `\numbra run of the hello guest: ${num(first)} s at first, ${num(hello)} s again; an empty tsx script: ` +
+      `${num(emptyScript)} s; difference ${num(hello - emptyScript)} s`,
+  );
+  return { startUp };
+}
+
+function runProcesses({ peers, repeats, folder, say }: Bench): Results {
+  const processes = measureProcesses([...UMBRA, ...peers], repeats, folder);
+  const table = new Table(say, [20, -9, -12, 60]);
+  table.row('processes', 'seconds', 'peer/engine', 'exits');
+  for (const { engine, seconds, exits } of processes) {
+    const [peer] = processes.filter((each) => isPeer(each.engine));
+    const ratio = peer === undefined || isPeer(engine) ? '' : num(peer.seconds / seconds);
+    const causes = Object.entries(exits ?? {}).map(([cause, count]) => `${cause} ${count}`);
+    table.row(engine, num(seconds), ratio, causes.join(', '));
+  }
+  return { processes };
+}
+
+function runExits({ repeats, say }: Bench): Results {
+  const table = new Table(say, [45, 7, -8, -7, 60]);
+  table.row('what a hart does', 'mmu', 'ns', 'exits', 'most time');
+  const exits = measureExits(repeats, ({ kind, mmu, nanoseconds, exits: count, profile }) => {
+    const parts = profile.map(({ name, share }) => `${name} ${num(share * 100, 0)} %`);
+    table.row(kind, mmu, num(nanoseconds, 0), num(count), parts.join(', '));
+  });
+  return { exits };
+}
+
+function runForeign({ programs, peerFolder, repeats, folder, say }: Bench): Results {
+  const peer = v86(peerFolder);
+  say(`\n${peer.name}: ${peer.version ?? peer.missing}`);
+  if (peer.version === null) return { foreign: { peer: peer.name, version: null, results: [] } };
+  const engine = UMBRA[0]!;
+  const table = new Table(say, [14, -15, -10, -10]);
+  table.row('program', engine.name, peer.name, 'ratio');
+  const results = programs
+    .filter(({ kind, name }) => kind === 'integer' && peer.runs(name))
+    .map((program) => {
+      const result = measureForeign(program, engine, peer, repeats, folder);
+      table.row(
+        program.name,
+        num(result.seconds),
+        num(result.peerSeconds),
+        num(result.peerSeconds / result.seconds),
+      );
+      return result;
+    });
+  const ratio = geometricMean(results.map(({ seconds, peerSeconds }) => peerSeconds / seconds));
+  say(`${engine.name} is ${num(ratio)} times as fast as ${peer.name} (geometric mean)`);
+  return { foreign: { peer: peer.name, version: peer.version, results } };
+}
 
 const isPeer = (engine: string): boolean => PEERS.some(({ name }) => name === engine);
 
-function rowsOf({ program, instructions, measurements }: ProgramResult): string[] {
+function rowsOf({ program, instructions, measurements }: ProgramResult): string[][] {
   const peer = measurements.find(({ engine }) => isPeer(engine));
-  return measurements.map((m, i) =>
-    row(
-      i === 0 ? program : '',
-      i === 0 ? (instructions / 1e9).toFixed(2) : '',
-      m.engine,
-      m.seconds.toFixed(2),
-      m.startSeconds.toFixed(2),
-      m.steadyMips.toFixed(0),
-      peer === undefined || isPeer(m.engine) ? '' : (peer.seconds / m.seconds).toFixed(2),
-    ),
-  );
+  return measurements.map((m, i) => [
+    i === 0 ? program : '',
+    i === 0 ? num(instructions / 1e9) : '',
+    m.engine,
+    num(m.seconds),
+    m.startSeconds === null ? '' : num(m.startSeconds),
+    m.steadyMips === null ? '' : num(m.steadyMips, 0),
+    peer === undefined || isPeer(m.engine) ? '' : num(peer.seconds / m.seconds),
+  ]);
 }
 
 function summarise(results: readonly ProgramResult[], peers: readonly Engine[]): Summary[] {

@@ -1,0 +1,66 @@
+// Peers that run other machines than ours: found in a folder outside this repository (--peers FOLDER, with a node_modules
+// as npm makes it), and given the same programs, built for their machine by the compiler that is installed.
+//
+// `long` is what the machine makes of it, 32 bits in v86, so results are not compared; the rounds are the same.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { timed } from './engines.ts';
+import type { Program } from './programs.ts';
+
+export interface Peer {
+  readonly name: string;
+  /** Its version, or null when it cannot be used; then why. */
+  readonly version: string | null;
+  readonly missing: string | null;
+  /** Whether the program can be built for it. */
+  runs(name: string): boolean;
+  /** Seconds that a run of `program` with `rounds` rounds takes, start-up included. */
+  run(program: Program, rounds: number, folder: string): number;
+}
+
+const PROGRAMS = join(import.meta.dirname, 'programs');
+const COMPILER = 'gcc';
+const FLAGS =
+  '-m32 -march=i686 -O2 -ffreestanding -fno-builtin -fno-pic -fno-pie -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -nostdlib -static -no-pie -w -Wl,--build-id=none -Wl,-Ttext=0x100000 -Wl,-Tdata=0x200000';
+
+/** v86, from npm: a PC of which the hot code is translated to WebAssembly. */
+export function v86(peers: string | null): Peer {
+  const folder = peers === null ? null : join(peers, 'node_modules/v86');
+  const missing =
+    folder === null || !existsSync(folder)
+      ? 'not found: npm install v86 in a folder of your own, and --peers FOLDER'
+      : canCompile()
+        ? null
+        : `found, but ${COMPILER} -m32 is not, which builds its programs`;
+  return {
+    name: 'v86',
+    version:
+      missing === null ? JSON.parse(readFileSync(join(folder!, 'package.json'), 'utf8')).version : null,
+    missing,
+    // sha reckons with 128 bits.
+    runs: (name) => name !== 'sha',
+    run(program, rounds, scratch) {
+      const kernel = join(scratch, `${program.name}-pc.elf`);
+      buildForPc(program, rounds, kernel);
+      return timed(process.execPath, [join(import.meta.dirname, 'v86.mjs'), join(folder!, 'build'), kernel])
+        .seconds;
+    },
+  };
+}
+
+const canCompile = (): boolean =>
+  spawnSync(COMPILER, ['-m32', '-E', '-x', 'c', '/dev/null', '-o', '/dev/null']).status === 0;
+
+/** A multiboot kernel with the program on a runtime like that of programs/runtime.s: 4 KiB pages, serial port. */
+function buildForPc({ source, bytes }: Program, rounds: number, path: string): void {
+  const runtime = path.replace(/elf$/, 'c');
+  writeFileSync(
+    runtime,
+    readFileSync(join(PROGRAMS, 'runtime-pc.c'), 'utf8')
+      .replace('ROUNDS', String(rounds))
+      .replace('BYTES', String(bytes)),
+  );
+  timed(COMPILER, [...FLAGS.split(' '), runtime, join(PROGRAMS, `${source}.c`), '-o', path]);
+}

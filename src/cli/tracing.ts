@@ -47,7 +47,9 @@ export class Tracing {
     const tasks = new TaskNames((id) => sched.taskOf(id));
     const { format, events, filters } = this.#request;
     const write = (bytes: Uint8Array): void => (this.#file ?? this.#stream)!.write(bytes);
-    this.#sink = filtered(SINKS[format]({ write, tasks, cpus }), events, filters, tasks);
+    const file = this.#file;
+    const options = { write, tasks, cpus, ...(file === null ? {} : { newSpool: () => file.newSpool() }) };
+    this.#sink = filtered(SINKS[format](options), events, filters, tasks);
   }
 
   add(records: Float64Array): void {

@@ -4,11 +4,14 @@
 // nothing may throw through the kernel code that traced; what comes after is dropped.
 
 import { closeSync, openSync, writeSync } from 'node:fs';
+import type { Spool } from '../trace/index.ts';
 import { type FileError, fileError } from './fileError.ts';
+import { FileSpool } from './fileSpool.ts';
 
 export class TraceFile {
   readonly #fd: number;
   readonly #path: string;
+  readonly #spools: FileSpool[] = [];
   #failure: FileError | null = null;
 
   /** Creates the file or overwrites it. Throws FileError. */
@@ -35,7 +38,18 @@ export class TraceFile {
     }
   }
 
+  /** For a sink: files beside this one. Throws FileError. */
+  newSpool(): Spool {
+    const name = `${this.#path}.cpu${this.#spools.length}.${process.pid}`;
+    const spool = new FileSpool(name, (failure) => {
+      this.#failure ??= failure;
+    });
+    this.#spools.push(spool);
+    return spool;
+  }
+
   close(): void {
+    for (const spool of this.#spools) spool.close();
     closeSync(this.#fd);
   }
 }

@@ -17,6 +17,7 @@ export { decodeRecord, RECORD_WORDS, type TraceRecord, TraceRing } from './ring.
 export { globToRegExp, nearest, selectEvents } from './select.ts';
 export { SINKS, type TraceFormat } from './sinks/formats.ts';
 export type { Sink, SinkOptions } from './sinks/sink.ts';
+export { MemorySpool, type Spool } from './sinks/spool.ts';
 export { type TaskLookup, TaskNames, type TraceTask } from './tasks.ts';
 export { toRecord } from './toRecord.ts';
 export { type Probe, type Stamp, Trace, type Tracepoints } from './trace.ts';

@@ -1,13 +1,14 @@
 // trace.dat, version 6: what trace-cmd and KernelShark read. The head says how pages, entries and events look and who the
 // tasks are; then come the ring buffer pages of each CPU, one CPU after the other.
 //
-// The pages wait in memory until the last record is there, since the head, which comes first, says where those of each
-// CPU begin. Source: `man trace-cmd.dat.v6`.
+// The pages wait in a spool for each CPU until the last record is there, since the head, which comes first, says where
+// they begin. Source: `man trace-cmd.dat.v6`.
 
 import { EVENT, RECORD_WORDS, TIME } from '../ring.ts';
 import { LAYOUTS, writeRecord } from './datLayout.ts';
 import { DatPages, PAGE_BYTES } from './datPages.ts';
 import { placeAt, type Sink, type SinkOptions, StrictClock } from './sink.ts';
+import { MemorySpool } from './spool.ts';
 
 export const DAT_MAGIC = [0x17, 0x08, 0x44];
 
@@ -28,10 +29,10 @@ const HEADER_EVENT = `# compressed entry header
 	data max type_len  == 28
 `;
 
-export function datSink({ write, tasks, cpus }: SinkOptions): Sink {
+export function datSink({ write, tasks, cpus, newSpool = () => new MemorySpool() }: SinkOptions): Sink {
   const clock = new StrictClock();
-  const pages: Uint8Array[][] = Array.from({ length: cpus }, () => []);
-  const buffers = pages.map((list) => new DatPages((page) => list.push(page.slice())));
+  const spools = Array.from({ length: cpus }, newSpool);
+  const buffers = spools.map((spool) => new DatPages((page) => spool.append(page)));
   const seen = new Set<number>();
   return {
     add(records) {
@@ -51,10 +52,10 @@ export function datSink({ write, tasks, cpus }: SinkOptions): Sink {
       write(
         headOf(
           comms.join(''),
-          pages.map(({ length }) => length),
+          buffers.map(({ count }) => count),
         ),
       );
-      for (const list of pages) for (const page of list) write(page);
+      for (const spool of spools) spool.drain(write);
     },
   };
 }

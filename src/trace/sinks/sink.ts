@@ -6,6 +6,7 @@
 import { EVENT_NAMES } from '../events.ts';
 import { decodeRecord, EVENT, RECORD_WORDS, TASK, type TraceRecord } from '../ring.ts';
 import type { TaskNames } from '../tasks.ts';
+import type { Spool } from './spool.ts';
 
 export interface Sink {
   /** Whole records, oldest first, in memory that is reused afterwards. */
@@ -20,6 +21,8 @@ export interface SinkOptions {
   readonly tasks: TaskNames;
   /** Host CPUs. */
   readonly cpus: number;
+  /** Where to keep what can be written only at the end; memory, if it is left out. */
+  readonly newSpool?: () => Spool;
 }
 
 /** Where a record was made: the task and its CPU. A switch is the previous task's, on the CPU that is switched. */

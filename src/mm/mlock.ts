@@ -1,7 +1,8 @@
 // mlock(), mlock2() and munlock() (mm/mlock.c).
 //
 // Locked memory is faulted in and stays; with MLOCK_ONFAULT it stays once it was faulted in. The VMAs are flagged, split
-// and merged here; what the flag means to reclaim is tryToUnmap.ts's business.
+// and merged here; reclaim asks for the flag in each VMA that maps a folio (referenced.ts, tryToUnmap.ts). Linux moves
+// locked folios to a list of their own, so as not to come across them again; here they go to the active list.
 //
 // Locks: mmap_lock for write for the flags; then as populate.ts.
 

@@ -39,6 +39,8 @@ export class Explorer {
   constructor(scenario: Scenario) {
     this.scenario = scenario;
     this.world = new World(this.steering, scenario);
+    const { sched } = this.world;
+    this.steering.clock = () => sched.now + Math.min(sched.nextEventTime, 2 ** 40);
     if (scenario.setUp !== undefined) this.world.setUp(scenario.setUp(this.world));
     this.world.contents.mark();
     this.#start = this.world.sched.state;
@@ -65,7 +67,7 @@ export class Explorer {
     const schedule = deviations.slice();
     steering.end();
     filter.stops = () => true;
-    if (found === null) found = this.#finish();
+    if (found === null && !steering.isPruned) found = this.#finish();
     if (undo.length === 0) bug('the explorer runs code that no loader instrumented');
     rewind();
     world.contents.rewind();

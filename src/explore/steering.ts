@@ -10,6 +10,7 @@
 
 import { type Point, type PointKind, type Policy, points, type Task } from '../sched/index.ts';
 import { bug } from '../units.ts';
+import { History } from './history.ts';
 import type { Deviation } from './schedule.ts';
 import { Sharing } from './sharing.ts';
 
@@ -19,13 +20,15 @@ export interface Choice {
   readonly tasks: readonly Task[];
   /** The first is the task that ran last, stopped at a point: to choose another pre-empts it. */
   readonly preempts: boolean;
+  /** The state that the choice is made in (history.ts). */
+  readonly state: () => number;
 }
 
 export interface Strategy {
-  /** Index into choice.tasks. */
+  /** Index into choice.tasks, or -1: the run need not go on. */
   choose(choice: Choice): number;
-  /** Told of each step. */
-  stepping?(task: Task): void;
+  /** Told of each step; `state` is what it is taken in. True: the run need not go on. */
+  stepping?(task: Task, state: () => number): boolean | undefined;
 }
 
 /** The schedule without deviations. */
@@ -34,14 +37,19 @@ export const STRAIGHT: Strategy = { choose: () => 0 };
 export class Steering implements Policy {
   stopsAtPoints = false;
   strategy: Strategy = STRAIGHT;
+  /** Virtual time and what is due in it. */
+  clock: () => number = () => 0;
   /** What was chosen against the default, in this run. */
   readonly deviations: Deviation[] = [];
   preemptions = 0;
   /** Steps of all tasks in this run, stop or not. */
   passed = 0;
+  /** The strategy has seen enough of this run: what comes now it knows. */
+  isPruned = false;
   /** Choices made in this run. */
   choices = 0;
   readonly sharing = new Sharing();
+  readonly history = new History();
   /** For traces: every point is a stop, as long as it is a stop or not. */
   stopsEverywhere = false;
   /** The step that was taken last can have changed a page table, an rmap or a TLB. */
@@ -62,6 +70,8 @@ export class Steering implements Policy {
     this.#last = null;
     this.#forgetIdler();
     this.#steps.clear();
+    this.history.begin();
+    this.isPruned = false;
   }
 
   end(): void {
@@ -77,7 +87,7 @@ export class Steering implements Policy {
     const tasks = this.#idled > 1 ? runnable.filter((task) => task !== this.#idler) : runnable;
     if (tasks.length === 1) return runnable.indexOf(tasks[0]!);
     this.choices++;
-    const index = this.strategy.choose({ tasks, preempts: goesOn });
+    const index = this.#choose(tasks, goesOn);
     const chosen = tasks[index] ?? bug('a strategy chose no task', { index, count: tasks.length });
     if (index !== 0) {
       if (goesOn) this.preemptions++;
@@ -86,13 +96,33 @@ export class Steering implements Policy {
     return runnable.indexOf(chosen);
   }
 
+  #choose(tasks: readonly Task[], goesOn: boolean): number {
+    const index = this.strategy.choose({
+      tasks,
+      preempts: goesOn,
+      state: () => this.#state(goesOn ? -(this.#last?.id ?? 0) : 0),
+    });
+    if (index >= 0) return index;
+    this.isPruned = true;
+    return 0;
+  }
+
+  /** What decides what can come: the past, who takes the next step, who must wait, and the clock. */
+  #state(next: number): number {
+    const waiting = (this.#idler?.id ?? 0) * 4 + Math.min(this.#idled, 2);
+    return this.history.state(next, waiting, this.clock());
+  }
+
   stepping(task: Task): void {
     if (!this.stopsAtPoints) return;
     if (task !== this.#idler) this.#forgetIdler();
     this.#last = task;
     this.#count(task);
     this.changedTranslation = !isAtPoint(task) || TRANSLATIONS.has(task.pointKind);
-    this.strategy.stepping?.(task);
+    if (this.strategy.stepping?.(task, () => this.#state(task.id)) === true) this.isPruned = true;
+    if (isAtPoint(task))
+      this.history.access(task, { type: 'point', kind: task.pointKind, object: task.pointObject });
+    else this.history.resume(task);
   }
 
   #noteIdler(task: Task): void {
@@ -121,6 +151,7 @@ export class Steering implements Policy {
     const matters = this.sharing.touch(task, point);
     if (TRANSLATIONS.has(point.kind)) this.changedTranslation = true;
     if (matters || this.stopsEverywhere) return true;
+    this.history.access(task, point);
     // Goes through: the accessor must find the point announced all the same.
     points.kind = point.kind;
     points.object = point.object;

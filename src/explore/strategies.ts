@@ -34,6 +34,7 @@ export function posStrategy(seed: number): Strategy {
       for (const other of priorities.keys()) {
         if (other === task || dependsOn(other, task)) priorities.delete(other);
       }
+      return false;
     },
   };
 }
@@ -94,6 +95,7 @@ export function replayStrategy(
     },
     stepping(task) {
       last = task;
+      return false;
     },
   };
 }
@@ -108,8 +110,9 @@ interface Branch {
 }
 
 /**
- * All schedules with at most `bound` pre-emptions, each once: a depth-first search whose run is one call of next(). What is
- * shared is learned (sharing.ts): whoever drives the search begins again when more turns out to be.
+ * All that schedules with at most `bound` pre-emptions can do: a depth-first search whose run is one call of next(). A run is
+ * cut short where it comes to a state that the search has gone on from with as many pre-emptions left. What is shared is
+ * learned (sharing.ts): whoever drives the search begins again when more turns out to be.
  */
 export class BoundedSearch implements Strategy {
   readonly bound: number;
@@ -117,6 +120,8 @@ export class BoundedSearch implements Strategy {
   states = 0;
   readonly #shard: { readonly index: number; readonly count: number };
   readonly #path: Branch[] = [];
+  /** Pre-emptions that were left when a state was gone on from. */
+  readonly #known = new Map<number, number>();
   #depth = 0;
   #spent = 0;
   #isFirst = true;
@@ -154,11 +159,25 @@ export class BoundedSearch implements Strategy {
     return this.#dealt++ % this.#shard.count === this.#shard.index;
   }
 
-  choose({ tasks, preempts }: Choice): number {
+  /** Whether the search has gone on from the state with as much left; notes it if not. */
+  #isKnown(state: number, left: number): boolean {
+    const known = this.#known.get(state);
+    if (known !== undefined && known >= left) return true;
+    this.#known.set(state, left);
+    return false;
+  }
+
+  stepping(_task: Task, state: () => number): boolean {
+    // Behind the path is where the search has been; the step that the last choice of the path leads to is new.
+    return this.#depth >= this.#path.length && this.#isKnown(state(), this.bound - this.#spent);
+  }
+
+  choose({ tasks, preempts, state }: Choice): number {
     const spent = this.#spent;
     if (preempts && spent >= this.bound) return 0;
     let branch = this.#path[this.#depth];
     if (branch === undefined) {
+      if (this.#isKnown(state(), this.bound - spent)) return -1;
       branch = { count: tasks.length, taken: 0, spent, preempts };
       this.#path.push(branch);
       this.states++;

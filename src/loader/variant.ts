@@ -4,19 +4,21 @@
 // loads it, nor with another variant; what crosses is plain data. cli/ and the tests load variants; explore/ runs inside them.
 //
 // Invariants: text and edits decide the variant: equal ones are the same module of this process. Bundles lie in
-// node_modules/.cache, whole or not at all, and are a convenience: where nothing can be written, a variant is a data URL.
+// node_modules/.cache, whole or not at all, and are a convenience: without them a variant is as good.
 
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
+import { compileFunction } from 'node:vm';
 import { applyEdits, type SourceEdit } from './edits.ts';
 import { instrument } from './instrument.ts';
 import { LoadError } from './loadError.ts';
 
 /** Umbra's own sources. */
 export const SOURCES = fileURLToPath(new URL('../', import.meta.url));
+const require = createRequire(import.meta.url);
 const CACHE = join(SOURCES, '../node_modules/.cache/umbra/variants');
 
 export interface VariantOptions {
@@ -27,26 +29,28 @@ export interface VariantOptions {
   readonly instrumented?: boolean;
 }
 
-const loaded = new Map<string, Promise<unknown>>();
+const loaded = new Map<string, unknown>();
 
 /** The variant's exports. Throws LoadError for edits that do not fit and for what esbuild cannot read. */
 export async function loadVariant<T>(options: VariantOptions): Promise<T> {
   const text = await bundle(options);
   const name = hashOf(text);
-  let module = loaded.get(name);
-  if (module === undefined) {
-    module = import(place(name, text));
-    loaded.set(name, module);
+  let exports = loaded.get(name);
+  if (exports === undefined) {
+    exports = evaluate(name, text);
+    loaded.set(name, exports);
   }
-  return (await module) as T;
+  return exports as T;
 }
 
-/** Where the bundle can be imported from. */
-function place(name: string, text: string): string {
-  const path = join(CACHE, `${name}.mjs`);
+/** What the bundle exports. It is a file of the cache where there can be one, so that stacks and profilers name it. */
+function evaluate(name: string, text: string): unknown {
+  const path = join(CACHE, `${name}.cjs`);
   const isThere = statSync(path, { throwIfNoEntry: false }) !== undefined || write(path, text);
-  if (isThere) return pathToFileURL(path).href;
-  return `data:text/javascript;base64,${Buffer.from(text).toString('base64')}`;
+  if (isThere) return require(path);
+  const module = { exports: {} as unknown };
+  compileFunction(text, ['exports', 'require', 'module'])(module.exports, require, module);
+  return module.exports;
 }
 
 async function bundle(options: VariantOptions): Promise<string> {
@@ -58,7 +62,7 @@ async function bundle(options: VariantOptions): Promise<string> {
     bundle: true,
     write: false,
     platform: 'node',
-    format: 'esm',
+    format: 'cjs',
     target: 'node20',
     logLevel: 'silent',
     plugins: [sources(options, unused)],
@@ -165,7 +169,6 @@ interface Esbuild {
 }
 
 function esbuild(): Esbuild {
-  const require = createRequire(import.meta.url);
   return createRequire(resolve(require.resolve('tsx/package.json')))('esbuild') as Esbuild;
 }
 

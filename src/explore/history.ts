@@ -1,0 +1,115 @@
+// What a run has done so far, as a number that equal pasts share: the happens-before order of all accesses, hashed.
+//
+// Two runs whose accesses differ only in the order of those that commute have done the same and are in the same state; so a
+// search need not go on from where an equal one went on already (bounded search of Musuvathi and Qadeer's kind, with a cache).
+// Each task's past is a hash of its accesses, each with the past of what it accessed; each object's past is that of who accessed
+// it last. Generators cannot be compared, and need not be: a task is a function of what it saw.
+//
+// What a hardware step looks at without a point (a vCPU's or CPU's walk, and the frame that it reaches) is taken to be all
+// page tables and frames. Invariant: equal numbers mean equal states, up to collisions of 53 bits.
+
+import type { Point, PointKind, Task } from '../sched/index.ts';
+
+/** Objects that hardware reads on its own. */
+const SEEN_BY_HARDWARE: ReadonlySet<PointKind> = new Set(['pte', 'spte', 'page']);
+const HARDWARE: ReadonlySet<PointKind> = new Set(['vcpu', 'tlb']);
+const KINDS: readonly PointKind[] = [
+  'lock',
+  'sequence',
+  'page',
+  'lru',
+  'list',
+  'slot',
+  'pte',
+  'spte',
+  'tlb',
+  'vcpu',
+];
+const KIND_NUMBER = Object.fromEntries(KINDS.map((kind, number) => [kind, number])) as Record<
+  PointKind,
+  number
+>;
+
+/** A 53-bit hash in two words. */
+interface Past {
+  lo: number;
+  hi: number;
+}
+
+function mix(past: Past, a: number, b: number): void {
+  let lo = Math.imul(past.lo ^ a, 0x9e3779b1) ^ (past.hi >>> 15);
+  let hi = Math.imul(past.hi ^ b, 0x85ebca77) ^ (lo >>> 13);
+  lo = Math.imul(lo ^ (hi << 7), 0xc2b2ae3d);
+  hi = Math.imul(hi ^ (lo >>> 11), 0x27d4eb2f);
+  past.lo = lo ^ (lo >>> 16);
+  past.hi = hi ^ (hi >>> 15);
+}
+
+export class History {
+  readonly #tasks = new Map<Task, Past>();
+  readonly #objects = new Map<number, Past>();
+  /** The last hardware step, and the sum of all accesses since to what hardware sees. */
+  readonly #hardware: Past = { lo: 0, hi: 0 };
+  readonly #since: Past = { lo: 0, hi: 0 };
+
+  begin(): void {
+    this.#tasks.clear();
+    this.#objects.clear();
+    for (const past of [this.#hardware, this.#since]) past.lo = past.hi = 0;
+  }
+
+  /** `task` takes the access that `point` names. */
+  access(task: Task, { kind, object }: Point): void {
+    const past = this.#of(task);
+    if (HARDWARE.has(kind)) {
+      mix(past, this.#since.lo, this.#since.hi);
+      this.#since.lo = this.#since.hi = 0;
+    }
+    const key = object * 16 + KIND_NUMBER[kind];
+    let seen = this.#objects.get(key);
+    if (seen === undefined) {
+      seen = { lo: 0, hi: 0 };
+      this.#objects.set(key, seen);
+    }
+    mix(past, key | 0, Math.floor(key / 2 ** 32));
+    mix(past, seen.lo, seen.hi);
+    if (HARDWARE.has(kind) || SEEN_BY_HARDWARE.has(kind)) mix(past, this.#hardware.lo, this.#hardware.hi);
+    seen.lo = past.lo;
+    seen.hi = past.hi;
+    if (HARDWARE.has(kind)) {
+      this.#hardware.lo = past.lo;
+      this.#hardware.hi = past.hi;
+    } else if (SEEN_BY_HARDWARE.has(kind)) {
+      // A sum: those of different objects commute.
+      this.#since.lo = (this.#since.lo + past.lo) | 0;
+      this.#since.hi = (this.#since.hi + past.hi) | 0;
+    }
+  }
+
+  /** `task` begins, was woken, or goes on after giving the CPU away. */
+  resume(task: Task): void {
+    mix(this.#of(task), 1, 0);
+  }
+
+  #of(task: Task): Past {
+    let past = this.#tasks.get(task);
+    if (past === undefined) {
+      past = { lo: task.id, hi: 0 };
+      this.#tasks.set(task, past);
+    }
+    return past;
+  }
+
+  /** The state of all tasks; `more` is what else decides what can happen next. */
+  state(...more: readonly number[]): number {
+    const sum: Past = { lo: 0, hi: 0 };
+    for (const [task, { lo, hi }] of this.#tasks) {
+      const own: Past = { lo, hi };
+      mix(own, task.id, 0);
+      sum.lo = (sum.lo + own.lo) | 0;
+      sum.hi = (sum.hi + own.hi) | 0;
+    }
+    for (const value of more) mix(sum, value | 0, Math.floor(value / 2 ** 32) | 0);
+    return (sum.hi & 0x1fffff) * 2 ** 32 + (sum.lo >>> 0);
+  }
+}

@@ -50,6 +50,13 @@ import { updateContext } from './regimes.ts';
 import { SLOT } from './slots.ts';
 import type { Word64 } from './word64.ts';
 
+/** Where a register is stored, and its writable bits. */
+export interface PlainCsr {
+  readonly name: CsrSlot;
+  readonly maskLo: number;
+  readonly maskHi: number;
+}
+
 export interface CsrRow {
   readonly read: (hart: Hart, out: Word64) => void;
   /** Absent: writes are ignored. */
@@ -58,6 +65,8 @@ export interface CsrRow {
   readonly readForUpdate?: (hart: Hart, out: Word64) => void;
   /** Beyond the privilege that the number encodes. */
   readonly allowed?: (hart: Hart) => boolean;
+  /** Present where the register is only storage, for everybody of the privilege that its number encodes. */
+  readonly plain?: PlainCsr;
   /** A write may change translation or enable an interrupt: the run loop must look again. */
   readonly resync?: boolean;
 }
@@ -66,7 +75,7 @@ const rows: (CsrRow | undefined)[] = new Array<CsrRow | undefined>(4096).fill(un
 
 /** The row of a CSR that exists and that the hart may access now, or undefined: an illegal instruction. */
 export function accessibleCsr(hart: Hart, csr: number, writes: boolean): CsrRow | undefined {
-  if (((csr >>> 8) & 3) > hart.privilege || (writes && csr >>> 10 === 3)) return undefined;
+  if (privilegeOf(csr) > hart.privilege || (writes && csr >>> 10 === 3)) return undefined;
   const row = rows[csr];
   return row?.allowed?.(hart) === false ? undefined : row;
 }
@@ -78,10 +87,17 @@ export function inspectCsr(hart: Hart, csr: number, out: Word64): boolean {
   return row !== undefined;
 }
 
+/** The least privilege that may access a CSR. */
+export const privilegeOf = (csr: number): number => (csr >>> 8) & 3;
+
+/** The storage of a CSR that is nothing else, or undefined. */
+export const plainCsr = (csr: number): PlainCsr | undefined => rows[csr]?.plain;
+
 /** A register of its own slot; the masks are the writable bits. */
 function stored(name: CsrSlot, maskLo: number, maskHi: number, more: Partial<CsrRow> = {}): CsrRow {
   const at = SLOT[name];
   return {
+    ...(Object.keys(more).length === 0 ? { plain: { name, maskLo, maskHi } } : {}),
     read: (hart, out) => out.set(hart.block[at]!, hart.block[at + 1]!),
     write: (hart, lo, hi) => {
       hart.block[at] = lo & maskLo;
@@ -110,7 +126,7 @@ rows[Csr.mhartid] = { read: (hart, out) => out.set(hart.id, 0) };
 // Status
 
 /** FS is writable wherever there is an S mode, with or without F, as in Spike; there is nothing that it enables. */
-const SSTATUS_MASK = MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR;
+export const SSTATUS_MASK = MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR;
 const MSTATUS_MASK =
   SSTATUS_MASK |
   MSTATUS_MIE |
@@ -133,6 +149,9 @@ function writeStatus(hart: Hart, lo: number, mask: number): void {
   if (((old ^ value) & TRANSLATION_BITS) !== 0) updateContext(hart);
 }
 
+/** UXL, the only high bits of sstatus but for SD. */
+export const SSTATUS_HI = MSTATUS_HI & 3;
+
 /** SD is set while FS is dirty. */
 const statusHi = (mstatus: number, hi: number): number =>
   (mstatus & MSTATUS_FS) === MSTATUS_FS ? hi | MSTATUS_HI_SD : hi;
@@ -144,7 +163,7 @@ rows[Csr.mstatus] = {
 };
 rows[Csr.sstatus] = {
   read: (hart, out) =>
-    out.set(hart.block[SLOT.mstatus]! & SSTATUS_MASK, statusHi(hart.block[SLOT.mstatus]!, MSTATUS_HI & 3)),
+    out.set(hart.block[SLOT.mstatus]! & SSTATUS_MASK, statusHi(hart.block[SLOT.mstatus]!, SSTATUS_HI)),
   write: (hart, lo) => writeStatus(hart, lo, SSTATUS_MASK),
   resync: true,
 };

@@ -8,6 +8,7 @@
 
 import { Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';
 import { emitAccess, emitAtomic, type Lookup } from './access.ts';
+import { emitCsrAccess } from './csrAccess.ts';
 import { emitDivision, emitHighProduct } from './multiply.ts';
 import type { Place, RegionCode } from './regionCode.ts';
 import { W } from './wasm.ts';
@@ -71,6 +72,7 @@ export function emitInstruction(
   const op = opOf(word);
   if (op >= Op.lb && op <= Op.sd) emitAccess(region, word, imm, place, lookup);
   else if (op >= Op.lr_w && op <= Op.amomaxu_d) emitAtomic(region, word, place);
+  else if (op >= Op.csrrw) emitCsrAccess(region, word, imm, place);
   else if (rdOf(word) !== 0) emitComputation(region, word, imm, place.pc);
 }
 

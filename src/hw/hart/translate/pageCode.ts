@@ -11,13 +11,15 @@ import { lengthOf, Op, opOf } from '../../isa/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
 import { type CodeCache, type CodePage, decodePlain, ENTRY_MARK } from '../codeCache.ts';
 import { OP_CROSSING } from '../pseudoOps.ts';
+import { isCsrAccess } from './csrAccess.ts';
 import { PageLoops } from './loops.ts';
 import type { NextPage } from './regionCode.ts';
 
 const LAST_HALFWORD = PAGE_SIZE - 2;
 
-/** All of RV64IMA and the fences; the privileged instructions and CSR accesses are the interpreter's. */
-export const isTranslated = (op: number): boolean => op >= Op.lui && op <= Op.fence_i;
+/** All of RV64IMA, the fences, and some CSR accesses; other privileged instructions are the interpreter's. */
+export const isTranslated = (word: number, imm: number): boolean =>
+  (opOf(word) >= Op.lui && opOf(word) <= Op.fence_i) || isCsrAccess(word, imm);
 
 /** Whether an instruction that at() answered needs the next page too. */
 export const crossesPage = (word: number, offset: number): boolean =>

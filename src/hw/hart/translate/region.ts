@@ -61,7 +61,8 @@ export interface Block {
 }
 
 const isBranch = (op: number): boolean => op >= Op.beq && op <= Op.bgeu;
-const endsBlock = (op: number): boolean => (op >= Op.jal && op <= Op.bgeu) || !isTranslated(op);
+const endsBlock = (word: number, imm: number): boolean =>
+  (opOf(word) >= Op.jal && opOf(word) <= Op.bgeu) || !isTranslated(word, imm);
 const inPage = (offset: number): boolean => offset >= 0 && offset < PAGE_SIZE;
 
 /** The blocks reachable from `entry`, by their offset; where a loop around the entry begins anew, the region ends. */
@@ -94,7 +95,7 @@ function surveyFrom(page: PageCode, entry: number, ends: readonly number[]): Sur
       seen[offset] = 1;
       if (length % MAX_BLOCK === 0) leaders.add(offset);
       const word = page.at(offset);
-      if (endsBlock(opOf(word))) {
+      if (endsBlock(word, page.words[offset + 1]!)) {
         addTargets(leaders, page, offset, word);
         break;
       }
@@ -142,7 +143,7 @@ function blockAt(page: PageCode, start: number, { leaders, seen }: Survey): Bloc
     if (cut)
       return { start, last: offset, end: End.jump, word: 0, imm: 0, taken: offset, next: offset, count };
     const word = page.words[offset]!;
-    if (endsBlock(opOf(word))) return terminated(page, start, offset, count);
+    if (endsBlock(word, page.words[offset + 1]!)) return terminated(page, start, offset, count);
     count++;
     offset += lengthOf(word);
   }

@@ -6,7 +6,6 @@
 // Invariant: a unit's code and coverage speak of the same instructions, the one that crosses into the next page included.
 
 import { PAGE_SIZE, type Pfn } from '../../../units.ts';
-import { opOf } from '../../isa/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
 import { DTLB_ENTRY_BYTES, type TlbGeometry } from '../../tlb/index.ts';
 import { REGION_TYPE } from './dispatcher.ts';
@@ -78,7 +77,7 @@ function planUnit(page: PageCode, entries: Iterable<number>): RegionPlan[] {
   let instructions = 0;
   for (const entry of entries) {
     if (plans.length === MAX_UNIT_REGIONS || instructions >= MAX_UNIT_INSTRUCTIONS) break;
-    if (isTranslated(opOf(page.at(entry)))) {
+    if (isTranslated(page.at(entry), page.words[entry + 1]!)) {
       const plan = planRegion(page, entry);
       instructions += plan.instructions;
       plans.push(plan);

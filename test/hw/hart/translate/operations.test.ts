@@ -3,7 +3,7 @@
 
 import { expect, test } from 'vitest';
 import { WasmTranslator } from '../../../../src/hw/hart/translate/translator.ts';
-import { ENCODINGS, encode, encodingOf, Format, Op } from '../../../../src/hw/isa/index.ts';
+import { Csr, ENCODINGS, encode, encodingOf, Format, Op } from '../../../../src/hw/isa/index.ts';
 import { RAM, SMALL_TLB, TestMachine } from '../testMachine.ts';
 
 const TABLE = RAM + 4096;
@@ -138,4 +138,47 @@ test.each([Op.sc_w, Op.sc_d])('a store conditional (%i) after its load reserved 
   const found = results(body, true);
   expect(found).toEqual(results(body, false));
   expect(found[0]).toBe(2n);
+});
+
+const STORED = [
+  'sscratch',
+  'sepc',
+  'scause',
+  'stval',
+  'stvec',
+  'mscratch',
+  'mtval',
+  'scounteren',
+  'medeleg',
+] as const;
+
+test.each(STORED)('%s is written, set, cleared and read as the interpreter does it', (name) => {
+  const csr = Csr[name];
+  const body = [
+    encode(Op.csrrw, 0, A, 0, csr),
+    encode(Op.csrrs, D, B, 0, csr),
+    encode(Op.csrrc, B, A, 0, csr),
+    encode(Op.add, D, D, B, 0),
+    encode(Op.csrrsi, B, 21, 0, csr),
+    encode(Op.csrrci, A, 7, 0, csr),
+    encode(Op.xor, D, D, A, 0),
+    encode(Op.csrrwi, A, 31, 0, csr),
+    encode(Op.csrrw, A, A, 0, csr),
+    encode(Op.csrrs, B, 0, 0, csr),
+    encode(Op.sub, D, D, B, 0),
+    encode(Op.sub, D, D, A, 0),
+  ];
+  expect(results(body, true)).toEqual(results(body, false));
+});
+
+test('sstatus is read with FS and SD', () => {
+  const body = [
+    encode(Op.lui, D, 0, 0, 0x6000),
+    encode(Op.and, D, D, A, 0),
+    encode(Op.csrrw, 0, D, 0, Csr.mstatus),
+    encode(Op.csrrs, D, 0, 0, Csr.sstatus),
+  ];
+  const found = results(body, true);
+  expect(found).toEqual(results(body, false));
+  expect(new Set(found).size).toBeGreaterThan(1);
 });

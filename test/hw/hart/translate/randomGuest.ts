@@ -162,7 +162,7 @@ const intoCode = instruction(
   near,
 );
 
-const CSRS = [0x340, 0xb00, 0xb02, 0xc00, 0xc02, 0x300, 0x304, 0x7c0];
+const CSRS = [0x340, 0xb00, 0xb02, 0xc00, 0xc02, 0x300, 0x304, 0x7c0, 0x100, 0x140, 0x141, 0x143];
 const system = fc.oneof(
   instruction([Op.fence, Op.fence_i, Op.ecall, Op.ebreak, Op.sfence_vma], nothing, nothing, nothing, nothing),
   instruction(range(Op.csrrw, Op.csrrci), destination, source, nothing, fc.constantFrom(...CSRS)),

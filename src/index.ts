@@ -16,7 +16,9 @@ export {
 } from './asm/index.ts';
 export {
   type CheckMode,
+  createHost,
   createMachine,
+  type HostConfig,
   MACHINE_DEFAULTS,
   Machine,
   type MachineConfig,
@@ -53,4 +55,13 @@ export {
   toJsonLine,
   toRecord,
 } from './trace/index.ts';
-export { type ElfImage, InputError, readProgram, type StopRecord } from './vmm/index.ts';
+export {
+  type ElfImage,
+  InputError,
+  parseScript,
+  readProgram,
+  ScriptError,
+  ScriptRunner,
+  type Step,
+  type StopRecord,
+} from './vmm/index.ts';

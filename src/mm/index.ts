@@ -59,7 +59,13 @@ export { MS_ASYNC, MS_INVALIDATE, MS_SYNC, msync } from './msync.ts';
 export { munmap } from './munmap.ts';
 export { allocKernelPages } from './pageAlloc.ts';
 export { type MapsEntry, type PagemapEntry, readMaps, readPagemap } from './procMaps.ts';
-export { readKpagecount, readKpageflags, readPagemapImage } from './procPagemap.ts';
+export {
+  kpageFlags,
+  pagemapEntry,
+  readKpagecount,
+  readKpageflags,
+  readPagemapImage,
+} from './procPagemap.ts';
 export { memfdCreate } from './shmem.ts';
 export { DEFAULT_SEEKS, type Shrinker } from './shrinker.ts';
 export { clearSoftDirty } from './softDirty.ts';

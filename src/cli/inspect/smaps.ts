@@ -7,6 +7,7 @@ import { PG_dirty, PG_referenced } from '../../mm/frames.ts';
 import {
   type MapsEntry,
   type Mm,
+  pagemapEntry,
   readMaps,
   readPagemap,
   VM_EXEC,
@@ -93,9 +94,11 @@ const FLAG_NAMES = [
   [0x8000, 'sr'],
   [0x10000, 'rr'],
   [0x20000, 'dc'],
+  [0x80000, 'lf'],
   [0x100000, 'ac'],
   [0x200000, 'nr'],
   [0x2000000, 'wf'],
+  [0x8000000, 'sd'],
 ] as const;
 
 export function smapsText(mm: Mm): string {
@@ -118,21 +121,13 @@ function heading({ start, end, flags, file, offset }: MapsEntry): string {
   return `${where.padEnd(file === null ? 0 : 73)}${file === null ? ' ' : 'file'}\n`;
 }
 
-const PM_EXCLUSIVE = 1n << 56n;
-const PM_FILE = 1n << 61n;
-const PM_SWAP = 1n << 62n;
-const PM_PRESENT = 1n << 63n;
-
 /** A line for each page that is there: address, the u64 of /proc/PID/pagemap, and what it says. */
 export function pagemapText(mm: Mm): string {
   let text = '';
   forEachPte(mm, (address, pte) => {
-    const { kind, exclusive } = readPagemap(mm, address);
+    const { kind } = readPagemap(mm, address);
     if (kind === 'none') return;
-    let entry = exclusive ? PM_EXCLUSIVE : 0n;
-    if (kind === 'swap') entry |= PM_SWAP | (BigInt(swapPteSlot(pte)) << 5n);
-    else entry |= PM_PRESENT | BigInt(kind === 'zero' ? 0 : ptePfn(pte));
-    if (kind === 'file') entry |= PM_FILE;
+    const entry = pagemapEntry(mm, address);
     text += `${hexWidth(address, 16)} ${entry.toString(16).padStart(16, '0')} ${kind} ${wordOf(kind, pte)}\n`;
   });
   return text;

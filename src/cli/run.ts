@@ -101,6 +101,9 @@ export function reportUsage(message: string, args: readonly string[]): boolean {
 
 async function run(file: string, flags: RunFlags, observer: RunObserver): Promise<number> {
   const settings = settingsOf(flags, observer.trace ?? null);
+  if (flags.json && (observer.takesOutput || settings.trace?.path === null)) {
+    throw new InputError('standard output is taken: no room for the report of --json');
+  }
   const report = await reportOfRun(file, flags, settings, observer);
   if (flags.json) printJson(report);
   else printSummary(report, flags);

@@ -100,6 +100,7 @@ describe('umbra trace', () => {
     [['trace', '--format', 'xml', '--', 'run', HELLO], /'xml' is invalid\. Allowed choices are ftrace, dat,/],
     [['trace', '-o', 'no/such/x.dat', '--', 'run', HELLO], /cannot create trace file/],
     [['trace', '--', 'run', HELLO, '--rma', '4M'], /unknown option '--rma'/],
+    [['trace', '--', 'run', HELLO, '--json'], /standard output is taken: no room for the report of --json/],
     [['report', 'missing.dat'], /cannot open missing\.dat/],
   ])('%o is answered in one line', (args, message) => {
     const { status, stdout, stderr } = umbra(...args);

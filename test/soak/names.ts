@@ -6,6 +6,7 @@ export const SOAKS: Readonly<Record<string, () => Promise<Soak>>> = {
   streams: async () => (await import('./streams.ts')).streams(),
   words: async () => (await import('./words.ts')).words(),
   contents: async () => (await import('./contents.ts')).contents(),
+  processes: async () => (await import('./processes.ts')).processes(),
   files: async () => (await import('./files.ts')).files(),
   equivalence: async () => (await import('./equivalence.ts')).equivalence(),
   fences: async () => (await import('./fences.ts')).fences(),

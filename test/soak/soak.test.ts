@@ -18,6 +18,7 @@ describe('at a small count', () => {
   it.each([
     ['words', 6000],
     ['contents', 3],
+    ['processes', 2],
     ['files', 2],
     ['equivalence', 3],
   ])('%s finds nothing', async (name, count) => {

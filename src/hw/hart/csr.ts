@@ -97,7 +97,6 @@ export const plainCsr = (csr: number): PlainCsr | undefined => rows[csr]?.plain;
 function stored(name: CsrSlot, maskLo: number, maskHi: number, more: Partial<CsrRow> = {}): CsrRow {
   const at = SLOT[name];
   return {
-    ...(Object.keys(more).length === 0 ? { plain: { name, maskLo, maskHi } } : {}),
     read: (hart, out) => out.set(hart.block[at]!, hart.block[at + 1]!),
     write: (hart, lo, hi) => {
       hart.block[at] = lo & maskLo;
@@ -106,6 +105,12 @@ function stored(name: CsrSlot, maskLo: number, maskHi: number, more: Partial<Csr
     ...more,
   };
 }
+
+/** A register that is only storage. */
+const storage = (name: CsrSlot, maskLo: number, maskHi: number): CsrRow => ({
+  ...stored(name, maskLo, maskHi),
+  plain: { name, maskLo, maskHi },
+});
 
 /** A read-only value; writes to it, where its number allows them, are ignored. */
 const constant = (lo: number, hi = 0): CsrRow => ({ read: (_hart, out) => out.set(lo, hi) });
@@ -177,18 +182,18 @@ const EPC_MASK = ~1;
 /** What can happen below M: all but the environment call from M, the reserved codes, and with IALIGN 16 code 0. */
 const MEDELEG_MASK = 0xb3fe;
 
-rows[Csr.mtvec] = stored('mtvec', TVEC_MASK, ALL);
-rows[Csr.medeleg] = stored('medeleg', MEDELEG_MASK, 0);
+rows[Csr.mtvec] = storage('mtvec', TVEC_MASK, ALL);
+rows[Csr.medeleg] = storage('medeleg', MEDELEG_MASK, 0);
 rows[Csr.mideleg] = stored('mideleg', MIP_SUPERVISOR, 0, { resync: true });
-rows[Csr.mscratch] = stored('mscratch', ALL, ALL);
-rows[Csr.mepc] = stored('mepc', EPC_MASK, ALL);
-rows[Csr.mcause] = stored('mcause', ALL, ALL);
-rows[Csr.mtval] = stored('mtval', ALL, ALL);
-rows[Csr.stvec] = stored('stvec', TVEC_MASK, ALL);
-rows[Csr.sscratch] = stored('sscratch', ALL, ALL);
-rows[Csr.sepc] = stored('sepc', EPC_MASK, ALL);
-rows[Csr.scause] = stored('scause', ALL, ALL);
-rows[Csr.stval] = stored('stval', ALL, ALL);
+rows[Csr.mscratch] = storage('mscratch', ALL, ALL);
+rows[Csr.mepc] = storage('mepc', EPC_MASK, ALL);
+rows[Csr.mcause] = storage('mcause', ALL, ALL);
+rows[Csr.mtval] = storage('mtval', ALL, ALL);
+rows[Csr.stvec] = storage('stvec', TVEC_MASK, ALL);
+rows[Csr.sscratch] = storage('sscratch', ALL, ALL);
+rows[Csr.sepc] = storage('sepc', EPC_MASK, ALL);
+rows[Csr.scause] = storage('scause', ALL, ALL);
+rows[Csr.stval] = storage('stval', ALL, ALL);
 
 // Interrupts: sie and sip are the delegated bits of mie and mip
 
@@ -235,7 +240,7 @@ rows[Csr.menvcfg] = {
   },
   resync: true,
 };
-rows[Csr.senvcfg] = stored('senvcfg', ENVCFG_FIOM, 0);
+rows[Csr.senvcfg] = storage('senvcfg', ENVCFG_FIOM, 0);
 rows[Csr.stimecmp] = {
   ...stored('stimecmp', ALL, ALL),
   write: (hart, lo, hi) => {
@@ -282,8 +287,8 @@ const userCounter = (counter: Counter, bit: number): CsrRow => ({
   allowed: counterAllowed(bit),
 });
 
-rows[Csr.mcounteren] = stored('mcounteren', COUNTEREN_MASK, 0);
-rows[Csr.scounteren] = stored('scounteren', COUNTEREN_MASK, 0);
+rows[Csr.mcounteren] = storage('mcounteren', COUNTEREN_MASK, 0);
+rows[Csr.scounteren] = storage('scounteren', COUNTEREN_MASK, 0);
 rows[Csr.mcountinhibit] = {
   read: (hart, out) => out.set(hart.block[SLOT.mcountinhibit]!, 0),
   write: (hart, lo) => writeInhibit(hart, lo),

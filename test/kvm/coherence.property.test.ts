@@ -24,6 +24,14 @@ describe.each(['shadow', 'tdp'] as const)(
       }
     });
 
+    it.each(['shmem', 'file'] as const)('where its memory is a shared mapping of %s', (ramBacking) => {
+      const scenario = { mmu, ramBacking };
+      for (let seed = 1; seed <= 6; seed++)
+        playCoherence(seed, { ...scenario, policy: runPolicy(seed), operations: 150, hostOperations: 60 });
+      for (let seed = 1; seed <= 6; seed++)
+        playCoherence(seed, { ...scenario, policy: randomPolicy(seed), operations: 60, hostOperations: 25 });
+    });
+
     it('and equal seeds make equal runs', () => {
       const scenario = { mmu, operations: 40, hostOperations: 20 };
       for (const policyOf of [runPolicy, randomPolicy]) {

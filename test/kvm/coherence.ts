@@ -8,25 +8,35 @@
 
 import { expect } from 'vitest';
 import {
+  copyFromUser,
   copyToUser,
   exitMm,
+  filePunchHole,
+  fileTruncate,
   fork,
   MADV_COLD,
   MADV_DONTNEED,
   MADV_PAGEOUT,
+  MADV_REMOVE,
+  MADV_WILLNEED,
   MAP_FIXED,
+  MAP_SHARED,
   type Mm,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
+  MS_SYNC,
   madvise,
   mlock,
+  mmap,
   mmapAnonymous,
   mprotect,
   mremap,
+  msync,
   munlock,
   munmap,
   PROT_READ,
   PROT_WRITE,
+  vfsFsync,
 } from '../../src/mm/index.ts';
 import { Random, RESCHED, type Steps } from '../../src/sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE } from '../../src/units.ts';
@@ -91,10 +101,12 @@ class World {
 }
 
 /** Tries again while nothing is mapped there. */
-function* insist(hart: GuestHart, first: Outcome): Steps<Outcome> {
+function* insist({ vm }: World, hart: GuestHart, first: Outcome): Steps<Outcome> {
   let outcome = first;
   while (outcome.kind === 'errno') {
     expect(outcome.errno).toBe(Errno.EFAULT);
+    // The host may be waiting for I/O that was under way to what it cuts off.
+    if (vm.isRamShared) vm.sched.spend(1000);
     yield RESCHED;
     outcome = yield* hart.complete();
   }
@@ -117,17 +129,81 @@ function* runHart(world: World, index: number, seed: number, operations: number)
     const address = (paged ? vaOf(word.page) : dataAt(word.page)) + offset;
     const mode = paged ? SUPERVISOR : PHYSICAL;
     const began = world.tick();
+    // For I/O of the host to be over some time.
+    if (world.vm.isRamShared) world.vm.sched.spend(1000);
     if (random.below(2) === 0) {
-      expect(yield* insist(hart, yield* hart.store(address, i, mode))).toMatchObject({ kind: 'value' });
+      expect(yield* insist(world, hart, yield* hart.store(address, i, mode))).toMatchObject({
+        kind: 'value',
+      });
       Object.assign(word, { value: i, storeBegan: began, storeEnded: world.tick() });
       continue;
     }
-    const outcome = yield* insist(hart, yield* hart.load(address, mode));
+    const outcome = yield* insist(world, hart, yield* hart.load(address, mode));
     if (outcome.kind !== 'value') throw new Error(`a load ended as ${outcome.kind}`);
     expect(world.allowed(word, began)).toContain(outcome.value);
     // Whoever has seen that it is gone does not see it again.
     if (outcome.value === 0) word.value = 0;
   }
+}
+
+/** What a host does to memory that is a shared mapping: of shmem, or of a file. */
+function* runSharedHost(world: World, random: Random, operations: number): Steps {
+  const { vm } = world;
+  const { mm, ramFile } = vm;
+  for (let i = 0; i < operations; i++) {
+    const page = random.below(PAGES);
+    const count = 1 + random.below(PAGES - page);
+    const start = vm.hvaOf(dataAt(page));
+    const bytes = count * PAGE_SIZE;
+    const offset = start - vm.ram;
+    const well = function* (call: Steps<number>): Steps {
+      expect(yield* call).toBe(0);
+    };
+    const dice = random.below(24);
+    if (dice < 5) yield* well(madvise(mm, start, bytes, MADV_PAGEOUT));
+    else if (dice < 6) yield* well(madvise(mm, start, bytes, MADV_COLD));
+    else if (dice < 7) yield* well(madvise(mm, start, bytes, MADV_WILLNEED));
+    else if (dice < 9) yield* well(madvise(mm, start, bytes, MADV_DONTNEED));
+    else if (dice < 11) yield* world.drop(page, count, well(filePunchHole(ramFile, offset, bytes)));
+    else if (dice < 12) yield* world.drop(page, count, well(madvise(mm, start, bytes, MADV_REMOVE)));
+    else if (dice < 13) yield* world.drop(page, PAGES - page, cutAndGrow(vm, offset));
+    else if (dice < 15) yield* mapAnew(vm, start, bytes);
+    else if (dice < 16) yield* protect(mm, start, bytes);
+    else if (dice < 17) yield* moveThereAndBack(mm, start, bytes);
+    else if (dice < 18) yield* lockAndUnlock(mm, start, bytes);
+    else if (dice < 20) yield* well(msync(mm, start, bytes, MS_SYNC));
+    else if (dice < 21) yield* well(vfsFsync(ramFile.mapping));
+    else if (dice < 22) vm.host.flusher.wake();
+    else if (vm.host.zone.managedPages > FORK_NEEDS) yield* forkAndLook(vm, start, bytes);
+    vm.sched.spend(1000);
+    yield RESCHED;
+  }
+}
+
+/** All from `offset` on is gone for a while, and zeros then. */
+function* cutAndGrow({ ramFile, ramPages }: TestVm, offset: number): Steps {
+  expect(yield* fileTruncate(ramFile, offset)).toBe(0);
+  yield RESCHED;
+  expect(yield* fileTruncate(ramFile, ramPages * PAGE_SIZE)).toBe(0);
+}
+
+/** The guest finds nothing there for a while, and then what was there before. */
+function* mapAnew({ mm, ram, ramFile }: TestVm, start: Hva, bytes: number): Steps {
+  expect(yield* munmap(mm, start, bytes)).toBe(0);
+  yield RESCHED;
+  const page = (start - ram) / PAGE_SIZE;
+  const flags = MAP_SHARED | MAP_FIXED;
+  expect(yield* mmap(mm, start, bytes, PROT_READ | PROT_WRITE, flags, ramFile, page)).toBe(start);
+}
+
+/** A child process looks at the guest's memory, which keeps its pages mapped once more, and exits. */
+function* forkAndLook({ mm, spareCpu }: TestVm, start: Hva, bytes: number): Steps {
+  const child = yield* fork(mm);
+  if (typeof child === 'number') throw new Error(`fork failed: ${child}`);
+  yield RESCHED;
+  for (let at = 0; at < bytes; at += PAGE_SIZE)
+    yield* copyFromUser(child, spareCpu, (start + at) as Hva, new Uint8Array(1));
+  yield* exitMm(child);
 }
 
 function* runHost(world: World, random: Random, operations: number): Steps {
@@ -201,10 +277,11 @@ export interface CoherenceScenario extends TestVmOptions {
 /** How far the run got: equal for equal seeds. */
 export function playCoherence(seed: number, { operations, hostOperations, ...options }: CoherenceScenario) {
   const world = new World({ harts: 2, checkEvery: 100, ...options });
+  const host = (options.ramBacking ?? 'anonymous') === 'anonymous' ? runHost : runSharedHost;
   world.vm.run({
     'vcpu/0': () => runHart(world, 0, seed * 8, operations),
     'vcpu/1': () => runHart(world, 1, seed * 8 + 1, operations),
-    host: () => runHost(world, new Random(seed * 8 + 2), hostOperations),
+    host: () => host(world, new Random(seed * 8 + 2), hostOperations),
   });
   world.vm.finish();
   const { sched, ring } = world.vm;

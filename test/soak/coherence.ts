@@ -11,6 +11,13 @@ const scenarios: readonly ((seed: number) => CoherenceScenario)[] = (['shadow', 
     (seed: number) => ({ mmu, policy: randomPolicy(seed), operations: 60, hostOperations: 25 }),
     (seed: number) => ({
       mmu,
+      ramBacking: seed % 4 < 2 ? ('shmem' as const) : ('file' as const),
+      policy: seed % 2 === 0 ? runPolicy(seed) : randomPolicy(seed),
+      operations: 100,
+      hostOperations: 40,
+    }),
+    (seed: number) => ({
+      mmu,
       policy: randomPolicy(seed),
       operations: 60,
       hostOperations: 10,

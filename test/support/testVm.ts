@@ -114,6 +114,10 @@ export class TestVm {
     return this.#ram;
   }
 
+  get isRamShared(): boolean {
+    return this.#ramFile !== null;
+  }
+
   /** What guest RAM is a shared mapping of. */
   get ramFile(): File {
     return this.#ramFile ?? bug('guest RAM is anonymous');

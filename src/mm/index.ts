@@ -53,8 +53,9 @@ export {
   PROT_WRITE,
 } from './mmap.ts';
 export type { Mm, SwapReadError } from './mmStruct.ts';
+export { MREMAP_DONTUNMAP } from './moveVma.ts';
 export { mprotect } from './mprotect.ts';
-export { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, mremap } from './mremap.ts';
+export { MREMAP_FIXED, MREMAP_MAYMOVE, mremap } from './mremap.ts';
 export { MS_ASYNC, MS_INVALIDATE, MS_SYNC, msync } from './msync.ts';
 export { munmap } from './munmap.ts';
 export { allocKernelPages } from './pageAlloc.ts';

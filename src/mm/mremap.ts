@@ -1,44 +1,25 @@
 // mremap() (mm/mremap.c of 6.18).
 //
 // Grows, shrinks and moves a mapping; a move of unchanged size to a fixed address may cover several VMAs and the gaps
-// between them. A move copies the VMA, moves the page table entries (movePageTables.ts) and unmaps the source, unless
-// MREMAP_DONTUNMAP keeps it, empty.
+// between them. What is to be done is decided here, moving itself is moveVma.ts's business.
 //
-// Locks: mmap_lock for write; then as munmap.ts, vmaEdit.ts and movePageTables.ts. What a locked mapping has grown by is
-// faulted in after the lock was dropped.
+// Locks: mmap_lock for write; then as munmap.ts, vmaEdit.ts and moveVma.ts. What a locked mapping has grown by is faulted in
+// after the lock was dropped.
 
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE, pageAlignUp, pageOffset } from '../units.ts';
-import { vmaLinkFile } from './addressSpace.ts';
-import { anonVmaClone, unlinkAnonVmas } from './anonVma.ts';
 import { chargeCommit, mayExpandVm, mlockFuture, unchargeCommit } from './commit.ts';
 import { getUnmappedArea, MAP_FIXED } from './mmap.ts';
 import type { Mm } from './mmStruct.ts';
-import { movePageTables } from './movePageTables.ts';
+import { MREMAP_DONTUNMAP, moveVma, type Remap, statAccount } from './moveVma.ts';
 import { doMunmap, munmapLocked, TASK_SIZE } from './munmap.ts';
 import { mmPopulate } from './populate.ts';
 import type { Vma } from './vma.ts';
-import { vmAreaDup } from './vmaEdit.ts';
 import { mergeNewRange } from './vmaMerge.ts';
-import { VM_ACCOUNT, VM_LOCKED, VM_LOCKED_MASK, VM_SHARED } from './vmFlags.ts';
+import { VM_ACCOUNT, VM_LOCKED, VM_SHARED } from './vmFlags.ts';
 
 export const MREMAP_MAYMOVE = 1;
 export const MREMAP_FIXED = 2;
-export const MREMAP_DONTUNMAP = 4;
-
-/** struct vma_remap_struct: lengths in bytes, page aligned. */
-interface Remap {
-  readonly mm: Mm;
-  readonly address: Hva;
-  oldLength: number;
-  readonly newLength: number;
-  readonly flags: number;
-  newAddress: Hva;
-  /** mmap_lock was downgraded. */
-  downgraded: boolean;
-  /** A locked mapping has grown. */
-  populateExpand: boolean;
-}
 
 const isFixed = ({ flags }: Remap): boolean => (flags & MREMAP_FIXED) !== 0;
 /** vrm_implies_new_addr(). */
@@ -201,12 +182,6 @@ function* expandInPlace({ mm, address, oldLength, newLength }: Remap, vma: Vma):
   return address;
 }
 
-/** vrm_stat_account(). */
-function statAccount(mm: Mm, flags: number, pages: number): void {
-  mm.totalVm += pages;
-  if ((flags & VM_LOCKED) !== 0) mm.lockedVm += pages;
-}
-
 /** mremap_to(): to an address that the caller named, or anywhere with MREMAP_DONTUNMAP. */
 function* mremapTo(remap: Remap): Steps<number> {
   const { mm, address, newAddress, newLength, flags } = remap;
@@ -228,90 +203,4 @@ function* mremapTo(remap: Remap): Steps<number> {
   if (target < 0) return target;
   remap.newAddress = target as Hva;
   return yield* moveVma(remap, vma);
-}
-
-/** move_vma(). */
-function* moveVma(remap: Remap, vma: Vma): Steps<number> {
-  const { mm, oldLength, newLength, flags } = remap;
-  const { host } = mm;
-  if (points.on) yield at.list(mm.vmas.id);
-  if (mm.vmas.all.length >= host.sysctl.maxMapCount - 3) return -Errno.ENOMEM;
-  const dontUnmap = (flags & MREMAP_DONTUNMAP) !== 0;
-  const accounted = (vma.flags & VM_ACCOUNT) !== 0;
-  const charged = accounted ? (dontUnmap ? newLength : newLength - oldLength) / PAGE_SIZE : 0;
-  if (!chargeCommit(host, charged)) return -Errno.ENOMEM;
-  yield* host.locks.vmaStartWrite(mm, vma);
-  const { copy, source, merged } = yield* copyVma(remap, vma);
-  const { address, newAddress } = remap;
-  const moved = yield* movePageTables(source, address, newAddress, oldLength, merged);
-  statAccount(mm, copy.flags, newLength / PAGE_SIZE);
-  if (moved < oldLength) {
-    // Back to where they were, which has all its tables; then the copy goes instead of the source.
-    yield* movePageTables(copy, newAddress, address, moved, true);
-    yield* unmapSource(mm, copy, newAddress, newLength, !dontUnmap);
-    return -Errno.ENOMEM;
-  }
-  if (dontUnmap) yield* completeDontUnmap(remap, source, copy);
-  else yield* unmapSource(mm, source, address, oldLength, true);
-  return newAddress;
-}
-
-interface Copied {
-  readonly copy: Vma;
-  /** The VMA that has the source range now: merging may have made it one with the copy. */
-  readonly source: Vma;
-  readonly merged: boolean;
-}
-
-/** copy_vma(): the VMA at the new address, be it new or a neighbour that was grown over it. */
-function* copyVma({ mm, address, newAddress, newLength }: Remap, vma: Vma): Steps<Copied> {
-  const { host } = mm;
-  const { flags, file, anonVma } = vma;
-  const start = newAddress;
-  const end = (start + newLength) as Hva;
-  // Anonymous memory without pages may be renumbered, so that it merges where it goes.
-  const pgoff = file === null && anonVma === null ? start / PAGE_SIZE : vma.indexOf(address);
-  if (points.on) yield at.list(mm.vmas.id);
-  const prev = mm.vmas.previous(start);
-  const next = mm.vmas.findFrom(start);
-  const range = { mm, start, end, flags, pgoff, file, anonVma, prev, next };
-  const merged = yield* mergeNewRange({ ...range, middle: null, copiedFrom: vma });
-  if (merged !== null) {
-    const source = merged.contains(address) ? merged : vma;
-    return { copy: merged, source, merged: true };
-  }
-  const copy = vmAreaDup(vma, mm, start, end, pgoff);
-  copy.anonVma = anonVma;
-  yield* anonVmaClone(host, copy, vma);
-  yield* host.locks.vmaStartWrite(mm, copy);
-  if (points.on) yield at.list(mm.vmas.id);
-  mm.vmas.insert(copy);
-  yield* vmaLinkFile(copy);
-  return { copy, source: vma, merged: false };
-}
-
-/** unmap_source_vma(): the range was accounted when it was copied, so unmapping must not give it back. */
-function* unmapSource(mm: Mm, vma: Vma, start: Hva, length: number, wasMoved: boolean): Steps {
-  const keepsAccount = wasMoved && (vma.flags & VM_ACCOUNT) !== 0;
-  const end = (start + length) as Hva;
-  const hasPrev = vma.start < start;
-  const hasNext = vma.end > end;
-  if (keepsAccount) vma.flags &= ~VM_ACCOUNT;
-  yield* munmapLocked(mm, start, length);
-  if (!keepsAccount) return;
-  if (points.on) yield at.list(mm.vmas.id);
-  const prev = hasPrev ? mm.vmas.previous(start) : null;
-  const next = hasNext ? mm.vmas.findFrom(start) : null;
-  for (const rest of [prev, next]) {
-    if (rest === null) continue;
-    yield* mm.host.locks.vmaStartWrite(mm, rest);
-    rest.flags |= VM_ACCOUNT;
-  }
-}
-
-/** dontunmap_complete(): the source stays, without pages, and is not locked any more. */
-function* completeDontUnmap({ address, oldLength, mm }: Remap, source: Vma, copy: Vma): Steps {
-  source.flags &= ~VM_LOCKED_MASK;
-  const whole = address === source.start && address + oldLength === source.end;
-  if (copy !== source && whole) yield* unlinkAnonVmas(mm.host, source);
 }

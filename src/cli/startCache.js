@@ -89,12 +89,19 @@ function build(outfile) {
 
 function cachePath() {
   const hash = createHash('sha256');
-  for (const name of readdirSync(SOURCES, { recursive: true }).sort()) addFile(hash, join(SOURCES, name));
-  addFile(hash, join(ROOT, 'package-lock.json'));
+  hash.update([...factsIn(SOURCES), factsOf(join(ROOT, 'package-lock.json'))].sort().join());
   return join(CACHE, `${hash.digest('hex').slice(0, 32)}.cjs`);
 }
 
-function addFile(hash, path) {
+/** By hand, because readdirSync() takes four times as long to do it. */
+function factsIn(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    return entry.isDirectory() ? factsIn(path) : factsOf(path);
+  });
+}
+
+function factsOf(path) {
   const { size, mtimeMs } = statSync(path);
-  hash.update(`${path}\0${size}\0${mtimeMs}\0`);
+  return `${path}\0${size}\0${mtimeMs}`;
 }

@@ -73,6 +73,11 @@ const qemu: Engine = {
 export const UMBRA: readonly Engine[] = [umbra('shadow'), umbra('tdp')];
 export const PEERS: readonly Engine[] = [qemu];
 
+/** Runs Umbra once, so that no measured run has to compile it. */
+export function warmUp(): void {
+  timed(process.execPath, [LAUNCHER, 'run', join(import.meta.dirname, '../../guests/hello.s')]);
+}
+
 /** Runs a process to its end; throws when it fails. */
 export function timed(
   command: string,

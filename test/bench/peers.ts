@@ -1,13 +1,17 @@
-// Peers that run other machines than ours: found in a folder outside this repository (--peers FOLDER, with a node_modules
+// Peers that are not run as QEMU is. v86 runs another machine: found in a folder outside this repository (--peers FOLDER, with a node_modules
 // as npm makes it), and given the same programs, built for their machine by the compiler that is installed.
 //
-// `long` is what the machine makes of it, 32 bits in v86, so results are not compared; the rounds are the same.
+// `long` is what the machine makes of it, 32 bits in v86, so results are not compared; the rounds are the same. For what a
+// JavaScript interpreter makes of the programs Umbra's own stands: no package that interprets RISC-V in JavaScript runs
+// them in bearable time.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createMachine, MACHINE_DEFAULTS } from '../../src/machine.ts';
+import { readProgram } from '../../src/vmm/index.ts';
 import { timed } from './engines.ts';
-import type { Program } from './programs.ts';
+import { buildProgram, type Program } from './programs.ts';
 
 export interface Peer {
   readonly name: string;
@@ -64,3 +68,24 @@ function buildForPc({ source, bytes }: Program, rounds: number, path: string): v
   );
   timed(COMPILER, [...FLAGS.split(' '), runtime, join(PROGRAMS, `${source}.c`), '-o', path]);
 }
+
+/** The hart's interpreter alone, in this process. */
+export const interpreter: Peer = {
+  name: 'interpreter in JavaScript',
+  version: process.version,
+  missing: null,
+  runs: () => true,
+  run(program, rounds, scratch) {
+    const path = join(scratch, 'interpreted.elf');
+    buildProgram(program, rounds, path);
+    const ramBytes = program.ramMegabytes * 2 ** 20;
+    const image = readProgram(readFileSync(path), program.name, ramBytes);
+    const config = { ...MACHINE_DEFAULTS, image, ramBytes, hostRamBytes: 2 * ramBytes };
+    const start = performance.now();
+    const machine = createMachine({ ...config, translate: false });
+    machine.runSlice(() => false);
+    const seconds = (performance.now() - start) / 1000;
+    if (machine.stop?.via !== 'finisher') throw new Error(`${program.name}: ${JSON.stringify(machine.stop)}`);
+    return seconds;
+  },
+};

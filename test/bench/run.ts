@@ -9,11 +9,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Engine, PEERS, UMBRA } from './engines.ts';
+import { type Engine, PEERS, UMBRA, warmUp } from './engines.ts';
 import { type ExitCost, measureExits } from './exits.ts';
 import { type ForeignResult, measureForeign } from './foreign.ts';
 import { geometricMean, measure, measureElf, type ProgramResult } from './measure.ts';
-import { v86 } from './peers.ts';
+import { interpreter, type Peer, v86 } from './peers.ts';
 import { measureProcesses, type ProcessesResult } from './processes.ts';
 import { PROGRAMS, type Program } from './programs.ts';
 import { measureShort, type ShortResult } from './short.ts';
@@ -39,6 +39,13 @@ interface Bench {
   readonly say: (text: string) => void;
 }
 
+interface Foreign {
+  readonly peer: string;
+  /** Null: it is not there. */
+  readonly version: string | null;
+  readonly results: readonly ForeignResult[];
+}
+
 interface Results {
   results?: readonly ProgramResult[];
   summaries?: readonly Summary[];
@@ -46,11 +53,7 @@ interface Results {
   startUp?: StartUp;
   processes?: readonly ProcessesResult[];
   exits?: readonly ExitCost[];
-  foreign?: {
-    readonly peer: string;
-    readonly version: string | null;
-    readonly results: readonly ForeignResult[];
-  };
+  foreign?: readonly Foreign[];
 }
 
 const SUITES: Readonly<Record<string, (bench: Bench) => Results>> = {
@@ -92,7 +95,10 @@ function main(): void {
       folder,
       say,
     };
-    const results = suites.map((suite) => SUITES[suite]!(bench));
+    const results = suites.map((suite) => {
+      if (suite !== 'startup') warmUp();
+      return SUITES[suite]!(bench);
+    });
     if (values.json)
       process.stdout.write(
         `${JSON.stringify({ schema: 'umbra.bench/2', ...Object.assign({}, ...results) })}\n`,
@@ -205,28 +211,27 @@ function runExits({ repeats, say }: Bench): Results {
   return { exits };
 }
 
-function runForeign({ programs, peerFolder, repeats, folder, say }: Bench): Results {
-  const peer = v86(peerFolder);
+function runForeign(bench: Bench): Results {
+  return { foreign: [v86(bench.peerFolder), interpreter].map((peer) => besidePeer(bench, peer)) };
+}
+
+function besidePeer({ programs, repeats, folder, say }: Bench, peer: Peer): Foreign {
   say(`\n${peer.name}: ${peer.version ?? peer.missing}`);
-  if (peer.version === null) return { foreign: { peer: peer.name, version: null, results: [] } };
+  if (peer.version === null) return { peer: peer.name, version: null, results: [] };
   const engine = UMBRA[0]!;
-  const table = new Table(say, [14, -15, -10, -10]);
+  const table = new Table(say, [14, -15, -26, -10]);
   table.row('program', engine.name, peer.name, 'ratio');
   const results = programs
     .filter(({ kind, name }) => kind === 'integer' && peer.runs(name))
     .map((program) => {
       const result = measureForeign(program, engine, peer, repeats, folder);
-      table.row(
-        program.name,
-        num(result.seconds),
-        num(result.peerSeconds),
-        num(result.peerSeconds / result.seconds),
-      );
+      const ratio = result.peerSeconds / result.seconds;
+      table.row(program.name, num(result.seconds), num(result.peerSeconds), num(ratio));
       return result;
     });
   const ratio = geometricMean(results.map(({ seconds, peerSeconds }) => peerSeconds / seconds));
   say(`${engine.name} is ${num(ratio)} times as fast as ${peer.name} (geometric mean)`);
-  return { foreign: { peer: peer.name, version: peer.version, results } };
+  return { peer: peer.name, version: peer.version, results };
 }
 
 const isPeer = (engine: string): boolean => PEERS.some(({ name }) => name === engine);

@@ -64,14 +64,14 @@ async function show(exhibit: Exhibit, flags: MuseumFlags): Promise<number> {
     return EXIT_CODES.fail;
   }
   process.stdout.write(
-    `${exhibit.title}\n${exhibit.source}\n\n${paragraph(exhibit.story)}\n\nFixed: ${exhibit.fix}\n\n`,
+    `${exhibit.title}\n${exhibit.source}\n\n${paragraph(exhibit.story)}\n\n${paragraph(`Fixed: ${exhibit.fix}`)}\n\n`,
   );
   for (const { file, find, replace } of exhibit.edits) process.stdout.write(diff(file, find, replace));
   process.stdout.write(
     counterexample(lanes, {
       replay,
       twin: variant.passingTwin(explorer, failure),
-      how: `all schedules of at most ${plural(search.state.bound, 'pre-emption')}, the ${search.state.schedules}th`,
+      how: `all schedules of at most ${plural(search.state.bound, 'pre-emption')}, schedule ${search.state.schedules}`,
       formatSchedule: variant.formatSchedule,
       full: flags.full === true,
     }),

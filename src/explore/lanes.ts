@@ -91,11 +91,12 @@ class Recorder {
     this.#sites.set(this.#task, reached.site);
     const changes = new Map<string, string>();
     const firsts = new Map<string, unknown>();
-    for (const { target, key, old, isElement } of changesSince(this.#logged)) {
-      const name = this.#names.place(target, key, isElement);
+    for (const change of changesSince(this.#logged)) {
+      const name = this.#names.place(change);
       if (name === null) continue;
-      if (!firsts.has(name)) firsts.set(name, old);
-      const [before, now] = [valueText(firsts.get(name)), valueText(target[key])];
+      if (!firsts.has(name)) firsts.set(name, change.old);
+      const isBits = FLAGS.test(name);
+      const [before, now] = [firsts.get(name), change.now].map((value) => valueText(value, isBits));
       if (before === now) changes.delete(name);
       else changes.set(name, `${name} ${before} -> ${now}`);
     }
@@ -104,9 +105,14 @@ class Recorder {
   }
 }
 
-function valueText(value: unknown): string {
-  if (typeof value === 'number')
-    return Number.isInteger(value) && Math.abs(value) > 0xfff ? hex(value >>> 0) : String(value);
+/** Words of bits, which decimal digits hide. */
+const FLAGS = /\.flags\[|^\[0x/;
+
+function valueText(value: unknown, isBits: boolean): string {
+  if (typeof value === 'number') {
+    const inHex = Number.isInteger(value) && (isBits || Math.abs(value) > 0xfff);
+    return inHex ? hex(value >>> 0) : String(value);
+  }
   if (typeof value === 'object' && value !== null) {
     const { name } = value as { readonly name?: unknown };
     return typeof name === 'string' ? name : value.constructor.name;

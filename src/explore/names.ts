@@ -2,22 +2,27 @@
 //
 // A look once over the objects that a scenario's world is made of. What has no name is some task's own and of no interest.
 
+import type { Change } from '../journal.ts';
 import type { PointKind } from '../sched/index.ts';
-import { hex } from '../units.ts';
+import { hex, PAGE_SIZE } from '../units.ts';
 import type { World } from './world.ts';
 
-/** Book-keeping that says nothing about a race. */
-const DULL =
-  /^(atomicDepth|srcuDepth|rcuDepth|awaited|waitingFor|waiters|trapped|attemptedBefore|runBudget|alone)$/;
+/** Book-keeping that says nothing about a race: counters, and what a hart notes about its own instruction. */
+const DULL_PROPERTY =
+  /^(atomicDepth|srcuDepth|rcuDepth|awaited|waitingFor|waiters|exitReason|peakSlots|peakPages)$/;
+const DULL_OWNER = /^(hart\d+\b|vcpu\d+\.(stats|exits|run)|kvm\.stats|host\.vmstat)/;
 const PRIVATE = /^\$[A-Za-z]\w*?_/;
 
 export class NameBook {
   readonly #names = new Map<object, string>();
-  readonly #memory: object;
+  readonly #memory: ArrayBufferLike;
+  /** Where page frames begin, in bytes. */
+  readonly #firstFrame: number;
   readonly #locks = new Map<number, string>();
 
   constructor({ host, kvm, mm }: World) {
-    this.#memory = host.memory.i32;
+    this.#memory = host.memory.i32.buffer;
+    this.#firstFrame = host.memory.firstPfn * PAGE_SIZE;
     this.#add(host, 'host');
     this.#add(kvm, 'kvm');
     this.#add(mm, 'mm');
@@ -62,12 +67,16 @@ export class NameBook {
   }
 
   /** What was changed; null: nothing that tells. */
-  place(target: object, key: unknown, isElement: boolean): string | null {
-    if (isElement && target === this.#memory) return `[${hex((key as number) * 4)}]`;
+  place({ target, key, what }: Change): string | null {
+    if (what !== 'property' && target.buffer === this.#memory) {
+      const address = target.byteOffset + key * target.BYTES_PER_ELEMENT;
+      // Below are the harts' own registers and TLBs.
+      return address < this.#firstFrame ? null : `[${hex(address)}]`;
+    }
     const owner = this.#names.get(target);
-    if (owner === undefined) return null;
-    if (isElement) return `${owner}[${String(key)}]`;
+    if (owner === undefined || DULL_OWNER.test(owner)) return null;
+    if (what === 'element') return `${owner}[${String(key)}]`;
     const property = String(key).replace(PRIVATE, '');
-    return DULL.test(property) ? null : `${owner}.${property}`;
+    return DULL_PROPERTY.test(property) ? null : `${owner}.${property}`;
   }
 }

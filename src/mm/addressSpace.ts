@@ -1,12 +1,13 @@
 // struct address_space: the pages of a file or of a shmem object, and which VMAs map them (include/linux/fs.h).
 //
-// mmap links VMAs in `iMmap`, vmaEdit.ts keeps their bounds true, reverse mapping of file pages looks them up; `iPages` is
-// the page cache. What a file system or shmem does about a page is in `ops`.
+// mmap links VMAs in `iMmap`, vmaEdit.ts keeps their bounds true, reverse mapping of file pages looks them up;
+// `iPages` is the page cache. What a file system or shmem does about a page is in `ops`.
 //
-// Invariants: a VMA with this mapping is in iMmap from mmap() until its page tables are about to go; a folio in iPages
-// names the mapping (minus its id) and has one reference for it.
-// Locks: iMmap, and the bounds of the VMAs in it, change under i_mmap_rwsem for write, which is taken through host.locks;
-// iPages under its own lock. Who fills the cache from a device holds invalidate_lock for read, who cuts pages out for write.
+// Invariants: a VMA with this mapping is in iMmap from mmap() until its page tables are about to go; a folio in
+// iPages names the mapping (minus its id) and has one reference for it.
+// Locks: iMmap, and the bounds of the VMAs in it, change under i_mmap_rwsem for write, which is taken through
+// host.locks; iPages under its own lock. Who fills the cache from a device holds invalidate_lock for read, who cuts
+// pages out for write.
 
 import { at, LOCKS, points, RwLock, type Steps } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';
@@ -25,7 +26,10 @@ export interface AddressSpaceOps {
   readonly kind: MappingKind;
   /** vm_ops->fault: VM_FAULT_LOCKED with vmf.page locked and referenced, or other VM_FAULT bits. */
   fault(vmf: VmFault): Steps<number>;
-  /** vm_ops->page_mkwrite of vmf.page, referenced and unlocked: VM_FAULT_LOCKED, or why not. Null: nobody has to be asked. */
+  /**
+   * vm_ops->page_mkwrite of vmf.page, referenced and unlocked: VM_FAULT_LOCKED, or why not. Null: nobody has to be
+   * asked.
+   */
   readonly pageMkwrite: ((vmf: VmFault) => Steps<number>) | null;
   /** Reads a folio that is in the cache and locked on behalf of the device, which unlocks it. */
   readFolio(mapping: AddressSpace, pfn: Pfn, index: number): Steps;
@@ -56,8 +60,8 @@ export class AddressSpace {
   /** AS_MM_ALL_LOCKS: held by mm_take_all_locks(), under mm_all_locks_mutex. */
   allLocksTaken = false;
   /**
-   * Page indexes of the folios of a file with a disk that are dirty, and of those that are being written; each changes in
-   * one step with the folio's flag (PAGECACHE_TAG_DIRTY, PAGECACHE_TAG_WRITEBACK).
+   * Page indexes of the folios of a file with a disk that are dirty, and of those that are being written; each
+   * changes in one step with the folio's flag (PAGECACHE_TAG_DIRTY, PAGECACHE_TAG_WRITEBACK).
    */
   readonly dirty = new Set<number>();
   readonly writeback = new Set<number>();

@@ -1,12 +1,12 @@
 // Reading and writing folios of files (block/bio.c, fs/mpage.c: mpage_end_io).
 //
-// A file system says which block a folio belongs to. The device does its work at once; that it is done becomes known after
-// BLOCK_IO_LATENCY of virtual time, and is then handled by the host's block I/O task, which is what the block layer's
-// softirq is in Linux.
+// A file system says which block a folio belongs to. The device does its work at once; that it is done becomes known
+// after BLOCK_IO_LATENCY of virtual time, and is then handled by the host's block I/O task, which is what the block
+// layer's softirq is in Linux.
 //
 // Invariants: from submission to completion a folio being written has PG_writeback, one being read PG_locked and not
-// PG_uptodate; both are in the page cache, which keeps the frame. A failed write is remembered for the next fsync(); the
-// folio stays clean, as in Linux.
+// PG_uptodate; both are in the page cache, which keeps the frame. A failed write is remembered for the next fsync();
+// the folio stays clean, as in Linux.
 
 import { at, BLOCKED, points, type Scheduler, type Steps, type Task } from '../sched/index.ts';
 import { PAGE_SIZE, type Pfn, pfnToHpa } from '../units.ts';

@@ -1,32 +1,28 @@
-// A file system with a disk, as far as a user of mmap() sees ext4: sizes, holes, blocks that fill up, pages that are written
-// back (fs/ext4/inode.c with nodelalloc; blocks are as large as pages).
+// A file system with a disk, as far as a user of mmap() sees ext4: sizes, holes, blocks that fill up, pages that are
+// written back (fs/ext4/inode.c with nodelalloc; blocks are as large as pages).
 //
-// fileIo.ts and truncate.ts change files, faults and read() fill their pages, writeback.ts writes them.
+// fileIo.ts and ext4Truncate.ts change files, faults and read() fill their pages, writeback.ts writes them.
 //
-// Invariants: an extent is a block of the file's own; an unwritten one reads as zeros whatever is on the disk. A dirty folio
-// within the file has an extent, unless nobody was asked before the folio was written to (page_mkwrite).
-// Locks: an extent appears under the lock of its folio with invalidate_lock or i_rwsem held, and goes under i_rwsem and
-// invalidate_lock for write, when no folio of it is in the cache any more.
+// Invariants: an extent is a block of the file's own; an unwritten one reads as zeros whatever is on the disk. A
+// dirty folio within the file has an extent, unless nobody was asked before the folio was written to (page_mkwrite).
+// Locks: an extent appears under the lock of its folio with invalidate_lock or i_rwsem held, and goes under i_rwsem
+// and invalidate_lock for write, when no folio of it is in the cache any more.
 
 import { at, points, type Steps } from '../sched/index.ts';
-import { bug, Errno, type Hpa, PAGE_SIZE, type Pfn, pfnToHpa } from '../units.ts';
+import { bug, Errno, PAGE_SIZE, type Pfn } from '../units.ts';
 import { AddressSpace, type AddressSpaceOps } from './addressSpace.ts';
 import type { BlockDevice } from './blockDevice.ts';
 import { readHole, submitRead, submitWrite } from './blockIo.ts';
+import { ext4PunchHole, ext4SetSize, zeroSegment } from './ext4Truncate.ts';
 import { VM_FAULT_LOCKED, VM_FAULT_NOPAGE, VM_FAULT_SIGBUS, type VmFault } from './faultTypes.ts';
 import { File } from './file.ts';
-import { filemapGetFolio, filemapLockFolio, folioInMapping } from './filemap.ts';
+import { filemapGetFolio, folioInMapping } from './filemap.ts';
 import { filemapFault } from './filemapFault.ts';
 import { folioMarkDirty, folioPut } from './folio.ts';
 import { PG_locked, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import { newCacheFolio, readaheadFrom, readFolioLocked } from './readahead.ts';
-import {
-  pagecacheIsizeExtended,
-  truncateInodePages,
-  truncatePagecache,
-  truncatePagecacheRange,
-} from './truncate.ts';
+import { truncateInodePages } from './truncate.ts';
 
 interface Extent {
   readonly block: number;
@@ -84,8 +80,8 @@ export class Ext4 {
   }
 
   /**
-   * A file that is on the disk already, opened: before anything runs on the host. Throws RangeError when the disk is too
-   * small.
+   * A file that is on the disk already, opened: before anything runs on the host. Throws RangeError when the disk is
+   * too small.
    */
   addFile(content: Uint8Array): File {
     const file = this.createFile(content.length);
@@ -192,11 +188,6 @@ function* ext4WriteFolio(fs: Ext4, mapping: AddressSpace, pfn: Pfn): Steps {
   host.folioLocks.unlock(pfn);
 }
 
-/** folio_zero_segment(). Preceded by at.page(pfn). */
-export function zeroSegment(host: Host, pfn: Pfn, from: number, to: number): void {
-  host.memory.writeBytes((pfnToHpa(pfn) + from) as Hpa, new Uint8Array(to - from));
-}
-
 /** ext4_write_begin(): the rest of the page is there when a part of it is written. */
 function* ext4WriteBegin(fs: Ext4, mapping: AddressSpace, index: number): Steps<number> {
   const { host } = mapping;
@@ -244,97 +235,4 @@ function* ext4ReadPage(mapping: AddressSpace, index: number): Steps<number> {
     yield* folioPut(host, pfn);
     if (error !== 0) return error;
   }
-}
-
-/** ext4_setattr(ATTR_SIZE). */
-function* ext4SetSize(fs: Ext4, mapping: AddressSpace, size: number): Steps<number> {
-  const { inode, invalidateLock } = mapping;
-  inode.rwsem.assertHeld();
-  yield* invalidateLock.lockWrite();
-  if (points.on) yield at.sequence(inode.id);
-  const old = inode.size;
-  let error = 0;
-  if (size > old) error = yield* zeroPartialPage(fs, mapping, old, PAGE_SIZE);
-  if (error === 0) {
-    if (points.on) yield at.sequence(inode.id);
-    inode.setSize(size);
-    if (size > old) yield* pagecacheIsizeExtended(mapping, old, size);
-    yield* truncatePagecache(mapping, size);
-    if (size <= old) yield* ext4Truncate(fs, mapping, size);
-  }
-  yield* invalidateLock.unlock();
-  return error;
-}
-
-/** ext4_truncate(): zeros in the last page, and gives the blocks behind it back. */
-function* ext4Truncate(fs: Ext4, mapping: AddressSpace, size: number): Steps {
-  yield* zeroPartialPage(fs, mapping, size, PAGE_SIZE);
-  removeExtents(fs, mapping, Math.ceil(size / PAGE_SIZE), Number.POSITIVE_INFINITY);
-}
-
-function removeExtents(fs: Ext4, mapping: AddressSpace, first: number, end: number): void {
-  const extents = fs.extentsOf(mapping);
-  for (const [index, { block }] of [...extents]) {
-    if (index < first || index >= end) continue;
-    extents.delete(index);
-    fs.freeBlock(block);
-  }
-}
-
-/**
- * ext4_block_truncate_page() and ext4_block_zero_page_range(): zeros from byte `from` of the file to byte `to` of the same
- * page, in the cache; a hole needs none. 0 or -EIO.
- */
-function* zeroPartialPage(fs: Ext4, mapping: AddressSpace, from: number, to: number): Steps<number> {
-  const index = Math.floor(from / PAGE_SIZE);
-  const offset = from % PAGE_SIZE;
-  if (offset === 0 && to === PAGE_SIZE) return 0;
-  const { host } = mapping;
-  if (!fs.extentsOf(mapping).has(index)) return yield* zeroIfCached(mapping, index, offset, to);
-  const found = yield* ext4WriteBegin(fs, mapping, index);
-  if (found < 0) return found;
-  const pfn = found as Pfn;
-  if (points.on) yield at.page(pfn);
-  zeroSegment(host, pfn, offset, to);
-  folioMarkDirty(host, pfn);
-  host.folioLocks.unlock(pfn);
-  yield* folioPut(host, pfn);
-  return 0;
-}
-
-/** A page without a block, which may be in the cache, all zeros as far as the file goes. */
-function* zeroIfCached(mapping: AddressSpace, index: number, offset: number, to: number): Steps<number> {
-  const { host } = mapping;
-  const pfn = (yield* filemapLockFolio(mapping, index)) as Pfn | 0;
-  if (pfn === 0) return 0;
-  if (points.on) yield at.page(pfn);
-  if (host.frames.test(pfn, PG_uptodate)) zeroSegment(host, pfn, offset, to);
-  host.folioLocks.unlock(pfn);
-  yield* folioPut(host, pfn);
-  return 0;
-}
-
-/** ext4_punch_hole(): i_rwsem is held for write. */
-function* ext4PunchHole(fs: Ext4, mapping: AddressSpace, start: number, end: number): Steps<number> {
-  const { inode, invalidateLock } = mapping;
-  inode.rwsem.assertHeld();
-  if (points.on) yield at.sequence(inode.id);
-  const { size } = inode;
-  if (start >= size) return 0;
-  const stop = end >= size ? Math.ceil(size / PAGE_SIZE) * PAGE_SIZE : end;
-  yield* invalidateLock.lockWrite();
-  yield* truncatePagecacheRange(mapping, start, stop);
-  const error = yield* zeroPartialPages(fs, mapping, start, stop);
-  if (error === 0) removeExtents(fs, mapping, Math.ceil(start / PAGE_SIZE), Math.floor(stop / PAGE_SIZE));
-  yield* invalidateLock.unlock();
-  return error;
-}
-
-/** ext4_zero_partial_blocks(). */
-function* zeroPartialPages(fs: Ext4, mapping: AddressSpace, start: number, end: number): Steps<number> {
-  const [first, last] = [Math.floor(start / PAGE_SIZE), Math.floor(end / PAGE_SIZE)];
-  const within = first === last;
-  const error = yield* zeroPartialPage(fs, mapping, start, within ? end % PAGE_SIZE : PAGE_SIZE);
-  if (error !== 0 || within || end % PAGE_SIZE === 0) return error;
-  return yield* zeroPartialPage(fs, mapping, last * PAGE_SIZE, end % PAGE_SIZE);
 }

@@ -1,7 +1,8 @@
-// Waiting in a fault without the lock that it came with (mm/filemap.c: maybe_unlock_mmap_for_io, __folio_lock_or_retry).
+// Waiting in a fault without the lock that it came with (mm/filemap.c: maybe_unlock_mmap_for_io,
+// __folio_lock_or_retry).
 //
-// File faults and swap-in drop mmap_lock, or the VMA's lock, before they wait for a device, and answer VM_FAULT_RETRY; on
-// the second try they keep it. Once it is dropped the VMA may be gone.
+// File faults and swap-in drop mmap_lock, or the VMA's lock, before they wait for a device, and answer
+// VM_FAULT_RETRY; on the second try they keep it. Once it is dropped the VMA may be gone.
 
 import { at, points, type Steps } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';

@@ -1,12 +1,12 @@
 // Faults of file and shmem mappings: where nothing is mapped yet, and stores to shared pages that are read-only
 // (mm/memory.c: do_fault, wp_page_shared).
 //
-// fault.ts and copyOnWrite.ts come here. The kind of file says where the page is (ops.fault); it is then mapped, or copied
-// for a private mapping that is written to. A file with a disk is asked before a page becomes writable (page_mkwrite), and
-// the page is dirty from then on.
+// fault.ts and copyOnWrite.ts come here. The kind of file says where the page is (ops.fault); it is then mapped, or
+// copied for a private mapping that is written to. A file with a disk is asked before a page becomes writable
+// (page_mkwrite), and the page is dirty from then on.
 //
-// Invariants: the entry is re-checked under the page table lock after every sleep; none -> present and upgrades are not
-// notified. Locks: as fault.ts; then folio lock, page table lock.
+// Invariants: the entry is re-checked under the page table lock after every sleep; none -> present and upgrades are
+// not notified. Locks: as fault.ts; then folio lock, page table lock.
 
 import { PTE_A } from '../hw/sv39/index.ts';
 import { at, type Mutex, points, type Steps } from '../sched/index.ts';

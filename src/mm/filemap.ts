@@ -1,9 +1,10 @@
 // The page cache: folios of a file, found by page index (mm/filemap.c).
 //
-// Faults, read() and write() look folios up and put them in; reclaim (shrinkFolioList.ts) and truncate.ts take them out.
+// Faults, read() and write() look folios up and put them in; reclaim (shrinkFolioList.ts) and truncate.ts take them
+// out.
 //
-// Invariants: a folio in the cache has `mapping` and `index` set, and one reference for the cache. It enters and leaves
-// locked; who locked a folio that it has found looks whether it is still in (folioInMapping).
+// Invariants: a folio in the cache has `mapping` and `index` set, and one reference for the cache. It enters and
+// leaves locked; who locked a folio that it has found looks whether it is still in (folioInMapping).
 // Locks: i_pages for entering and leaving; lookup takes a reference and looks again.
 
 import { at, points, type Steps } from '../sched/index.ts';
@@ -56,8 +57,8 @@ export function* filemapLockFolio(mapping: AddressSpace, index: number): Steps<n
 }
 
 /**
- * __filemap_add_folio(): a locked folio that nobody can find yet takes the place of `expected` (a swap entry), or of nothing
- * and of shadows. Returns the entry that it replaces; -EEXIST when there is another.
+ * __filemap_add_folio(): a locked folio that nobody can find yet takes the place of `expected` (a swap entry), or of
+ * nothing and of shadows. Returns the entry that it replaces; -EEXIST when there is another.
  */
 export function* filemapAddFolio(
   mapping: AddressSpace,

@@ -1,10 +1,11 @@
 // Faults on pages of files with a disk (mm/filemap.c: filemap_fault, filemap_map_pages).
 //
-// fileFault.ts asks for the page, this file finds it in the page cache or reads it there; and maps what else is in the cache
-// round about (fault-around), so that the next faults need not come.
+// fileFault.ts asks for the page, this file finds it in the page cache or reads it there; and maps what else is in
+// the cache round about (fault-around), so that the next faults need not come.
 //
-// Invariants: a page that is answered is locked, in the cache, uptodate and within the file. The first wait is without the
-// lock of the fault, then the answer is VM_FAULT_RETRY. Locks: invalidate_lock for read while the cache is filled; folio lock.
+// Invariants: a page that is answered is locked, in the cache, uptodate and within the file. The first wait is
+// without the lock of the fault, then the answer is VM_FAULT_RETRY. Locks: invalidate_lock for read while the cache
+// is filled; folio lock.
 
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, PAGE_SIZE, type Pfn, PTES_PER_PAGE } from '../units.ts';

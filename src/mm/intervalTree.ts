@@ -3,8 +3,8 @@
 // i_mmap finds the VMAs of a file page here. A treap: a search tree by (first, order of insertion) and a heap by a
 // priority that is a hash of that order, so that the shape is a function of what was inserted and never degenerates.
 //
-// Invariant: `maxLast` of a node is the greatest `last` in its subtree. Cost: a query visits O(log n + hits) nodes. Lock: the
-// caller's; a query must not run while the tree changes.
+// Invariant: `maxLast` of a node is the greatest `last` in its subtree. Cost: a query visits O(log n + hits) nodes.
+// Lock: the caller's; a query must not run while the tree changes.
 
 /** An item and its closed interval [first, last]. */
 interface Node<T> {

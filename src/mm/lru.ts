@@ -1,11 +1,12 @@
-// The LRU lists: anonymous (and shmem) folios and file folios, inactive and active each (struct lruvec); doubly linked lists
-// in typed arrays.
+// The LRU lists: anonymous (and shmem) folios and file folios, inactive and active each (struct lruvec); doubly
+// linked lists in typed arrays.
 //
-// Faults and swap-in add here, reclaim isolates from the tail and puts back at the head, end of writeback rotates to the
-// tail, the last put removes. PG_lru says that a folio is on a list; whoever clears it (isolation) owns the links.
-// Linux collects additions in per-CPU batches first; here each takes the lock, and the order is the same.
+// Faults and swap-in add here, reclaim isolates from the tail and puts back at the head, end of writeback rotates to
+// the tail, the last put removes. PG_lru says that a folio is on a list; whoever clears it (isolation) owns the
+// links. Linux collects additions in per-CPU batches first; here each takes the lock, and the order is the same.
 //
-// Invariants: a folio with PG_lru is linked on the list that PG_active and PG_swapbacked name. Lock: all of it under lruvec->lru_lock.
+// Invariants: a folio with PG_lru is linked on the list that PG_active and PG_swapbacked name. Lock: all of it under
+// lruvec->lru_lock.
 
 import { at, LOCKS, Mutex, points, type Scheduler, type Steps } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
@@ -183,7 +184,10 @@ export class Lruvec {
     return moves;
   }
 
-  /** folio_mark_lazyfree(): to the head of the inactive file list, to be dropped without I/O unless somebody writes to it. */
+  /**
+   * folio_mark_lazyfree(): to the head of the inactive file list, to be dropped without I/O unless somebody writes to
+   * it.
+   */
   *markLazyfree(pfn: Pfn): Steps {
     yield* this.lock.lock();
     if (points.on) yield at.page(pfn);

@@ -1,9 +1,10 @@
 // Write-protecting a file page wherever it is mapped, so that the next store is heard of (mm/rmap.c: folio_mkclean).
 //
-// Writeback (writeback.ts) calls it for each folio, so that "dirty" starts anew; and the file system when a file grows.
+// Writeback (writeback.ts) calls it for each folio, so that "dirty" starts anew; and the file system when a file
+// grows.
 //
-// Order (reference table row 11): start (PROTECTION_PAGE); page table lock; clear the PTE and flush; set it read-only and
-// clean; unlock; end. Only shared mappings: a private one is read-only as long as it maps the file's page.
+// Order (reference table row 11): start (PROTECTION_PAGE); page table lock; clear the PTE and flush; set it read-only
+// and clean; unlock; end. Only shared mappings: a private one is read-only as long as it maps the file's page.
 // Locks: the folio lock, by the caller; i_mmap_rwsem for read.
 
 import { PTE_D, PTE_W } from '../hw/sv39/index.ts';

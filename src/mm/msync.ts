@@ -17,8 +17,8 @@ export const MS_INVALIDATE = 2;
 export const MS_SYNC = 4;
 
 /**
- * msync(2): 0, -EINVAL (alignment or flags), -ENOMEM (a hole; what is mapped was synced all the same, unless the flags are
- * MS_ASYNC alone), -EBUSY (MS_INVALIDATE of locked memory), -EIO.
+ * msync(2): 0, -EINVAL (alignment or flags), -ENOMEM (a hole; what is mapped was synced all the same, unless the
+ * flags are MS_ASYNC alone), -EBUSY (MS_INVALIDATE of locked memory), -EIO.
  */
 export function* msync(mm: Mm, from: Hva, length: number, flags: number): Steps<number> {
   if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) !== 0 || pageOffset(from) !== 0) return -Errno.EINVAL;

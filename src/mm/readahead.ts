@@ -2,8 +2,8 @@
 //
 // A fault or a read() that misses has the pages round it read too, if there are frames that nobody needs.
 //
-// Invariants: a folio that is being read is in the cache, locked on behalf of the device and not uptodate; who wants it waits
-// for its lock. Locks: invalidate_lock for read, so that nobody cuts pages out of the file meanwhile.
+// Invariants: a folio that is being read is in the cache, locked on behalf of the device and not uptodate; who wants
+// it waits for its lock. Locks: invalidate_lock for read, so that nobody cuts pages out of the file meanwhile.
 
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, PAGE_SIZE, type Pfn } from '../units.ts';

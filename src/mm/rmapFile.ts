@@ -1,9 +1,10 @@
-// Counting mappings of file and shmem pages, and what kind of page a mapping counts as (mm/rmap.c, include/linux/mm.h).
+// Counting mappings of file and shmem pages, and what kind of page a mapping counts as (mm/rmap.c,
+// include/linux/mm.h).
 //
 // File faults add; zap, unmapping and COW remove (rmap.ts does for both kinds).
 //
-// Invariant: mapcount as in rmap.ts; mm.filePages and mm.shmemPages count the present PTEs by kind. Lock: the page table
-// lock of the PTE.
+// Invariant: mapcount as in rmap.ts; mm.filePages and mm.shmemPages count the present PTEs by kind. Lock: the page
+// table lock of the PTE.
 
 import { at, points, type Steps } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';

@@ -1,7 +1,8 @@
-// How hard reclaim presses on anonymous memory and on the page cache (mm/vmscan.c: prepare_scan_control, get_scan_count).
+// How hard reclaim presses on anonymous memory and on the page cache (mm/vmscan.c: prepare_scan_control,
+// get_scan_count).
 //
-// vmscan.ts asks before each pass over the node. What was costly to reclaim lately (writes, rotations, refaults) is scanned
-// less; swappiness says what a swap-in costs against reading a file again.
+// vmscan.ts asks before each pass over the node. What was costly to reclaim lately (writes, rotations, refaults) is
+// scanned less; swappiness says what a swap-in costs against reading a file again.
 //
 // Invariant: decides by list sizes and costs alone, which nobody locks: it is an estimate, in Linux too.
 
@@ -17,8 +18,8 @@ const MAX_SWAPPINESS = 200;
 export type ScanTargets = [number, number, number, number];
 
 /**
- * can_reclaim_anon_pages(): there is a slot to put one in, or a page that has one. Linux asks for free slots only; on 32
- * frames the few pages of the swap cache that it then forgets are too many to kill somebody for.
+ * can_reclaim_anon_pages(): there is a slot to put one in, or a page that has one. Linux asks for free slots only; on
+ * 32 frames the few pages of the swap cache that it then forgets are too many to kill somebody for.
  */
 export const canReclaimAnon = ({ swap }: Host): boolean =>
   swap !== null && (swap.freeSlots > 0 || swap.cachedPages > 0);
@@ -87,8 +88,8 @@ function pressureBalance({ lruvec }: Host): Record<LruType, number> {
 }
 
 /**
- * The end of a round of shrink_lruvec() that has freed enough: the other type is scanned no further than the one that got
- * further, in proportion to what both were to be scanned. False: stop.
+ * The end of a round of shrink_lruvec() that has freed enough: the other type is scanned no further than the one that
+ * got further, in proportion to what both were to be scanned. False: stop.
  */
 export function keepProportion(left: ScanTargets, targets: ScanTargets): boolean {
   const of = (nr: ScanTargets, type: LruType): number => nr[inactiveListOf(type)] + nr[activeListOf(type)];

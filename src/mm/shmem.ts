@@ -1,12 +1,13 @@
 // shmem: objects whose pages have no file behind them, and are swapped (mm/shmem.c).
 //
-// MAP_SHARED | MAP_ANONYMOUS gets one all to itself, which fork shares; memfdCreate() makes one to be mapped by name. Faults
-// and read() get pages here, reclaim writes them out (shmemWriteout.ts).
+// MAP_SHARED | MAP_ANONYMOUS gets one all to itself, which fork shares; memfdCreate() makes one to be mapped by name.
+// Faults and read() get pages here, reclaim writes them out (shmemWriteout.ts).
 //
-// Invariants: a page is a folio in the page cache, or a swap entry in its place, whose slot counts one reference for it; or
-// there is none, and it reads as zeros. A folio on its way to swap leaves the page cache for the swap cache at once.
-// Locks: as filemap.ts; a swap entry is exchanged under i_pages, by who holds the lock of the folio that takes its place or
-// leaves it. Who punches a hole holds off faults in it (inode->i_private).
+// Invariants: a page is a folio in the page cache, or a swap entry in its place, whose slot counts one reference for
+// it; or there is none, and it reads as zeros. A folio on its way to swap leaves the page cache for the swap cache at
+// once.
+// Locks: as filemap.ts; a swap entry is exchanged under i_pages, by who holds the lock of the folio that takes its
+// place or leaves it. Who punches a hole holds off faults in it (inode->i_private).
 
 import { at, points, type Steps, WaitQueue } from '../sched/index.ts';
 import { bug, Errno, type Hpa, PAGE_SIZE, type Pfn, pfnToHpa, type SwapSlot } from '../units.ts';

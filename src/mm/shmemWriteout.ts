@@ -2,8 +2,8 @@
 //
 // Reclaim (shrinkFolioList.ts) calls it; shmem.ts brings them back.
 //
-// Invariant: in one step under i_pages the folio leaves the page cache and a swap entry takes its place; it is in the swap
-// cache from before that until reclaim frees it. Locks: the folio lock, by the caller; i_pages, then nothing.
+// Invariant: in one step under i_pages the folio leaves the page cache and a swap entry takes its place; it is in the
+// swap cache from before that until reclaim frees it. Locks: the folio lock, by the caller; i_pages, then nothing.
 
 import { at, points, type Steps } from '../sched/index.ts';
 import type { Pfn, SwapSlot } from '../units.ts';
@@ -15,8 +15,8 @@ import { folioAllocSwap, swapDuplicate } from './swapCache.ts';
 import { swapWriteout } from './swapIo.ts';
 
 /**
- * shmem_writeout(): reclaim has unmapped the folio, which is locked. True: it is on its way to swap, and unlocked; false: no
- * room there, it is locked and dirty as before.
+ * shmem_writeout(): reclaim has unmapped the folio, which is locked. True: it is on its way to swap, and unlocked;
+ * false: no room there, it is locked and dirty as before.
  */
 export function* shmemWriteout(mapping: AddressSpace, pfn: Pfn): Steps<boolean> {
   const { host, iPages } = mapping;

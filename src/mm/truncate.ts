@@ -3,9 +3,11 @@
 //
 // Truncation, hole punching and the eviction of a file come here from ext4.ts and shmem.ts.
 //
-// Order (reference table row 5): for each VMA part of the range: start (CLEAR); zap; end; flush; free. Then the folio leaves
-// the cache, and is unmapped again if a fault was faster. Truncation takes private copies too, punching leaves them.
-// Locks: i_rwsem and invalidate_lock for write, by the caller; i_mmap_rwsem for read, round the unmapping; not mmap_lock.
+// Order (reference table row 5): for each VMA part of the range: start (CLEAR); zap; end; flush; free. Then the folio
+// leaves the cache, and is unmapped again if a fault was faster. Truncation takes private copies too, punching leaves
+// them.
+// Locks: i_rwsem and invalidate_lock for write, by the caller; i_mmap_rwsem for read, round the unmapping; not
+// mmap_lock.
 
 import {
   MmuNotifyEvent,
@@ -154,8 +156,8 @@ function* zeroPartial(mapping: AddressSpace, index: number, from: number, to: nu
 }
 
 /**
- * pagecache_isize_extended(): the file grew from `from` to `to` bytes. The page where it ended is zeroed behind the old end,
- * and write-protected, so that the file system is asked for the rest of it at the next write.
+ * pagecache_isize_extended(): the file grew from `from` to `to` bytes. The page where it ended is zeroed behind the
+ * old end, and write-protected, so that the file system is asked for the rest of it at the next write.
  */
 export function* pagecacheIsizeExtended(mapping: AddressSpace, from: number, to: number): Steps {
   const offset = from % PAGE_SIZE;

@@ -1,8 +1,8 @@
 // Refault distance: does a page that comes back belong to the working set? (mm/workingset.c)
 //
-// Reclaim leaves a shadow in the swap cache or page cache when it evicts a page; who reads it again asks what the shadow says. The clock is
-// the number of evictions and activations; a page that comes back sooner than the lists are long was evicted too early
-// and starts out active.
+// Reclaim leaves a shadow in the swap cache or page cache when it evicts a page; who reads it again asks what the
+// shadow says. The clock is the number of evictions and activations; a page that comes back sooner than the lists are
+// long was evicted too early and starts out active.
 //
 // Invariant: a shadow is negative, so that it can be told from a pfn and from nothing.
 

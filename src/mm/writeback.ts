@@ -1,10 +1,11 @@
 // Writing dirty pages of files back to their disks (mm/page-writeback.c, fs/fs-writeback.c).
 //
-// fsync() and msync() come here for a range and wait; the flusher writes all there is when reclaim meets dirty pages or
-// writers have dirtied too many. (Linux's also comes by every few seconds; here time is virtual, so it need not.)
+// fsync() and msync() come here for a range and wait; the flusher writes all there is when reclaim meets dirty pages
+// or writers have dirtied too many. (Linux's also comes by every few seconds; here time is virtual, so it need not.)
 //
-// Invariants: a folio is write-protected everywhere before PG_dirty is cleared, so that a store after that is heard of; it is
-// clean, PG_writeback and unlocked while it is on its way. Locks: one folio lock at a time; i_mmap_rwsem below it.
+// Invariants: a folio is write-protected everywhere before PG_dirty is cleared, so that a store after that is heard
+// of; it is clean, PG_writeback and unlocked while it is on its way. Locks: one folio lock at a time; i_mmap_rwsem
+// below it.
 
 import { at, points, RESCHED, type Scheduler, type Steps, WaitQueue } from '../sched/index.ts';
 import { Errno, type Pfn } from '../units.ts';
@@ -73,7 +74,9 @@ function* filemapFdatawait(mapping: AddressSpace, first: number, last: number): 
   }
 }
 
-/** vfs_fsync_range() of the pages [first, last]: 0, or -EIO, -ENOSPC once for a write that failed since the last call. */
+/**
+ * vfs_fsync_range() of the pages [first, last]: 0, or -EIO, -ENOSPC once for a write that failed since the last call.
+ */
 export function* vfsFsyncRange(mapping: AddressSpace, first: number, last: number): Steps<number> {
   if (!mapping.canWriteback) return 0;
   yield* writeCachePages(mapping, first, last, 'all');
@@ -119,7 +122,9 @@ export class Flusher {
 const BACKGROUND_RATIO = 0.1;
 const DIRTY_RATIO = 0.2;
 
-/** balance_dirty_pages(): who dirties pages faster than they are written waits here. Holds no lock of a folio or file. */
+/**
+ * balance_dirty_pages(): who dirties pages faster than they are written waits here. Holds no lock of a folio or file.
+ */
 export function* balanceDirtyPages(host: Host): Steps {
   const { zone, lruvec, vmstat, throttle, flusher } = host;
   const dirtyable = zone.freePages + lruvec.inactive('file') + lruvec.active('file');

@@ -1,5 +1,5 @@
-// Random programs on files and shmem objects: each object has one author, who knows what must be in it, while others read
-// it, write it back and reclaim it.
+// Random programs on files and shmem objects: each object has one author, who knows what must be in it, while others
+// read it, write it back and reclaim it.
 
 import fc from 'fast-check';
 import { expect } from 'vitest';

@@ -1,6 +1,6 @@
-// The order of notifier calls, entries, flushes and frees where guest memory is a shared mapping of a file or of a shmem
-// object: the file rows of the reference table, derived anew for 6.18, under both MMUs, with a guest that goes on using the
-// memory meanwhile.
+// The order of notifier calls, entries, flushes and frees where guest memory is a shared mapping of a file or of a
+// shmem object: the file rows of the reference table, derived anew for 6.18, under both MMUs, with a guest that goes
+// on using the memory meanwhile.
 
 import { describe, expect, it } from 'vitest';
 import { PTE_W, ptePfn } from '../../src/hw/sv39/index.ts';

@@ -13,6 +13,10 @@ const KIB = 2 ** 10;
 const SMALLER: Readonly<Record<string, Smaller>> = {
   harts: { equ: { ROUNDS: 1000, LOCKED: 100, HANDOFFS: 5 } },
   kernel: { equ: { CHURN_STEPS: 20 } },
+  processes: {
+    equ: { ROUNDS: 1, CHILDREN: 3 },
+    header: { hostRamBytes: 320 * KIB, output: '3 processes\n', instructions: null },
+  },
   sieve: { equ: { N: 100_000, PRIMES: 9592, ROUNDS: 1 }, header: { output: '9592 primes\n' } },
   smc: { equ: { ROUNDS: 20, CODE_PAGES: 40 } },
   sort: { equ: { COUNT: 32_768, ROUNDS: 1 } },
@@ -46,8 +50,8 @@ const WAYS: readonly [string, RunOptions][] = [
   ['in the interpreter alone, in random slices', { translate: false, isOver: randomSlices(100) }],
 ];
 
-/** Of translated code; the kernel runs through so much of it that fewer would be translated again all the time. */
-const keptUnitsFor = (name: string): number => (name === 'kernel' ? 24 : 2);
+/** Of translated code; kernels run through so much of it that fewer would be translated again all the time. */
+const keptUnitsFor = (name: string): number => (name === 'kernel' || name === 'processes' ? 24 : 2);
 
 describe.each(MMUS.flatMap((mmu) => GUEST_NAMES.map((name) => [name, mmu] as const)))(
   '%s under %s',

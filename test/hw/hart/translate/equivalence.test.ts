@@ -6,7 +6,8 @@ import { test } from 'vitest';
 import { equivalenceProperty, everyBudgetProperty } from './equivalence.ts';
 
 test('translated code does exactly what the interpreter does, at any slicing', () => {
-  fc.assert(equivalenceProperty(), { numRuns: Number(process.env.UMBRA_RUNS ?? 400) });
+  // The same cases each time; the soak `equivalence` draws new ones.
+  fc.assert(equivalenceProperty(), { seed: 1, numRuns: Number(process.env.UMBRA_RUNS ?? 400) });
 });
 
 test('translated code does exactly what the interpreter does, at every budget', () => {

@@ -98,14 +98,24 @@ class RegionEmitter {
   private emitBlock(i: number): void {
     const { region } = this;
     const block = this.flow.blocks[i]!;
-    if (this.flow.budget[i] !== 0) {
-      const place = { pc: block.start, dirty: this.data.dirtyIn[i]!, unexecuted: 0 };
-      region.leaveBelow(this.flow.budget[i]!, place);
-    }
+    if (this.flow.budget[i] !== 0) this.checkBudget(block, this.flow.budget[i]!, this.data.dirtyIn[i]!);
     region.adjustBudget(-block.count);
     const dirty = this.emitInstructions(i, block);
     if (block.word !== 0) this.checkFetch(block.word, { pc: block.last, dirty, unexecuted: 1 });
     this.emitEnd(i, block);
+  }
+
+  /** A guess, which can head a loop, is at no instruction of its own: the jump before it has retired, to where `scratch` says. */
+  private checkBudget(block: Block, least: number, dirty: number): void {
+    const { region } = this;
+    if (block.end !== End.guess) {
+      region.leaveBelow(least, { pc: block.start, dirty, unexecuted: 0 });
+      return;
+    }
+    region.isBudgetBelow(least);
+    region.open(W.if, NO_BLOCK);
+    region.goOnIndirect(dirty, null);
+    region.close();
   }
 
   /** Answers what is dirty before the terminator. */

@@ -245,11 +245,16 @@ export class RegionCode {
 
   /** Leaves for the interpreter when fewer than `least` instructions are left. */
   leaveBelow(least: number, place: Place): void {
+    this.isBudgetBelow(least);
+    this.leaveBeforeIf(place);
+  }
+
+  /** Whether fewer than `least` instructions are left, as an i32. */
+  isBudgetBelow(least: number): void {
     const { code } = this;
     code.get(this.budget);
     code.i32Const(least);
     code.byte(W.i32_lt_s);
-    this.leaveBeforeIf(place);
   }
 
   /** Leaves if the i32 on the stack is not 0: for the interpreter, or for a miss of the address in `address`. */

@@ -98,6 +98,7 @@ export class Explorer {
       }
       limitReached = sched.steps - before > MAX_STEPS;
       return (
+        steering.isPruned ||
         limitReached ||
         found !== null ||
         oracle.violations.length > 0 ||

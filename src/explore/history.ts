@@ -9,26 +9,11 @@
 // page tables and frames. Invariant: equal numbers mean equal states, up to collisions of 53 bits.
 
 import type { Point, PointKind, Task } from '../sched/index.ts';
+import { keyOf } from './objects.ts';
 
 /** Objects that hardware reads on its own. */
 const SEEN_BY_HARDWARE: ReadonlySet<PointKind> = new Set(['pte', 'spte', 'page']);
 const HARDWARE: ReadonlySet<PointKind> = new Set(['vcpu', 'tlb']);
-const KINDS: readonly PointKind[] = [
-  'lock',
-  'sequence',
-  'page',
-  'lru',
-  'list',
-  'slot',
-  'pte',
-  'spte',
-  'tlb',
-  'vcpu',
-];
-const KIND_NUMBER = Object.fromEntries(KINDS.map((kind, number) => [kind, number])) as Record<
-  PointKind,
-  number
->;
 
 /** A 53-bit hash in two words. */
 interface Past {
@@ -65,7 +50,7 @@ export class History {
       mix(past, this.#since.lo, this.#since.hi);
       this.#since.lo = this.#since.hi = 0;
     }
-    const key = object * 16 + KIND_NUMBER[kind];
+    const key = keyOf(kind, object);
     let seen = this.#objects.get(key);
     if (seen === undefined) {
       seen = { lo: 0, hi: 0 };

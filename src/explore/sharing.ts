@@ -9,6 +9,7 @@
 // that wants to be exhaustive begins again when `version` has grown (it can only grow so often).
 
 import type { Point, PointKind, Task } from '../sched/index.ts';
+import { keyOf } from './objects.ts';
 
 interface Sharers {
   readonly owner: Task['name'];
@@ -18,22 +19,6 @@ interface Sharers {
 }
 
 const HARDWARE: ReadonlySet<PointKind> = new Set(['pte', 'spte', 'tlb', 'vcpu']);
-const KINDS: readonly PointKind[] = [
-  'lock',
-  'sequence',
-  'page',
-  'lru',
-  'list',
-  'slot',
-  'pte',
-  'spte',
-  'tlb',
-  'vcpu',
-];
-const KIND_NUMBER = Object.fromEntries(KINDS.map((kind, number) => [kind, number])) as Record<
-  PointKind,
-  number
->;
 
 export class Sharing {
   readonly #objects = new Map<number, Sharers>();
@@ -68,9 +53,6 @@ export class Sharing {
     return true;
   }
 }
-
-/** One number for each object that points name. */
-const keyOf = (kind: PointKind, object: number): number => object * 16 + KIND_NUMBER[kind];
 
 /** A mutex or spinlock, or a reader-writer lock that is held for write. */
 function isExclusive(held: Task['held'][number]): boolean {

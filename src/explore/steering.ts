@@ -50,7 +50,7 @@ export class Steering implements Policy {
   choices = 0;
   readonly sharing = new Sharing();
   readonly history = new History();
-  /** For traces: every point is a stop, as long as it is a stop or not. */
+  /** For traces: every point is a stop, also where no switch can matter. */
   stopsEverywhere = false;
   /** The step that was taken last can have changed a page table, an rmap or a TLB. */
   changedTranslation = false;

@@ -2,7 +2,7 @@
 
 export { Mutex, RwLock } from './lock.ts';
 export { LOCKS, type LockClass } from './lockOrder.ts';
-export { at, type Point, type PointKind, points } from './points.ts';
+export { at, POINT_KINDS, type Point, type PointKind, points } from './points.ts';
 export { type Policy, randomPolicy, replayPolicy, runPolicy } from './policies.ts';
 export { Random } from './random.ts';
 export { Srcu } from './rcu.ts';

@@ -12,17 +12,19 @@
 import { bug } from '../units.ts';
 
 /** What the announced object is; the accessor of that state checks it. */
-export type PointKind =
-  | 'lock'
-  | 'pte'
-  | 'spte'
-  | 'tlb'
-  | 'sequence'
-  | 'page'
-  | 'lru'
-  | 'list'
-  | 'slot'
-  | 'vcpu';
+export const POINT_KINDS = [
+  'lock',
+  'pte',
+  'spte',
+  'tlb',
+  'sequence',
+  'page',
+  'lru',
+  'list',
+  'slot',
+  'vcpu',
+] as const;
+export type PointKind = (typeof POINT_KINDS)[number];
 
 export interface Point {
   readonly type: 'point';

@@ -1,23 +1,21 @@
 // Reading and writing folios of files (block/bio.c, fs/mpage.c: mpage_end_io).
 //
-// A file system says which block a folio belongs to. The device does its work at once; that it is done becomes known
-// after BLOCK_IO_LATENCY of virtual time, and is then handled by the host's block I/O task, which is what the block
-// layer's softirq is in Linux.
+// A file system says which block a folio belongs to; that the device is done is handled by the host's block I/O task
+// (ioCompletions.ts).
 //
 // Invariants: from submission to completion a folio being written has PG_writeback, one being read PG_locked and not
 // PG_uptodate; both are in the page cache, which keeps the frame. A failed write is remembered for the next fsync();
 // the folio stays clean, as in Linux.
 
-import { at, BLOCKED, points, type Scheduler, type Steps, type Task } from '../sched/index.ts';
+import { at, points, type Scheduler, type Steps } from '../sched/index.ts';
 import { PAGE_SIZE, type Pfn, pfnToHpa } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
 import type { BlockDevice, BlockRequest } from './blockDevice.ts';
-import { folioPut } from './folio.ts';
-import { PG_dirty, PG_locked, PG_reclaim, PG_uptodate, PG_writeback } from './frames.ts';
+import { folioEndRead, folioEndWriteback } from './folioIo.ts';
+import { PG_uptodate, PG_writeback } from './frames.ts';
 import type { Host } from './host.ts';
+import { IoCompletions } from './ioCompletions.ts';
 
-/** Virtual time of one request, ns: a fast SSD. */
-export const BLOCK_IO_LATENCY = 20_000;
 /** Kilobytes of a page, the unit of pgpgin and pgpgout. */
 const PAGE_KILOBYTES = PAGE_SIZE / 1024;
 
@@ -50,41 +48,25 @@ class Bio implements BlockRequest {
 
   done(errno: number): void {
     this.errno = errno;
-    this.mapping.host.blockIo.complete(this);
+    this.mapping.host.blockIo.completions.add(this);
   }
 }
 
-/** The block I/O of a host: completions to be handled. */
+/** The block I/O of a host. */
 export class BlockIo {
-  readonly #sched: Scheduler;
-  readonly #completed: Bio[] = [];
-  #task: Task | null = null;
+  readonly completions: IoCompletions<Bio>;
   /** Where a device puts what it read, before it goes into the frame by the one way in. */
   readonly bounce = new Uint8Array(PAGE_SIZE);
 
   constructor(sched: Scheduler) {
-    this.#sched = sched;
-  }
-
-  /** The request is done; the host hears of it later. */
-  complete(bio: Bio): void {
-    this.#sched.after(BLOCK_IO_LATENCY, () => {
-      this.#completed.push(bio);
-      if (this.#task !== null) this.#sched.wake(this.#task);
-    });
+    this.completions = new IoCompletions(sched, 'block I/O completion');
   }
 
   /** Body of the block I/O task. */
-  *handleCompletions(host: Host): Steps {
-    this.#task = this.#sched.current;
-    for (;;) {
-      const bio = this.#completed.shift();
-      if (bio === undefined) {
-        this.#sched.block('block I/O completion');
-        yield BLOCKED;
-      } else if (bio.write) yield* endWrite(host, bio);
-      else yield* endRead(host, bio);
-    }
+  handleCompletions(host: Host): Steps {
+    return this.completions.handle((bio) =>
+      bio.write ? endWrite(host, bio) : folioEndRead(host, bio.pfn, bio.errno === 0),
+    );
   }
 }
 
@@ -106,12 +88,6 @@ export function* readHole({ host }: AddressSpace, pfn: Pfn): Steps {
   host.folioLocks.unlockForDevice(pfn);
 }
 
-function* endRead({ frames, folioLocks }: Host, { pfn, errno }: Bio): Steps {
-  if (points.on) yield at.page(pfn);
-  if (errno === 0) frames.set(pfn, PG_uptodate);
-  folioLocks.unlockForDevice(pfn);
-}
-
 /** folio_start_writeback() and submit_bio(): the folio is locked and clean. */
 export function* submitWrite(
   mapping: AddressSpace,
@@ -130,20 +106,10 @@ export function* submitWrite(
   device.submit(new Bio(mapping, pfn, block, bytes, true, written));
 }
 
-/** end_bio_bh_io_sync() and folio_end_writeback(). */
+/** end_bio_bh_io_sync(). */
 function* endWrite(host: Host, { mapping, pfn, errno, written }: Bio): Steps {
-  const { frames } = host;
   // mapping_set_error().
   if (errno !== 0) mapping.writeError = errno;
   else written?.();
-  if (points.on) yield at.page(pfn);
-  frames.get(pfn);
-  const rotates = frames.testAndClear(pfn, PG_reclaim) && !frames.test(pfn, PG_locked | PG_dirty);
-  if (rotates && (yield* host.lruvec.rotate(pfn))) host.vmstat.pgrotated++;
-  if (points.on) yield at.page(pfn);
-  frames.clear(pfn, PG_writeback);
-  mapping.writeback.delete(frames.index[pfn]!);
-  host.folioLocks.wake(pfn);
-  host.throttle.acctReclaimWriteback();
-  yield* folioPut(host, pfn);
+  yield* folioEndWriteback(host, pfn, mapping);
 }

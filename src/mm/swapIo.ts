@@ -1,23 +1,22 @@
 // Reading and writing swap slots (mm/page_io.c).
 //
-// Reclaim writes through swapWriteout(), swap-in reads through swapReadFolio(). The device does its work at once; that it
-// is done becomes known after SWAP_IO_LATENCY of virtual time, and is then handled by the host's swap I/O task, which is
-// what the block layer's softirq is in Linux.
+// Reclaim writes through swapWriteout(), swap-in reads through swapReadFolio(); that the device is done is handled by the
+// host's swap I/O task (ioCompletions.ts).
 //
 // Invariants: from submission to completion a folio being written has PG_writeback, one being read PG_locked and not
 // PG_uptodate; both are in the swap cache, which keeps the frame. A failed write leaves the folio dirty and in the
 // cache; a failed read leaves it not uptodate, and only whoever faults on it learns of it.
 
-import { at, BLOCKED, points, type Scheduler, type Steps, type Task } from '../sched/index.ts';
+import { at, points, type Scheduler, type Steps } from '../sched/index.ts';
 import { PAGE_SIZE, type Pfn, pfnToHpa, type SwapSlot } from '../units.ts';
-import { folioMarkDirty, folioPut } from './folio.ts';
-import { PG_dirty, PG_locked, PG_reclaim, PG_uptodate, PG_writeback } from './frames.ts';
+import { folioMarkDirty } from './folio.ts';
+import { folioEndRead, folioEndWriteback } from './folioIo.ts';
+import { PG_reclaim, PG_writeback } from './frames.ts';
 import type { Host } from './host.ts';
+import { IoCompletions } from './ioCompletions.ts';
 import { folioFreeSwap, swapOf } from './swapCache.ts';
 import type { SwapRequest } from './swapDevice.ts';
 
-/** Virtual time of one request, ns: a fast SSD. */
-export const SWAP_IO_LATENCY = 20_000;
 /** Kilobytes of a page, the unit of pgpgin and pgpgout. */
 const PAGE_KILOBYTES = PAGE_SIZE / 1024;
 
@@ -40,43 +39,27 @@ class Transfer implements SwapRequest {
 
   done(errno: number): void {
     this.errno = errno;
-    this.#swapIo.complete(this);
+    this.#swapIo.completions.add(this);
   }
 }
 
-/** The swap I/O of a host: requests in flight, completions to be handled, errors. */
+/** The swap I/O of a host, and what went wrong in it. */
 export class SwapIo {
-  readonly #sched: Scheduler;
-  readonly #completed: Transfer[] = [];
-  #task: Task | null = null;
+  readonly completions: IoCompletions<Transfer>;
   /** Where a device puts what it read, before it goes into the frame by the one way in. */
   readonly bounce = new Uint8Array(PAGE_SIZE);
   /** Slots whose last read failed, with its errno. */
   readonly readErrors = new Map<SwapSlot, number>();
 
   constructor(sched: Scheduler) {
-    this.#sched = sched;
-  }
-
-  /** The request is done; the host hears of it later. */
-  complete(transfer: Transfer): void {
-    this.#sched.after(SWAP_IO_LATENCY, () => {
-      this.#completed.push(transfer);
-      if (this.#task !== null) this.#sched.wake(this.#task);
-    });
+    this.completions = new IoCompletions(sched, 'swap I/O completion');
   }
 
   /** Body of the swap I/O task. */
-  *handleCompletions(host: Host): Steps {
-    this.#task = this.#sched.current;
-    for (;;) {
-      const transfer = this.#completed.shift();
-      if (transfer === undefined) {
-        this.#sched.block('swap I/O completion');
-        yield BLOCKED;
-      } else if (transfer.write) yield* endSwapWrite(host, transfer);
-      else yield* endSwapRead(host, transfer);
-    }
+  handleCompletions(host: Host): Steps {
+    return this.completions.handle((transfer) =>
+      transfer.write ? endSwapWrite(host, transfer) : endSwapRead(host, transfer),
+    );
   }
 }
 
@@ -128,24 +111,15 @@ function isZeroFilled({ memory }: Host, pfn: Pfn): boolean {
   return true;
 }
 
-/** end_swap_bio_write() and folio_end_writeback(). */
+/** end_swap_bio_write(). */
 function* endSwapWrite(host: Host, { pfn, slot, errno }: Transfer): Steps {
-  const { frames } = host;
   if (errno !== 0) {
     host.trace.swap_io_error?.(slot, 1, errno);
     if (points.on) yield at.page(pfn);
     folioMarkDirty(host, pfn);
-    frames.clear(pfn, PG_reclaim);
+    host.frames.clear(pfn, PG_reclaim);
   }
-  if (points.on) yield at.page(pfn);
-  frames.get(pfn);
-  const rotates = frames.testAndClear(pfn, PG_reclaim) && !frames.test(pfn, PG_locked | PG_dirty);
-  if (rotates && (yield* host.lruvec.rotate(pfn))) host.vmstat.pgrotated++;
-  if (points.on) yield at.page(pfn);
-  frames.clear(pfn, PG_writeback);
-  host.folioLocks.wake(pfn);
-  host.throttle.acctReclaimWriteback();
-  yield* folioPut(host, pfn);
+  yield* folioEndWriteback(host, pfn, null);
 }
 
 /** swap_read_folio(): the folio is new, locked for the device and in the swap cache. */
@@ -157,7 +131,7 @@ export function* swapReadFolio(host: Host, pfn: Pfn, slot: SwapSlot): Steps {
     host.vmstat.swpin_zero++;
     if (points.on) yield at.page(pfn);
     host.memory.zero(pfn);
-    yield* endRead(host, pfn, true);
+    yield* folioEndRead(host, pfn, true);
     return;
   }
   host.vmstat.pswpin++;
@@ -174,11 +148,5 @@ function* endSwapRead(host: Host, { pfn, slot, errno }: Transfer): Steps {
     host.trace.swap_io_error?.(slot, 0, errno);
     host.swapIo.readErrors.set(slot, errno);
   }
-  yield* endRead(host, pfn, errno === 0);
-}
-
-function* endRead(host: Host, pfn: Pfn, uptodate: boolean): Steps {
-  if (points.on) yield at.page(pfn);
-  if (uptodate) host.frames.set(pfn, PG_uptodate);
-  host.folioLocks.unlockForDevice(pfn);
+  yield* folioEndRead(host, pfn, errno === 0);
 }

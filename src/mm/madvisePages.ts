@@ -6,25 +6,24 @@
 //
 // Locks: mmap_lock for read, or the VMA's.
 
-import { PTE_A, PTE_BYTES } from '../hw/sv39/index.ts';
+import { PTE_A } from '../hw/sv39/index.ts';
 import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { type Hpa, type Hva, PAGE_SIZE, type Pfn, type SwapSlot } from '../units.ts';
+import type { Hpa, Hva, Pfn, SwapSlot } from '../units.ts';
 import { PG_activate, PG_active, PG_dirty, PG_referenced, PG_swapcache, PG_workingset } from './frames.ts';
 import type { Host } from './host.ts';
 import { MmuGather } from './mmuGather.ts';
-import { walkPageRange } from './pagewalk.ts';
+import { visitPtes, walkPageRange, walkPtes } from './pagewalk.ts';
 import {
   isPresentPte,
   isSwapPte,
   normalPfn,
   ptepClearYoungDirty,
   ptepTestAndClearYoung,
-  ptlOf,
   readPte,
   setPte,
   swapPteSlot,
@@ -33,7 +32,6 @@ import { ScanControl } from './scanControl.ts';
 import { shrinkFolioList } from './shrinkFolioList.ts';
 import { folioFreeSwap, freeSwapAndCache } from './swapCache.ts';
 import { readSwapAhead } from './swapReadahead.ts';
-import { flushTlbBatchedPending } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
 import { moveFoliosToLru } from './vmscan.ts';
 import { zapPageRange } from './zap.ts';
@@ -59,17 +57,7 @@ export function* free(gather: MmuGather, vma: Vma, start: Hva, end: Hva): Steps<
       ? null
       : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  yield* walkPageRange(mm, start, end, function* (ptep, first, last) {
-    const ptl = ptlOf(mm.host, ptep);
-    yield* ptl.lock();
-    yield* flushTlbBatchedPending(mm);
-    for (let address = first, entry = ptep; address < last; ) {
-      yield* freePte(gather, entry, address);
-      address = (address + PAGE_SIZE) as Hva;
-      entry = (entry + PTE_BYTES) as Hpa;
-    }
-    yield* ptl.unlock();
-  });
+  yield* walkPtes(mm, start, end, true, (ptep, address) => freePte(gather, ptep, address));
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
   return 0;
 }
@@ -113,19 +101,10 @@ export function* willneedSwapped(vma: Vma, start: Hva, end: Hva): Steps<number> 
   const { mm } = vma;
   const { host } = mm;
   const slots: SwapSlot[] = [];
-  yield* walkPageRange(mm, start, end, function* (ptep, first, last) {
-    const ptl = ptlOf(host, ptep);
-    yield* ptl.lock();
-    for (
-      let entry: number = ptep;
-      entry < ptep + ((last - first) / PAGE_SIZE) * PTE_BYTES;
-      entry += PTE_BYTES
-    ) {
-      if (points.on) yield at.pte(entry);
-      const pte = readPte(host, entry as Hpa);
-      if (isSwapPte(pte)) slots.push(swapPteSlot(pte));
-    }
-    yield* ptl.unlock();
+  yield* walkPtes(mm, start, end, false, function* (ptep) {
+    if (points.on) yield at.pte(ptep);
+    const pte = readPte(host, ptep);
+    if (isSwapPte(pte)) slots.push(swapPteSlot(pte));
   });
   for (const slot of slots) yield* readSwapAhead(mm, slot);
   return 0;
@@ -138,18 +117,12 @@ export function* coldOrPageout(vma: Vma, start: Hva, end: Hva, pageout: boolean)
   const gather = new MmuGather(mm);
   yield* walkPageRange(mm, start, end, function* (ptep, first, last) {
     const isolated: Pfn[] = [];
-    const ptl = ptlOf(host, ptep);
-    yield* ptl.lock();
-    yield* flushTlbBatchedPending(mm);
-    for (let address = first, entry = ptep; address < last; ) {
+    yield* visitPtes(mm, ptep, first, last, true, function* (entry, address) {
       const pfn = yield* coldPte(gather, entry, address, pageout);
       if (pfn !== 0 && pageout && (yield* host.lruvec.isolate(pfn as Pfn))) isolated.push(pfn as Pfn);
       else if (pfn !== 0 && !pageout && (yield* host.lruvec.deactivate(pfn as Pfn)))
         host.vmstat.pgdeactivate++;
-      address = (address + PAGE_SIZE) as Hva;
-      entry = (entry + PTE_BYTES) as Hpa;
-    }
-    yield* ptl.unlock();
+    });
     yield* reclaimPages(host, isolated);
   });
   yield* gather.finish();

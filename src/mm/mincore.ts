@@ -2,13 +2,12 @@
 //
 // Locks: mmap_lock for read.
 
-import { PTE_BYTES } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { Errno, type Hpa, type Hva, PAGE_SIZE, pageOffset } from '../units.ts';
+import { Errno, type Hva, PAGE_SIZE, pageOffset } from '../units.ts';
 import { mincorePage } from './fileMadvise.ts';
 import type { Mm } from './mmStruct.ts';
-import { walkPageRange } from './pagewalk.ts';
-import { isPresentPte, ptlOf, readPte, swapPteSlot } from './pte.ts';
+import { walkPtes } from './pagewalk.ts';
+import { isPresentPte, readPte, swapPteSlot } from './pte.ts';
 import { swapCacheHas } from './swapCache.ts';
 import type { Vma } from './vma.ts';
 
@@ -35,16 +34,9 @@ function* mincoreVma(vma: Vma, start: Hva, end: Hva, vec: Uint8Array): Steps {
   const { mm } = vma;
   const { host } = mm;
   const entries = new Map<Hva, number>();
-  yield* walkPageRange(mm, start, end, function* (ptep, first, last) {
-    const ptl = ptlOf(host, ptep);
-    yield* ptl.lock();
-    for (let address = first, entry = ptep; address < last; ) {
-      if (points.on) yield at.pte(entry);
-      entries.set(address, readPte(host, entry));
-      address = (address + PAGE_SIZE) as Hva;
-      entry = (entry + PTE_BYTES) as Hpa;
-    }
-    yield* ptl.unlock();
+  yield* walkPtes(mm, start, end, false, function* (ptep, address) {
+    if (points.on) yield at.pte(ptep);
+    entries.set(address, readPte(host, ptep));
   });
   for (let address = start; address < end; address = (address + PAGE_SIZE) as Hva) {
     const pte = entries.get(address) ?? 0;

@@ -5,7 +5,7 @@
 //
 // Locks: mmap_lock for write, the VMAs' locks for write, the page table locks one by one.
 
-import { levelBytes, PTE_BYTES, PTE_D, PTE_W } from '../hw/sv39/index.ts';
+import { levelBytes, PTE_D, PTE_W } from '../hw/sv39/index.ts';
 import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
@@ -18,7 +18,7 @@ import { PG_anon_exclusive } from './frames.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
-import { walkPageRange } from './pagewalk.ts';
+import { walkPtes } from './pagewalk.ts';
 import { populateLocked } from './populate.ts';
 import {
   findEntry,
@@ -27,11 +27,9 @@ import {
   modifyPte,
   needsSoftDirtyWp,
   normalPfn,
-  ptlOf,
   readPte,
   setPte,
 } from './pte.ts';
-import { flushTlbBatchedPending } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
 import { vmaModifyFlags } from './vmaMerge.ts';
 import {
@@ -131,17 +129,7 @@ function* changePart(gather: MmuGather, vma: Vma, start: Hva, end: Hva): Steps {
       ? null
       : { mm, start, end, event: MmuNotifyEvent.PROTECTION_VMA, blockable: true };
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  yield* walkPageRange(mm, start, end, function* (ptep, first, last) {
-    const ptl = ptlOf(mm.host, ptep);
-    yield* ptl.lock();
-    yield* flushTlbBatchedPending(mm);
-    for (let address = first, entry = ptep; address < last; ) {
-      yield* changePte(gather, vma, address, entry);
-      address = (address + PAGE_SIZE) as Hva;
-      entry = (entry + PTE_BYTES) as Hpa;
-    }
-    yield* ptl.unlock();
-  });
+  yield* walkPtes(mm, start, end, true, (ptep, address) => changePte(gather, vma, address, ptep));
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
 }
 

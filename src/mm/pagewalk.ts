@@ -1,16 +1,17 @@
 // Walking the tables of a range (mm/pagewalk.c).
 //
-// zap.ts and madvise.ts visit each page table that exists, and skip the holes: a sparse guest of a terabyte costs no more
-// than the tables that it has.
+// munmap, madvise, mprotect and others visit each page table that exists, and skip the holes: a sparse guest of a terabyte
+// costs no more than the tables that it has.
 //
-// Lock: the caller holds mmap_lock or the VMA's lock, so that no table of the range goes away; the visitor takes the
-// table's own.
+// Lock: the caller holds mmap_lock or the VMA's lock, so that no table of the range goes away. The table's own is taken by
+// walkPtes(), and by the visitor of walkPageRange().
 
-import { levelBytes } from '../hw/sv39/index.ts';
+import { levelBytes, PTE_BYTES } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import type { Hpa, Hva } from '../units.ts';
+import { type Hpa, type Hva, PAGE_SIZE } from '../units.ts';
 import type { Mm } from './mmStruct.ts';
-import { findEntry, findPte } from './pte.ts';
+import { findEntry, findPte, ptlOf } from './pte.ts';
+import { flushTlbBatchedPending } from './tlbFlush.ts';
 
 /** Visits the entries for [address, end), which lie in one table, the first at `ptep`. */
 export type TableVisitor = (ptep: Hpa, address: Hva, end: Hva) => Steps;
@@ -26,3 +27,33 @@ export function* walkPageRange(mm: Mm, start: Hva, end: Hva, visit: TableVisitor
     address = next;
   }
 }
+
+/** Visits one entry, whose page table lock is held. */
+export type PteVisitor = (ptep: Hpa, address: Hva) => Steps;
+
+/**
+ * Visits the entries for [start, end), which lie in one table, the first at `ptep`, under its lock. `changes`: the visitor
+ * relies on what it finds to be so in every TLB (flush_tlb_batched_pending()).
+ */
+export function* visitPtes(
+  mm: Mm,
+  ptep: Hpa,
+  start: Hva,
+  end: Hva,
+  changes: boolean,
+  visit: PteVisitor,
+): Steps {
+  const ptl = ptlOf(mm.host, ptep);
+  yield* ptl.lock();
+  if (changes) yield* flushTlbBatchedPending(mm);
+  for (let address = start, entry = ptep; address < end; ) {
+    yield* visit(entry, address);
+    address = (address + PAGE_SIZE) as Hva;
+    entry = (entry + PTE_BYTES) as Hpa;
+  }
+  yield* ptl.unlock();
+}
+
+/** Visits every entry of the tables of [start, end), as visitPtes() does. */
+export const walkPtes = (mm: Mm, start: Hva, end: Hva, changes: boolean, visit: PteVisitor): Steps =>
+  walkPageRange(mm, start, end, (ptep, first, last) => visitPtes(mm, ptep, first, last, changes, visit));

@@ -6,18 +6,17 @@
 // Order (reference table row 18): mmap_lock for write; one start over the whole address space; entries cleared and
 // write-protected; end; the CPUs flushed after it.
 
-import { PTE_BYTES } from '../hw/sv39/index.ts';
 import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
+import type { Hpa, Hva, Pfn } from '../units.ts';
 import type { Mm } from './mmStruct.ts';
 import { TASK_SIZE } from './munmap.ts';
-import { walkPageRange } from './pagewalk.ts';
-import { clearedSoftDirty, isPresentPte, normalPfn, ptlOf, readPte, setPte } from './pte.ts';
+import { walkPtes } from './pagewalk.ts';
+import { clearedSoftDirty, isPresentPte, normalPfn, readPte, setPte } from './pte.ts';
 import { flushTlbMm } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
 import { isCowMapping, VM_SOFTDIRTY } from './vmFlags.ts';
@@ -48,16 +47,7 @@ export function* clearSoftDirty(mm: Mm): Steps {
 /** clear_refs_pte_range(). */
 function* clearVma(vma: Vma): Steps {
   const { mm } = vma;
-  yield* walkPageRange(mm, vma.start, vma.end, function* (ptep, first, last) {
-    const ptl = ptlOf(mm.host, ptep);
-    yield* ptl.lock();
-    for (let address = first, entry = ptep; address < last; ) {
-      yield* clearPte(vma, entry);
-      address = (address + PAGE_SIZE) as Hva;
-      entry = (entry + PTE_BYTES) as Hpa;
-    }
-    yield* ptl.unlock();
-  });
+  yield* walkPtes(mm, vma.start, vma.end, false, (ptep) => clearPte(vma, ptep));
 }
 
 /** clear_soft_dirty(). */

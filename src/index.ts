@@ -4,8 +4,9 @@
 //   const machine = createMachine({ ...MACHINE_DEFAULTS, image, console: (bytes) => process.stdout.write(bytes) });
 //   while (machine.runSlice(sliceTimer()) === 'running') await turnEventLoop();
 //
-// Nothing here reads a clock or waits but what comes from platform/. Throws InputError, AssemblerError, FileError and TraceError for
-// what a user can get wrong; everything that a guest does is a value (Machine.stop, Machine.statistics()).
+// Nothing here reads a clock or waits but what comes from platform/. Throws InputError, AssemblerError, FileError and
+// TraceError for what a user can get wrong; everything that a guest does is a value (Machine.stop,
+// Machine.statistics()).
 
 export {
   type Assembled,

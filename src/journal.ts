@@ -1,12 +1,12 @@
 // The undo log: what a program changed since a mark, so that exploring can go back to the start of a run and go again.
 //
-// Production code does not know it. The loader (loader/writes.ts) rewrites each write to an object, element, collection or
-// shared variable into a call of a function here or of one made by `property`, and bundles this file in; without
-// the loader nothing imports it. DESIGN D8, D12.
+// Production code does not know it. The loader (loader/writes.ts) rewrites each write to an object, element,
+// collection or shared variable into a call of a function here or of one made by `property`, and bundles this file
+// in; without the loader nothing imports it. DESIGN D8, D12.
 //
-// Invariants: while `undo.on`, every change of what existed at the mark is recorded before it happens; entries are undone
-// newest first, so an old value is right even if what is recorded later happened earlier. Generators cannot be undone: at a
-// mark none may be under way. A Map and a Set get their iteration order back.
+// Invariants: while `undo.on`, every change of what existed at the mark is recorded before it happens; entries are
+// undone newest first, so an old value is right even if what is recorded later happened earlier. Generators cannot be
+// undone: at a mark none may be under way. A Map and a Set get their iteration order back.
 
 // biome-ignore lint/suspicious/noExplicitAny: a journal holds values of every type
 type Anything = any;

@@ -194,9 +194,9 @@ export class Machine {
   }
 
   /**
-   * Runs until the guest has stopped, or `isOver()` says so between two scheduler steps; takes one step at least. 'broken':
-   * an invariant is broken, and whatever comes after would only blur why; without any check still I9, a guest that does
-   * not get on.
+   * Runs until the guest has stopped, or `isOver()` says so between two scheduler steps; takes one step at least.
+   * 'broken': an invariant is broken, and whatever comes after would only blur why; without any check still I9, a
+   * guest that does not get on.
    */
   runSlice(isOver: () => boolean): 'running' | 'stopped' | 'broken' {
     let begun = false;

@@ -1,5 +1,6 @@
-// The museum, in its quick form: every edit fits production code, and every bug is found by POS within its budget, fails with
-// its invariant when it is run again, and where the budget is small takes as many pre-emptions as its file says.
+// The museum, in its quick form: every edit fits production code, and every bug is found by POS within its budget,
+// fails with its invariant when it is run again, and where the budget is small takes as many pre-emptions as its file
+// says.
 //
 // The whole proof, with production searched as well, is `umbra museum --check`.
 

@@ -1,7 +1,8 @@
 // A counterexample for people: the verdict, why, one command that replays it, the steps in a lane for each task, and a
 // schedule next to it that passes.
 //
-// explore.ts, replay.ts and museum.ts print it. The steps that matter to nobody but their own task are left out and counted.
+// explore.ts, replay.ts and museum.ts print it. The steps that matter to nobody but their own task are left out and
+// counted.
 
 import type { Lanes, Step, Twin } from '../explore/index.ts';
 import { plural } from './words.ts';

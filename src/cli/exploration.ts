@@ -1,4 +1,5 @@
-// A scenario in a variant of production code, and a search in it that Ctrl-C, a limit of time and the terminal get along with.
+// A scenario in a variant of production code, and a search in it that Ctrl-C, a limit of time and the terminal get
+// along with.
 //
 // Shared by explore.ts, replay.ts and museum.ts. A scenario is one of src/scenarios by name, or a file.
 

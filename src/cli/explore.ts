@@ -1,4 +1,5 @@
-// umbra explore: runs a scenario in every order that a policy can think of, and prints the first that breaks an invariant.
+// umbra explore: runs a scenario in every order that a policy can think of, and prints the first that breaks an
+// invariant.
 //
 // The counterexample is stdout; progress and the summary are stderr. With --json the report is the one line on stdout.
 

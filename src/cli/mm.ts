@@ -1,7 +1,7 @@
 // umbra mm: runs scripts of system calls on a host of their own, and prints what each one answered.
 //
-// One script prints on stdout, several write DIR/<base>.out each. A mistake in a script is one line on stderr, and nothing
-// is written for that file; the others still run.
+// One script prints on stdout, several write DIR/<base>.out each. A mistake in a script is one line on stderr, and
+// nothing is written for that file; the others still run.
 
 import { basename, extname, join } from 'node:path';
 import { Command } from 'commander';

@@ -1,7 +1,8 @@
 // umbra museum: bugs of real kernels, put back into production code by source edits, and found by the explorer.
 //
-// Without a name it lists them; with one it tells the story, finds the bug and prints the counterexample; --check proves the
-// whole table: each bug is found within its budget, exhaustively and by POS, and production passes the same scenario.
+// Without a name it lists them; with one it tells the story, finds the bug and prints the counterexample; --check
+// proves the whole table: each bug is found within its budget, exhaustively and by POS, and production passes the
+// same scenario.
 
 import { Command } from 'commander';
 import { EXHIBITS, type Exhibit, exhibitByName } from '../exhibits/index.ts';

@@ -1,4 +1,5 @@
-// umbra show: runs a guest to its end, or a limit, and prints what stands in memory then, as the tools that people know do.
+// umbra show: runs a guest to its end, or a limit, and prints what stands in memory then, as the tools that people
+// know do.
 
 import { Command, Option } from 'commander';
 import type { Machine } from '../machine.ts';

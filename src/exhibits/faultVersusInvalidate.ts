@@ -1,8 +1,8 @@
 // The fault against the invalidation: five ways to install a translation that is already wrong.
 //
-// A client looks the host's page up without holding a lock that the host takes, so between the look and the installing the
-// page can go. The protocol: sample the sequence, look, take the client's lock, and install only if no range is open there
-// and the sequence is what it was. Each exhibit leaves out one part.
+// A client looks the host's page up without holding a lock that the host takes, so between the look and the
+// installing the page can go. The protocol: sample the sequence, look, take the client's lock, and install only if no
+// range is open there and the sequence is what it was. Each exhibit leaves out one part.
 
 import type { Exhibit } from './exhibit.ts';
 

@@ -1,11 +1,11 @@
 // What guest memory must hold: the last value that was written to each byte, by whoever wrote it last (I2, I3).
 //
-// The world tells it what devices write; each vCPU's loads and stores are read off the instruction that the hart executed,
-// since an instruction is one step. A load must give what this memory holds, and at the end of a run every page must, in its
-// frame, on the swap device or wherever the host keeps it.
+// The world tells it what devices write; each vCPU's loads and stores are read off the instruction that the hart
+// executed, since an instruction is one step. A load must give what this memory holds, and at the end of a run every
+// page must, in its frame, on the swap device or wherever the host keeps it.
 //
-// Knows untranslated guests and those whose scenario says how their addresses translate. Invariant: rewind() makes it what it
-// was at mark(), like everything else that a run changes.
+// Knows untranslated guests and those whose scenario says how their addresses translate. Invariant: rewind() makes it
+// what it was at mark(), like everything else that a run changes.
 
 import type { Hart } from '../hw/hart/index.ts';
 import { DECODED_WORDS, decode, Op, opOf, rdOf, rs1Of, rs2Of } from '../hw/isa/index.ts';

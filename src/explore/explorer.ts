@@ -1,10 +1,11 @@
 // The explorer: runs one scenario again and again, each time in another order, and says what broke.
 //
-// Lives inside a variant (loader/): its world is instrumented production code, itself it is not. A run is: spawn the tasks,
-// let the strategy steer, look at every step, let the scenario finish, look at the end; then back to the start by the undo
-// log. What it answers is plain data.
+// Lives inside a variant (loader/): its world is instrumented production code, itself it is not. A run is: spawn the
+// tasks, let the strategy steer, look at every step, let the scenario finish, look at the end; then back to the start
+// by the undo log. What it answers is plain data.
 //
-// Invariant: a run is a function of the scenario and the schedule: the same schedule gives the same steps and the same verdict.
+// Invariant: a run is a function of the scenario and the schedule: the same schedule gives the same steps and the
+// same verdict.
 
 import { filter, mark, rewind, undo } from '../journal.ts';
 import type { SchedulerState } from '../sched/index.ts';

@@ -1,12 +1,13 @@
 // What a run has done so far, as a number that equal pasts share: the happens-before order of all accesses, hashed.
 //
-// Two runs whose accesses differ only in the order of those that commute have done the same and are in the same state; so a
-// search need not go on from where an equal one went on already (bounded search of Musuvathi and Qadeer's kind, with a cache).
-// Each task's past is a hash of its accesses, each with the past of what it accessed; each object's past is that of who accessed
-// it last. Generators cannot be compared, and need not be: a task is a function of what it saw.
+// Two runs whose accesses differ only in the order of those that commute have done the same and are in the same
+// state; so a search need not go on from where an equal one went on already (bounded search of Musuvathi and Qadeer's
+// kind, with a cache). Each task's past is a hash of its accesses, each with the past of what it accessed; each
+// object's past is that of who accessed it last. Generators cannot be compared, and need not be: a task is a function
+// of what it saw.
 //
-// What a hardware step looks at without a point (a vCPU's or CPU's walk, and the frame that it reaches) is taken to be all
-// page tables and frames. Invariant: equal numbers mean equal states, up to collisions of 53 bits.
+// What a hardware step looks at without a point (a vCPU's or CPU's walk, and the frame that it reaches) is taken to
+// be all page tables and frames. Invariant: equal numbers mean equal states, up to collisions of 53 bits.
 
 import type { Point, PointKind, Task } from '../sched/index.ts';
 import { keyOf } from './objects.ts';

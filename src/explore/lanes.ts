@@ -1,7 +1,8 @@
-// What happened in a run, step by step: who, where in the sources, on which object, and what it changed from what to what.
+// What happened in a run, step by step: who, where in the sources, on which object, and what it changed from what to
+// what.
 //
-// Made by running a schedule once more and looking at the undo log after each step; JSON is the source, text and pages render
-// it. Steps that concern nobody else are in it too, and marked: who prints may leave them out.
+// Made by running a schedule once more and looking at the undo log after each step; JSON is the source, text and
+// pages render it. Steps that concern nobody else are in it too, and marked: who prints may leave them out.
 
 import { changesSince, reached, siteOf, undo } from '../journal.ts';
 import type { Task } from '../sched/index.ts';

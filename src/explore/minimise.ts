@@ -1,13 +1,16 @@
-// From a failure to its core: the fewest deviations that still break the same invariant, and a schedule next to it that does not.
+// From a failure to its core: the fewest deviations that still break the same invariant, and a schedule next to it
+// that does not.
 //
-// Both by replaying: a deviation that finds no place any more is ignored, and the schedule that really happened is taken on.
+// Both by replaying: a deviation that finds no place any more is ignored, and the schedule that really happened is
+// taken on.
 
 import type { Explorer, RunResult } from './explorer.ts';
 import type { Deviation, Schedule } from './schedule.ts';
 
 /**
- * `failure` with as many deviations taken away as can be: windows of them, from half of the schedule down to one, until none
- * can go any more (delta debugging). A switch and the switch back go together, so windows of two matter most.
+ * `failure` with as many deviations taken away as can be: windows of them, from half of the schedule down to one,
+ * until none can go any more (delta debugging). A switch and the switch back go together, so windows of two matter
+ * most.
  */
 export function minimise(explorer: Explorer, failure: RunResult): RunResult {
   let best = failure;

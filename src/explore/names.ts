@@ -1,6 +1,7 @@
 // Names for what runs change: "kvm.mmuInvalidateSeq", "frames.refcount[9]", "pte 0x44fe8".
 //
-// A look once over the objects that a scenario's world is made of. What has no name is some task's own and of no interest.
+// A look once over the objects that a scenario's world is made of. What has no name is some task's own and of no
+// interest.
 
 import type { Change } from '../journal.ts';
 import type { PointKind } from '../sched/index.ts';

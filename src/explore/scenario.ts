@@ -1,7 +1,7 @@
 // A scenario: what an exploration is about, as a small file of plain data and task bodies.
 //
-// It names a host, a guest of a few instructions and the host's tasks; the explorer runs all of them at once in every order
-// that its policy can think of. `umbra explore FILE` loads a module whose export `scenario` is one.
+// It names a host, a guest of a few instructions and the host's tasks; the explorer runs all of them at once in every
+// order that its policy can think of. `umbra explore FILE` loads a module whose export `scenario` is one.
 
 import type { KvmExitReason } from '../kvm/index.ts';
 import type { InvariantName } from '../oracle/index.ts';

@@ -1,7 +1,7 @@
 // Schedules: one interleaving, written as its deviations from the schedule that never pre-empts.
 //
-// Left alone, a task runs until it blocks, yields or ends, and then the one that has waited longest runs. A deviation says
-// that after so many steps of one task another goes on instead. Text that a person can read and edit:
+// Left alone, a task runs until it blocks, yields or ends, and then the one that has waited longest runs. A deviation
+// says that after so many steps of one task another goes on instead. Text that a person can read and edit:
 //
 //     vcpu0:14>reclaim,reclaim:9>vcpu0        -  (no deviation)
 //

@@ -1,12 +1,12 @@
 // Which points matter: where a switch to another task can change what happens (reference explore.md 7.7).
 //
-// An access to an object that one task alone ever touches commutes with all that others do; so does one to an object that
-// is only ever touched under one and the same lock, held exclusively, since who could interfere waits for the lock; and so
-// does giving a lock back. What is left: taking locks that are contended, unprotected accesses, and whatever hardware may
-// look at between any two steps of a kernel (page tables, TLBs, vCPUs).
+// An access to an object that one task alone ever touches commutes with all that others do; so does one to an object
+// that is only ever touched under one and the same lock, held exclusively, since who could interfere waits for the
+// lock; and so does giving a lock back. What is left: taking locks that are contended, unprotected accesses, and
+// whatever hardware may look at between any two steps of a kernel (page tables, TLBs, vCPUs).
 //
-// All of it is learned from the runs themselves. Invariant: what is said to be private was so in all runs so far; a search
-// that wants to be exhaustive begins again when `version` has grown (it can only grow so often).
+// All of it is learned from the runs themselves. Invariant: what is said to be private was so in all runs so far; a
+// search that wants to be exhaustive begins again when `version` has grown (it can only grow so often).
 
 import type { Point, PointKind, Task } from '../sched/index.ts';
 import { keyOf } from './objects.ts';

@@ -1,12 +1,12 @@
 // The policy that the explorer gives a world's scheduler: it stops at points and asks a strategy who goes on.
 //
-// It keeps what every strategy needs: which task ran last, whether that one could go on, who has merely yielded, how many
-// points each has passed; and it writes down the schedule as it happens. Points at which no switch can matter (sharing.ts)
-// are passed without a stop; they count as steps all the same.
+// It keeps what every strategy needs: which task ran last, whether that one could go on, who has merely yielded, how
+// many points each has passed; and it writes down the schedule as it happens. Points at which no switch can matter
+// (sharing.ts) are passed without a stop; they count as steps all the same.
 //
-// A task that gave the CPU away (cond_resched, a retry) goes last, and one that does so twice while nobody else took a step
-// waits until somebody has, where somebody can: what it looks at cannot have changed before. That, and the limit on steps, is
-// all that retry loops need.
+// A task that gave the CPU away (cond_resched, a retry) goes last, and one that does so twice while nobody else took
+// a step waits until somebody has, where somebody can: what it looks at cannot have changed before. That, and the
+// limit on steps, is all that retry loops need.
 
 import { type Point, type PointKind, type Policy, points, type Task } from '../sched/index.ts';
 import { bug } from '../units.ts';

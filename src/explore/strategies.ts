@@ -1,8 +1,9 @@
 // Strategies: who goes on, at each choice of a run. One object is one run, but for the exhaustive one, which is a search.
 //
-// Random: uniform. POS: a random priority for each pending access, drawn anew when something that it depends on was done
-// (reference explore.md 2 c'). PCT: random priorities of tasks and d - 1 places where the running one falls below all others.
-// Replay: a schedule that was written down. Bounded: all schedules with at most so many pre-emptions, depth first.
+// Random: uniform. POS: a random priority for each pending access, drawn anew when something that it depends on was
+// done (reference explore.md 2 c'). PCT: random priorities of tasks and d - 1 places where the running one falls
+// below all others. Replay: a schedule that was written down. Bounded: all schedules with at most so many
+// pre-emptions, depth first.
 
 import type { Task } from '../sched/index.ts';
 import { Random } from '../sched/index.ts';
@@ -110,9 +111,9 @@ interface Branch {
 }
 
 /**
- * All that schedules with at most `bound` pre-emptions can do: a depth-first search whose run is one call of next(). A run is
- * cut short where it comes to a state that the search has gone on from with as many pre-emptions left. What is shared is
- * learned (sharing.ts): whoever drives the search begins again when more turns out to be.
+ * All that schedules with at most `bound` pre-emptions can do: a depth-first search whose run is one call of next().
+ * A run is cut short where it comes to a state that the search has gone on from with as many pre-emptions left. What
+ * is shared is learned (sharing.ts): whoever drives the search begins again when more turns out to be.
  */
 export class BoundedSearch implements Strategy {
   readonly bound: number;

@@ -1,10 +1,10 @@
 // I1 and I5 between any two steps: nobody can reach a frame that the host no longer maps there, or write through a
 // translation where the host's PTE does not permit it.
 //
-// A secondary MMU is told before a PTE is cleared or downgraded, and is not told again: so at every moment each of its
-// translations must be one that the host's page table gives too. Sptes are looked at after each step that can have changed
-// one, TLB entries then and before each instruction. A vCPU that owes a flush may keep stale entries as long as it runs
-// nothing, since it flushes on its way into the guest.
+// A secondary MMU is told before a PTE is cleared or downgraded, and is not told again: so at every moment each of
+// its translations must be one that the host's page table gives too. Sptes are looked at after each step that can
+// have changed one, TLB entries then and before each instruction. A vCPU that owes a flush may keep stale entries as
+// long as it runs nothing, since it flushes on its way into the guest.
 
 import { isPresent, PTE_W, ptePfn } from '../hw/sv39/index.ts';
 import { INFO_WRITE } from '../hw/tlb/index.ts';

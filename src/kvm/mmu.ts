@@ -32,8 +32,8 @@ export const RetPf = { retry: 0, fixed: 1, spurious: 2, emulate: 3, noSpace: 4 }
 export type RetPf = (typeof RetPf)[keyof typeof RetPf];
 
 /**
- * kvm_mmu_get_shadow_page(). `created` pages come from the vCPU's cache, and may have made older ones give way. Null: there is no
- * room for one (-ENOSPC).
+ * kvm_mmu_get_shadow_page(). `created` pages come from the vCPU's cache, and may have made older ones give way. Null:
+ * there is no room for one (-ENOSPC).
  */
 export function* getShadowPage(vcpu: Vcpu, gfn: Gfn, role: Role): Steps<ShadowPage | null> {
   const { kvm } = vcpu;

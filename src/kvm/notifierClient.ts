@@ -22,8 +22,8 @@ import { kvmMmuZapAll, unmapGfnRange } from './zap.ts';
 type GfnHandler = (kvm: Kvm, slot: Memslot, startGfn: Gfn, endGfn: Gfn) => Steps<boolean>;
 
 /**
- * __kvm_handle_hva_range(): `onLock` is called for each slot that meets the range, at the point at.sequence(kvm.id). OR of
- * the handler's answers.
+ * __kvm_handle_hva_range(): `onLock` is called for each slot that meets the range, at the point at.sequence(kvm.id).
+ * OR of the handler's answers.
  */
 function* handleHvaRange(
   kvm: Kvm,

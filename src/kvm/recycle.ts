@@ -32,8 +32,8 @@ export function* topupShadowPageCache({ kvm, shadowPageCache }: Vcpu): Steps<boo
 }
 
 /**
- * make_mmu_pages_available(): room for one page within n_max_mmu_pages, by zapping the oldest. False (-ENOSPC): the rest are
- * roots in use. Under mmu_lock for write.
+ * make_mmu_pages_available(): room for one page within n_max_mmu_pages, by zapping the oldest. False (-ENOSPC): the
+ * rest are roots in use. Under mmu_lock for write.
  */
 export function* makeMmuPagesAvailable(kvm: Kvm): Steps<boolean> {
   if (kvm.usedMmuPages < kvm.maxMmuPages) return true;
@@ -62,8 +62,9 @@ export function* recycleForMemory(kvm: Kvm, frames: number): Steps<number> {
 }
 
 /**
- * kvm_mmu_zap_oldest_mmu_pages(): frees at least `wanted` frames, roots aside; the number freed. Unlike Linux's, the first
- * few that a hart used lately get a second chance: a guest that must make do with hardly any has one in use that is old.
+ * kvm_mmu_zap_oldest_mmu_pages(): frees at least `wanted` frames, roots aside; the number freed. Unlike Linux's, the
+ * first few that a hart used lately get a second chance: a guest that must make do with hardly any has one in use
+ * that is old.
  */
 function* zapOldestPages(kvm: Kvm, wanted: number): Steps<number> {
   const { shadowPages, stats } = kvm;

@@ -45,8 +45,8 @@ export function* kvmFlushRemoteTlbs(kvm: Kvm): Steps {
 const MAX_PAGES_TO_FLUSH = 64;
 
 /**
- * kvm_flush_remote_tlbs_range(), of the one guest virtual `page` that a translation to `frame` was of: nothing else in a TLB
- * may have come from the spte that went.
+ * kvm_flush_remote_tlbs_range(), of the one guest virtual `page` that a translation to `frame` was of: nothing else
+ * in a TLB may have come from the spte that went.
  */
 export function* kvmFlushRemoteTlbsPage(kvm: Kvm, page: number, frame: Pfn): Steps {
   for (const vcpu of kvm.vcpus) {

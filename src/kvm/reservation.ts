@@ -1,13 +1,13 @@
 // LR/SC between harts: a store-conditional must fail if another hart stored to what was reserved.
 //
-// A hart knows its reservation, but not what the others store. So a hart that gets its turn after another had it loses its
-// reservation (the architecture allows that at any time). Running is a turn, and so is what the hypervisor does to guest
-// memory in a hart's name: emulated stores, A and D of the guest's tables. A device that stores is a turn, too, and nobody's
-// (Zalrsc: an SC fails if a device wrote the bytes since the LR). zap.ts breaks what a frame's next owner must
-// not inherit.
+// A hart knows its reservation, but not what the others store. So a hart that gets its turn after another had it
+// loses its reservation (the architecture allows that at any time). Running is a turn, and so is what the hypervisor
+// does to guest memory in a hart's name: emulated stores, A and D of the guest's tables. A device that stores is a
+// turn, too, and nobody's (Zalrsc: an SC fails if a device wrote the bytes since the LR). zap.ts breaks what a
+// frame's next owner must not inherit.
 //
-// A translation that goes, or loses W, takes with it what is reserved in its frame: at once where the caller says so, and when
-// the hart flushes, since until then it may reserve through what its TLB still holds.
+// A translation that goes, or loses W, takes with it what is reserved in its frame: at once where the caller says so,
+// and when the hart flushes, since until then it may reserve through what its TLB still holds.
 //
 // Invariant: nothing yields between taking the turn and the accesses that it is taken for.
 

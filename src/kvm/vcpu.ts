@@ -1,7 +1,7 @@
 // KVM_RUN: the loop of one vCPU, from entry to exit and back (vcpu_enter_guest, kvm_mmu_page_fault).
 //
-// The VMM's vCPU thread calls vcpuRun() with a budget; each turn answers requests, loads the roots, lets the hart run, and
-// handles its exit here or hands it to the VMM in vcpu.run.
+// The VMM's vCPU thread calls vcpuRun() with a budget; each turn answers requests, loads the roots, lets the hart
+// run, and handles its exit here or hands it to the VMM in vcpu.run.
 //
 // Invariants: requests are looked at after IN_GUEST_MODE is set and before the hart runs (requests.ts); every fault
 // re-enters at the same instruction, which either completes, faults again or was emulated. Locks: none held across turns.

@@ -1,7 +1,7 @@
 // Source edits: a bug, a mutant or a missing trace site, as a change of production text (DESIGN D8).
 //
-// Invariant: an edit fits exactly one place of its file, or loading fails; the same file may be edited several times, each
-// edit against the text that those before it left.
+// Invariant: an edit fits exactly one place of its file, or loading fails; the same file may be edited several times,
+// each edit against the text that those before it left.
 
 import { LoadError } from './loadError.ts';
 

@@ -3,7 +3,8 @@
 // writes.ts asks which variables outlive the function call that assigns them (module variables, and those that an inner
 // function shares), sites.ts which are alive at a yield.
 //
-// Invariant: names are resolved as ECMAScript scopes them, with `var` and functions hoisted; imports are module variables.
+// Invariant: names are resolved as ECMAScript scopes them, with `var` and functions hoisted; imports are module
+// variables.
 
 import { child, children, isFunction, isNode, type Node, runningChildren } from './syntax.ts';
 

@@ -1,7 +1,7 @@
 // Syntax trees of source files, as plain data, and one way to walk them.
 //
-// @babel/parser does the parsing: it reads TypeScript as it stands, so positions in a tree are positions in the file that the
-// author sees.
+// @babel/parser does the parsing: it reads TypeScript as it stands, so positions in a tree are positions in the file
+// that the author sees.
 
 import { parse } from '@babel/parser';
 

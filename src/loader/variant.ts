@@ -1,7 +1,9 @@
-// Variants of Umbra: production code with source edits, and with what exploration needs to know of it written in (DESIGN D8).
+// Variants of Umbra: production code with source edits, and with what exploration needs to know of it written in
+// (DESIGN D8).
 //
-// A variant is one bundle of everything that its entry reaches, so it shares no state and no class with the process that
-// loads it, nor with another variant; what crosses is plain data. cli/ and the tests load variants; explore/ runs inside them.
+// A variant is one bundle of everything that its entry reaches, so it shares no state and no class with the process
+// that loads it, nor with another variant; what crosses is plain data. cli/ and the tests load variants; explore/
+// runs inside them.
 //
 // Invariants: text and edits decide the variant: equal ones are the same module of this process. Bundles lie in
 // node_modules/.cache, whole or not at all, and are a convenience: without them a variant is as good.

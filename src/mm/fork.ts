@@ -1,7 +1,7 @@
 // fork() of an address space (kernel/fork.c: dup_mmap; mm/memory.c: copy_page_range).
 //
-// The child gets copies of the VMAs, and of the page table entries of those that have anonymous pages; what it could fault
-// in from a file it faults in. Pages are shared read-only, and copied by whoever writes first (copyOnWrite.ts).
+// The child gets copies of the VMAs, and of the page table entries of those that have anonymous pages; what it could
+// fault in from a file it faults in. Pages are shared read-only, and copied by whoever writes first (copyOnWrite.ts).
 //
 // Order (reference table row 13): both mmap_locks for write; per VMA: start on the parent; copy and write-protect under
 // both page table locks; end. The parent's CPUs are flushed once, after all VMAs and before its mmap_lock is dropped.

@@ -41,8 +41,8 @@ export const getUserPage = (mm: Mm, address: Hva, write: boolean): Steps<number>
   takeUserPage(mm, address, write, 'get');
 
 /**
- * pin_user_pages_unlocked(): as getUserPage(), for whoever is going to access the frame himself. Until unpinUserPage() the
- * process and the caller have the same page, whatever is forked, swapped or written meanwhile.
+ * pin_user_pages_unlocked(): as getUserPage(), for whoever is going to access the frame himself. Until
+ * unpinUserPage() the process and the caller have the same page, whatever is forked, swapped or written meanwhile.
  */
 export function* pinUserPage(mm: Mm, address: Hva, write: boolean): Steps<number> {
   mm.hasPinned = true;

@@ -1,7 +1,8 @@
 // Completions of a disk: requests that the device has done, and the task that hears of them later.
 //
-// swapIo.ts and blockIo.ts have one each. A device does its work at once; that it is done becomes known after IO_LATENCY of
-// virtual time, and is then handled by a task of the host, which is what the block layer's softirq is in Linux.
+// swapIo.ts and blockIo.ts have one each. A device does its work at once; that it is done becomes known after
+// IO_LATENCY of virtual time, and is then handled by a task of the host, which is what the block layer's softirq is
+// in Linux.
 //
 // Invariant: completions are handled in the order in which they became known.
 

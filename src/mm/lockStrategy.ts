@@ -1,5 +1,5 @@
-// How mm takes its mmap, VMA, i_mmap and anon_vma locks: one object, chosen when the host is built, and the only place that
-// touches those locks. The rival designs of 2008 are other objects of the same interface.
+// How mm takes its mmap, VMA, i_mmap and anon_vma locks: one object, chosen when the host is built, and the only
+// place that touches those locks. The rival designs of 2008 are other objects of the same interface.
 //
 // SleepingLocks is today's design: rwsems throughout, and a lock per VMA so that a fault need not take mmap_lock. A VMA
 // that is locked for write stays so until its mm's mmap_lock is released or downgraded (vma_end_write_all).

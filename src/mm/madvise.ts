@@ -71,8 +71,9 @@ const ZAP_ADVICE: Readonly<Record<number, (gather: MmuGather) => Advise>> = {
 };
 
 /**
- * madvise(2): 0, -EINVAL (alignment, advice, or a VMA that it does not fit), -ENOMEM (holes in the range: what is mapped
- * was still advised), -EFAULT (populating met SIGBUS), -EAGAIN (too many VMAs), -EACCES (removing from a private mapping).
+ * madvise(2): 0, -EINVAL (alignment, advice, or a VMA that it does not fit), -ENOMEM (holes in the range: what is
+ * mapped was still advised), -EFAULT (populating met SIGBUS), -EAGAIN (too many VMAs), -EACCES (removing from a
+ * private mapping).
  */
 export function* madvise(mm: Mm, start: Hva, length: number, advice: number): Steps<number> {
   if (pageOffset(start) !== 0 || length < 0) return -Errno.EINVAL;

@@ -58,9 +58,9 @@ export const mmapAnonymous = (
 ): Steps<number> => mmap(mm, addr, length, prot, flags | MAP_PRIVATE | MAP_ANONYMOUS, null, 0);
 
 /**
- * mmap(2), `offset` in pages: the address, or -EINVAL (length or alignment), -ENOMEM (no room, too many VMAs, or more than
- * a limit permits), -EAGAIN (more locked than permitted), -EEXIST (MAP_FIXED_NOREPLACE). `addr` 0 or taken: the highest
- * gap below the mmap base.
+ * mmap(2), `offset` in pages: the address, or -EINVAL (length or alignment), -ENOMEM (no room, too many VMAs, or more
+ * than a limit permits), -EAGAIN (more locked than permitted), -EEXIST (MAP_FIXED_NOREPLACE). `addr` 0 or taken: the
+ * highest gap below the mmap base.
  */
 export function* mmap(
   mm: Mm,

@@ -4,8 +4,8 @@
 // page table locks; clear the old entry, set the new; flush the CPUs for the old range; unlock; end. Rule 21: an entry is
 // never present at both addresses, and no CPU uses the old one once the lock is dropped.
 //
-// Locks: mmap_lock for write; where reverse mapping might look at the new VMA first and then at the old, the rmap locks of
-// the old VMA too.
+// Locks: mmap_lock for write; where reverse mapping might look at the new VMA first and then at the old, the rmap
+// locks of the old VMA too.
 
 import { isPresent, levelBytes, PTE_BYTES } from '../hw/sv39/index.ts';
 import {

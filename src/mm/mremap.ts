@@ -3,8 +3,8 @@
 // Grows, shrinks and moves a mapping; a move of unchanged size to a fixed address may cover several VMAs and the gaps
 // between them. What is to be done is decided here, moving itself is moveVma.ts's business.
 //
-// Locks: mmap_lock for write; then as munmap.ts, vmaEdit.ts and moveVma.ts. What a locked mapping has grown by is faulted in
-// after the lock was dropped.
+// Locks: mmap_lock for write; then as munmap.ts, vmaEdit.ts and moveVma.ts. What a locked mapping has grown by is
+// faulted in after the lock was dropped.
 
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE, pageAlignUp, pageOffset } from '../units.ts';
@@ -26,8 +26,8 @@ const isFixed = ({ flags }: Remap): boolean => (flags & MREMAP_FIXED) !== 0;
 const impliesNewAddress = ({ flags }: Remap): boolean => (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0;
 
 /**
- * mremap(2): the new address, or -EFAULT (no mapping, or it ends too soon), -EINVAL (arguments, overlap), -ENOMEM (no room
- * to grow or move, or a limit), -EAGAIN (more locked than permitted).
+ * mremap(2): the new address, or -EFAULT (no mapping, or it ends too soon), -EINVAL (arguments, overlap), -ENOMEM (no
+ * room to grow or move, or a limit), -EAGAIN (more locked than permitted).
  */
 export function* mremap(
   mm: Mm,

@@ -59,8 +59,8 @@ export function* doMunmap(
 }
 
 /**
- * vms_gather_munmap_vmas(): takes what lies in [start, end) out of the address space, not yet out of the tables. Null when
- * a VMA would have to be cut in three and there are too many already.
+ * vms_gather_munmap_vmas(): takes what lies in [start, end) out of the address space, not yet out of the tables. Null
+ * when a VMA would have to be cut in three and there are too many already.
  */
 function* detachVmas(mm: Mm, start: Hva, end: Hva): Steps<Vma[] | null> {
   if (points.on) yield at.list(mm.vmas.id);

@@ -1,10 +1,10 @@
 // Walking the tables of a range (mm/pagewalk.c).
 //
-// munmap, madvise, mprotect and others visit each page table that exists, and skip the holes: a sparse guest of a terabyte
-// costs no more than the tables that it has.
+// munmap, madvise, mprotect and others visit each page table that exists, and skip the holes: a sparse guest of a
+// terabyte costs no more than the tables that it has.
 //
-// Lock: the caller holds mmap_lock or the VMA's lock, so that no table of the range goes away. The table's own is taken by
-// walkPtes(), and by the visitor of walkPageRange().
+// Lock: the caller holds mmap_lock or the VMA's lock, so that no table of the range goes away. The table's own is
+// taken by walkPtes(), and by the visitor of walkPageRange().
 
 import { levelBytes, PTE_BYTES } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
@@ -32,8 +32,8 @@ export function* walkPageRange(mm: Mm, start: Hva, end: Hva, visit: TableVisitor
 export type PteVisitor = (ptep: Hpa, address: Hva) => Steps;
 
 /**
- * Visits the entries for [start, end), which lie in one table, the first at `ptep`, under its lock. `changes`: the visitor
- * relies on what it finds to be so in every TLB (flush_tlb_batched_pending()).
+ * Visits the entries for [start, end), which lie in one table, the first at `ptep`, under its lock. `changes`: the
+ * visitor relies on what it finds to be so in every TLB (flush_tlb_batched_pending()).
  */
 export function* visitPtes(
   mm: Mm,

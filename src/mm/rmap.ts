@@ -80,8 +80,9 @@ export function* ptepClearFlush(mm: Mm, address: Hva, ptep: Hpa): Steps<number> 
 }
 
 /**
- * folio_get_anon_vma(): of a mapped folio, null when it is not mapped (any more). Preceded by at.page(pfn). The caller has
- * a reference, so the folio stays what it is; if it is unmapped before the anon_vma is locked, its walk finds nothing.
+ * folio_get_anon_vma(): of a mapped folio, null when it is not mapped (any more). Preceded by at.page(pfn). The
+ * caller has a reference, so the folio stays what it is; if it is unmapped before the anon_vma is locked, its walk
+ * finds nothing.
  */
 export function folioAnonVma(host: Host, pfn: Pfn): AnonVma | null {
   if (host.frames.maps(pfn) === 0) return null;

@@ -1,7 +1,7 @@
 // Soft-dirty: which pages a process has written to since somebody last asked (fs/proc/task_mmu.c: clear_refs_write).
 //
-// A checkpointer writes "4" to /proc/<pid>/clear_refs and later reads /proc/<pid>/pagemap (procPagemap.ts). Clearing takes
-// the permission to write as well, so that the next store faults and sets the bit; moving an entry sets it too.
+// A checkpointer writes "4" to /proc/<pid>/clear_refs and later reads /proc/<pid>/pagemap (procPagemap.ts). Clearing
+// takes the permission to write as well, so that the next store faults and sets the bit; moving an entry sets it too.
 //
 // Order (reference table row 18): mmap_lock for write; one start over the whole address space; entries cleared and
 // write-protected; end; the CPUs flushed after it.

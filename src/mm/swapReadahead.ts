@@ -57,8 +57,8 @@ export class SwapReadahead {
 }
 
 /**
- * swapin_readahead(): the folio for `slot`, with a reference, perhaps still being read; 0 when out of memory, or when nobody
- * refers to the slot any more. `mm` is who asks for it, if it is a process.
+ * swapin_readahead(): the folio for `slot`, with a reference, perhaps still being read; 0 when out of memory, or when
+ * nobody refers to the slot any more. `mm` is who asks for it, if it is a process.
  */
 export function* swapinReadahead(host: Host, mm: Mm | null, slot: SwapSlot): Steps<number> {
   const window = host.readahead.windowFor(slot);

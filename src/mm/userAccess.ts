@@ -1,8 +1,9 @@
 // A process's access to its own memory, through the TLB of the CPU it runs on: its own loads and stores, and
 // copy_to_user() and its like.
 //
-// The VMM, kvm's emulation and scripted processes use these. Each page is one step of hardware: translate (which may walk, set A and D, and
-// fill the TLB) and move the bytes; when it faults, the fault is handled and the step tried again.
+// The VMM, kvm's emulation and scripted processes use these. Each page is one step of hardware: translate (which may
+// walk, set A and D, and fill the TLB) and move the bytes; when it faults, the fault is handled and the step tried
+// again.
 //
 // Invariant: between the translation and the access nothing else runs, as on a CPU that has not taken its IPI yet.
 

@@ -4,8 +4,8 @@
 // change, or split it off when it fits neither neighbour.
 //
 // Invariant: VMAs merge only if they describe one object with the same flags and indices that continue, and their
-// anon_vmas agree. One that fork has touched (several anon_vmas in its chain) hands its anon_vma on to nobody: its lock is
-// shared by a family. Locks: as vmaEdit.ts.
+// anon_vmas agree. One that fork has touched (several anon_vmas in its chain) hands its anon_vma on to nobody: its
+// lock is shared by a family. Locks: as vmaEdit.ts.
 
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Hva, PAGE_SIZE } from '../units.ts';
@@ -138,8 +138,9 @@ function takeFromMiddle(grown: Reshaped, middle: Vma, rest: Reshaped): Steps {
 }
 
 /**
- * vma_modify_flags(): [start, end) lies in `vma` and is about to get `flags`, which differ. Merges it with what it then
- * equals, or splits it off. Returns the VMA that holds the range now, whose flags the caller sets; -ENOMEM: too many VMAs.
+ * vma_modify_flags(): [start, end) lies in `vma` and is about to get `flags`, which differ. Merges it with what it
+ * then equals, or splits it off. Returns the VMA that holds the range now, whose flags the caller sets; -ENOMEM: too
+ * many VMAs.
  */
 export function* vmaModifyFlags(vma: Vma, start: Hva, end: Hva, flags: number): Steps<Vma | number> {
   const { mm, file, anonVma } = vma;

@@ -22,7 +22,8 @@ export function checkMappings(host: Host, report: Report): void {
       if (isPresentPte(pte)) maps[ptePfn(pte)]!++;
     });
   }
-  // Who holds a page table lock may have cleared an entry, and count the mapping until CPUs are flushed or it is set again.
+  // Who holds a page table lock may have cleared an entry, and count the mapping until CPUs are flushed or it is set
+  // again.
   const mayBeInFlux = host.pageTableLocks.some((lock) => lock?.isLocked);
   for (let pfn = frames.firstPfn as number; pfn < frames.endPfn; pfn++) {
     const kind = frames.kind[pfn];

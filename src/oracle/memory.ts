@@ -7,8 +7,8 @@ import { forEachPte, inspectFilePage, inspectPage } from '../mm/internals.ts';
 import { type Hva, PAGE_SIZE } from '../units.ts';
 
 /**
- * Page number, counted from `origin`, and bytes: of every private page that was ever touched, and of all shared ones, which
- * need not be mapped to be there. A page that is lost has no bytes.
+ * Page number, counted from `origin`, and bytes: of every private page that was ever touched, and of all shared ones,
+ * which need not be mapped to be there. A page that is lost has no bytes.
  */
 export function readPages(mm: Mm, origin: Hva, take: (bytes: Uint8Array) => void): void {
   const page = new Uint8Array(PAGE_SIZE);

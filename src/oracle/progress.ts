@@ -1,8 +1,9 @@
-// I9, progress: whether a vCPU faults for ever, or the host works for ever on behalf of its guest, and no instruction comes
-// of it.
+// I9, progress: whether a vCPU faults for ever, or the host works for ever on behalf of its guest, and no instruction
+// comes of it.
 //
-// No limit of instructions ends such a run. machine.ts looks now and then, whether or not it checks anything else. What is
-// allowed is a thousand times what guests take that swap on the smallest host: a few dozen exits, some hundred steps.
+// No limit of instructions ends such a run. machine.ts looks now and then, whether or not it checks anything else.
+// What is allowed is a thousand times what guests take that swap on the smallest host: a few dozen exits, some
+// hundred steps.
 //
 // Invariant: a function of the run's steps alone; a vCPU that has halted takes no exits, and time passes without steps.
 

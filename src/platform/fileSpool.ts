@@ -1,6 +1,7 @@
 // A spool in a temporary file without a name: the pages of each CPU of a trace.dat, while a run lasts.
 //
-// What cannot be written or read back is told to `onFailure`, since nothing may throw through the kernel code that traced.
+// What cannot be written or read back is told to `onFailure`, since nothing may throw through the kernel code that
+// traced.
 
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import type { Spool } from '../trace/index.ts';

@@ -1,6 +1,7 @@
 // A page that the guest has mapped already, and dirtied, is reclaimed while the guest goes on storing to it.
 //
-// Here the translation exists before the race begins: the flush, the order of zap, flush and free, and the dirty state decide.
+// Here the translation exists before the race begins: the flush, the order of zap, flush and free, and the dirty
+// state decide.
 
 import type { Scenario } from '../explore/index.ts';
 import { MADV_PAGEOUT, madvise } from '../mm/index.ts';

@@ -1,7 +1,8 @@
 // A page is reclaimed (MADV_PAGEOUT) while a guest under shadow paging stores to it, reads it back and stores again.
 //
-// The classic of mmu notifiers: the fault may run before, inside and after the invalidation, and whatever it installs must be
-// gone or right when the frame is freed; what the guest stored must be in the swap slot or in the frame that comes back.
+// The classic of mmu notifiers: the fault may run before, inside and after the invalidation, and whatever it installs
+// must be gone or right when the frame is freed; what the guest stored must be in the swap slot or in the frame that
+// comes back.
 
 import type { Scenario } from '../explore/index.ts';
 import { MADV_PAGEOUT, madvise } from '../mm/index.ts';

@@ -1,6 +1,7 @@
 // The process unmaps a page behind a memslot (munmap) while the guest stores to it.
 //
-// Afterwards there is no host page: a fault that comes too late ends KVM_RUN with -EFAULT, and no store may reach the frame.
+// Afterwards there is no host page: a fault that comes too late ends KVM_RUN with -EFAULT, and no store may reach the
+// frame.
 
 import type { Scenario } from '../explore/index.ts';
 import { munmap } from '../mm/index.ts';

@@ -1,7 +1,7 @@
 // The guest reads a page of zeros and then stores to it, while the process is asked to drop it.
 //
-// The zero page is everybody's: no translation of it may permit writing, and the store breaks it away (a copy, with its own
-// notifier range) in a race with the drop.
+// The zero page is everybody's: no translation of it may permit writing, and the store breaks it away (a copy, with
+// its own notifier range) in a race with the drop.
 
 import type { Scenario } from '../explore/index.ts';
 import { MADV_DONTNEED, madvise } from '../mm/index.ts';

@@ -3,8 +3,8 @@
 // Kernel code writes `if (points.on) yield at.pte(address)` directly before the access. Run mode leaves `points.on`
 // false, so a point costs one load and branch; exploration and the random policy set it, and then every accessor of
 // shared state asserts through `points.check` that the running task's last stop was a point of that kind and object.
-// A point covers all accesses to its object up to the next stop; sleeping ends it. test/rules/points.test.ts reads all code
-// for it.
+// A point covers all accesses to its object up to the next stop; sleeping ends it. test/rules/points.test.ts reads
+// all code for it.
 //
 // Invariants: the Point that `at` hands out is one reused object; whoever keeps it must copy it (the scheduler does).
 // `points` speaks of the running task: between steps it is off, so that who inspects a stopped machine needs no point.

@@ -1,7 +1,7 @@
 // Which task each host CPU runs, for tracers: sched_switch and sched_wakeup as Linux traces them.
 //
-// The scheduler calls it while somebody traces; it decides nothing. A CPU whose task blocks while no other of its tasks can
-// run goes to the idle task, which is number 0.
+// The scheduler calls it while somebody traces; it decides nothing. A CPU whose task blocks while no other of its
+// tasks can run goes to the idle task, which is number 0.
 
 import type { Task } from './task.ts';
 

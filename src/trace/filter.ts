@@ -2,9 +2,9 @@
 //
 //     seq >= 7 && notify == MMU_NOTIFY_CLEAR || gfn == 0x80001         comm ~ "vcpu*"         !(level == 1) & ...
 //
-// A value is a number (decimal or 0x), a word, or a string in quotes. A number is compared with the field's number, a word
-// with what the field prints as; ~ matches a glob; & tests bits. An event without the field does not match. COMM,
-// common_pid and CPU are there for every event.
+// A value is a number (decimal or 0x), a word, or a string in quotes. A number is compared with the field's number, a
+// word with what the field prints as; ~ matches a glob; & tests bits. An event without the field does not match.
+// COMM, common_pid and CPU are there for every event.
 
 import type { Printable } from './printf.ts';
 import { globToRegExp } from './select.ts';

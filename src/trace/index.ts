@@ -1,4 +1,5 @@
-// The face of trace/: tracepoints, the bus, the ring, the text of a record, and the sinks that write traces for other tools.
+// The face of trace/: tracepoints, the bus, the ring, the text of a record, and the sinks that write traces for other
+// tools.
 
 export { type DatEvent, readTraceDat, type TraceDat } from './datReader.ts';
 export { HART_EXITS } from './events/kvm.ts';

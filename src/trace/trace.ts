@@ -4,7 +4,8 @@
 // Listeners are a binary ring (every event) and subscribers of the bus (nanoevents, by name). The bus is for
 // observers that come and go; the mmu_notifier chain, which needs results, order and sleeping, is notifier/.
 //
-// Invariants: a probe is non-null exactly while the ring or a subscriber wants its event; the times of records never fall.
+// Invariants: a probe is non-null exactly while the ring or a subscriber wants its event; the times of records never
+// fall.
 
 import { createNanoEvents, type Emitter } from 'nanoevents';
 import { EVENT_NAMES, type EventName, fieldNames } from './events.ts';

@@ -1,5 +1,5 @@
-// The VMM's own process: the address space whose memory is the guest's RAM, be it anonymous, shared (memory-backend-memfd)
-// or a file (memory-backend-file).
+// The VMM's own process: the address space whose memory is the guest's RAM, be it anonymous, shared
+// (memory-backend-memfd) or a file (memory-backend-file).
 //
 // vmm.ts creates it, the loader and HTIF read and write guest memory through it, kvm maps guest frames to it. Every
 // access goes through the process's page tables and may fault pages in, as any process's would.

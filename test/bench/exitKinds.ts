@@ -1,4 +1,5 @@
-// Guests that do one thing over and over: what makes a hart leave translated code, or leave the guest, each kind by itself.
+// Guests that do one thing over and over: what makes a hart leave translated code, or leave the guest, each kind by
+// itself.
 //
 // exits.ts runs and times them. All stand on one runtime: S mode under Sv39 (gigapages, A and D set), a U alias of RAM at
 // USER, and one page at WINDOW behind a leaf table of its own.

@@ -105,8 +105,8 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * What runs took, less what runs without work took: of each the shortest, which others have disturbed least. A millisecond
- * at least, below which nothing can be told.
+ * What runs took, less what runs without work took: of each the shortest, which others have disturbed least. A
+ * millisecond at least, below which nothing can be told.
  */
 export const apart = (whole: readonly number[], idle: readonly number[]): number =>
   Math.max(0.001, Math.min(...whole) - Math.min(...idle));

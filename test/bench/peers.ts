@@ -1,9 +1,10 @@
-// Peers that are not run as QEMU is. v86 runs another machine: found in a folder outside this repository (--peers FOLDER, with a node_modules
-// as npm makes it), and given the same programs, built for their machine by the compiler that is installed.
+// Peers that are not run as QEMU is. v86 runs another machine: found in a folder outside this repository (--peers
+// FOLDER, with a node_modules as npm makes it), and given the same programs, built for their machine by the compiler
+// that is installed.
 //
-// `long` is what the machine makes of it, 32 bits in v86, so results are not compared; the rounds are the same. For what a
-// JavaScript interpreter makes of the programs Umbra's own stands: no package that interprets RISC-V in JavaScript runs
-// them in bearable time.
+// `long` is what the machine makes of it, 32 bits in v86, so results are not compared; the rounds are the same. For
+// what a JavaScript interpreter makes of the programs Umbra's own stands: no package that interprets RISC-V in
+// JavaScript runs them in bearable time.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

@@ -2,7 +2,8 @@
 //
 // programs/NAME.c is the source; programs/NAME.s is what GCC 12 made of it (-O2 -march=rv64imac -mabi=lp64
 // -mcmodel=medany -ffreestanding -fno-builtin -fno-tree-loop-distribute-patterns -fno-asynchronous-unwind-tables), so
-// that the benchmark needs no compiler. Our own assembler puts it together with programs/runtime.s, for every engine the same.
+// that the benchmark needs no compiler. Our own assembler puts it together with programs/runtime.s, for every engine
+// the same.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

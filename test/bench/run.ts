@@ -1,5 +1,5 @@
-// npm run bench -- [SUITE | PROGRAM]... [--elf FILE]... [--peers FOLDER] [--repeats N] [--json]: guest programs on Umbra and on
-// whatever peers are installed.
+// npm run bench -- [SUITE | PROGRAM]... [--elf FILE]... [--peers FOLDER] [--repeats N] [--json]: guest programs on
+// Umbra and on whatever peers are installed.
 //
 // Tables for people, or one line of JSON. A ratio is the peer's time through Umbra's, measured side by side in one run:
 // above 1, Umbra is faster. Nothing here decides a test. Without a suite all of them; a program names one of `programs`.

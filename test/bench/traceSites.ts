@@ -1,9 +1,10 @@
 // npx tsx test/bench/traceSites.ts [PAIRS]: what tracepoints cost while nobody traces.
 //
-// Two builds of the same sources in one process: as they are, and with every trace site cut out of the text. Both run a
-// guest whose host thrashes, a stretch at a time and in turns (A B, B A, ...), so that whatever else this computer does hits
-// both alike; the cost comes from the medians of the ratios of pairs, and the quartiles say how sure it is. Where they say
-// little, the second line counts: how many sites are passed, and what a null check takes. Nothing here decides a test.
+// Two builds of the same sources in one process: as they are, and with every trace site cut out of the text. Both run
+// a guest whose host thrashes, a stretch at a time and in turns (A B, B A, ...), so that whatever else this computer
+// does hits both alike; the cost comes from the medians of the ratios of pairs, and the quartiles say how sure it is.
+// Where they say little, the second line counts: how many sites are passed, and what a null check takes. Nothing here
+// decides a test.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';

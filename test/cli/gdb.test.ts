@@ -1,5 +1,5 @@
-// The GDB stub of umbra run, by a client of our own, and by gdb-multiarch where that is installed: breakpoints, watchpoints,
-// steps, threads, registers, memory, monitor commands, and how it ends.
+// The GDB stub of umbra run, by a client of our own, and by gdb-multiarch where that is installed: breakpoints,
+// watchpoints, steps, threads, registers, memory, monitor commands, and how it ends.
 
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

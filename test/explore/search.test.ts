@@ -40,7 +40,8 @@ describe('bounded search', () => {
       const total = steps.reduce((a, b) => a + b, 0);
       const count = steps.reduce((quotient, each) => quotient / factorial(each), factorial(total));
       expect(new Set(orders).size).toBe(count);
-      // A task stops before its first access as well: being chosen there is a choice of its own, which gives the same order.
+      // A task stops before its first access as well: being chosen there is a choice of its own, which gives the same
+      // order.
       expect(orders.length).toBeGreaterThanOrEqual(count);
     },
   );

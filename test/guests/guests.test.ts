@@ -1,5 +1,5 @@
-// Every program of guests/ does what its header says, under both MMUs, with the least host memory and with plenty; nothing
-// is broken meanwhile and nothing left behind.
+// Every program of guests/ does what its header says, under both MMUs, with the least host memory and with plenty;
+// nothing is broken meanwhile and nothing left behind.
 //
 // Programs that would take long with the least memory are run smaller there. Everything as it is: matrix.ts, a soak.
 

@@ -1,8 +1,9 @@
-// The invariants I1 to I3 under everything that a process can do to the memory of its guest: harts store and load while
-// the host drops, swaps out, ages, unmaps, maps anew, moves, protects, locks and forks; every load is held against what the order of the calls allows.
+// The invariants I1 to I3 under everything that a process can do to the memory of its guest: harts store and load
+// while the host drops, swaps out, ages, unmaps, maps anew, moves, protects, locks and forks; every load is held
+// against what the order of the calls allows.
 //
-// Each word has one writer, which alone reads it. It must find what it stored last, or 0 if the page was dropped since: it
-// must be 0 once a drop that began after the store has ended, and cannot be before one has begun.
+// Each word has one writer, which alone reads it. It must find what it stored last, or 0 if the page was dropped
+// since: it must be 0 once a drop that began after the store has ended, and cannot be before one has begun.
 //
 // coherence.property.test.ts plays some; the soak `coherence` any number.
 

@@ -1,5 +1,5 @@
-// Out-of-sync leaf tables: the guest writes them without traps, and each kind of fence makes the shadow follow as far as it
-// demands and no further (the table in reference kvm.md 2.4).
+// Out-of-sync leaf tables: the guest writes them without traps, and each kind of fence makes the shadow follow as far
+// as it demands and no further (the table in reference kvm.md 2.4).
 
 import { describe, expect, it } from 'vitest';
 import { isWritableSpte } from '../../src/kvm/internals.ts';

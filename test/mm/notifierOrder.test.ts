@@ -1,5 +1,5 @@
-// The order of notifier calls, entries, flushes and frees in each operation on a guest's memory: the rows of the reference
-// table, derived anew for 6.18, under both MMUs, with a guest that goes on using the memory meanwhile.
+// The order of notifier calls, entries, flushes and frees in each operation on a guest's memory: the rows of the
+// reference table, derived anew for 6.18, under both MMUs, with a guest that goes on using the memory meanwhile.
 
 import { describe, expect, it } from 'vitest';
 import { ptePfn } from '../../src/hw/sv39/index.ts';

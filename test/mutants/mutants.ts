@@ -1,6 +1,7 @@
 // Mutants: one step of the protocol taken away or put elsewhere, to see whether the standing scenarios notice.
 //
-// Not exhibits: most were never in a kernel. Some change nothing that anybody can see; those are marked as equivalent, with why.
+// Not exhibits: most were never in a kernel. Some change nothing that anybody can see; those are marked as
+// equivalent, with why.
 
 import type { SourceEdit } from '../../src/loader/index.ts';
 

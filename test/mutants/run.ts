@@ -1,7 +1,7 @@
 // npm run mutants: how many mutants the standing scenarios kill. One line of JSON for each, and one in the end.
 //
-// A mutant is killed if a scenario fails that production passes: all schedules with at most one pre-emption first, as far as a
-// budget goes, then POS.
+// A mutant is killed if a scenario fails that production passes: all schedules with at most one pre-emption first, as
+// far as a budget goes, then POS.
 
 import { loadScenario, scenarioNames } from '../../src/cli/exploration.ts';
 import { LoadError } from '../../src/loader/index.ts';

@@ -1,7 +1,7 @@
 // Everything that can be reached from an object, as lines of text: to see whether two moments differ, and where.
 //
-// Objects are numbered in the order in which they are met; typed arrays are a checksum. Variables of closures and the insides of
-// generators cannot be seen.
+// Objects are numbered in the order in which they are met; typed arrays are a checksum. Variables of closures and the
+// insides of generators cannot be seen.
 
 import { createHash } from 'node:crypto';
 

@@ -1,5 +1,6 @@
-// What one task of a host does to an address space, step by step, in the words of the reference table: start and end of
-// each notifier range with the locks held, changes of page table entries, CPU and secondary flushes, pages that are freed.
+// What one task of a host does to an address space, step by step, in the words of the reference table: start and end
+// of each notifier range with the locks held, changes of page table entries, CPU and secondary flushes, pages that
+// are freed.
 //
 // Pages count from the start of the watched memory. Tracepoints tell of ranges and flushes, the rest is seen by standing
 // between the kernel and the memory and the zone.

@@ -1,8 +1,8 @@
 // What the fences of one hart cover, and which accesses need another one first.
 //
-// A hart may have cached every entry of its tables that was ever there; an sfence.vma that covers an address and ASID makes
-// it read the entries on the way anew (Privileged ISA, "Supervisor Memory-Management Fence Instruction"). Programs of
-// sv39Program.ts ask here, so that what is cached never decides what comes of them.
+// A hart may have cached every entry of its tables that was ever there; an sfence.vma that covers an address and ASID
+// makes it read the entries on the way anew (Privileged ISA, "Supervisor Memory-Management Fence Instruction").
+// Programs of sv39Program.ts ask here, so that what is cached never decides what comes of them.
 
 import { G } from './sv39Reference.ts';
 

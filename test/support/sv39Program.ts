@@ -1,8 +1,9 @@
 // Random programs that check themselves (checkedProgram.ts): page tables, accesses through them in every mode, changes,
 // fences and PMP, each operation with the outcome that the reference (sv39Reference.ts) gives.
 //
-// Memory that operations touch: TABLES pages of page tables and DATA pages, at the same place of every 2 MiB and 1 GiB, so
-// that superpages lead to them too. Data pages hold the halfword FILLER, which is half of an illegal instruction.
+// Memory that operations touch: TABLES pages of page tables and DATA pages, at the same place of every 2 MiB and 1
+// GiB, so that superpages lead to them too. Data pages hold the halfword FILLER, which is half of an illegal
+// instruction.
 //
 // What a hart may have cached is never left to chance: an access whose table entries changed since the fences that would
 // cover it is preceded by one of those fences (sv39Fences.ts).

@@ -1,5 +1,5 @@
-// trace.dat: 200,000 events with every field, read back by our own reader, and by trace-cmd where that is installed, whose
-// text must be the kernel's.
+// trace.dat: 200,000 events with every field, read back by our own reader, and by trace-cmd where that is installed,
+// whose text must be the kernel's.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// The sites of tracepoints: each event has one, and passes as many values as the event has fields, in a run that meets most
-// of them.
+// The sites of tracepoints: each event has one, and passes as many values as the event has fields, in a run that
+// meets most of them.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// GDB's monitor commands: what a debugger of a guest cannot know: both stages of translation, TLBs, the host's memory; and
-// reclaim, to make happen now what might happen some time.
+// GDB's monitor commands: what a debugger of a guest cannot know: both stages of translation, TLBs, the host's
+// memory; and reclaim, to make happen now what might happen some time.
 
 import type { Machine } from '../../machine.ts';
 import { readVmstat, shrinkAllMemory } from '../../mm/index.ts';

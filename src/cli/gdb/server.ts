@@ -1,6 +1,7 @@
 // The GDB server of a run: the connection, and who has the say: the debugger, or the run.
 //
-// session.ts asks it before each slice (`pause`), which waits while the debugger holds the machine. Without a client the machine runs, unless it was to wait for one (-S).
+// session.ts asks it before each slice (`pause`), which waits while the debugger holds the machine. Without a client
+// the machine runs, unless it was to wait for one (-S).
 
 import type { Machine } from '../../machine.ts';
 import { TcpServer } from '../../platform/index.ts';

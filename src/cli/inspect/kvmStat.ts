@@ -1,4 +1,5 @@
-// Statistics of a VM's exits, as `perf kvm stat report` prints them, and its counters as kvm_stat does. Times are virtual.
+// Statistics of a VM's exits, as `perf kvm stat report` prints them, and its counters as kvm_stat does. Times are
+// virtual.
 //
 // ExitTimes listens to kvm_exit and kvm_entry: an exit is handled from the one to the next other of the same vCPU.
 

@@ -1,7 +1,8 @@
 // vmstat's lines: one for each interval of virtual time, in the columns that everybody knows.
 //
-// An interval ends at the first exit at or after its end, which is at most a quantum later. Memory in KiB, rates in KiB and
-// occurrences a second of virtual time. A guest takes user time, and what passes without any guest running is waiting.
+// An interval ends at the first exit at or after its end, which is at most a quantum later. Memory in KiB, rates in
+// KiB and occurrences a second of virtual time. A guest takes user time, and what passes without any guest running is
+// waiting.
 
 import type { Machine } from '../../machine.ts';
 import { readVmstat } from '../../mm/index.ts';

@@ -9,8 +9,8 @@
 // for kvm. The PMP is asked here, with the guest physical addresses at hand; where the shadow root is walked there are
 // none, and kvm has asked it before it made the entries.
 //
-// Source: RISC-V Privileged ISA, "Two-Stage Address Translation", "Physical Memory Protection". Invariant: host-made tables
-// lie in frames; a guest's address is reached through the second stage only.
+// Source: RISC-V Privileged ISA, "Two-Stage Address Translation", "Physical Memory Protection". Invariant: host-made
+// tables lie in frames; a guest's address is reached through the second stage only.
 
 import type { Pfn } from '../../units.ts';
 import {

@@ -4,8 +4,8 @@
 // Called by access.ts. translate/refill.ts emits the same walk in WebAssembly, and the tests hold the two equal; which of
 // them filled an entry makes no difference.
 //
-// Source: RISC-V Privileged ISA, "Virtual Address Translation Process", "Two-Stage Address Translation". Invariant: a walk
-// that finds nothing has no effect; whoever comes next decides why.
+// Source: RISC-V Privileged ISA, "Virtual Address Translation Process", "Two-Stage Address Translation". Invariant: a
+// walk that finds nothing has no effect; whoever comes next decides why.
 
 import type { Pfn } from '../../units.ts';
 import {

@@ -4,8 +4,8 @@
 // to page tables included; kvm's shadow MMU asks it for the walks that it makes on behalf of a hart.
 //
 // Source: RISC-V Privileged ISA, "Physical Memory Protection": the lowest-numbered entry that matches any byte of an
-// access decides it, and must match all of it; a locked entry binds M mode too; without a match M may do everything, S and
-// U nothing. An access that crosses a page is two here, as in Spike.
+// access decides it, and must match all of it; a locked entry binds M mode too; without a match M may do everything,
+// S and U nothing. An access that crosses a page is two here, as in Spike.
 
 import { type AccessKind, PTE_R, PTE_W, PTE_X } from '../sv39/index.ts';
 

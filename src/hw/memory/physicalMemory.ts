@@ -1,9 +1,9 @@
 // Physical memory: the one WebAssembly.Memory that is a host's physical memory, and the per-frame facts hardware needs.
 //
-// Layout, by byte address (an Hpa is a byte address here): page 0, never used; the device area (vCPU blocks, TLBs, jump
-// caches), handed out by reserve(); then the frames [firstPfn, endPfn); then the facts of frames, a byte for each pfn, which
-// translated code reads and writes too. mm decides who owns a frame, hw/tlb points translations at it, translated code works on it
-// directly.
+// Layout, by byte address (an Hpa is a byte address here): page 0, never used; the device area (vCPU blocks, TLBs,
+// jump caches), handed out by reserve(); then the frames [firstPfn, endPfn); then the facts of frames, a byte for
+// each pfn, which translated code reads and writes too. mm decides who owns a frame, hw/tlb points translations at
+// it, translated code works on it directly.
 //
 // Invariants: initial size = maximum size, so the views never detach. Every TypeScript write into a frame passes through
 // touch(), which tells the code cache when the frame has been fetched from; the one exception is a store that hits a

@@ -4,8 +4,8 @@
 // pair of regimes, for fetches and for data, so an entry is keyed by effective privilege, SUM, MXR, MPRV and address
 // space; changing the pair only changes the current slot.
 //
-// Translated code refills entries itself where a plain walk finds a translation (hw/hart/translate/refill.ts); what such a
-// walk needs to know of a context is in the context's header.
+// Translated code refills entries itself where a plain walk finds a translation (hw/hart/translate/refill.ts); what
+// such a walk needs to know of a context is in the context's header.
 //
 // Invariants: reach() is the only place here that turns a frame into something guests can reach, and refill.ts asks the
 // same: is it a frame, used for what guests may see. A bank's entries all belong to its regime. A frame with code has no

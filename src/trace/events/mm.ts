@@ -1,5 +1,5 @@
-// vmscan:, exceptions: and tlb: as Linux 6.18 has them (include/trace/events), and two systems for what it does not trace:
-// swap: (a page on its way out and in) and oom: (Linux's mark_victim, with no more than the pid).
+// vmscan:, exceptions: and tlb: as Linux 6.18 has them (include/trace/events), and two systems for what it does not
+// trace: swap: (a page on its way out and in) and oom: (Linux's mark_victim, with no more than the pid).
 //
 // mm/ calls these. A new operation of the mm adds its rows here: fields and printed form as tracefs shows them on a
 // kernel that has it (events/SYSTEM/NAME/format).

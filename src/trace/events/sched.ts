@@ -1,5 +1,5 @@
-// sched: as Linux has it (include/trace/events/sched.h): which task runs on which CPU. KernelShark and Perfetto draw their
-// CPU rows from these.
+// sched: as Linux has it (include/trace/events/sched.h): which task runs on which CPU. KernelShark and Perfetto draw
+// their CPU rows from these.
 //
 // sched/ calls these. Every task of a host has priority 120; a vCPU thread is a task, and its id is its pid.
 

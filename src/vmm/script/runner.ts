@@ -1,7 +1,7 @@
 // Runs the steps of a script on a host: one process, its children, two files.
 //
-// cli/mm.ts builds the host and prints what comes of each step. A step is a task of its own that runs to its end, and then
-// the host finishes what it is at: I/O, reclaim. A failing system call is an answer like any other.
+// cli/mm.ts builds the host and prints what comes of each step. A step is a task of its own that runs to its end, and
+// then the host finishes what it is at: I/O, reclaim. A failing system call is an answer like any other.
 //
 // Invariant: all of it is a function of the script and the host; when close() returns the host is as empty as it was.
 

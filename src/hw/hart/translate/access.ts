@@ -5,8 +5,9 @@
 // leaves the region before the instruction, for the dispatcher, which may refill the entry (refill.ts), or for the
 // interpreter, which executes the instruction with its fill, fault or device.
 //
-// Invariants: nothing in a region changes the TLB but a refill in place, behind which nothing that was known of the TLB
-// counts; each access does its own check: fills are the interpreter's, at the same instruction. Stores to frames that hold code have no write tag and so always leave.
+// Invariants: nothing in a region changes the TLB but a refill in place, behind which nothing that was known of the
+// TLB counts; each access does its own check: fills are the interpreter's, at the same instruction. Stores to frames
+// that hold code have no write tag and so always leave.
 
 import { PAGE_SHIFT } from '../../../units.ts';
 import { Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';

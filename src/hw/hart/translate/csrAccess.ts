@@ -1,7 +1,7 @@
 // CSR accesses of translated code: registers that are only storage, and reads of sstatus, which trap handlers use most.
 //
-// Called by instructions.ts; pageCode.ts asks which accesses are translated. Where they are stored, and what of them can be
-// written, is csr.ts's to say. Whoever lacks the privilege leaves, and traps in the interpreter.
+// Called by instructions.ts; pageCode.ts asks which accesses are translated. Where they are stored, and what of them
+// can be written, is csr.ts's to say. Whoever lacks the privilege leaves, and traps in the interpreter.
 //
 // Source: RISC-V Unprivileged ISA, "Zicsr". Invariant: nothing here changes translation or interrupts.
 

@@ -1,12 +1,12 @@
 // The dispatcher: the WebAssembly function that goes from region to region until one must leave.
 //
-// Called by the translator for a vCPU block; calls regions through the only table. For each pc it checks the fetch TLB
-// as a fetch would, so that no region runs where the hart could not fetch, then the vCPU's jump cache: a direct-mapped
-// table of {pc i64, hpa i32, slot i32}, which the translator fills and clears. What a TLB lacks it refills by a plain walk
-// (refill.ts).
+// Called by the translator for a vCPU block; calls regions through the only table. For each pc it checks the fetch
+// TLB as a fetch would, so that no region runs where the hart could not fetch, then the vCPU's jump cache: a
+// direct-mapped table of {pc i64, hpa i32, slot i32}, which the translator fills and clears. What a TLB lacks it
+// refills by a plain walk (refill.ts).
 //
-// Invariants: a fetch that the budget does not pay for fills nothing; only this module imports the table (V8 keeps a copy of an imported table per instance); a slot stands in
-// a jump cache only while its region is linked.
+// Invariants: a fetch that the budget does not pay for fills nothing; only this module imports the table (V8 keeps a
+// copy of an imported table per instance); a slot stands in a jump cache only while its region is linked.
 
 import { PAGE_SHIFT } from '../../../units.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';

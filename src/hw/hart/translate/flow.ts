@@ -109,8 +109,8 @@ function mergeChildren(dominator: Int32Array, isMerge: Uint8Array): number[][] {
 }
 
 /**
- * The budget is checked at the entry, at loop headers, where indirect jumps lead, and wherever the path to the next check would grow beyond
- * MAX_UNCHECKED. A single block is shorter than that (region.ts).
+ * The budget is checked at the entry, at loop headers, where indirect jumps lead, and wherever the path to the next
+ * check would grow beyond MAX_UNCHECKED. A single block is shorter than that (region.ts).
  */
 function checkpoints(
   blocks: readonly Block[],

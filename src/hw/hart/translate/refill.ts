@@ -1,9 +1,10 @@
 // Refill: what translated code does about a miss of the first-level TLB, in WebAssembly: the plain walk (plainWalk.ts,
 // refillWalk.ts) and the filling of the entry (hw/tlb/firstLevel.ts), instruction by instruction.
 //
-// The dispatcher's module holds these functions. The dispatcher calls them when a region left for a miss; a region calls
-// them itself at an access that misses often (translator.ts learns which). What the walk must know of the regime is in the
-// context's header. Whatever is not plain is left to the interpreter, which finds the same state and does the same, or more.
+// The dispatcher's module holds these functions. The dispatcher calls them when a region left for a miss; a region
+// calls them itself at an access that misses often (translator.ts learns which). What the walk must know of the
+// regime is in the context's header. Whatever is not plain is left to the interpreter, which finds the same state and
+// does the same, or more.
 //
 // Invariants: fills, counts and entries are exactly those of access.ts. An entry's addend is computed here and in
 // firstLevel.ts only, of a frame that guests may reach.

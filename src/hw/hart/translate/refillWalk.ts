@@ -1,8 +1,9 @@
-// The walks of a refill, in WebAssembly: tables in frames (a shadow root, the second stage), and a guest's own tables, each of
-// whose entries goes through the second stage (D2: the rules are the constants of hw/sv39/rules.ts).
+// The walks of a refill, in WebAssembly: tables in frames (a shadow root, the second stage), and a guest's own
+// tables, each of whose entries goes through the second stage (D2: the rules are the constants of hw/sv39/rules.ts).
 //
-// refill.ts puts these functions into the dispatcher's module and calls them. A walk answers a leaf, with its level above the bits
-// that a valid entry has, or no leaf; what is not plain (A clear, N or PBMT set, a frame that guests may not reach) is no leaf.
+// refill.ts puts these functions into the dispatcher's module and calls them. A walk answers a leaf, with its level
+// above the bits that a valid entry has, or no leaf; what is not plain (A clear, N or PBMT set, a frame that guests
+// may not reach) is no leaf.
 //
 // Invariant: a walk reads tables and changes nothing.
 

@@ -3,8 +3,8 @@
 // Called by emitter.ts, which writes a region's function body, and by dispatcher.ts. Knows nothing of RISC-V. A body is
 // written once, forwards, into a growing buffer; encodeModule() frames bodies with their sections.
 //
-// Source: WebAssembly Core Specification 2.0, chapter 5, "Binary Format", and its tail-call extension. Invariants: one memory is imported, and no
-// table except by the module that defines it.
+// Source: WebAssembly Core Specification 2.0, chapter 5, "Binary Format", and its tail-call extension. Invariants:
+// one memory is imported, and no table except by the module that defines it.
 
 /** Value types and block types. */
 export const Type = { i32: 0x7f, i64: 0x7e, none: 0x40 } as const;

@@ -123,7 +123,7 @@ export class Explorer {
       world.drain();
       this.#checkProtocol();
       if (scenario.processGoes === true) return this.#reported();
-      world.oracle.check(world.kvm);
+      world.oracle.checkQuiet(world.kvm);
       world.contents.checkPages(scenario.losesPages ?? []);
     } catch (error) {
       if (!(error instanceof UmbraBug)) throw error;
@@ -132,10 +132,13 @@ export class Explorer {
     return this.#reported();
   }
 
-  /** I6: everything that was begun has been ended. */
+  /** I6: everything that was begun has been ended. I7: whoever has unregistered is called no more. */
   #checkProtocol(): void {
     const { kvm, mm, oracle } = this.world;
     const open = mm.notifierSubscriptions?.activeInvalidateRanges ?? 0;
+    const stray = mm.notifierSubscriptions?.list.find((subscription) => subscription.mm === null);
+    if (stray !== undefined)
+      oracle.report('I7', `client ${stray.id} has unregistered and is still on the list`);
     if (open > 0) oracle.report('I6', `${open} invalidate_range_start without an end`);
     const { mmuInvalidateInProgress, mnActiveInvalidateCount, vmDead } = kvm;
     // Who was released between start and end is told of no end.

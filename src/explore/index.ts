@@ -5,7 +5,7 @@ export { type Lanes, type Step, traceRun } from './lanes.ts';
 export { minimise, passingTwin, type Twin } from './minimise.ts';
 export type { HostShape, Scenario, VmShape } from './scenario.ts';
 export { formatSchedule, parseSchedule, type Schedule } from './schedule.ts';
-export { POLICIES, type PolicyName, Search, type SearchOptions, type SearchState } from './search.ts';
+export { type PolicyName, Search, type SearchOptions, type SearchState } from './search.ts';
 export { BoundedSearch, pctStrategy, posStrategy, randomStrategy } from './strategies.ts';
 export type { Found } from './verdict.ts';
 export { RAM, World } from './world.ts';

@@ -10,12 +10,11 @@ import type { Explorer, RunResult } from './explorer.ts';
 import type { Strategy } from './steering.ts';
 import { BoundedSearch, pctStrategy, posStrategy, randomStrategy } from './strategies.ts';
 
-export const POLICIES = ['bounded', 'pos', 'pct', 'random'] as const;
-export type PolicyName = (typeof POLICIES)[number];
+export type PolicyName = 'bounded' | 'pos' | 'pct' | 'random';
 
 export interface SearchOptions {
   readonly policy: PolicyName;
-  /** Most pre-emptions of a schedule (bounded), 0 to 3. */
+  /** Most pre-emptions of a schedule (bounded), 0 at least. */
   readonly bound: number;
   /** Seed of the first schedule (the others). */
   readonly seed: number;

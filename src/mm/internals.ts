@@ -1,7 +1,7 @@
 // What the oracle and the tests see of mm/ beyond its face.
 
 export type { AddressSpace } from './addressSpace.ts';
-export { FrameKind, PG_dirty } from './frames.ts';
+export { FrameKind, PG_dirty, PG_swapcache } from './frames.ts';
 export {
   forEachPte,
   inspectFilePage,

@@ -29,7 +29,6 @@ import {
   VM_WRITE,
 } from './vmFlags.ts';
 
-export const PROT_NONE = 0;
 export const PROT_READ = VM_READ;
 export const PROT_WRITE = VM_WRITE;
 export const PROT_EXEC = VM_EXEC;

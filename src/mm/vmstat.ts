@@ -55,7 +55,6 @@ export const newVmstat = () => ({
   nr_tlb_remote_flush: 0,
   nr_tlb_remote_flush_received: 0,
 });
-export type Vmstat = ReturnType<typeof newVmstat>;
 
 /** One reading of /proc/vmstat. */
 export function readVmstat(host: Host): Readonly<Record<string, number>> {

@@ -9,6 +9,7 @@ import {
   isFolio,
   isPresentPte,
   PG_dirty,
+  PG_swapcache,
 } from '../mm/internals.ts';
 import { hex } from '../units.ts';
 import type { Report } from './violation.ts';
@@ -36,6 +37,23 @@ export function checkMappings(host: Host, report: Report): void {
     if (frames.refcount[pfn] !== 0 && frames.refcount[pfn]! < maps[pfn]!) {
       report('I1', `frame ${hex(pfn)} has ${frames.refcount[pfn]} references for ${maps[pfn]} mappings`);
     }
+  }
+}
+
+/**
+ * leak: every folio has as many references as it has mappings, and one for the cache that it is in. Holds where nothing is under
+ * way: whoever works on a folio has one too, and a pin is many.
+ */
+export function checkReferences({ frames }: Host, report: Report): void {
+  for (let pfn = frames.firstPfn as number; pfn < frames.endPfn; pfn++) {
+    if (frames.kind[pfn] !== FrameKind.folio) continue;
+    const isCached = (frames.flags[pfn]! & PG_swapcache) !== 0 || frames.mapping[pfn]! < 0;
+    const owned = frames.mapcount[pfn]! + Number(isCached);
+    if (frames.refcount[pfn] === owned) continue;
+    report(
+      'leak',
+      `frame ${hex(pfn)} has ${frames.refcount[pfn]} references, of which ${owned} are anybody's`,
+    );
   }
 }
 

@@ -5,7 +5,6 @@ export { type DatEvent, readTraceDat, type TraceDat } from './datReader.ts';
 export { HART_EXITS } from './events/kvm.ts';
 export {
   GFP_HIGHUSER_MOVABLE,
-  GFP_PGTABLE,
   reclaimFlags,
   TlbFlushReason,
 } from './events/mm.ts';

@@ -25,8 +25,6 @@ export {
   pteIndex,
   pteIndexX4,
   ptePfn,
-  SV39_ROOT_FRAMES,
-  SV39X4_ROOT_FRAMES,
 } from './pte.ts';
 export {
   Access,

@@ -28,9 +28,6 @@ export const PTE_PPN_SHIFT = 10;
 export const PTE_BYTES = 8;
 /** Levels of a table; the root is level 2, a 4 KiB leaf is at level 0. */
 export const LEVELS = 3;
-/** Frames of a root table: Sv39 has 512 entries, Sv39x4 2048. */
-export const SV39_ROOT_FRAMES = 1;
-export const SV39X4_ROOT_FRAMES = 4;
 
 const RWX = PTE_R | PTE_W | PTE_X;
 

@@ -8,8 +8,6 @@ import { flagged, numbered, symbolic, system } from '../shape.ts';
 
 /** GFP_HIGHUSER_MOVABLE: what a page of a process is allocated with. */
 export const GFP_HIGHUSER_MOVABLE = 0x100cca;
-/** GFP_KERNEL_ACCOUNT: a page table. */
-export const GFP_PGTABLE = 0x400cc0;
 
 /** In the kernel's order, in which each name takes its bits away from those behind it (trace/events/mmflags.h). */
 const GFP_FLAGS = [

@@ -6,7 +6,6 @@
 import { flagged, system, type Term } from '../shape.ts';
 
 /** Task states as sched_switch has them. */
-export const TASK_RUNNING = 0;
 export const TASK_INTERRUPTIBLE = 1;
 export const TASK_DEAD = 16;
 /** Runnable, and gave the CPU away: prints as R+. */

@@ -113,7 +113,7 @@ export class AddressSpaceTable {
 
 /** vma_interval_tree_insert(): under i_mmap_rwsem for write. Preceded by at.list(mapping.iMmapRwsem.id). */
 export function insertInIMmap(mapping: AddressSpace, vma: Vma): void {
-  mapping.iMmap.insert(vma, vma.pgoff, vma.pgoff + vma.pages - 1);
+  mapping.iMmap.insert(vma, vma.pgoff, vma.lastPgoff);
 }
 
 /** vma_interval_tree_remove(), as insertInIMmap(). Preceded by at.list(mapping.iMmapRwsem.id). */

@@ -4,14 +4,15 @@
 // one of its own beneath the parent's, so that what the child copies is not looked for in the parent. A folio names one
 // anon_vma in `mapping`; rmap.ts walks from there.
 //
-// Invariants: a VMA stands in the list of every anon_vma of its chain; a folio that it maps names one of them. An
-// anon_vma that no VMA is left in is gone. All of one tree share the lock of its root.
+// Invariants: a VMA stands, with its bounds, in the interval tree of every anon_vma of its chain; a folio that it maps
+// names one of them. An anon_vma that no VMA is left in is gone. All of one family share the lock of its root.
 // Locks: `vmas`, the counters, and the bounds of the VMAs in it, change under root->rwsem for write; vma.anonVma is set
 // once, under mmap_lock (any mode) and the mm's page_table_lock; the chain changes under mmap_lock for write or with it.
 
 import { at, LOCKS, points, RwLock, type Scheduler, type Steps } from '../sched/index.ts';
 import { FAULT_FLAG_VMA_LOCK, VM_FAULT_RETRY, type VmFault } from './faultTypes.ts';
 import type { Host } from './host.ts';
+import { IntervalTree } from './intervalTree.ts';
 import type { Vma } from './vma.ts';
 
 export class AnonVma {
@@ -24,7 +25,7 @@ export class AnonVma {
   /** Of a root: held by mm_take_all_locks(); the mark bit, under mm_all_locks_mutex. */
   allLocksTaken = false;
   // Under rwsem.
-  readonly #vmas: Vma[] = [];
+  readonly #vmas = new IntervalTree<Vma>();
   /** anon_vmas whose parent this is; a root counts itself. */
   numChildren = 0;
   /** VMAs whose own anon_vma this is. */
@@ -37,8 +38,8 @@ export class AnonVma {
     this.rwsem = parent?.rwsem ?? new RwLock(sched, LOCKS.anon_vma_rwsem);
   }
 
-  /** Preceded by at.list(rwsem.id). */
-  get vmas(): Vma[] {
+  /** By linear page index. Preceded by at.list(rwsem.id). */
+  get vmas(): IntervalTree<Vma> {
     if (points.on) points.check('list', this.rwsem.id);
     return this.#vmas;
   }
@@ -72,7 +73,7 @@ export function* anonVmaPrepare(host: Host, vma: Vma): Steps {
     link(vma, anonVma);
     anonVma.numActiveVmas++;
   }
-  const isUnused = anonVma.vmas.length === 0;
+  const isUnused = anonVma.vmas.size === 0;
   yield* mm.pageTableLock.unlock();
   yield* host.locks.anonVmaUnlockWrite(anonVma);
   if (isUnused) host.anonVmas.byId.delete(anonVma.id);
@@ -92,8 +93,27 @@ export function* vmfAnonPrepare({ vma, flags }: VmFault): Steps<number> {
 
 /** anon_vma_chain_link(). Preceded by at.list(anonVma.rwsem.id), which is held for write. */
 function link(vma: Vma, anonVma: AnonVma): void {
-  anonVma.vmas.push(vma);
+  anonVma.vmas.insert(vma, vma.pgoff, vma.lastPgoff);
   vma.anonVmaChain.push(anonVma);
+}
+
+/**
+ * anon_vma_interval_tree_pre_update_vma(): the bounds of `vma` are about to change. The anon_vma is held for write from
+ * here to relistInAnonVmas().
+ */
+export function* unlistFromAnonVmas(vma: Vma): Steps {
+  for (const anonVma of vma.anonVmaChain) {
+    if (points.on) yield at.list(anonVma.rwsem.id);
+    anonVma.vmas.remove(vma);
+  }
+}
+
+/** anon_vma_interval_tree_post_update_vma(). */
+export function* relistInAnonVmas(vma: Vma): Steps {
+  for (const anonVma of vma.anonVmaChain) {
+    if (points.on) yield at.list(anonVma.rwsem.id);
+    anonVma.vmas.insert(vma, vma.pgoff, vma.lastPgoff);
+  }
 }
 
 /**
@@ -137,8 +157,8 @@ export function* unlinkAnonVmas(host: Host, vma: Vma): Steps {
   for (const anonVma of vma.anonVmaChain.splice(0)) {
     if (points.on) yield at.list(anonVma.rwsem.id);
     const { vmas } = anonVma;
-    vmas.splice(vmas.indexOf(vma), 1);
-    if (vmas.length > 0) continue;
+    vmas.remove(vma);
+    if (vmas.size > 0) continue;
     anonVma.parent.numChildren--;
     left.push(anonVma);
   }

@@ -44,7 +44,7 @@ function* rmapWalkAnon(
   if (!trylock) yield* locks.anonVmaLockRead(anonVma);
   else if (!(yield* locks.anonVmaTrylockRead(anonVma))) return false;
   if (points.on) yield at.list(anonVma.rwsem.id);
-  for (const vma of anonVma.vmas) {
+  for (const vma of anonVma.vmas.overlapping(index, index)) {
     const address = vma.addressOf(index);
     if (address !== null && (yield* visit(vma, address))) break;
   }

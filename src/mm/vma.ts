@@ -53,6 +53,11 @@ export class Vma {
     return (this.end - this.start) / PAGE_SIZE;
   }
 
+  /** vma_last_pgoff(). */
+  get lastPgoff(): number {
+    return this.pgoff + this.pages - 1;
+  }
+
   contains(address: Hva): boolean {
     return address >= this.start && address < this.end;
   }
@@ -114,9 +119,7 @@ export class VmaList {
 
   remove(vma: Vma): void {
     if (points.on) points.check('list', this.id);
-    const at = this.#sorted.indexOf(vma);
-    if (at < 0) bug('VMA is not in its mm');
-    this.#sorted.splice(at, 1);
+    this.#sorted.splice(this.#indexOf(vma), 1);
     vma.isDetached = true;
   }
 
@@ -132,22 +135,29 @@ export class VmaList {
   gapAround(start: Hva, end: Hva): { readonly floor: number; readonly ceiling: number } {
     if (points.on) points.check('list', this.id);
     const at = this.#firstEndingAbove(start);
-    const next = this.#sorted.findIndex((vma, i) => i >= at && vma.start >= end);
+    let next = at;
+    while (next < this.#sorted.length && this.#sorted[next]!.start < end) next++;
     return {
       floor: this.#sorted[at - 1]?.end ?? Number.NEGATIVE_INFINITY,
-      ceiling: next < 0 ? Number.POSITIVE_INFINITY : this.#sorted[next]!.start,
+      ceiling: this.#sorted[next]?.start ?? Number.POSITIVE_INFINITY,
     };
   }
 
   /** find_mergeable_anon_vma(): of a neighbour that differs in nothing but what mprotect() changes. */
   reusableAnonVma(vma: Vma): AnonVma | null {
     if (points.on) points.check('list', this.id);
-    const at = this.#sorted.indexOf(vma);
+    const at = this.#indexOf(vma);
     const before = this.#sorted[at - 1];
     const after = this.#sorted[at + 1];
     if (after !== undefined && isReusable(after) && isCompatible(vma, after)) return after.anonVma;
     if (before !== undefined && isReusable(before) && isCompatible(before, vma)) return before.anonVma;
     return null;
+  }
+
+  #indexOf(vma: Vma): number {
+    const at = this.#firstEndingAbove(vma.start);
+    if (this.#sorted[at] !== vma) bug('VMA is not in its mm');
+    return at;
   }
 
   #firstEndingAbove(address: number): number {

@@ -9,7 +9,7 @@
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hva } from '../units.ts';
 import { type AddressSpace, insertInIMmap } from './addressSpace.ts';
-import { anonVmaClone, unlinkAnonVmas } from './anonVma.ts';
+import { anonVmaClone, relistInAnonVmas, unlinkAnonVmas, unlistFromAnonVmas } from './anonVma.ts';
 import { fput, getFile } from './file.ts';
 import type { Mm } from './mmStruct.ts';
 import { Vma } from './vma.ts';
@@ -46,6 +46,7 @@ export function* reshapeVmas(
   if (anonVma !== null) yield* locks.anonVmaLockWrite(anonVma);
   const listed =
     mapping === null ? [] : yield* unlistFromIMmap(mapping, [...reshaped.map(({ vma }) => vma), ...removed]);
+  for (const { vma } of reshaped) yield* unlistFromAnonVmas(vma);
   if (points.on) yield at.list(mm.vmas.id);
   for (const vma of removed) mm.vmas.remove(vma);
   for (const { vma, start, end, pgoff } of reshaped) {
@@ -54,6 +55,7 @@ export function* reshapeVmas(
     vma.pgoff = pgoff;
   }
   if (inserted !== null) mm.vmas.insert(inserted);
+  for (const { vma } of reshaped) yield* relistInAnonVmas(vma);
   if (mapping !== null) {
     if (points.on) yield at.list(mapping.iMmapRwsem.id);
     for (const vma of listed) if (!removed.includes(vma)) insertInIMmap(mapping, vma);

@@ -1,7 +1,7 @@
 // Page faults of an address space (mm/memory.c: handle_mm_fault, do_anonymous_page).
 //
 // userAccess.ts comes here when the CPU faults, gup.ts on behalf of kvm. Dispatches on the PTE: nothing there (the zero
-// page or a new page), a swap entry (swapIn.ts), present but not writable (copyOnWrite.ts).
+// page or a new page), a swap entry (swapIn.ts), a page that is being moved, present but not writable (copyOnWrite.ts).
 //
 // Invariants: the PTE is re-checked under its lock before it is changed (pte_same), since everything before may sleep.
 // None of these faults is notified: none -> present and upgrades never are; a page replaced by another is.
@@ -21,7 +21,8 @@ import {
 } from './faultTypes.ts';
 import { doFault } from './fileFault.ts';
 import { folioPut } from './folio.ts';
-import { PG_uptodate } from './frames.ts';
+import { PG_locked, PG_uptodate } from './frames.ts';
+import { isMigrationPte, migrationPfn } from './migrationEntry.ts';
 import { allocAnonPage } from './pageAlloc.ts';
 import { allocPte } from './pageTable.ts';
 import {
@@ -59,8 +60,18 @@ export function* handleMmFault(vma: Vma, address: Hva, flags: number): Steps<num
     vmf.origPte = readPte(mm.host, vmf.ptep);
   }
   if (vmf.origPte === 0) return yield* vma.file === null ? doAnonymousPage(vmf) : doFault(vmf);
+  if (isMigrationPte(vmf.origPte)) return yield* migrationEntryWait(vmf);
   if (!isPresentPte(vmf.origPte)) return yield* doSwapPage(vmf);
   return yield* handlePresentPte(vmf);
+}
+
+/**
+ * migration_entry_wait(): until the page has arrived, or stays. Without a reference, which would keep it from moving: if
+ * the frame is another's by now, no more comes of it than a longer wait. Answers 0: look again.
+ */
+function* migrationEntryWait({ vma, origPte }: VmFault): Steps<number> {
+  yield* vma.mm.host.folioLocks.wait(migrationPfn(origPte), PG_locked);
+  return 0;
 }
 
 /** The end of handle_pte_fault(): a write to a read-only page, or an entry that somebody else already made. */

@@ -67,7 +67,10 @@ export class FolioLocks {
     this.wake(pfn);
   }
 
-  /** Sleeps until `flag` is clear (folio_wait_locked, folio_wait_writeback); the caller has a reference. */
+  /**
+   * Sleeps until `flag` is clear (folio_wait_locked, folio_wait_writeback); the caller has a reference, or does not mind
+   * if the frame is another's by then.
+   */
   *wait(pfn: Pfn, flag: typeof PG_locked | typeof PG_writeback): Steps {
     yield* this.#queueOf(pfn).until(() => (this.#frames.flags[pfn]! & flag) === 0);
   }

@@ -21,6 +21,12 @@ import { chargeCommit } from './commit.ts';
 import { exitMm } from './exit.ts';
 import { folioPut } from './folio.ts';
 import { PG_anon_exclusive, PG_uptodate } from './frames.ts';
+import {
+  isMigrationPte,
+  isReadableMigrationPte,
+  migrationPfn,
+  sharedMigrationPte,
+} from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocAnonPage } from './pageAlloc.ts';
 import { allocPte } from './pageTable.ts';
@@ -37,6 +43,7 @@ import {
   swapPteSlot,
 } from './pte.ts';
 import { addNewAnonRmap, dupRmap } from './rmap.ts';
+import { countMapped } from './rmapFile.ts';
 import { swapDuplicate } from './swapCache.ts';
 import { flushTlbMm } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
@@ -152,7 +159,9 @@ function* copyPte(copy: Vma, vma: Vma, source: Hpa, target: Hpa): Steps {
   if (pte === 0) return;
   const copied = isPresentPte(pte)
     ? yield* copyPresentPte(copy, vma, source, pte)
-    : yield* copySwapPte(copy, source, pte);
+    : isMigrationPte(pte)
+      ? yield* copyMigrationPte(copy, vma, source, pte)
+      : yield* copySwapPte(copy, source, pte);
   if (points.on) yield at.pte(target);
   setPte(host, target, copied);
 }
@@ -223,6 +232,22 @@ function* copyPresentPte(copy: Vma, vma: Vma, source: Hpa, found: number): Steps
   }
   if ((vma.flags & VM_SHARED) !== 0) pte &= ~PTE_D;
   return pte & ~PTE_A;
+}
+
+/**
+ * copy_nonpresent_pte() of a migration entry: the page is nobody's alone any more. Who moves it looks at the child's VMA
+ * after the parent's, so neither entry is forgotten.
+ */
+function* copyMigrationPte(copy: Vma, vma: Vma, source: Hpa, pte: number): Steps<number> {
+  const { host } = copy.mm;
+  const pfn = migrationPfn(pte);
+  if (points.on) yield at.page(pfn);
+  countMapped(copy.mm, pfn, 1);
+  if (isReadableMigrationPte(pte) || !isCowMapping(vma.flags)) return pte;
+  const shared = sharedMigrationPte(pte);
+  if (points.on) yield at.pte(source);
+  setPte(host, source, shared);
+  return shared;
 }
 
 /** copy_nonpresent_pte() of a swap entry: nobody's alone any more. */

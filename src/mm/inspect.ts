@@ -29,6 +29,7 @@ import type { AddressSpace } from './addressSpace.ts';
 import { PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import { isFolio, isSwapEntry, swapEntrySlot } from './iPages.ts';
+import { isMigrationPte, migrationPfn } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
 import { isPresentPte, isSwapPte, swapPteSlot } from './pte.ts';
 
@@ -77,8 +78,9 @@ export function forEachPte(mm: Mm, visit: (address: Hva, pte: number) => void): 
 /** Copies the page behind `pte` into `into` (4096 bytes); false: it cannot be read from the swap device. */
 export function inspectPage(mm: Mm, pte: number, into: Uint8Array): boolean {
   const { host } = mm;
-  if (isPresentPte(pte)) {
-    into.set(host.memory.readBytes(pfnToHpa(ptePfn(pte)), PAGE_SIZE));
+  if (isPresentPte(pte) || isMigrationPte(pte)) {
+    const pfn = isPresentPte(pte) ? ptePfn(pte) : migrationPfn(pte);
+    into.set(host.memory.readBytes(pfnToHpa(pfn), PAGE_SIZE));
     return true;
   }
   return isSwapPte(pte) && inspectSlot(host, swapPteSlot(pte), into);

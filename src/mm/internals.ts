@@ -11,4 +11,10 @@ export {
   touchForStore,
 } from './inspect.ts';
 export { isFolio } from './iPages.ts';
+export {
+  isDirtyMigrationPte,
+  isMigrationPte,
+  isYoungMigrationPte,
+  migrationPfn,
+} from './migrationEntry.ts';
 export { isPresentPte, isSwapPte, swapPteSlot } from './pte.ts';

@@ -75,8 +75,8 @@ function* freePte(gather: MmuGather, ptep: Hpa, address: Hva): Steps {
     setPte(host, ptep, 0);
     return;
   }
-  const pfn = normalPfn(pte) as Pfn | 0;
-  if (pte === 0 || pfn === 0 || !(yield* cleanForFree(host, pfn))) return;
+  const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn | 0;
+  if (pfn === 0 || !(yield* cleanForFree(host, pfn))) return;
   if (points.on) yield at.pte(ptep);
   if (ptepClearYoungDirty(host, ptep)) gather.noteEntry(address);
   yield* host.lruvec.markLazyfree(pfn);

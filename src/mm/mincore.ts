@@ -5,6 +5,7 @@
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE, pageOffset } from '../units.ts';
 import { mincorePage } from './fileMadvise.ts';
+import { isMigrationPte } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
 import { walkPtes } from './pagewalk.ts';
 import { isPresentPte, readPte, swapPteSlot } from './pte.ts';
@@ -45,7 +46,7 @@ function* mincoreVma(vma: Vma, start: Hva, end: Hva, vec: Uint8Array): Steps {
 }
 
 function* isInCore(vma: Vma, address: Hva, pte: number): Steps<boolean> {
-  if (pte !== 0 && isPresentPte(pte)) return true;
+  if (pte !== 0 && (isPresentPte(pte) || isMigrationPte(pte))) return true;
   if (pte !== 0) return yield* swapCacheHas(vma.mm.host, swapPteSlot(pte));
   return vma.file !== null && (yield* mincorePage(vma.file.mapping, vma.indexOf(address)));
 }

@@ -16,6 +16,12 @@ import { Errno, type Hpa, type Hva, PAGE_SIZE, type Pfn, pageAlignUp, pageOffset
 import { chargeCommit, unchargeCommit } from './commit.ts';
 import { PG_anon_exclusive } from './frames.ts';
 import type { Host } from './host.ts';
+import {
+  isMigrationPte,
+  isWritableMigrationPte,
+  migrationPfn,
+  writeProtectedMigrationPte,
+} from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
 import { walkPtes } from './pagewalk.ts';
@@ -30,6 +36,7 @@ import {
   readPte,
   setPte,
 } from './pte.ts';
+import { isAnonFolio } from './rmapFile.ts';
 import type { Vma } from './vma.ts';
 import { vmaModifyFlags } from './vmaMerge.ts';
 import {
@@ -138,6 +145,7 @@ function* changePte(gather: MmuGather, vma: Vma, address: Hva, ptep: Hpa): Steps
   const { host } = vma.mm;
   if (points.on) yield at.pte(ptep);
   const old = readPte(host, ptep);
+  if (isMigrationPte(old)) yield* writeProtectMigration(host, ptep, old);
   if (!isPresentPte(old)) return;
   const exclusive = yield* isAnonExclusive(host, normalPfn(old));
   if (points.on) yield at.pte(ptep);
@@ -148,6 +156,16 @@ function* changePte(gather: MmuGather, vma: Vma, address: Hva, ptep: Hpa): Steps
   const upgrades = (vma.flags & VM_SHARED) !== 0 ? (changed & PTE_D) !== 0 : exclusive;
   setPte(host, ptep, isWritable && upgrades ? changed | PTE_W : changed);
   gather.noteEntry(address);
+}
+
+/** A migration entry is not asked whether it may stay writable: the next store finds out. */
+export function* writeProtectMigration(host: Host, ptep: Hpa, pte: number): Steps {
+  if (!isWritableMigrationPte(pte)) return;
+  const pfn = migrationPfn(pte);
+  if (points.on) yield at.page(pfn);
+  const protectedPte = writeProtectedMigrationPte(pte, isAnonFolio(host, pfn));
+  if (points.on) yield at.pte(ptep);
+  setPte(host, ptep, protectedPte);
 }
 
 /** Of can_change_pte_writable(): nobody else may have the page, so a write needs no copy. */

@@ -7,6 +7,7 @@ import { ptePfn } from '../hw/sv39/index.ts';
 import type { Hva } from '../units.ts';
 import type { File } from './file.ts';
 import { inspectPte } from './inspect.ts';
+import { isMigrationPte } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
 import { isPresentPte, isSwapPte, normalPfn } from './pte.ts';
 
@@ -33,7 +34,7 @@ export const readMaps = (mm: Mm): MapsEntry[] =>
 
 /** One entry of /proc/<pid>/pagemap. */
 export interface PagemapEntry {
-  readonly kind: 'none' | 'swap' | 'zero' | 'anon' | 'file';
+  readonly kind: 'none' | 'swap' | 'migration' | 'zero' | 'anon' | 'file';
   /** PM_MMAP_EXCLUSIVE: nobody else maps the page. */
   readonly exclusive: boolean;
 }
@@ -41,6 +42,7 @@ export interface PagemapEntry {
 export function readPagemap(mm: Mm, address: Hva): PagemapEntry {
   const pte = inspectPte(mm, address);
   if (isSwapPte(pte)) return { kind: 'swap', exclusive: false };
+  if (isMigrationPte(pte)) return { kind: 'migration', exclusive: false };
   if (!isPresentPte(pte)) return { kind: 'none', exclusive: false };
   if (normalPfn(pte) === 0) return { kind: 'zero', exclusive: false };
   const { frames } = mm.host;

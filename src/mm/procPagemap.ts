@@ -20,6 +20,12 @@ import {
 } from './frames.ts';
 import type { Host } from './host.ts';
 import { inspectPte } from './inspect.ts';
+import {
+  isMigrationPte,
+  isReadableMigrationPte,
+  isWritableMigrationPte,
+  migrationPfn,
+} from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
 import { isPresentPte, isSoftDirty, isSwapPte, normalPfn, swapPteSlot } from './pte.ts';
 import { VM_SOFTDIRTY } from './vmFlags.ts';
@@ -31,6 +37,8 @@ const PM_SWAP = 1n << 62n;
 const PM_PRESENT = 1n << 63n;
 /** MAX_SWAPFILES_SHIFT: the type of the swap area comes first; there is one, type 0. */
 const SWAP_TYPE_BITS = 5n;
+/** SWP_MIGRATION_READ, of a kernel with hardware poisoning and device-private memory. */
+const MIGRATION_TYPES = 25n;
 
 /** The entries of [start, start + pages * 4096), page aligned. */
 export function readPagemapImage(mm: Mm, start: Hva, pages: number): Uint8Array {
@@ -44,9 +52,18 @@ export function pagemapEntry(mm: Mm, address: Hva): bigint {
   const pte = inspectPte(mm, address);
   const softDirty = (pte !== 0 && isSoftDirty(pte)) || (vma.flags & VM_SOFTDIRTY) !== 0;
   const dirty = softDirty ? PM_SOFT_DIRTY : 0n;
+  if (isMigrationPte(pte)) return PM_SWAP | dirty | migrationBits(mm, migrationPfn(pte), pte);
   if (isSwapPte(pte)) return PM_SWAP | dirty | (BigInt(swapPteSlot(pte)) << SWAP_TYPE_BITS);
   if (!isPresentPte(pte)) return dirty;
   return PM_PRESENT | dirty | BigInt(ptePfn(pte)) | mappedPageBits(mm, normalPfn(pte) as Pfn | 0);
+}
+
+/** A page that is being moved is shown as a swap entry of a type of its own. */
+function migrationBits({ host: { frames } }: Mm, pfn: Pfn, pte: number): bigint {
+  const type = isWritableMigrationPte(pte) ? 2n : isReadableMigrationPte(pte) ? 0n : 1n;
+  return (
+    (BigInt(pfn) << SWAP_TYPE_BITS) | (MIGRATION_TYPES + type) | (frames.mapping[pfn]! > 0 ? 0n : PM_FILE)
+  );
 }
 
 function mappedPageBits({ host: { frames } }: Mm, pfn: Pfn | 0): bigint {

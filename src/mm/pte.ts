@@ -3,9 +3,10 @@
 // Faults write entries; rmap, zap and madvise look them up; the CPU (hw/tlb cpuTlb.ts) walks the same bytes and sets A
 // and D in them at any moment, so every change of a present entry is one atomic step. pageTable.ts makes the tables.
 //
-// Not-present entries that are not 0 are swap entries (arch/riscv/include/asm/pgtable.h):
-//     bit 0 V = 0, bits 1-3 R W X = 0, bit 5 = 0, bit 6 the page was exclusive to this mm, bit 7 it was soft-dirty,
-//     bits 11-31 the slot
+// Not-present entries that are not 0 are swap entries in the wide sense (arch/riscv/include/asm/pgtable.h):
+//     bit 0 V = 0, bits 1-3 R W X = 0, bit 5 = 0, bit 7 the page was soft-dirty, bits 8-10 the type
+//     type 0, a page on swap: bit 6 the page was exclusive to this mm, bits 11-31 the slot
+//     types 1 to 3, a page under migration: migrationEntry.ts
 // An entry with V = 0 and bit 5 set (_PAGE_PROT_NONE) maps its frame, but hardware may not use it: PROT_NONE. For the
 // kernel it is present.
 //
@@ -53,13 +54,16 @@ const PTE_PROT_NONE = PTE_G;
 export const PTE_SOFT_DIRTY = PTE_SOFT1;
 const SWAP_EXCLUSIVE = 1 << 6;
 const SWAP_SOFT_DIRTY = 1 << 7;
+/** Where the type of an entry that is not present is (swp_type()); 0: a slot of the swap area. */
+export const SWAP_TYPE = 7 << 8;
 const SWAP_SLOT_SHIFT = 11;
 
 /** pte_present(): the entry maps a frame, be it for nobody's use. */
 export const isPresentPte = (pte: number): boolean => (pte & (PTE_V | PTE_PROT_NONE)) !== 0;
 /** pte_protnone(). */
 export const isProtNone = (pte: number): boolean => (pte & (PTE_V | PTE_PROT_NONE)) === PTE_PROT_NONE;
-export const isSwapPte = (pte: number): boolean => pte !== 0 && !isPresentPte(pte);
+/** The page is on swap. */
+export const isSwapPte = (pte: number): boolean => pte !== 0 && !isPresentPte(pte) && (pte & SWAP_TYPE) === 0;
 export const swapPteSlot = (pte: number): SwapSlot => (pte >>> SWAP_SLOT_SHIFT) as SwapSlot;
 export const isSwapPteExclusive = (pte: number): boolean => (pte & SWAP_EXCLUSIVE) !== 0;
 /** swp_entry_to_pte(), with pte_swp_mkexclusive() if the page was the mm's alone. */

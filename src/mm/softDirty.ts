@@ -13,7 +13,9 @@ import {
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import type { Hpa, Hva, Pfn } from '../units.ts';
+import { isMigrationPte } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
+import { writeProtectMigration } from './mprotect.ts';
 import { TASK_SIZE } from './munmap.ts';
 import { walkPtes } from './pagewalk.ts';
 import { clearedSoftDirty, isPresentPte, normalPfn, readPte, setPte } from './pte.ts';
@@ -56,6 +58,8 @@ function* clearPte(vma: Vma, ptep: Hpa): Steps {
   if (points.on) yield at.pte(ptep);
   const found = readPte(host, ptep);
   if (found === 0 || (yield* isPinned(vma, found))) return;
+  // Linux lets it arrive writable and clean, so that a store is missed.
+  if (isMigrationPte(found)) yield* writeProtectMigration(host, ptep, found);
   if (points.on) yield at.pte(ptep);
   setPte(host, ptep, clearedSoftDirty(readPte(host, ptep)));
 }

@@ -10,11 +10,13 @@ import { PTE_A, PTE_BYTES, PTE_D } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { folioMarkAccessed, folioMarkDirty } from './folio.ts';
+import { isMigrationPte, migrationPfn } from './migrationEntry.ts';
+import type { Mm } from './mmStruct.ts';
 import type { MmuGather } from './mmuGather.ts';
 import { walkPageRange } from './pagewalk.ts';
 import { isPresentPte, normalPfn, ptepGetAndClear, ptlOf, readPte, setPte, swapPteSlot } from './pte.ts';
 import { removeRmap } from './rmap.ts';
-import { isAnonFolio } from './rmapFile.ts';
+import { countMapped, isAnonFolio } from './rmapFile.ts';
 import { freeSwapAndCache } from './swapCache.ts';
 import { flushTlbBatchedPending } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
@@ -67,11 +69,7 @@ function* zapPte(gather: MmuGather, vma: Vma, ptep: Hpa, address: Hva, evenCows:
   const pte = readPte(host, ptep);
   if (pte === 0) return false;
   if (!isPresentPte(pte)) {
-    if (!evenCows) return false;
-    mm.swapEntries--;
-    yield* freeSwapAndCache(host, swapPteSlot(pte));
-    if (points.on) yield at.pte(ptep);
-    setPte(host, ptep, 0);
+    yield* zapNonpresentPte(mm, ptep, pte, evenCows);
     return false;
   }
   const pfn = normalPfn(pte) as Pfn | 0;
@@ -90,6 +88,23 @@ function* zapPte(gather: MmuGather, vma: Vma, ptep: Hpa, address: Hva, evenCows:
   if (isAnon) yield* removeRmap(mm, pfn);
   else yield* zapFilePage(gather, vma, pfn, last);
   return gather.addPage(pfn);
+}
+
+/** zap_nonpresent_ptes(): a swap entry, or a page that is being moved, which arrives here no more. */
+function* zapNonpresentPte(mm: Mm, ptep: Hpa, pte: number, evenCows: boolean): Steps {
+  const { host } = mm;
+  if (isMigrationPte(pte)) {
+    const pfn = migrationPfn(pte);
+    if (points.on) yield at.page(pfn);
+    if (isAnonFolio(host, pfn) && !evenCows) return;
+    countMapped(mm, pfn, -1);
+  } else {
+    if (!evenCows) return;
+    mm.swapEntries--;
+    yield* freeSwapAndCache(host, swapPteSlot(pte));
+  }
+  if (points.on) yield at.pte(ptep);
+  setPte(host, ptep, 0);
 }
 
 /**

@@ -16,8 +16,17 @@ import {
   VM_SHARED,
   VM_WRITE,
 } from '../../mm/index.ts';
-import { forEachPte, isPresentPte, isSwapPte, swapPteSlot } from '../../mm/internals.ts';
-import { PAGE_SIZE } from '../../units.ts';
+import {
+  forEachPte,
+  isDirtyMigrationPte,
+  isMigrationPte,
+  isPresentPte,
+  isSwapPte,
+  isYoungMigrationPte,
+  migrationPfn,
+  swapPteSlot,
+} from '../../mm/internals.ts';
+import { PAGE_SIZE, type Pfn } from '../../units.ts';
 
 const KIB_PER_PAGE = PAGE_SIZE / 1024;
 
@@ -62,22 +71,37 @@ export function smapsOf(mm: Mm, vma: MapsEntry): Sizes {
     if (isSwapPte(pte)) {
       sizes.Swap += KIB_PER_PAGE;
       sizes.SwapPss += KIB_PER_PAGE;
-    } else if (isPresentPte(pte) && (pte & PTE_SOFT0) === 0) addPage(mm, pte, sizes);
+    } else if (isMigrationPte(pte)) {
+      // Nothing maps the page at present: it counts as private.
+      const [isYoung, isDirty] = [isYoungMigrationPte(pte), isDirtyMigrationPte(pte)];
+      addPage(mm, { pfn: migrationPfn(pte), mappings: 1, isYoung, isDirty }, sizes);
+    } else if (isPresentPte(pte) && (pte & PTE_SOFT0) === 0) {
+      const pfn = ptePfn(pte);
+      const [isYoung, isDirty] = [(pte & PTE_A) !== 0, (pte & PTE_D) !== 0];
+      addPage(mm, { pfn, mappings: mm.host.frames.mapcount[pfn]!, isYoung, isDirty }, sizes);
+    }
   });
   if ((vma.flags & VM_LOCKED) !== 0) sizes.Locked = sizes.Pss;
   return sizes;
 }
 
-function addPage({ host: { frames } }: Mm, pte: number, sizes: Sizes): void {
-  const pfn = ptePfn(pte);
-  const mappings = frames.mapcount[pfn]!;
-  const isDirty = (pte & PTE_D) !== 0 || (frames.flags[pfn]! & PG_dirty) !== 0;
+/** One mapping of a page, present or being moved. */
+interface Mapping {
+  readonly pfn: Pfn;
+  readonly mappings: number;
+  readonly isYoung: boolean;
+  readonly isDirty: boolean;
+}
+
+/** smaps_account(). */
+function addPage({ host: { frames } }: Mm, { pfn, mappings, ...pte }: Mapping, sizes: Sizes): void {
+  const isDirty = pte.isDirty || (frames.flags[pfn]! & PG_dirty) !== 0;
   sizes.Rss += KIB_PER_PAGE;
   sizes.Pss += KIB_PER_PAGE / mappings;
   if (isDirty) sizes.Pss_Dirty += KIB_PER_PAGE / mappings;
   if (mappings > 1) sizes[isDirty ? 'Shared_Dirty' : 'Shared_Clean'] += KIB_PER_PAGE;
   else sizes[isDirty ? 'Private_Dirty' : 'Private_Clean'] += KIB_PER_PAGE;
-  if ((pte & PTE_A) !== 0 || (frames.flags[pfn]! & PG_referenced) !== 0) sizes.Referenced += KIB_PER_PAGE;
+  if (pte.isYoung || (frames.flags[pfn]! & PG_referenced) !== 0) sizes.Referenced += KIB_PER_PAGE;
   if (frames.mapping[pfn]! > 0) sizes.Anonymous += KIB_PER_PAGE;
 }
 
@@ -133,5 +157,7 @@ export function pagemapText(mm: Mm): string {
   return text;
 }
 
-const wordOf = (kind: string, pte: number): string =>
-  kind === 'swap' ? `slot ${swapPteSlot(pte)}` : `pfn ${ptePfn(pte).toString(16)}`;
+function wordOf(kind: string, pte: number): string {
+  if (kind === 'swap') return `slot ${swapPteSlot(pte)}`;
+  return `pfn ${(kind === 'migration' ? migrationPfn(pte) : ptePfn(pte)).toString(16)}`;
+}

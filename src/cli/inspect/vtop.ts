@@ -5,7 +5,14 @@
 
 import { isPresent, ptePfn } from '../../hw/sv39/index.ts';
 import type { Vcpu } from '../../kvm/index.ts';
-import { inspectPte, isPresentPte, isSwapPte, swapPteSlot } from '../../mm/internals.ts';
+import {
+  inspectPte,
+  isMigrationPte,
+  isPresentPte,
+  isSwapPte,
+  migrationPfn,
+  swapPteSlot,
+} from '../../mm/internals.ts';
 import {
   type Gpa,
   gpaToGfn,
@@ -83,6 +90,7 @@ function hostStage(view: GuestView, hva: Hva, offset: number, put: Put): Pfn | n
   const pte = inspectPte(view.kvm.mm, hva);
   put('hva', `${hex(hva + offset)} pte ${hex(pte >>> 0)} ${flagsOf(pte)}`);
   if (isSwapPte(pte)) put('swap', `slot ${swapPteSlot(pte)}`);
+  else if (isMigrationPte(pte)) put('frame', `pfn ${hex(migrationPfn(pte))} is being moved`);
   else if (!isPresentPte(pte)) put('frame', 'none: the page was never touched');
   if (!isPresentPte(pte)) return null;
   const { frames } = view.kvm.host;

@@ -41,6 +41,7 @@ const LETTERS = [
 const CHARACTERS = {
   none: ['-', '-'],
   swap: ['S', 'S'],
+  migration: ['S', 'S'],
   zero: ['z', 'z'],
   anon: ['a', 'A'],
   file: ['f', 'F'],

@@ -116,4 +116,5 @@ export const Errno = {
   EEXIST: 17,
   EINVAL: 22,
   ENOSPC: 28,
+  EOVERFLOW: 75,
 } as const;

@@ -9,12 +9,12 @@
 // host.locks; iPages under its own lock. Who fills the cache from a device holds invalidate_lock for read, who cuts
 // pages out for write.
 
+import { IntervalTree } from '../notifier/index.ts';
 import { at, LOCKS, points, RwLock, type Steps } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';
 import type { VmFault } from './faultTypes.ts';
 import type { Host } from './host.ts';
 import { Inode } from './inode.ts';
-import { IntervalTree } from './intervalTree.ts';
 import { IPages } from './iPages.ts';
 import type { Vma } from './vma.ts';
 

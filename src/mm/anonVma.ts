@@ -9,10 +9,10 @@
 // Locks: `vmas`, the counters, and the bounds of the VMAs in it, change under root->rwsem for write; vma.anonVma is set
 // once, under mmap_lock (any mode) and the mm's page_table_lock; the chain changes under mmap_lock for write or with it.
 
+import { IntervalTree } from '../notifier/index.ts';
 import { at, LOCKS, points, RwLock, type Scheduler, type Steps } from '../sched/index.ts';
 import { FAULT_FLAG_VMA_LOCK, VM_FAULT_RETRY, type VmFault } from './faultTypes.ts';
 import type { Host } from './host.ts';
-import { IntervalTree } from './intervalTree.ts';
 import type { Vma } from './vma.ts';
 
 export class AnonVma {

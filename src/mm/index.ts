@@ -14,6 +14,7 @@ export {
 } from './folio.ts';
 export { fork } from './fork.ts';
 export { getUserPage, pinUserPage, unpinUserPage } from './gup.ts';
+export { type HmmPfn, type HmmRange, hmmRangeFault } from './hmm.ts';
 export { Host, type HostOptions } from './host.ts';
 export { freeKernelPages, type KernelUse } from './kernelPages.ts';
 export {

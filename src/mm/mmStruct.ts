@@ -96,6 +96,13 @@ export class Mm implements NotifierMm {
     return pfnToHpa(this.pgd);
   }
 
+  /** mmget_not_zero(): a user more, unless the address space is being taken down; exitMm() takes it back. */
+  getNotZero(): boolean {
+    if (this.mmUsers === 0) return false;
+    this.mmUsers++;
+    return true;
+  }
+
   /** mmgrab(). */
   grab(): void {
     this.mmCount++;

@@ -3,6 +3,8 @@
 // A call site reads `if (mm.notifierSubscriptions !== null) yield* mmuNotifier...(...)`: one null check when nobody is
 // registered. Each walk is an SRCU read section over one version of the list.
 //
+// Interval notifiers are started first, and ended first (mm/mmu_notifier.c).
+//
 // Invariants (reference rules 1-6, 20, 31): every successful start has exactly one end with the same range; after a
 // failed non-blockable start there is none; young is the OR over all clients and never stops early, except test_young.
 // Locks: start and end run under mmap_lock or an rmap lock, never under one that a client may take in them; the young
@@ -10,6 +12,7 @@
 
 import { at, LOCKS, mightSleep, points, type Steps, type Task } from '../sched/index.ts';
 import { bug, Errno, type Hva } from '../units.ts';
+import { mnItreeInvalidate, mnItreeInvEnd, mnItreeInvStartRange } from './itree.ts';
 import type { MmuNotifier, MmuNotifierRange, NotifierMm, NotifierSubscriptions } from './subscriptions.ts';
 
 function subscriptionsOf(mm: NotifierMm): NotifierSubscriptions {
@@ -19,7 +22,7 @@ function subscriptionsOf(mm: NotifierMm): NotifierSubscriptions {
 /** Linux's __mmu_notifier_invalidate_range_start_map: a client's callback may take any lock from these ranks on. */
 function assertMayCallClients(task: Task): void {
   for (const { lockClass } of task.held) {
-    if (lockClass.rank >= LOCKS.subscriptions_lock.rank)
+    if (lockClass.rank >= LOCKS.driver_lock.rank)
       bug('mmu_notifier range under a lock that a client may take', {
         task: task.name,
         holds: lockClass.name,
@@ -43,10 +46,10 @@ export function* mmuNotifierInvalidateRangeStartNonblock(range: MmuNotifierRange
 function* invalidateRangeStart(range: MmuNotifierRange): Steps<number> {
   const { mm, start, end, event, blockable } = range;
   const subscriptions = subscriptionsOf(mm);
-  const { sched, srcu, trace } = mm.notifierEnvironment;
+  const { sched, trace } = mm.notifierEnvironment;
   assertMayCallClients(sched.current);
   mm.notifierEnvironment.stats.invalidate_range_start++;
-  subscriptions.activeInvalidateRanges++;
+  const met = yield* openRange(subscriptions, range);
   trace.invalidate_range_start?.(
     mm.id,
     start,
@@ -55,18 +58,41 @@ function* invalidateRangeStart(range: MmuNotifierRange): Steps<number> {
     Number(blockable),
     subscriptions.activeInvalidateRanges,
   );
+  let error = met === null ? 0 : yield* mnItreeInvalidate(met, range);
+  if (error === 0) error = yield* mnHlistInvalidateRangeStart(subscriptions, range);
+  if (error !== 0) {
+    // Also when only the list has refused: there Linux leaves the tree's side of the range open for ever.
+    yield* closeRange(subscriptions);
+    trace.invalidate_range_start_failed?.(mm.id, start, end, error, subscriptions.activeInvalidateRanges);
+  }
+  return error;
+}
+
+/** Counts the range; the interval notifiers that it meets, or null when there never were any. */
+function* openRange(subscriptions: NotifierSubscriptions, range: MmuNotifierRange) {
+  if (subscriptions.hasItree) return yield* mnItreeInvStartRange(subscriptions, range);
+  subscriptions.activeInvalidateRanges++;
+  return null;
+}
+
+function* closeRange(subscriptions: NotifierSubscriptions): Steps {
+  if (subscriptions.hasItree) yield* mnItreeInvEnd(subscriptions);
+  else subscriptions.activeInvalidateRanges--;
+}
+
+/** mn_hlist_invalidate_range_start(): whoever has an end cannot fail, so when one fails all of them get their end. */
+function* mnHlistInvalidateRangeStart(
+  subscriptions: NotifierSubscriptions,
+  range: MmuNotifierRange,
+): Steps<number> {
+  const { srcu } = range.mm.notifierEnvironment;
   const index = yield* srcu.readLock();
   if (points.on) yield at.list(subscriptions.lock.id);
   const list = subscriptions.list;
   let error = 0;
   for (const subscription of list) error = (yield* startOne(subscription, range)) || error;
-  // mn_hlist_invalidate_range_start(): whoever has an end cannot fail, so all of them get their end.
   if (error !== 0) yield* endAll(list, range);
   yield* srcu.readUnlock(index);
-  if (error !== 0) {
-    subscriptions.activeInvalidateRanges--;
-    trace.invalidate_range_start_failed?.(mm.id, start, end, error, subscriptions.activeInvalidateRanges);
-  }
   return error;
 }
 
@@ -107,11 +133,12 @@ export function* mmuNotifierInvalidateRangeEnd(range: MmuNotifierRange): Steps {
   assertMayCallClients(sched.current);
   if (range.blockable) mightSleep(sched.current, 'mmu_notifier_invalidate_range_end');
   if (subscriptions.activeInvalidateRanges === 0) bug('invalidate_range_end without start', { mm: mm.id });
+  if (subscriptions.hasItree) yield* mnItreeInvEnd(subscriptions);
   const index = yield* srcu.readLock();
   if (points.on) yield at.list(subscriptions.lock.id);
   yield* endAll(subscriptions.list, range);
   yield* srcu.readUnlock(index);
-  subscriptions.activeInvalidateRanges--;
+  if (!subscriptions.hasItree) subscriptions.activeInvalidateRanges--;
   mm.notifierEnvironment.stats.invalidate_range_end++;
   trace.invalidate_range_end?.(
     mm.id,

@@ -1,4 +1,5 @@
-// The face of notifier/: mmu_notifier registration, the chain that mm/ calls, and the interface that clients implement.
+// The face of notifier/: mmu_notifier registration, the chain that mm/ calls, interval notifiers, and the interfaces that
+// clients implement.
 
 export {
   mmuNotifierArchInvalidateSecondaryTlbs,
@@ -9,6 +10,19 @@ export {
   mmuNotifierInvalidateRangeStartNonblock,
   mmuNotifierTestYoung,
 } from './chain.ts';
+export { mmuNotifierGet, mmuNotifierGetLocked, mmuNotifierPut, mmuNotifierSynchronize } from './getPut.ts';
+export {
+  MmuIntervalNotifier,
+  type MmuIntervalNotifierFinish,
+  type MmuIntervalNotifierOps,
+  mmuIntervalNotifierInsert,
+  mmuIntervalNotifierInsertLocked,
+  mmuIntervalNotifierRemove,
+  mmuIntervalReadBegin,
+  mmuIntervalReadRetry,
+  mmuIntervalSetSeq,
+} from './interval.ts';
+export { IntervalTree } from './intervalTree.ts';
 export {
   mmuNotifierRegister,
   mmuNotifierRegisterLocked,

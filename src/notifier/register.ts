@@ -1,48 +1,61 @@
 // Registration and lifetime, as merged in 2008 and made sleepable in 2012 (mm/mmu_notifier.c).
 //
 // Registering takes mmap_lock for write and every rmap lock of the mm (mm_take_all_locks), so that no start..end pair
-// is open while the list grows. Unregistering is cheap: release, unlink, and wait in synchronize_srcu() for whoever may
-// still be inside a callback.
+// is open while the list grows, or when the first interval notifier comes. Unregistering is cheap: release, unlink, and
+// wait in synchronize_srcu() for whoever may still be inside a callback.
 //
 // Invariants: `subscription.mm` is set from register until unregister returns; a subscription is unlinked only after its
 // release was called, by unregister or by the mm's release, whichever came first or both; after unregister has returned
 // no callback runs and none will.
 
 import { at, points, type Steps } from '../sched/index.ts';
-import { bug, Errno } from '../units.ts';
-import { type MmuNotifier, type NotifierMm, NotifierSubscriptions } from './subscriptions.ts';
+import { bug, Errno, type Hva } from '../units.ts';
+import { mnItreeRelease } from './itree.ts';
+import {
+  type MmuNotifier,
+  type MmuNotifierRange,
+  MmuNotifyEvent,
+  type NotifierMm,
+  NotifierSubscriptions,
+} from './subscriptions.ts';
 
 /** mmu_notifier_register(). Takes mmap_lock; may sleep. 0; -EINVAL: see MmuNotifierOps; -EINTR: the task was killed. */
-export function* mmuNotifierRegister(subscription: MmuNotifier, mm: NotifierMm): Steps<number> {
+export function* mmuNotifierRegister(subscription: MmuNotifier | null, mm: NotifierMm): Steps<number> {
   yield* mm.mmapWriteLock();
   const error = yield* mmuNotifierRegisterLocked(subscription, mm);
   yield* mm.mmapWriteUnlock();
   return error;
 }
 
-/** __mmu_notifier_register(): the caller holds mmap_lock for write and a reference in mm_users. */
-export function* mmuNotifierRegisterLocked(subscription: MmuNotifier, mm: NotifierMm): Steps<number> {
+/**
+ * __mmu_notifier_register(): the caller holds mmap_lock for write and a reference in mm_users. Null: from now on there
+ * may be interval notifiers.
+ */
+export function* mmuNotifierRegisterLocked(subscription: MmuNotifier | null, mm: NotifierMm): Steps<number> {
   if (mm.mmUsers <= 0) bug('mmu_notifier_register: mm_users is 0', { mm: mm.id });
-  if (subscription.mm !== null)
+  if (subscription !== null && subscription.mm !== null)
     bug('mmu_notifier_register: registered already', { subscription: subscription.id });
-  const { ops } = subscription;
-  if (ops.archInvalidateSecondaryTlbs && (ops.invalidateRangeStart || ops.invalidateRangeEnd))
+  const ops = subscription?.ops;
+  if (ops?.archInvalidateSecondaryTlbs && (ops.invalidateRangeStart || ops.invalidateRangeEnd))
     return -Errno.EINVAL;
   const error = yield* mm.takeAllLocks();
   if (error !== 0) return error;
   mm.notifierSubscriptions ??= new NotifierSubscriptions(mm.notifierEnvironment);
-  yield* link(mm.notifierSubscriptions, subscription, mm);
+  if (mm.notifierSubscriptions.activeInvalidateRanges !== 0)
+    bug('a notifier range is open during registration', { mm: mm.id });
+  if (subscription === null) mm.notifierSubscriptions.hasItree = true;
+  else yield* link(mm.notifierSubscriptions, subscription, mm);
   yield* mm.dropAllLocks();
+  if (subscription === null) return 0;
   mm.notifierEnvironment.stats.register++;
   mm.notifierEnvironment.trace.register?.(mm.id, subscription.id);
   return 0;
 }
 
 function* link(subscriptions: NotifierSubscriptions, subscription: MmuNotifier, mm: NotifierMm): Steps {
-  if (subscriptions.activeInvalidateRanges !== 0)
-    bug('a notifier range is open during registration', { mm: mm.id });
   mm.grab();
   subscription.mm = mm;
+  subscription.users = 1;
   yield* subscriptions.lock.lock();
   if (points.on) yield at.list(subscriptions.lock.id);
   subscriptions.replaceListLocked([subscription, ...subscriptions.list]);
@@ -81,6 +94,7 @@ export function* mmuNotifierRelease(mm: NotifierMm): Steps {
   const { srcu, trace } = mm.notifierEnvironment;
   mm.notifierEnvironment.stats.release++;
   trace.release?.(mm.id);
+  if (subscriptions.hasItree) yield* mnItreeRelease(subscriptions, everything(mm));
   const index = yield* srcu.readLock();
   if (points.on) yield at.list(subscriptions.lock.id);
   for (const subscription of subscriptions.list) {
@@ -90,6 +104,14 @@ export function* mmuNotifierRelease(mm: NotifierMm): Steps {
   yield* srcu.readUnlock(index);
   yield* srcu.synchronize();
 }
+
+const everything = (mm: NotifierMm): MmuNotifierRange => ({
+  mm,
+  start: -(2 ** 38) as Hva,
+  end: (2 ** 38) as Hva,
+  event: MmuNotifyEvent.RELEASE,
+  blockable: true,
+});
 
 function* unlink(subscriptions: NotifierSubscriptions, keeps: (other: MmuNotifier) => boolean): Steps {
   yield* subscriptions.lock.lock();

@@ -7,9 +7,11 @@
 // is replaced, never edited, so that a walker under SRCU sees one consistent version.
 // Locks: `list` changes under `lock`; a new entry additionally needs mmap_lock for write and all rmap locks.
 
-import { LOCKS, Mutex, points, type Scheduler, Srcu, type Steps } from '../sched/index.ts';
+import { LOCKS, Mutex, points, type Scheduler, Srcu, type Steps, WaitQueue } from '../sched/index.ts';
 import type { Tracepoints } from '../trace/index.ts';
 import type { Hva } from '../units.ts';
+import type { MmuIntervalNotifier } from './interval.ts';
+import { IntervalTree } from './intervalTree.ts';
 
 /** enum mmu_notifier_event (include/linux/mmu_notifier.h), in order of value. */
 export const MmuNotifyEvent = {
@@ -43,6 +45,8 @@ export interface MmuNotifierRange {
  * - invalidateRangeStart: when it returns 0, the client holds no translation of the range and makes none until the
  *   matching end. May answer -EAGAIN only if the range is not blockable, and then must have no invalidateRangeEnd.
  * - archInvalidateSecondaryTlbs: for hardware that shares the CPU's page tables; under the PTE lock, must not sleep.
+ * - allocNotifier, freeNotifier: for mmuNotifierGet() and its put; a subscription with these very ops, or -errno. free
+ *   comes some time after the last put, when no callback can be running any more, and must not sleep.
  */
 export interface MmuNotifierOps {
   release?(subscription: MmuNotifier, mm: NotifierMm): Steps;
@@ -52,6 +56,8 @@ export interface MmuNotifierOps {
   invalidateRangeStart?(subscription: MmuNotifier, range: MmuNotifierRange): Steps<number>;
   invalidateRangeEnd?(subscription: MmuNotifier, range: MmuNotifierRange): Steps;
   archInvalidateSecondaryTlbs?(subscription: MmuNotifier, mm: NotifierMm, start: Hva, end: Hva): Steps;
+  allocNotifier?(mm: NotifierMm): Steps<MmuNotifier | number>;
+  freeNotifier?(subscription: MmuNotifier): Steps;
 }
 
 /** struct mmu_notifier: one client's subscription to one mm. */
@@ -60,6 +66,8 @@ export class MmuNotifier {
   readonly ops: MmuNotifierOps;
   /** The mm it is registered with; keeps a reference (mm_count) from register to unregister. */
   mm: NotifierMm | null = null;
+  /** mmuNotifierGet() without a put yet; under the lock of the mm's subscriptions. */
+  users = 0;
 
   constructor(id: number, ops: MmuNotifierOps) {
     this.id = id;
@@ -117,11 +125,23 @@ export class NotifierSubscriptions {
   readonly lock: Mutex;
   // Replaced under `lock`; read under SRCU.
   #list: readonly MmuNotifier[] = [];
-  /** Open start..end pairs; 0 whenever somebody registers. A cross-check: nothing is decided by it. */
+  /** Open start..end pairs; 0 whenever somebody registers. Under `lock` once there is a tree, else a cross-check. */
   activeInvalidateRanges = 0;
 
-  constructor(environment: NotifierEnvironment) {
-    this.lock = new Mutex(environment.sched, LOCKS.subscriptions_lock);
+  // Interval notifiers; under `lock` (interval.ts).
+  /** Somebody has inserted one: from then on every range looks for them. Set while no range is open. */
+  hasItree = false;
+  /** Odd: a range that met one of them is open, and the tree must stay as it is. */
+  invalidateSeq = 2;
+  readonly itree = new IntervalTree<MmuIntervalNotifier>();
+  /** To be inserted, or if they are in the tree removed, once the sequence is even. */
+  readonly deferred: MmuIntervalNotifier[] = [];
+  /** Woken when the sequence becomes even. */
+  readonly wq: WaitQueue;
+
+  constructor({ sched }: NotifierEnvironment) {
+    this.lock = new Mutex(sched, LOCKS.subscriptions_lock);
+    this.wq = new WaitQueue(sched, 'mmu_interval_notifier', this.lock);
   }
 
   /** This version of the list, newest first. Preceded by at.list(lock.id). */

@@ -4,6 +4,7 @@
 
 import type { Kvm } from '../kvm/internals.ts';
 import type { Host } from '../mm/index.ts';
+import { checkDevice, type WatchedDevice } from './deviceCheck.ts';
 import { checkLeaks, checkMappings, checkPageCaches, checkReferences } from './hostCheck.ts';
 import { ProgressWatch } from './progress.ts';
 import { checkShadow } from './shadowCheck.ts';
@@ -16,6 +17,7 @@ export class Oracle {
   points = 0;
   readonly violations: Violation[] = [];
   readonly #host: Host;
+  readonly #devices = new Map<WatchedDevice, string>();
   readonly #progress = new ProgressWatch();
 
   constructor(host: Host) {
@@ -27,12 +29,24 @@ export class Oracle {
     this.violations.push({ invariant, message, step: this.#host.sched.steps });
   };
 
+  /** From now on what `device` can reach is looked at too; null: not any more. */
+  watch(device: WatchedDevice, name: string | null): void {
+    if (name === null) this.#devices.delete(device);
+    else this.#devices.set(device, name);
+  }
+
   /** Looks at everything that can be seen between two steps. */
   check(kvm: Kvm): void {
     this.points++;
     checkShadow(kvm, this.report);
     checkMappings(this.#host, this.report);
     checkPageCaches(this.#host, this.report);
+    this.checkDevices();
+  }
+
+  /** What the watched devices can reach; cheap enough for after every step. */
+  checkDevices(): void {
+    for (const [device, name] of this.#devices) checkDevice(device, name, this.report);
   }
 
   /** As check(), where no task is in the middle of anything. */

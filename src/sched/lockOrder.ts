@@ -64,6 +64,7 @@ export const LOCKS = {
     mmAllLocksMutex,
     sleeping(70, 'anon_vma->rwsem', 'anon_vma', 'the VMAs that may map an anonymous folio'),
   ),
+  driver_lock: sleeping(75, 'driver lock', 'driver', 'the page table of a device'),
   subscriptions_lock: spinning(
     80,
     'subscriptions->lock',

@@ -1,5 +1,7 @@
 // RCU and SRCU with real reader counts: synchronize() really waits for the readers that were inside when it began.
 //
+// call() runs a callback after the same wait, in a task of its own.
+//
 // One implementation, two contexts: an SRCU reader may sleep, an RCU reader may not. As in Linux's SRCU readers are
 // counted under one of two indices; a grace period flips the index and waits for the old one to drain. Linux must look
 // at both, since its readers fetch the index and count themselves in two steps; here entering is one step, so that the
@@ -23,8 +25,14 @@ export class Srcu implements Awaited {
   readonly #inside: readonly [Task[], Task[]] = [[], []];
   readonly #drained: WaitQueue;
   readonly #idle: WaitQueue;
+  readonly #called: WaitQueue;
   #index: 0 | 1 = 0;
   #busy = false;
+  /** Given to call() and not invoked yet. */
+  readonly #callbacks: (() => Steps)[] = [];
+  /** How many were given to call(), and invoked, ever. */
+  #queued = 0;
+  #invoked = 0;
 
   constructor(sched: Scheduler, name: string, readersMaySleep = true) {
     this.#sched = sched;
@@ -33,6 +41,7 @@ export class Srcu implements Awaited {
     this.id = sched.lockId();
     this.#drained = new WaitQueue(sched, `${name}: readers`, this);
     this.#idle = new WaitQueue(sched, `${name}: grace period`, this);
+    this.#called = new WaitQueue(sched, `${name}: callbacks`, this);
   }
 
   /** Read sections open now. */
@@ -81,6 +90,37 @@ export class Srcu implements Awaited {
     yield* this.#drained.until(() => this.#inside[old].length === 0);
     this.#busy = false;
     this.#idle.wakeAll();
+  }
+
+  /** Linux's call_srcu(): a task of its own runs `callback` after a grace period, where it must not sleep. */
+  *call(callback: () => Steps): Steps {
+    if (points.on) yield at.lock(this);
+    this.#callbacks.push(callback);
+    this.#queued++;
+    if (this.#queued === this.#invoked + 1) this.#sched.spawn(`${this.#name}: callbacks`, this.#invoke());
+  }
+
+  /** Linux's srcu_barrier(): what was given to call() before has been run when it returns. */
+  *barrier(): Steps {
+    if (points.on) yield at.lock(this);
+    const queued = this.#queued;
+    yield* this.#called.until(() => this.#invoked >= queued);
+  }
+
+  /** srcu_invoke_callbacks(), until none is left: in order, and what comes meanwhile after a grace period of its own. */
+  *#invoke(): Steps {
+    const task = this.#sched.current;
+    if (points.on) yield at.lock(this);
+    while (this.#callbacks.length > 0) {
+      const due = this.#callbacks.splice(0);
+      yield* this.synchronize();
+      task.atomicDepth++;
+      for (const callback of due) yield* callback();
+      task.atomicDepth--;
+      if (points.on) yield at.lock(this);
+      this.#invoked += due.length;
+      this.#called.wakeAll();
+    }
   }
 
   #countSection(task: Task, by: 1 | -1): void {

@@ -33,6 +33,8 @@ export interface Bench {
   readonly sched: Scheduler;
   readonly trace: Trace;
   readonly ring: TraceRing;
+  /** Called between two steps of runTasks(). */
+  onStep?: () => void;
 }
 
 export function makeBench({ frames, swapSlots = 0, device, cpus = 2, policy }: BenchOptions): Bench {
@@ -48,7 +50,8 @@ export function makeBench({ frames, swapSlots = 0, device, cpus = 2, policy }: B
 }
 
 /** Runs the bodies, one task each, until all have ended. */
-export function runTasks({ sched }: Bench, ...bodies: (() => Steps)[]): void {
+export function runTasks(bench: Bench, ...bodies: (() => Steps)[]): void {
+  const { sched } = bench;
   let running = bodies.length;
   bodies.forEach((body, index) => {
     sched.spawn(
@@ -60,7 +63,10 @@ export function runTasks({ sched }: Bench, ...bodies: (() => Steps)[]): void {
     );
   });
   const limit = sched.steps + MAX_STEPS;
-  const idle = sched.run(() => running === 0 || sched.steps > limit);
+  const idle = sched.run(() => {
+    bench.onStep?.();
+    return running === 0 || sched.steps > limit;
+  });
   if (running > 0 && idle === 'idle') {
     const blocked = sched.describeBlocked().join('; ');
     throw new Error(`livelock: a test takes for ever. ${blocked}`);

@@ -23,6 +23,7 @@ const ACCESSORS: Readonly<Record<string, readonly string[]>> = {
     'invalidateRangeAdd',
     'endInvalidate',
     'mmuInvalidateRetryGfn',
+    'MmuIntervalNotifier.invalidateSeq',
   ],
   page: [
     ...members('Frames', 'prepare', 'release', 'count', 'get', 'tryGet', 'putTestZero', 'freeze', 'unfreeze'),

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { IntervalTree } from '../../src/mm/intervalTree.ts';
+import { IntervalTree } from '../../src/notifier/intervalTree.ts';
 
 interface Interval {
   readonly first: number;

@@ -1,7 +1,8 @@
 // An interval tree: which of many intervals overlap a range (lib/interval_tree.c, mm/interval_tree.c).
 //
-// i_mmap and anon_vma find the VMAs of a page here. A treap: a search tree by (first, order of insertion) and a heap by a
-// priority that is a hash of that order, so that the shape is a function of what was inserted and never degenerates.
+// mm's i_mmap and anon_vma find the VMAs of a page with one, an mm the interval notifiers of a range. A treap: a search
+// tree by (first, order of insertion) and a heap by a priority that is a hash of that order, so that
+// the shape is a function of what was inserted and never degenerates.
 //
 // Invariant: `maxLast` of a node is the greatest `last` in its subtree. Cost: a query visits O(log n + hits) nodes.
 // Lock: the caller's; a query must not run while the tree changes.

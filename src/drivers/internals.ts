@@ -1,0 +1,3 @@
+// What the oracle sees of drivers/ beyond its face.
+
+export type { DeviceEntry } from './device.ts';

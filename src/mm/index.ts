@@ -36,6 +36,7 @@ export {
   MADV_WIPEONFORK,
   madvise,
 } from './madvise.ts';
+export { migrateUserPages } from './migrateUser.ts';
 export { mincore } from './mincore.ts';
 export { MLOCK_ONFAULT, mlock, munlock } from './mlock.ts';
 export {

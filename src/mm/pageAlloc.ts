@@ -38,6 +38,12 @@ export function* allocReadaheadPage(host: Host): Steps<Pfn | null> {
   return ((yield* getPageFromFreelist(host, 0, FrameKind.folio, zone.watermarks.high)) || null) as Pfn | null;
 }
 
+/** alloc_migration_target(): a frame for a page that has one already: not worth reclaiming anything. */
+export function* allocMigrationTarget(host: Host): Steps<Pfn | null> {
+  const { zone } = host;
+  return ((yield* getPageFromFreelist(host, 0, FrameKind.folio, zone.watermarks.low)) || null) as Pfn | null;
+}
+
 /** __get_free_pages(GFP_KERNEL | __GFP_ZERO): 1 << order contiguous, aligned frames; null when out of memory. */
 export function* allocKernelPages(host: Host, order: Order, use: KernelUse): Steps<Pfn | null> {
   const kind = KIND_OF_USE[use];

@@ -61,10 +61,15 @@ export function* dupRmap({ mm }: Vma, pfn: Pfn): Steps {
  * caller drops or keeps its reference.
  */
 export function* removeRmap(mm: Mm, pfn: Pfn): Steps {
-  const { host } = mm;
+  if (points.on) yield at.page(pfn);
+  countMapped(mm, pfn, -1);
+  yield* folioRemoveRmap(mm.host, pfn);
+}
+
+/** folio_remove_rmap_pte() alone: the mm goes on counting the page. */
+export function* folioRemoveRmap(host: Host, pfn: Pfn): Steps {
   if (points.on) yield at.page(pfn);
   if (host.frames.maps(pfn) <= 0) bug('rmap removed twice', { pfn });
-  countMapped(mm, pfn, -1);
   if (--host.frames.mapcount[pfn]! > 0) return;
   if (isAnonFolio(host, pfn)) host.vmstat.nr_anon_pages--;
   else host.vmstat.nr_mapped--;
@@ -80,17 +85,19 @@ export function* ptepClearFlush(mm: Mm, address: Hva, ptep: Hpa): Steps<number> 
 }
 
 /**
- * folio_get_anon_vma(): of a mapped folio, null when it is not mapped (any more). Preceded by at.page(pfn). The
- * caller has a reference, so the folio stays what it is; if it is unmapped before the anon_vma is locked, its walk
- * finds nothing.
+ * folio_anon_vma(): null when nobody is left who could map the folio. Preceded by at.page(pfn). The caller has a
+ * reference, so the folio stays what it is; if it is unmapped before the anon_vma is locked, its walk finds nothing.
  */
 export function folioAnonVma(host: Host, pfn: Pfn): AnonVma | null {
-  if (host.frames.maps(pfn) === 0) return null;
   return host.anonVmas.byId.get(host.frames.mapping[pfn]!) ?? null;
 }
 
 /** page_vma_mapped_walk(): the PTE that maps the folio, with its table locked; or 0, with nothing locked. */
-export function* lockMappedPte(vma: Vma, pfn: Pfn, address: Hva): Steps<Hpa> {
+export const lockMappedPte = (vma: Vma, pfn: Pfn, address: Hva): Steps<Hpa> =>
+  lockPteIf(vma, address, (pte) => isPresentPte(pte) && ptePfn(pte) === pfn);
+
+/** The PTE of `address`, with its table locked, if it is `wanted`; or 0, with nothing locked. */
+export function* lockPteIf(vma: Vma, address: Hva, wanted: (pte: number) => boolean): Steps<Hpa> {
   const { host } = vma.mm;
   if (points.on) yield at.list(vma.mm.pageTableLock.id);
   const ptep = findPte(vma.mm, address);
@@ -98,8 +105,7 @@ export function* lockMappedPte(vma: Vma, pfn: Pfn, address: Hva): Steps<Hpa> {
   const ptl = ptlOf(host, ptep);
   yield* ptl.lock();
   if (points.on) yield at.pte(ptep);
-  const pte = readPte(host, ptep);
-  if (isPresentPte(pte) && ptePfn(pte) === pfn) return ptep;
+  if (wanted(readPte(host, ptep))) return ptep;
   yield* ptl.unlock();
   return 0 as Hpa;
 }

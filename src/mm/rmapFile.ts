@@ -23,10 +23,15 @@ export function countMapped(mm: Mm, pfn: Pfn, by: 1 | -1): void {
   else mm.filePages += by;
 }
 
-/** folio_add_file_rmap_pte(): under the page table lock, before the PTE is set; the PTE takes over a reference. */
+/** folio_add_file_rmap_pte() and inc_mm_counter(): under the page table lock, before the PTE is set; the PTE takes over a reference. */
 export function* addFileRmap(mm: Mm, pfn: Pfn): Steps {
-  const { frames, vmstat } = mm.host;
+  yield* folioAddFileRmap(mm.host, pfn);
+  if (points.on) yield at.page(pfn);
+  countMapped(mm, pfn, 1);
+}
+
+/** folio_add_file_rmap_pte() alone: the mm has counted the page before. */
+export function* folioAddFileRmap({ frames, vmstat }: Host, pfn: Pfn): Steps {
   if (points.on) yield at.page(pfn);
   if (frames.mapcount[pfn]!++ === 0) vmstat.nr_mapped++;
-  countMapped(mm, pfn, 1);
 }

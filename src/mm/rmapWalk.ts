@@ -23,6 +23,12 @@ export type RmapVisitor = (vma: Vma, address: Hva) => Steps<boolean>;
 export function* rmapWalk(host: Host, pfn: Pfn, trylock: boolean, visit: RmapVisitor): Steps<boolean> {
   if (points.on) yield at.page(pfn);
   if (host.frames.maps(pfn) === 0) return true;
+  return yield* rmapWalkAll(host, pfn, trylock, visit);
+}
+
+/** As rmapWalk(), of a folio that perhaps nothing maps: what stands for it in page tables is found alike. */
+export function* rmapWalkAll(host: Host, pfn: Pfn, trylock: boolean, visit: RmapVisitor): Steps<boolean> {
+  if (points.on) yield at.page(pfn);
   const index = host.frames.index[pfn]!;
   const mapping = folioMapping(host, pfn);
   return yield* mapping === null

@@ -102,6 +102,12 @@ export class SwapInfo {
     this.#setEntry(slot, this.#entry(slot) & ~SWAP_HAS_CACHE);
   }
 
+  /** __swap_cache_replace_folio(): another folio has the page now. */
+  replace(slot: SwapSlot, pfn: number): void {
+    if (this.folioOf(slot) === 0) bug('swap slot has no folio', { slot });
+    this.#table[slot] = pfn;
+  }
+
   /** One more swap PTE. */
   addReference(slot: SwapSlot): void {
     if (this.#entry(slot) === 0) bug('swap entry for a free slot', { slot });

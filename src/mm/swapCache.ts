@@ -75,6 +75,19 @@ function* enter({ frames }: Host, pfn: Pfn, slot: SwapSlot): Steps {
   frames.set(pfn, PG_swapcache);
 }
 
+/** __swap_cache_replace_folio(): `to` stands for the slot of `from`, whose references are frozen. The swap lock is held. */
+export function* swapCacheReplaceFolioLocked(host: Host, from: Pfn, to: Pfn): Steps {
+  const swap = swapOf(host);
+  swap.lock.assertHeld();
+  if (points.on) yield at.page(from);
+  const slot = host.frames.private[from] as SwapSlot;
+  host.frames.clear(from, PG_swapcache);
+  host.frames.private[from] = 0;
+  yield* enter(host, to, slot);
+  if (points.on) yield at.slot(slot);
+  swap.replace(slot, to);
+}
+
 /** The swap lock is held; the reference of the cache is the caller's now, to drop or frozen. */
 export function* swapCacheDelFolioLocked(host: Host, pfn: Pfn, shadow: number): Steps {
   const swap = swapOf(host);

@@ -101,7 +101,7 @@ function* unmapPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapB
 }
 
 /** folio_try_share_anon_rmap_pte(): not a page that is pinned, since the swapped one would be another. */
-function* tryShareAnonRmap({ frames }: Host, pfn: Pfn): Steps<boolean> {
+export function* tryShareAnonRmap({ frames }: Host, pfn: Pfn): Steps<boolean> {
   if (points.on) yield at.page(pfn);
   if (frames.isMaybePinned(pfn)) return false;
   frames.clear(pfn, PG_anon_exclusive);

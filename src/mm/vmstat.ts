@@ -52,6 +52,8 @@ export const newVmstat = () => ({
   workingset_restore_anon: 0,
   workingset_restore_file: 0,
   oom_kill: 0,
+  pgmigrate_success: 0,
+  pgmigrate_fail: 0,
   nr_tlb_remote_flush: 0,
   nr_tlb_remote_flush_received: 0,
 });

@@ -5,6 +5,7 @@
 // line of JSON has these next to them; a record has room for the fields of each.
 
 import { KVM_EVENTS, KVMMMU_EVENTS } from './events/kvm.ts';
+import { MIGRATE_EVENTS } from './events/migrate.ts';
 import { EXCEPTION_EVENTS, OOM_EVENTS, SWAP_EVENTS, TLB_EVENTS, VMSCAN_EVENTS } from './events/mm.ts';
 import { MMU_NOTIFIER_EVENTS } from './events/mmuNotifier.ts';
 import { SCHED_EVENTS } from './events/sched.ts';
@@ -16,6 +17,7 @@ export const EVENTS = {
   ...MMU_NOTIFIER_EVENTS,
   ...EXCEPTION_EVENTS,
   ...VMSCAN_EVENTS,
+  ...MIGRATE_EVENTS,
   ...SWAP_EVENTS,
   ...TLB_EVENTS,
   ...OOM_EVENTS,

@@ -3,6 +3,7 @@
 
 export { type DatEvent, readTraceDat, type TraceDat } from './datReader.ts';
 export { HART_EXITS } from './events/kvm.ts';
+export { MigrateMode, MigrateReason } from './events/migrate.ts';
 export {
   GFP_HIGHUSER_MOVABLE,
   reclaimFlags,

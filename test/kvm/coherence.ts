@@ -1,5 +1,6 @@
 // The invariants I1 to I3 under everything that a process can do to the memory of its guest: harts store and load
-// while the host drops, swaps out, ages, unmaps, maps anew, moves, protects, locks and forks; every load is held
+// while the host drops, swaps out, ages, unmaps, maps anew, moves, protects, locks, forks and
+// migrates; every load is held
 // against what the order of the calls allows.
 //
 // Each word has one writer, which alone reads it. It must find what it stored last, or 0 if the page was dropped
@@ -27,6 +28,7 @@ import {
   MREMAP_MAYMOVE,
   MS_SYNC,
   madvise,
+  migrateUserPages,
   mlock,
   mmap,
   mmapAnonymous,
@@ -160,7 +162,7 @@ function* runSharedHost(world: World, random: Random, operations: number): Steps
     const well = function* (call: Steps<number>): Steps {
       expect(yield* call).toBe(0);
     };
-    const dice = random.below(24);
+    const dice = random.below(28);
     if (dice < 5) yield* well(madvise(mm, start, bytes, MADV_PAGEOUT));
     else if (dice < 6) yield* well(madvise(mm, start, bytes, MADV_COLD));
     else if (dice < 7) yield* well(madvise(mm, start, bytes, MADV_WILLNEED));
@@ -175,6 +177,7 @@ function* runSharedHost(world: World, random: Random, operations: number): Steps
     else if (dice < 20) yield* well(msync(mm, start, bytes, MS_SYNC));
     else if (dice < 21) yield* well(vfsFsync(ramFile.mapping));
     else if (dice < 22) vm.host.flusher.wake();
+    else if (dice < 26) yield* migrateUserPages(mm, start, bytes);
     else if (vm.host.zone.managedPages > FORK_NEEDS) yield* forkAndLook(vm, start, bytes);
     vm.sched.spend(1000);
     yield RESCHED;
@@ -224,7 +227,7 @@ function* runHost(world: World, random: Random, operations: number): Steps {
       const mapped = yield* mmapAnonymous(mm, start, bytes, PROT_READ | PROT_WRITE, MAP_FIXED);
       expect(mapped).toBe(start as Hva);
     };
-    const dice = random.below(18);
+    const dice = random.below(22);
     if (dice < 5) yield* advise(MADV_PAGEOUT);
     else if (dice < 6) yield* advise(MADV_COLD);
     else if (dice < 9) yield* world.drop(page, count, advise(MADV_DONTNEED));
@@ -232,6 +235,7 @@ function* runHost(world: World, random: Random, operations: number): Steps {
     else if (dice < 13) yield* protect(mm, start, bytes);
     else if (dice < 15) yield* moveThereAndBack(mm, start, bytes);
     else if (dice < 16) yield* lockAndUnlock(mm, start, bytes);
+    else if (dice < 20) yield* migrateUserPages(mm, start, bytes);
     else if (vm.host.zone.managedPages > FORK_NEEDS) yield* forkAndScribble(vm, start, bytes);
     vm.sched.spend(1000);
     yield RESCHED;

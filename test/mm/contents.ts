@@ -13,6 +13,7 @@ import {
   MADV_PAGEOUT,
   type Mm,
   madvise,
+  migrateUserPages,
   mmapAnonymous,
   munmap,
   PROT_READ,
@@ -38,13 +39,14 @@ const PAGES = 40;
 const STAMP = 16;
 const SWAP_SLOTS = 400;
 
+type RangeKind = 'dontneed' | 'cold' | 'pageout' | 'migrate' | 'munmap' | 'mmap';
 type Op =
   | { readonly kind: 'write'; readonly page: number; readonly offset: number; readonly value: number }
   | { readonly kind: 'read'; readonly page: number }
   | { readonly kind: 'pin'; readonly page: number; readonly write: boolean }
   | { readonly kind: 'unpin' }
   | {
-      readonly kind: 'dontneed' | 'cold' | 'pageout' | 'munmap' | 'mmap';
+      readonly kind: RangeKind;
       readonly page: number;
       readonly pages: number;
     };
@@ -71,6 +73,7 @@ const opOf: fc.Arbitrary<Op> = fc.oneof(
         'dontneed' as const,
         'cold' as const,
         'pageout' as const,
+        'migrate' as const,
         'munmap' as const,
         'mmap' as const,
       ),
@@ -145,7 +148,7 @@ class Program {
     this.#pins.push(pfn as Pfn);
   }
 
-  *#range(kind: 'dontneed' | 'cold' | 'pageout' | 'munmap' | 'mmap', first: number, pages: number): Steps {
+  *#range(kind: RangeKind, first: number, pages: number): Steps {
     const start = pageAt(this.#base, first);
     const length = pages * PAGE_SIZE;
     const covered = Array.from({ length: pages }, (_, i) => first + i);
@@ -156,7 +159,8 @@ class Program {
       const MAP_FIXED = 0x10;
       expect(yield* mmapAnonymous(this.#mm, start, length, PROT_READ | PROT_WRITE, MAP_FIXED)).toBe(start);
       for (const index of covered) this.#model.set(index, new Uint8Array(STAMP));
-    } else {
+    } else if (kind === 'migrate') yield* migrateUserPages(this.#mm, start, length);
+    else {
       const advice = { dontneed: MADV_DONTNEED, cold: MADV_COLD, pageout: MADV_PAGEOUT }[kind];
       const whole = covered.every((index) => this.#model.has(index));
       expect(yield* madvise(this.#mm, start, length, advice)).toBe(whole ? 0 : -Errno.ENOMEM);
@@ -205,7 +209,7 @@ const sceneOf = (programs: number, ops: number): fc.Arbitrary<Scene> =>
   });
 
 type SharedOp = {
-  readonly kind: 'write' | 'read' | 'dma' | 'pageout' | 'cold';
+  readonly kind: 'write' | 'read' | 'dma' | 'pageout' | 'cold' | 'migrate';
   readonly page: number;
   readonly value: number;
 };
@@ -213,7 +217,10 @@ const SHARED_PAGES = 10;
 const sharedOp: fc.Arbitrary<SharedOp> = fc.record({
   kind: fc.oneof(
     { weight: 8, arbitrary: fc.constantFrom('write' as const, 'read' as const) },
-    { weight: 3, arbitrary: fc.constantFrom('dma' as const, 'pageout' as const, 'cold' as const) },
+    {
+      weight: 4,
+      arbitrary: fc.constantFrom('dma' as const, 'pageout' as const, 'cold' as const, 'migrate' as const),
+    },
   ),
   page: fc.nat({ max: SHARED_PAGES - 1 }),
   value: fc.integer({ min: 1, max: 255 }),
@@ -260,6 +267,8 @@ function* runThread(mm: Mm, base: Hva, lane: number, ops: readonly SharedOp[]): 
     } else if (kind === 'dma') {
       yield* dmaWrite(mm, address, value);
       model[page] = value;
+    } else if (kind === 'migrate') {
+      yield* migrateUserPages(mm, pageAt(base, 0), SHARED_PAGES * PAGE_SIZE);
     } else {
       yield* madvise(mm, pageAt(base, page), PAGE_SIZE, kind === 'pageout' ? MADV_PAGEOUT : MADV_COLD);
     }

@@ -20,6 +20,7 @@ import {
   MS_SYNC,
   madvise,
   memfdCreate,
+  migrateUserPages,
   msync,
   vfsFsync,
 } from '../../src/mm/index.ts';
@@ -59,6 +60,7 @@ type Op =
         | 'dontneed'
         | 'dontneedPrivate'
         | 'msync'
+        | 'migrate'
         | 'willneed';
       readonly page: number;
       readonly pages: number;
@@ -99,6 +101,7 @@ const opOf: fc.Arbitrary<Op> = fc.oneof(
         'dontneed' as const,
         'dontneedPrivate' as const,
         'msync' as const,
+        'migrate' as const,
         'willneed' as const,
       ),
       page,
@@ -209,7 +212,10 @@ class Author {
       expect(yield* madvise(this.#mm, copies, length, MADV_DONTNEED)).toBe(0);
       for (let i = first; i < first + pages; i++) this.#copies.delete(i);
     } else if (kind === 'msync') expect(yield* msync(this.#mm, shared, length, MS_SYNC)).toBe(0);
-    else if (kind === 'willneed') expect(yield* madvise(this.#mm, shared, length, MADV_WILLNEED)).toBe(0);
+    else if (kind === 'migrate') {
+      yield* migrateUserPages(this.#mm, shared, length);
+      yield* migrateUserPages(this.#mm, copies, length);
+    } else if (kind === 'willneed') expect(yield* madvise(this.#mm, shared, length, MADV_WILLNEED)).toBe(0);
     else if (kind === 'pageoutPrivate')
       expect(yield* madvise(this.#mm, copies, length, MADV_PAGEOUT)).toBe(0);
     else {
@@ -220,11 +226,22 @@ class Author {
 }
 
 interface Noise {
-  readonly kind: 'load' | 'pageout' | 'cold' | 'dontneed' | 'fsync' | 'flush' | 'read';
+  readonly kind: 'load' | 'pageout' | 'cold' | 'dontneed' | 'fsync' | 'flush' | 'read' | 'migrate';
   readonly page: number;
 }
 const noiseOf: fc.Arbitrary<Noise> = fc.record({
-  kind: fc.constantFrom('load', 'load', 'load', 'pageout', 'cold', 'dontneed', 'fsync', 'flush', 'read'),
+  kind: fc.constantFrom(
+    'load',
+    'load',
+    'load',
+    'pageout',
+    'cold',
+    'dontneed',
+    'fsync',
+    'flush',
+    'read',
+    'migrate',
+  ),
   page,
 });
 
@@ -235,6 +252,7 @@ function* disturb(bench: Bench, mm: Mm, file: File, ops: readonly Noise[]): Step
     if (kind === 'load') yield* load(mm, base, at, 0, 1);
     else if (kind === 'read') yield* readByte(file, at);
     else if (kind === 'flush') bench.host.flusher.wake();
+    else if (kind === 'migrate') yield* migrateUserPages(mm, base, MAPPED * PAGE_SIZE);
     else if (kind === 'fsync') yield* vfsFsync(file.mapping);
     else {
       const advice = { pageout: MADV_PAGEOUT, cold: MADV_COLD, dontneed: MADV_DONTNEED }[kind];

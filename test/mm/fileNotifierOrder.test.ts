@@ -16,6 +16,7 @@ import {
   type Mm,
   MS_SYNC,
   madvise,
+  migrateUserPages,
   msync,
   munmap,
 } from '../../src/mm/index.ts';
@@ -264,6 +265,39 @@ describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
       'cpu flush all',
     ]);
   });
+
+  it.each(['file', 'shmem'] as const)(
+    'row 12, migration of a page of %s: its place in the cache moves too',
+    (ram) => {
+      let before = 0;
+      const pfnOf = ({ mm, ram: base }: TestVm): number => ptePfn(inspectPte(mm, part(base, 2)));
+      const got = order({
+        ram,
+        act: function* (vm, base, mm) {
+          before = pfnOf(vm);
+          yield* well(migrateUserPages(mm, part(base, 2), PAGE_SIZE));
+        },
+        *after(vm) {
+          const { host, ramFile } = vm;
+          expect(pfnOf(vm)).not.toBe(before);
+          expect(ramFile.mapping.iPages.load(2)).toBe(pfnOf(vm));
+          expect(host.vmstat).toMatchObject({ pgmigrate_success: 1, pgmigrate_fail: 0 });
+          if (ram === 'file') expect(ramFile.mapping.dirty.size).toBe(1 + PAGES);
+        },
+      });
+      const locks = 'folio lock (PG_locked), mapping->i_mmap_rwsem read';
+      expect(got).toEqual([
+        `start CLEAR [2, 3): ${locks}`,
+        'pte 2: rwad -> none',
+        'secondary flush',
+        'pte 2: none -> migration',
+        `end CLEAR [2, 3): ${locks}`,
+        'cpu flush all',
+        'pte 2: migration -> rwad',
+        'free',
+      ]);
+    },
+  );
 
   it('row 10, aging of a file page', () => {
     const got = order({

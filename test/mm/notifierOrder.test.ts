@@ -9,6 +9,7 @@ import {
   copyToUser,
   exitMm,
   fork,
+  getUserPage,
   MADV_COLD,
   MADV_DONTNEED,
   MADV_FREE,
@@ -17,6 +18,7 @@ import {
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   madvise,
+  migrateUserPages,
   mlock,
   mprotect,
   mremap,
@@ -24,11 +26,12 @@ import {
   munmap,
   PROT_READ,
   PROT_WRITE,
+  putPage,
 } from '../../src/mm/index.ts';
 import { inspectPte } from '../../src/mm/internals.ts';
 import { folioReferenced } from '../../src/mm/referenced.ts';
 import { RESCHED, type Steps } from '../../src/sched/index.ts';
-import { bug, type Hva, PAGE_SIZE } from '../../src/units.ts';
+import { bug, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import { GuestHart, type Outcome, PHYSICAL } from '../support/guestHart.ts';
 import { HostSequence } from '../support/hostSequence.ts';
 import { pageAt } from '../support/pagedGuest.ts';
@@ -214,6 +217,82 @@ describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
     ]);
   });
 
+  it('row 12, migration of many: page by page, one flush before the content moves, arrival without a range', () => {
+    const got = order({ act: (_, base, mm) => well(migrateUserPages(mm, part(base, 1), 2 * PAGE_SIZE)) });
+    const locks = 'folio lock (PG_locked), anon_vma->rwsem read';
+    const unmapped = (page: number): string[] => [
+      `start CLEAR [${page}, ${page + 1}): ${locks}`,
+      `pte ${page}: rwad -> none`,
+      'secondary flush',
+      `pte ${page}: none -> migration`,
+      `end CLEAR [${page}, ${page + 1}): ${locks}`,
+    ];
+    expect(got).toEqual([
+      ...unmapped(1),
+      ...unmapped(2),
+      'cpu flush all',
+      'pte 1: migration -> rwad',
+      'free',
+      'pte 2: migration -> rwad',
+      'free',
+    ]);
+  });
+
+  it('row 12, migration of a page that was waited for: flushed in the range', () => {
+    const got = order({
+      act: function* (vm, base, mm) {
+        const pfn = ptePfn(inspectPte(mm, part(base, 1)));
+        vm.sched.spawn('holder', holdFolio(vm, pfn), vm.spareCpu);
+        yield RESCHED;
+        yield* well(migrateUserPages(mm, part(base, 1), PAGE_SIZE));
+      },
+    });
+    expect(got).toEqual([
+      // The frames that it was to go to while it was not waited for.
+      'free',
+      'free',
+      'free',
+      'start CLEAR [1, 2): folio lock (PG_locked), anon_vma->rwsem read',
+      'pte 1: rwad -> none',
+      'cpu flush 1',
+      'secondary flush',
+      'pte 1: none -> migration',
+      'end CLEAR [1, 2): folio lock (PG_locked), anon_vma->rwsem read',
+      'pte 1: migration -> rwad',
+      'free',
+    ]);
+  });
+
+  it('row 12, migration of a page that somebody has a reference to: it stays, and is mapped again', () => {
+    const got = order({
+      act: function* (vm, base, mm) {
+        const pfn = yield* getUserPage(mm, part(base, 1), false);
+        expect(yield* migrateUserPages(mm, part(base, 1), PAGE_SIZE)).toBe(1);
+        yield* putPage(vm.host, pfn as Pfn);
+      },
+    });
+    const locks = 'folio lock (PG_locked), anon_vma->rwsem read';
+    const range = [`start CLEAR [1, 2): ${locks}`, `end CLEAR [1, 2): ${locks}`];
+    expect(got).toEqual([
+      range[0],
+      'pte 1: rwad -> none',
+      'secondary flush',
+      'pte 1: none -> migration',
+      range[1],
+      'cpu flush all',
+      'pte 1: migration -> rwad',
+      'free',
+      range[0],
+      'pte 1: rwad -> none',
+      'cpu flush 1',
+      'secondary flush',
+      'pte 1: none -> migration',
+      range[1],
+      'pte 1: migration -> rwad',
+      'free',
+    ]);
+  });
+
   it('row 13, fork: the parent’s whole VMA write-protected in one range, flushed at the very end', () => {
     let child: Mm | null = null;
     const got = order({
@@ -374,5 +453,12 @@ describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
     expect(got).toEqual(['pte 1: rwad -> rwd', 'pte 2: rwad -> rwd', 'cpu flush 2', 'secondary flush']);
   });
 });
+
+/** Has the folio locked for a while. */
+function* holdFolio({ host }: TestVm, pfn: Pfn): Steps {
+  yield* host.folioLocks.lock(pfn);
+  for (let i = 0; i < 20; i++) yield RESCHED;
+  host.folioLocks.unlock(pfn);
+}
 
 const word = (value: number): Uint8Array => new Uint8Array(BigUint64Array.of(BigInt(value)).buffer);

@@ -17,6 +17,7 @@ import {
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   madvise,
+  migrateUserPages,
   mmapAnonymous,
   mprotect,
   mremap,
@@ -51,6 +52,7 @@ type Kind =
   | 'free'
   | 'cold'
   | 'pageout'
+  | 'migrate'
   | 'munmap'
   | 'mmap'
   | 'readonly'
@@ -73,6 +75,7 @@ const WEIGHTS: readonly (readonly [number, Kind])[] = [
   [2, 'free'],
   [1, 'cold'],
   [4, 'pageout'],
+  [4, 'migrate'],
   [1, 'munmap'],
   [2, 'mmap'],
   [2, 'readonly'],
@@ -135,6 +138,8 @@ class Program {
         return this.#move(op.page, Math.min(pages, PAGES - op.to), op.to);
       case 'fork':
         return this.#fork(rest);
+      case 'migrate':
+        return this.#migrate(op.page, pages);
       case 'munmap':
       case 'mmap':
         return this.#map(op.kind, op.page, pages);
@@ -206,6 +211,10 @@ class Program {
     expect(error).toBe(hole < 0 ? 0 : -Errno.ENOMEM);
     for (const index of hole < 0 ? covered : covered.slice(0, hole))
       this.#model.get(index)!.writable = writable;
+  }
+
+  *#migrate(first: number, pages: number): Steps {
+    yield* migrateUserPages(this.#mm, pageAt(this.#base, first), pages * PAGE_SIZE);
   }
 
   *#advise(kind: 'dontneed' | 'free' | 'cold' | 'pageout', first: number, pages: number): Steps {

@@ -8,6 +8,7 @@
 import { PTE_A, PTE_D, PTE_R, PTE_W } from '../../src/hw/sv39/index.ts';
 import type { Host, Mm } from '../../src/mm/index.ts';
 import { FrameKind, inspectPtep } from '../../src/mm/internals.ts';
+import { isMigrationPte } from '../../src/mm/migrationEntry.ts';
 import { isPresentPte, isSwapPte } from '../../src/mm/pte.ts';
 import type { RwLock } from '../../src/sched/index.ts';
 import type { Trace } from '../../src/trace/index.ts';
@@ -100,6 +101,7 @@ const flushText = (pages: number): string => (pages < 0 ? 'cpu flush all' : `cpu
 function pteText(pte: number): string {
   if (pte === 0) return 'none';
   if (isSwapPte(pte)) return 'swap';
+  if (isMigrationPte(pte)) return 'migration';
   if (!isPresentPte(pte)) return '?';
   const letters = [
     [PTE_R, 'r'],

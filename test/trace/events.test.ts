@@ -5,6 +5,7 @@ import { EXIT_NAMES } from '../../src/hw/hart/index.ts';
 import { MmuNotifyEvent } from '../../src/notifier/index.ts';
 import { C_TYPES } from '../../src/trace/ctypes.ts';
 import { KVM_EVENTS, KVMMMU_EVENTS } from '../../src/trace/events/kvm.ts';
+import { MIGRATE_EVENTS } from '../../src/trace/events/migrate.ts';
 import {
   EXCEPTION_EVENTS,
   OOM_EVENTS,
@@ -51,6 +52,7 @@ describe('the tables of tracepoints', () => {
       MMU_NOTIFIER_EVENTS,
       EXCEPTION_EVENTS,
       VMSCAN_EVENTS,
+      MIGRATE_EVENTS,
       SWAP_EVENTS,
       TLB_EVENTS,
       OOM_EVENTS,

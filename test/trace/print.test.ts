@@ -106,6 +106,15 @@ const LINES: [EventName, Record<string, number>, string][] = [
     { nr_taken: 32, nr_deactivated: 30, nr_referenced: 2, priority: 12, reclaim_flags: 0 },
     'nid=0 nr_taken=32 nr_active=0 nr_deactivated=30 nr_referenced=2 priority=12 flags=RECLAIM_WB_NONE',
   ],
+  [
+    'mm_migrate_pages',
+    { succeeded: 3, failed: 1, mode: 2, reason: 3 },
+    'nr_succeeded=3 nr_failed=1 nr_thp_succeeded=0 nr_thp_failed=0 nr_thp_split=0 nr_split=0 mode=MIGRATE_SYNC ' +
+      'reason=syscall_or_cpuset',
+  ],
+  ['mm_migrate_pages_start', { mode: 0, reason: 0 }, 'mode=MIGRATE_ASYNC reason=compaction'],
+  ['set_migration_pte', { addr: 0x3f00001000, pte: 0x12fc0 }, 'addr=3f00001000, pte=12fc0 order=0'],
+  ['remove_migration_pte', { addr: 0x1000, pte: 0x48d15057 }, 'addr=1000, pte=48d15057 order=0'],
   ['page_fault_user', { address: 0x3f00001000, error_code: 6 }, 'address=0x3f00001000 ip=0x0 error_code=0x6'],
   ['tlb_flush', { reason: 1, pages: -1 }, 'pages:-1 reason:remote shootdown (1)'],
   [

@@ -62,6 +62,10 @@ describe('a call of a tracepoint', () => {
       'mm_vmscan_direct_reclaim_begin',
       'mm_vmscan_direct_reclaim_end',
       'kvm_test_age_hva',
+      'mm_migrate_pages_start',
+      'mm_migrate_pages',
+      'set_migration_pte',
+      'remove_migration_pte',
     ];
     expect(EVENT_NAMES.filter((event) => !seen.has(event) && !rare.includes(event))).toEqual([]);
   });

@@ -24,7 +24,7 @@ import { unaccountShadowed } from './writeTrack.ts';
 
 /** The host page learns what the guest did through `old`. */
 function* transferAccessedDirty(kvm: Kvm, old: number): Steps {
-  const frame = ptePfn(old);
+  const frame = kvm.host.frames.folioOf(ptePfn(old));
   // Everybody's page of zeros is nobody's to age.
   if (frame === kvm.host.zeroPfn) return;
   if (points.on) yield at.page(frame);

@@ -18,7 +18,7 @@ import { bug, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { vmfAnonPrepare } from './anonVma.ts';
 import { FAULT_FLAG_UNSHARE, VM_FAULT_OOM, type VmFault } from './faultTypes.ts';
 import { wpPageShared } from './fileFault.ts';
-import { folioPut } from './folio.ts';
+import { folioPut, putPage } from './folio.ts';
 import { PG_anon_exclusive, PG_swapcache, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
@@ -45,20 +45,24 @@ export function* doWpPage(vmf: VmFault, ptl: Mutex): Steps<number> {
     return 0;
   }
   if (pfn !== 0) {
-    if (points.on) yield at.page(pfn);
-    host.frames.get(pfn as Pfn);
+    const folio = host.frames.folioOf(pfn as Pfn);
+    if (points.on) yield at.page(folio);
+    host.frames.get(folio);
   }
   yield* ptl.unlock();
   return yield* wpPageCopy(vmf, pfn);
 }
 
-/** wp_can_reuse_anon_folio(): nobody but this PTE, and perhaps the swap cache, has the page. */
-function* canReuse(vma: Vma, pfn: Pfn): Steps<boolean> {
+/** wp_can_reuse_anon_folio(): nobody but this PTE, and perhaps the swap cache, has the page, which is `page`. */
+function* canReuse(vma: Vma, page: Pfn): Steps<boolean> {
   const { host } = vma.mm;
   const { frames } = host;
+  const pfn = frames.folioOf(page);
   if (points.on) yield at.page(pfn);
   if (!isAnonFolio(host, pfn)) return false;
-  if (frames.test(pfn, PG_anon_exclusive)) return true;
+  if (frames.isAnonExclusive(pfn, page)) return true;
+  // Who has the other pages of a large folio cannot be told from who has this one.
+  if (frames.order[pfn] !== 0) return false;
   if (frames.count(pfn) > 2) return false;
   if (frames.count(pfn) > 1 && !frames.test(pfn, PG_swapcache)) return false;
   if (points.on) yield at.page(pfn);
@@ -75,7 +79,7 @@ function* canReuse(vma: Vma, pfn: Pfn): Steps<boolean> {
   return alone;
 }
 
-/** wp_page_copy(): `old` is referenced by the caller, or 0 for the zero page. */
+/** wp_page_copy(): `old`, a page, is referenced by the caller, or 0 for the zero page. */
 function* wpPageCopy(vmf: VmFault, old: number): Steps<number> {
   const { vma } = vmf;
   const { mm } = vma;
@@ -83,7 +87,7 @@ function* wpPageCopy(vmf: VmFault, old: number): Steps<number> {
   const prepared = yield* vmfAnonPrepare(vmf);
   const copy = prepared === 0 ? yield* newCopy(mm, old) : null;
   if (copy === null) {
-    if (old !== 0) yield* folioPut(host, old as Pfn);
+    if (old !== 0) yield* putPage(host, old as Pfn);
     return prepared !== 0 ? prepared : VM_FAULT_OOM;
   }
   const start = vmf.address;
@@ -140,7 +144,8 @@ function* replacePage(vmf: VmFault, old: number, copy: Pfn): Steps<boolean> {
 }
 
 /** The fault's own reference, and once copied also the one that the PTE had. */
-function* dropOld(host: Host, old: Pfn, copied: boolean): Steps {
+function* dropOld(host: Host, page: Pfn, copied: boolean): Steps {
+  const old = host.frames.folioOf(page);
   if (copied) {
     yield* folioPut(host, old);
     yield* freeSwapCache(host, old);

@@ -15,6 +15,7 @@ import { doWpPage } from './copyOnWrite.ts';
 import {
   FAULT_FLAG_UNSHARE,
   FAULT_FLAG_WRITE,
+  VM_FAULT_FALLBACK,
   VM_FAULT_OOM,
   VM_FAULT_SIGBUS,
   type VmFault,
@@ -22,9 +23,10 @@ import {
 import { doFault } from './fileFault.ts';
 import { folioPut } from './folio.ts';
 import { PG_locked, PG_uptodate } from './frames.ts';
+import { handleHugePmd } from './hugeMemory.ts';
 import { isMigrationPte, migrationPfn } from './migrationEntry.ts';
 import { allocAnonPage } from './pageAlloc.ts';
-import { allocPte } from './pageTable.ts';
+import { allocPte, noPteResult } from './pageTable.ts';
 import {
   findPte,
   isPresentPte,
@@ -38,6 +40,7 @@ import {
 } from './pte.ts';
 import { addNewAnonRmap } from './rmap.ts';
 import { doSwapPage } from './swapIn.ts';
+import { isThpAllowed } from './thp.ts';
 import type { Vma } from './vma.ts';
 
 /** handle_mm_fault(): `vma` contains `address` and permits the access. Answers VM_FAULT bits. */
@@ -55,6 +58,13 @@ export function* handleMmFault(vma: Vma, address: Hva, flags: number): Steps<num
     origPte: 0,
     page: 0,
   };
+  if (vmf.ptep === 0 && (mm.hugePmds > 0 || isThpAllowed(mm.host, vma))) {
+    const result = yield* handleHugePmd(vmf);
+    if (result !== VM_FAULT_FALLBACK) return result;
+    // A huge page that was split has left a table.
+    if (points.on) yield at.list(mm.pageTableLock.id);
+    vmf.ptep = findPte(mm, page);
+  }
   if (vmf.ptep !== 0) {
     if (points.on) yield at.pte(vmf.ptep);
     vmf.origPte = readPte(mm.host, vmf.ptep);
@@ -70,7 +80,8 @@ export function* handleMmFault(vma: Vma, address: Hva, flags: number): Steps<num
  * the frame is another's by now, no more comes of it than a longer wait. Answers 0: look again.
  */
 function* migrationEntryWait({ vma, origPte }: VmFault): Steps<number> {
-  yield* vma.mm.host.folioLocks.wait(migrationPfn(origPte), PG_locked);
+  const { frames, folioLocks } = vma.mm.host;
+  yield* folioLocks.wait(frames.folioOf(migrationPfn(origPte)), PG_locked);
   return 0;
 }
 
@@ -94,7 +105,7 @@ function* handlePresentPte(vmf: VmFault): Steps<number> {
 function* doAnonymousPage(vmf: VmFault): Steps<number> {
   const { mm } = vmf.vma;
   if (vmf.ptep === 0) vmf.ptep = yield* allocPte(mm, vmf.address);
-  if (vmf.ptep === 0) return VM_FAULT_OOM;
+  if (vmf.ptep <= 0) return noPteResult(vmf.ptep);
   if ((vmf.flags & FAULT_FLAG_WRITE) === 0) return yield* mapZeroPage(vmf);
   const prepared = yield* vmfAnonPrepare(vmf);
   if (prepared !== 0) return prepared;

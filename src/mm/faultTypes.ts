@@ -26,6 +26,8 @@ export const VM_FAULT_RETRY = 1 << 3;
 export const VM_FAULT_NOPAGE = 1 << 4;
 /** vmf.page is locked. */
 export const VM_FAULT_LOCKED = 1 << 5;
+/** No huge page here: go on with a page of 4 KiB. */
+export const VM_FAULT_FALLBACK = 1 << 6;
 export const VM_FAULT_ERROR = VM_FAULT_OOM | VM_FAULT_SIGBUS;
 
 export interface VmFault {

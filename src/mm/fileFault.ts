@@ -28,7 +28,7 @@ import { folioMarkDirty, folioPut } from './folio.ts';
 import { PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import { allocAnonPage } from './pageAlloc.ts';
-import { allocPte } from './pageTable.ts';
+import { allocPte, noPteResult } from './pageTable.ts';
 import { maybeMkWrite, mkPte, ptlOf, readPte, setPte } from './pte.ts';
 import { addNewAnonRmap } from './rmap.ts';
 import { addFileRmap } from './rmapFile.ts';
@@ -121,7 +121,7 @@ function* finishFault(vmf: VmFault, pfn: Pfn, isCopy: boolean): Steps<number> {
   const { vma } = vmf;
   const { mm } = vma;
   if (vmf.ptep === 0) vmf.ptep = yield* allocPte(mm, vmf.address);
-  if (vmf.ptep === 0) return VM_FAULT_OOM;
+  if (vmf.ptep <= 0) return noPteResult(vmf.ptep);
   const ptl = ptlOf(mm.host, vmf.ptep);
   yield* ptl.lock();
   if (points.on) yield at.pte(vmf.ptep);

@@ -24,7 +24,7 @@ import { type File, fput, getFile } from './file.ts';
 import { filemapGetFolio, folioInMapping } from './filemap.ts';
 import { folioPut } from './folio.ts';
 import { PG_locked, PG_uptodate } from './frames.ts';
-import { allocPte } from './pageTable.ts';
+import { allocPte, noPteResult } from './pageTable.ts';
 import { mkPte, ptlOf, readPte, setPte } from './pte.ts';
 import { newCacheFolio, readaheadAround, readFolioLocked } from './readahead.ts';
 import { addFileRmap } from './rmapFile.ts';
@@ -166,7 +166,7 @@ export function* doFaultAround(vmf: VmFault): Steps<number> {
   const from = Math.max(slot & ~(FAULT_AROUND_PAGES - 1), slot - Math.min(slot, fromVma));
   const to = Math.min(from + FAULT_AROUND_PAGES, PTES_PER_PAGE, slot + vma.pages - fromVma);
   if (vmf.ptep === 0) vmf.ptep = yield* allocPte(vma.mm, address);
-  if (vmf.ptep === 0) return VM_FAULT_OOM;
+  if (vmf.ptep <= 0) return noPteResult(vmf.ptep);
   return yield* filemapMapPages(vmf, from - slot, to - slot);
 }
 

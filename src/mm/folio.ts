@@ -3,14 +3,15 @@
 // Everybody calls these: faults, rmap, reclaim, the swap cache, GUP's callers (kvm). The last put takes the folio off
 // the LRU and gives the frame back; it is legal under spinlocks and never sleeps.
 //
-// Invariant: a folio is referenced once by each PTE that maps it, once by the swap cache or page cache, once by whoever
-// isolated it from the LRU, and once by each GUP caller; a place on the LRU is no reference.
+// Invariant: a folio is referenced once by each PTE or PMD that maps it, once by the swap cache or page cache, once by
+// whoever isolated it from the LRU, and once by each GUP caller; a place on the LRU is no reference.
 
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
 import { PG_activate, PG_active, PG_dirty, PG_lru, PG_referenced } from './frames.ts';
 import type { Host } from './host.ts';
+import { HPAGE_PMD_NR, HPAGE_PMD_ORDER } from './largeFolio.ts';
 
 /** folio_put(). */
 export function* folioPut(host: Host, pfn: Pfn): Steps {
@@ -23,8 +24,21 @@ export function* freeFolio(host: Host, pfn: Pfn): Steps {
   if (pfn === host.zeroPfn) bug('the zero page was freed');
   if (points.on) yield at.page(pfn);
   if (host.frames.test(pfn, PG_lru)) yield* host.lruvec.release(pfn);
+  if (host.frames.order[pfn] !== 0) return yield* freeLargeFolio(host, pfn);
   host.vmstat.pgfree++;
   yield* host.zone.give(pfn, 0);
+}
+
+function* freeLargeFolio(host: Host, folio: Pfn): Steps {
+  if (points.on) yield at.page(folio);
+  host.frames.unmakeLarge(folio);
+  host.vmstat.pgfree += HPAGE_PMD_NR;
+  yield* host.zone.give(folio, HPAGE_PMD_ORDER);
+}
+
+/** put_page(): of any page of a folio. */
+export function* putPage(host: Host, pfn: Pfn): Steps {
+  yield* folioPut(host, host.frames.folioOf(pfn));
 }
 
 /**

@@ -20,7 +20,8 @@ import { anonVmaFork } from './anonVma.ts';
 import { chargeCommit } from './commit.ts';
 import { exitMm } from './exit.ts';
 import { folioPut } from './folio.ts';
-import { PG_anon_exclusive, PG_uptodate } from './frames.ts';
+import { PG_uptodate } from './frames.ts';
+import { copyHugePmd } from './hugePmd.ts';
 import {
   isMigrationPte,
   isReadableMigrationPte,
@@ -30,7 +31,7 @@ import {
 import type { Mm } from './mmStruct.ts';
 import { allocAnonPage } from './pageAlloc.ts';
 import { allocPte } from './pageTable.ts';
-import { walkPageRange } from './pagewalk.ts';
+import { type TableVisitor, walkPageRange } from './pagewalk.ts';
 import {
   isPresentPte,
   maybeMkWrite,
@@ -112,11 +113,18 @@ function* copyPageRange(copy: Vma, vma: Vma): Steps<number> {
       : { mm, start, end, event: MmuNotifyEvent.PROTECTION_PAGE, blockable: true };
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   let error = 0;
-  yield* walkPageRange(mm, start, end, function* (ptep, first, last) {
+  const copyTable: TableVisitor = function* (ptep, first, last) {
     if (error !== 0) return;
     const target = yield* allocPte(copy.mm, first);
     const pages = (last - first) / PAGE_SIZE;
     error = target === 0 ? -Errno.ENOMEM : yield* copyPteRange(copy, vma, ptep, target, pages);
+  };
+  yield* walkPageRange(vma, start, end, copyTable, function* (pmdp, first, last) {
+    if (error !== 0) return true;
+    const copied = yield* copyHugePmd(copy, vma, pmdp, first, last);
+    if (typeof copied === 'boolean') return copied;
+    error = copied;
+    return true;
   });
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
   return error;
@@ -174,8 +182,9 @@ function* mustCopyNow(vma: Vma, source: Hpa): Steps<boolean> {
   const pte = readPte(host, source);
   const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn | 0;
   if (pfn === 0) return false;
-  if (points.on) yield at.page(pfn);
-  return host.frames.test(pfn, PG_anon_exclusive) && host.frames.isMaybePinned(pfn);
+  const folio = host.frames.folioOf(pfn);
+  if (points.on) yield at.page(folio);
+  return host.frames.isAnonExclusive(folio, pfn) && host.frames.isMaybePinned(folio);
 }
 
 /** copy_present_page(), with the page allocated before the locks are taken again: 1 copied, 0 look again, -ENOMEM. */
@@ -204,8 +213,10 @@ function* copyPinned(copy: Vma, vma: Vma, source: Hpa, target: Hpa): Steps<numbe
 /** The child's own page, at the index that `old` has. */
 function* mapCopy(copy: Vma, pfn: Pfn, target: Hpa, old: Pfn): Steps {
   const { host } = copy.mm;
-  if (points.on) yield at.page(old);
-  const address = copy.addressOf(host.frames.index[old]!) ?? bug('a pinned page outside of its VMA', { pfn });
+  const folio = host.frames.folioOf(old);
+  if (points.on) yield at.page(folio);
+  const index = host.frames.index[folio]! + (old - folio);
+  const address = copy.addressOf(index) ?? bug('a pinned page outside of its VMA', { pfn });
   if (points.on) yield at.page(pfn);
   host.frames.set(pfn, PG_uptodate);
   copy.mm.anonPages++;
@@ -220,8 +231,9 @@ function* copyPresentPte(copy: Vma, vma: Vma, source: Hpa, found: number): Steps
   const { host } = vma.mm;
   const pfn = normalPfn(found) as Pfn | 0;
   if (pfn !== 0) {
-    if (points.on) yield at.page(pfn);
-    host.frames.get(pfn);
+    const folio = host.frames.folioOf(pfn);
+    if (points.on) yield at.page(folio);
+    host.frames.get(folio);
     yield* dupRmap(copy, pfn);
   }
   if (points.on) yield at.pte(source);
@@ -240,9 +252,9 @@ function* copyPresentPte(copy: Vma, vma: Vma, source: Hpa, found: number): Steps
  */
 function* copyMigrationPte(copy: Vma, vma: Vma, source: Hpa, pte: number): Steps<number> {
   const { host } = copy.mm;
-  const pfn = migrationPfn(pte);
-  if (points.on) yield at.page(pfn);
-  countMapped(copy.mm, pfn, 1);
+  const folio = host.frames.folioOf(migrationPfn(pte));
+  if (points.on) yield at.page(folio);
+  countMapped(copy.mm, folio, 1);
   if (isReadableMigrationPte(pte) || !isCowMapping(vma.flags)) return pte;
   const shared = sharedMigrationPte(pte);
   if (points.on) yield at.pte(source);

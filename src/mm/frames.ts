@@ -3,13 +3,18 @@
 // Whoever owns a frame reaches it through here: the allocator, the LRU lists, the swap cache, rmap, faults, GUP. Each
 // accessor is one atomic step (an atomic_t or a bit operation in Linux); a task announces it with at.page(pfn).
 //
-// Invariants: refcount is 0 exactly while the frame is free or frozen by reclaim; mapcount is the number of PTEs that
-// map it; mapping, index and private change only under the folio lock or before the folio can be found.
+// A folio is known by its first frame; of the others of a large one (largeFolio.ts) only mapcount and PG_anon_exclusive
+// mean anything.
+//
+// Invariants: refcount is 0 exactly while the frame is free or frozen by reclaim, or not the first of its folio; mapcount
+// is the number of PTEs that map the frame; mapping, index and private change only under the folio lock or before the
+// folio can be found. order changes with nobody else having a reference.
 // `flags` and `waiters` are also read by wait conditions, which are evaluated without a point of their own.
 
 import { Fact, type PhysicalMemory } from '../hw/memory/index.ts';
 import { points } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
+import { HPAGE_PMD_NR, HPAGE_PMD_ORDER, LargeFolios } from './largeFolio.ts';
 
 /** What a frame is used for; a folio is memory of processes and files, which reclaim can take. */
 export const FrameKind = { free: 0, folio: 1, pageTable: 2, shadow: 3, kernel: 4, zeroPage: 5 } as const;
@@ -51,6 +56,12 @@ export class Frames {
   readonly index: Int32Array;
   /** Swap slot while PG_swapcache. */
   readonly private: Int32Array;
+  /** Of each frame: 0, or HPAGE_PMD_ORDER in a large folio. */
+  readonly order: Uint8Array;
+  readonly large: LargeFolios;
+  // Flags and refcount again, for pages that are announced by their folio.
+  readonly #pageFlags: Int32Array;
+  readonly #pageRefcount: Int32Array;
   readonly #memory: PhysicalMemory;
 
   constructor(memory: PhysicalMemory) {
@@ -64,6 +75,10 @@ export class Frames {
     this.mapping = new Int32Array(length);
     this.index = new Int32Array(length);
     this.private = new Int32Array(length);
+    this.order = new Uint8Array(length);
+    this.large = new LargeFolios(this.mapcount);
+    this.#pageFlags = this.flags;
+    this.#pageRefcount = this.refcount;
     this.#memory = memory;
     for (let pfn = this.firstPfn as number; pfn < length; pfn++) this.#show(pfn as Pfn, FrameKind.free);
   }
@@ -169,7 +184,50 @@ export class Frames {
   /** folio_mapcount(). */
   maps(pfn: Pfn): number {
     if (points.on) points.check('page', pfn);
-    return this.mapcount[pfn]!;
+    return this.order[pfn] === 0 ? this.mapcount[pfn]! : this.large.mapcount(pfn);
+  }
+
+  /** folio_precise_page_mapcount(): how often the page is mapped, with its folio or alone; for inspection. */
+  pageMapcount(pfn: Pfn): number {
+    const { order, large } = this;
+    return order[pfn] === 0 ? this.mapcount[pfn]! : large.preciseMapcount(this.folioOf(pfn), pfn);
+  }
+
+  /** page_folio(): the folio that the frame is part of, while somebody has a reference to it. */
+  folioOf(pfn: Pfn): Pfn {
+    return (pfn - (pfn & ((1 << this.order[pfn]!) - 1))) as Pfn;
+  }
+
+  /** folio_nr_pages(). */
+  nrPages(pfn: Pfn): number {
+    return 1 << this.order[pfn]!;
+  }
+
+  /** PageAnonExclusive(), of a page of `folio`; of one that a PMD maps, the first stands for all. */
+  isAnonExclusive(folio: Pfn, page: Pfn): boolean {
+    if (points.on) points.check('page', folio);
+    return (this.#pageFlags[page]! & PG_anon_exclusive) !== 0;
+  }
+
+  setAnonExclusive(folio: Pfn, page: Pfn, exclusive: boolean): void {
+    if (points.on) points.check('page', folio);
+    if (exclusive) this.#pageFlags[page]! |= PG_anon_exclusive;
+    else this.#pageFlags[page]! &= ~PG_anon_exclusive;
+  }
+
+  /** prep_compound_page(): frames that the allocator gave in one piece become a large folio, with one reference. */
+  makeLarge(folio: Pfn): void {
+    if (points.on) points.check('page', folio);
+    this.order.fill(HPAGE_PMD_ORDER, folio, folio + HPAGE_PMD_NR);
+    this.#pageRefcount.fill(0, folio + 1, folio + HPAGE_PMD_NR);
+  }
+
+  /** The end of a large folio whose last reference is gone: its frames can be released one by one. */
+  unmakeLarge(folio: Pfn): void {
+    if (points.on) points.check('page', folio);
+    if (this.maps(folio) !== 0) bug('freed folio is mapped', { folio });
+    this.large.deferredSplit.delete(folio);
+    this.order.fill(0, folio, folio + HPAGE_PMD_NR);
   }
 
   /** Whether any of `flag` is set. */

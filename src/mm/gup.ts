@@ -22,9 +22,10 @@ import {
   VM_FAULT_SIGBUS,
 } from './faultTypes.ts';
 import { folioMarkAccessed, folioMarkDirty, freeFolio } from './folio.ts';
-import { PG_anon_exclusive, PG_dirty } from './frames.ts';
+import { PG_dirty } from './frames.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
+import { findHugePmd, pmdTransHugeLock, pteOfPmd } from './pmd.ts';
 import { findPte, ptlOf, readPte } from './pte.ts';
 import { isAnonFolio } from './rmapFile.ts';
 import { isAccessError, type Vma } from './vma.ts';
@@ -53,9 +54,10 @@ export function* pinUserPage(mm: Mm, address: Hva, write: boolean): Steps<number
 export function* unpinUserPage(host: Host, pfn: Pfn, dirty: boolean): Steps {
   // Nobody pins the zero page: it is not going anywhere.
   if (pfn === host.zeroPfn) return;
-  if (points.on) yield at.page(pfn);
-  if (dirty) folioMarkDirty(host, pfn);
-  if (host.frames.unpinTestZero(pfn)) yield* freeFolio(host, pfn);
+  const folio = host.frames.folioOf(pfn);
+  if (points.on) yield at.page(folio);
+  if (dirty) folioMarkDirty(host, folio);
+  if (host.frames.unpinTestZero(folio)) yield* freeFolio(host, folio);
 }
 
 function* takeUserPage(mm: Mm, address: Hva, write: boolean, take: Take): Steps<number> {
@@ -126,27 +128,56 @@ function* followPage(vma: Vma, address: Hva, write: boolean, take: Take): Steps<
   const { host } = mm;
   if (points.on) yield at.list(mm.pageTableLock.id);
   const ptep = findPte(mm, address);
-  if (ptep === 0) return 0;
+  if (ptep === 0) return yield* followHugePmd(mm, address, write, take);
   const ptl = ptlOf(host, ptep);
   yield* ptl.lock();
   if (points.on) yield at.pte(ptep);
   const pte = readPte(host, ptep);
   let answer = 0;
   if (isPresent(pte) && (!write || (pte & PTE_W) !== 0)) {
-    const pfn = ptePfn(pte);
+    const page = ptePfn(pte);
+    const pfn = host.frames.folioOf(page);
     if (points.on) yield at.page(pfn);
+    const isExclusive = host.frames.isAnonExclusive(pfn, page);
     const dirties = write && (pte & PTE_D) === 0;
-    answer = touch(host, pfn, take, write, dirties) ? pte : MUST_UNSHARE;
+    answer = touch(host, pfn, isExclusive, take, write, dirties) ? pte : MUST_UNSHARE;
   }
   yield* ptl.unlock();
   return answer;
 }
 
+/** follow_huge_pmd(): as followPage(), where no table is; the PTE is the one that the entry stands for. */
+function* followHugePmd(mm: Mm, address: Hva, write: boolean, take: Take): Steps<number> {
+  const { host } = mm;
+  if (points.on) yield at.list(mm.pageTableLock.id);
+  const pmdp = findHugePmd(mm, address);
+  if (pmdp === 0 || !(yield* pmdTransHugeLock(mm, pmdp))) return 0;
+  if (points.on) yield at.pte(pmdp);
+  const pmd = readPte(host, pmdp);
+  let answer = 0;
+  if (isPresent(pmd) && (!write || (pmd & PTE_W) !== 0)) {
+    const folio = ptePfn(pmd);
+    if (points.on) yield at.page(folio);
+    const isExclusive = host.frames.isAnonExclusive(folio, folio);
+    const dirties = write && (pmd & PTE_D) === 0;
+    answer = touch(host, folio, isExclusive, take, write, dirties) ? pteOfPmd(pmd, address) : MUST_UNSHARE;
+  }
+  yield* mm.pageTableLock.unlock();
+  return answer;
+}
+
 /** try_grab_folio(), and the marks of an access. One step; false: the page must be unshared first (gup_must_unshare()). */
-function touch(host: Host, pfn: Pfn, take: Take, write: boolean, dirties: boolean): boolean {
+function touch(
+  host: Host,
+  pfn: Pfn,
+  isExclusive: boolean,
+  take: Take,
+  write: boolean,
+  dirties: boolean,
+): boolean {
   const { frames } = host;
   const isZero = pfn === host.zeroPfn;
-  const isShared = isAnonFolio(host, pfn) && !frames.test(pfn, PG_anon_exclusive);
+  const isShared = isAnonFolio(host, pfn) && !isExclusive;
   if (take === 'pin' && !write && isShared) return false;
   if (take === 'get') frames.get(pfn);
   else if (take === 'pin' && !isZero) frames.pin(pfn);

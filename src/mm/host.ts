@@ -29,6 +29,7 @@ import { SwapInfo } from './swap.ts';
 import type { SwapDevice } from './swapDevice.ts';
 import { SwapIo } from './swapIo.ts';
 import { SwapReadahead } from './swapReadahead.ts';
+import type { ThpSettings } from './thp.ts';
 import { HostCpu } from './tlbFlush.ts';
 import { swapClusterMax } from './vmscan.ts';
 import { newVmstat } from './vmstat.ts';
@@ -78,6 +79,7 @@ export class Host {
   readonly pageTableLocks: (Mutex | null)[];
   /** vm.* of /proc/sys; may be changed at any time. */
   readonly sysctl: Sysctl = { overcommitMemory: OVERCOMMIT_ALWAYS, overcommitRatio: 50, maxMapCount: 65530 };
+  readonly thp: ThpSettings = { enabled: 'never' };
   /** vm_committed_as: pages that were promised (commit.ts). */
   committedAs = 0;
   /** All address spaces, oldest first. */

@@ -10,7 +10,7 @@ export { filePunchHole, fileRead, fileTruncate, fileWrite } from './fileIo.ts';
 export {
   folioMarkAccessed as markPageAccessed,
   folioMarkDirty as setPageDirty,
-  folioPut as putPage,
+  putPage,
 } from './folio.ts';
 export { fork } from './fork.ts';
 export { getUserPage, pinUserPage, unpinUserPage } from './gup.ts';
@@ -24,7 +24,9 @@ export {
   MADV_DONTNEED,
   MADV_DONTNEED_LOCKED,
   MADV_FREE,
+  MADV_HUGEPAGE,
   MADV_KEEPONFORK,
+  MADV_NOHUGEPAGE,
   MADV_NORMAL,
   MADV_PAGEOUT,
   MADV_POPULATE_READ,
@@ -74,13 +76,16 @@ export { DEFAULT_SEEKS, type Shrinker } from './shrinker.ts';
 export { clearSoftDirty } from './softDirty.ts';
 export { reclaimSwapCache } from './swapCache.ts';
 export { MemorySwapDevice, type SwapDevice, type SwapRequest } from './swapDevice.ts';
+export type { ThpEnabled, ThpSettings } from './thp.ts';
 export { cmpxchgUser64, copyFromUser, copyToUser, readUser64, userLoad8, userStore8 } from './userAccess.ts';
 export { userCompareExchange64, userFrame, userLoad64 } from './userStep.ts';
 export {
   VM_DONTCOPY,
   VM_EXEC,
+  VM_HUGEPAGE,
   VM_LOCKED,
   VM_LOCKONFAULT,
+  VM_NOHUGEPAGE,
   VM_RAND_READ,
   VM_READ,
   VM_SEQ_READ,

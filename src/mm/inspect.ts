@@ -4,72 +4,86 @@
 // scheduler steps.
 
 import {
-  isLeaf,
   isPresent,
   isTable,
   levelBytes,
   PTE_A,
   PTE_BYTES,
   PTE_D,
+  PTE_PPN_SHIFT,
   PTE_W,
   pteIndex,
   ptePfn,
 } from '../hw/sv39/index.ts';
-import {
-  type Hpa,
-  type Hva,
-  hpaToPfn,
-  PAGE_SIZE,
-  type Pfn,
-  PTES_PER_PAGE,
-  pfnToHpa,
-  type SwapSlot,
-} from '../units.ts';
+import { type Hpa, type Hva, PAGE_SIZE, type Pfn, PTES_PER_PAGE, pfnToHpa, type SwapSlot } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
 import { PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import { isFolio, isSwapEntry, swapEntrySlot } from './iPages.ts';
+import { HPAGE_PMD_NR } from './largeFolio.ts';
 import { isMigrationPte, migrationPfn } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
+import { pteOfPmd } from './pmd.ts';
 import { isPresentPte, isSwapPte, swapPteSlot } from './pte.ts';
 
 const entryAt = (mm: Mm, table: Pfn, index: number): number => mm.host.memory.i32[table * 1024 + index * 2]!;
 
-/** The PTE of `address`, or 0. */
+/** The PTE of `address`, or 0; in a huge page the one that its entry stands for, unless that is being changed. */
 export function inspectPte(mm: Mm, address: Hva): number {
-  const ptep = inspectPtep(mm, address);
-  return ptep === 0 ? 0 : entryAt(mm, hpaToPfn(ptep), pteIndex(address, 0));
+  const { entry, level } = inspectEntry(mm, address);
+  if (level === 0) return entry;
+  return isPresentPte(entry) ? pteOfPmd(entry, address) : 0;
 }
 
-/** Where the PTE of `address` lies, or 0. */
+/** Where the PTE of `address` lies, or 0: there is no table. */
 export function inspectPtep(mm: Mm, address: Hva): Hpa {
+  const { entryp, level } = inspectEntry(mm, address);
+  return level === 0 ? entryp : (0 as Hpa);
+}
+
+/** The last entry on the way to an address, where it lies and at which level: a PTE, that of a huge page, or 0. */
+export interface InspectedEntry {
+  readonly entryp: Hpa;
+  readonly entry: number;
+  readonly level: number;
+}
+
+export function inspectEntry(mm: Mm, address: Hva): InspectedEntry {
   let table = mm.pgd;
-  for (let level = 2; level > 0; level--) {
-    const entry = entryAt(mm, table, pteIndex(address, level));
-    if (!isTable(entry)) return 0 as Hpa;
+  for (let level = 2; ; level--) {
+    const index = pteIndex(address, level);
+    const entry = entryAt(mm, table, index);
+    const entryp = (pfnToHpa(table) + index * PTE_BYTES) as Hpa;
+    if (level === 0 || !isTable(entry)) return { entryp, entry, level };
     table = ptePfn(entry);
   }
-  return (pfnToHpa(table) + pteIndex(address, 0) * PTE_BYTES) as Hpa;
 }
 
 /** For a debugger's store: the frame behind `address`, whose PTE is marked as by a store; null: a store would fault. */
 export function touchForStore(mm: Mm, address: Hva): Pfn | null {
-  const ptep = inspectPtep(mm, address);
   const pte = inspectPte(mm, address);
   if (!isPresent(pte) || (pte & PTE_W) === 0) return null;
-  mm.host.memory.i32[ptep >>> 2] = pte | PTE_A | PTE_D;
+  mm.host.memory.i32[inspectEntry(mm, address).entryp >>> 2]! |= PTE_A | PTE_D;
   return ptePfn(pte);
 }
 
-/** Visits every PTE that is not 0, in the order of addresses from 0 up, then the negative ones. */
-export function forEachPte(mm: Mm, visit: (address: Hva, pte: number) => void): void {
+/**
+ * Visits every PTE that is not 0, in the order of addresses from 0 up, then the negative ones; of a huge page the 512
+ * that its entry stands for, with level 1.
+ */
+export function forEachPte(mm: Mm, visit: (address: Hva, pte: number, level: number) => void): void {
+  const visitAt = (address: number, pte: number, level: number): void =>
+    visit((address >= 2 ** 38 ? address - 2 ** 39 : address) as Hva, pte, level);
   const descend = (table: Pfn, level: number, base: number): void => {
     for (let index = 0; index < PTES_PER_PAGE; index++) {
       const entry = entryAt(mm, table, index);
       if (entry === 0) continue;
       const address = base + index * levelBytes(level);
-      if (level === 0) visit((address >= 2 ** 38 ? address - 2 ** 39 : address) as Hva, entry);
-      else if (isPresent(entry) && !isLeaf(entry)) descend(ptePfn(entry), level - 1, address);
+      if (level === 0) visitAt(address, entry, 0);
+      else if (isTable(entry)) descend(ptePfn(entry), level - 1, address);
+      else if (isPresentPte(entry))
+        for (let page = 0; page < HPAGE_PMD_NR; page++)
+          visitAt(address + page * PAGE_SIZE, entry + (page << PTE_PPN_SHIFT), 1);
     }
   };
   descend(mm.pgd, 2, 0);

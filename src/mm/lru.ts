@@ -36,7 +36,7 @@ export class Lruvec {
   readonly #next: Int32Array;
   readonly #prev: Int32Array;
   readonly #size: [number, number, number, number] = [0, 0, 0, 0];
-  /** Folios that reclaim has taken off the lists for now (NR_ISOLATED_ANON, NR_ISOLATED_FILE). */
+  /** Pages that reclaim has taken off the lists for now (NR_ISOLATED_ANON, NR_ISOLATED_FILE). */
   readonly isolated = { anon: 0, file: 0 };
   /** Activations and evictions so far: the clock of workingset.ts (lruvec->nonresident_age). */
   nonresidentAge = 0;
@@ -114,7 +114,7 @@ export class Lruvec {
     if (this.#next[before] !== pfn) bug('LRU list is broken', { pfn, list });
     this.#next[before] = after;
     this.#prev[after] = before;
-    this.#size[list]--;
+    this.#size[list] -= this.#frames.nrPages(pfn);
   }
 
   #insert(pfn: number, before: number, after: number, list: LruList): void {
@@ -123,7 +123,7 @@ export class Lruvec {
     this.#prev[pfn] = before;
     this.#next[pfn] = after;
     this.#prev[after] = pfn;
-    this.#size[list]++;
+    this.#size[list] += this.#frames.nrPages(pfn as Pfn);
   }
 
   /** folio_add_lru(): the folio is not on a list yet; the caller has a reference. */

@@ -16,7 +16,16 @@ import { faultInRange } from './populate.ts';
 import type { Vma } from './vma.ts';
 import { lockVmaUnderRcu } from './vmaLock.ts';
 import { vmaModifyFlags } from './vmaMerge.ts';
-import { VM_DONTCOPY, VM_LOCKED, VM_RAND_READ, VM_SEQ_READ, VM_SHARED, VM_WIPEONFORK } from './vmFlags.ts';
+import {
+  VM_DONTCOPY,
+  VM_HUGEPAGE,
+  VM_LOCKED,
+  VM_NOHUGEPAGE,
+  VM_RAND_READ,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_WIPEONFORK,
+} from './vmFlags.ts';
 
 /** Advice (include/uapi/asm-generic/mman-common.h). */
 export const MADV_NORMAL = 0;
@@ -28,6 +37,8 @@ export const MADV_FREE = 8;
 export const MADV_REMOVE = 9;
 export const MADV_DONTFORK = 10;
 export const MADV_DOFORK = 11;
+export const MADV_HUGEPAGE = 14;
+export const MADV_NOHUGEPAGE = 15;
 export const MADV_WIPEONFORK = 18;
 export const MADV_KEEPONFORK = 19;
 export const MADV_COLD = 20;
@@ -46,6 +57,8 @@ const FLAG_ADVICE: Readonly<Record<number, { readonly set: number; readonly clea
   [MADV_SEQUENTIAL]: { set: VM_SEQ_READ, clear: VM_RAND_READ },
   [MADV_DONTFORK]: { set: VM_DONTCOPY, clear: 0 },
   [MADV_DOFORK]: { set: 0, clear: VM_DONTCOPY },
+  [MADV_HUGEPAGE]: { set: VM_HUGEPAGE, clear: VM_NOHUGEPAGE },
+  [MADV_NOHUGEPAGE]: { set: VM_NOHUGEPAGE, clear: VM_HUGEPAGE },
   [MADV_WIPEONFORK]: { set: VM_WIPEONFORK, clear: 0 },
   [MADV_KEEPONFORK]: { set: 0, clear: VM_WIPEONFORK },
 };

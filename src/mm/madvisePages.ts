@@ -17,7 +17,7 @@ import type { Hpa, Hva, Pfn, SwapSlot } from '../units.ts';
 import { PG_activate, PG_active, PG_dirty, PG_referenced, PG_swapcache, PG_workingset } from './frames.ts';
 import type { Host } from './host.ts';
 import { MmuGather } from './mmuGather.ts';
-import { visitPtes, walkPageRange, walkPtes } from './pagewalk.ts';
+import { type PteVisitor, visitPtes, walkPageRange, walkPtes } from './pagewalk.ts';
 import {
   isPresentPte,
   isSwapPte,
@@ -33,7 +33,7 @@ import { shrinkFolioList } from './shrinkFolioList.ts';
 import { folioFreeSwap, freeSwapAndCache } from './swapCache.ts';
 import { readSwapAhead } from './swapReadahead.ts';
 import type { Vma } from './vma.ts';
-import { moveFoliosToLru } from './vmscan.ts';
+import { moveFoliosToLru, pagesOf } from './vmscan.ts';
 import { zapPageRange } from './zap.ts';
 
 /** madvise_dontneed_single_vma() = zap_page_range_single_batched(): 0. The caller flushes and frees. */
@@ -57,7 +57,7 @@ export function* free(gather: MmuGather, vma: Vma, start: Hva, end: Hva): Steps<
       ? null
       : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  yield* walkPtes(mm, start, end, true, (ptep, address) => freePte(gather, ptep, address));
+  yield* walkPtes(vma, start, end, true, (ptep, address) => freePte(gather, ptep, address));
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
   return 0;
 }
@@ -85,6 +85,7 @@ function* freePte(gather: MmuGather, ptep: Hpa, address: Hva): Steps {
 /** A folio that has a copy on swap, or is dirty: false when others map it, or when the copy cannot be let go of now. */
 function* cleanForFree(host: Host, pfn: Pfn): Steps<boolean> {
   const { frames, folioLocks } = host;
+  if (frames.order[pfn] !== 0) return false;
   if (points.on) yield at.page(pfn);
   if (!frames.test(pfn, PG_swapcache | PG_dirty)) return true;
   if (!folioLocks.tryLock(pfn)) return false;
@@ -96,16 +97,22 @@ function* cleanForFree(host: Host, pfn: Pfn): Steps<boolean> {
   return clean;
 }
 
+function* isPassedOver(): Steps<boolean> {
+  return true;
+}
+
 /** swapin_walk_ops of madvise_willneed(): reads what is swapped out into the swap cache, and maps nothing. */
 export function* willneedSwapped(vma: Vma, start: Hva, end: Hva): Steps<number> {
   const { mm } = vma;
   const { host } = mm;
   const slots: SwapSlot[] = [];
-  yield* walkPtes(mm, start, end, false, function* (ptep) {
+  const note: PteVisitor = function* (ptep) {
     if (points.on) yield at.pte(ptep);
     const pte = readPte(host, ptep);
     if (isSwapPte(pte)) slots.push(swapPteSlot(pte));
-  });
+  };
+  // Nothing of a huge page is swapped out.
+  yield* walkPtes(vma, start, end, false, note, isPassedOver);
   for (const slot of slots) yield* readSwapAhead(mm, slot);
   return 0;
 }
@@ -115,7 +122,7 @@ export function* coldOrPageout(vma: Vma, start: Hva, end: Hva, pageout: boolean)
   const { mm } = vma;
   const { host } = mm;
   const gather = new MmuGather(mm);
-  yield* walkPageRange(mm, start, end, function* (ptep, first, last) {
+  yield* walkPageRange(vma, start, end, function* (ptep, first, last) {
     const isolated: Pfn[] = [];
     yield* visitPtes(mm, ptep, first, last, true, function* (entry, address) {
       const pfn = yield* coldPte(gather, entry, address, pageout);
@@ -135,7 +142,7 @@ function* coldPte(gather: MmuGather, ptep: Hpa, address: Hva, pageout: boolean):
   if (points.on) yield at.pte(ptep);
   const pte = readPte(host, ptep);
   const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn;
-  if (pfn === 0) return 0;
+  if (pfn === 0 || frames.order[pfn] !== 0) return 0;
   if (points.on) yield at.page(pfn);
   if (frames.maps(pfn) !== 1) return 0;
   if (!pageout && (pte & PTE_A) !== 0) {
@@ -153,9 +160,10 @@ function* coldPte(gather: MmuGather, ptep: Hpa, address: Hva, pageout: boolean):
 function* reclaimPages(host: Host, isolated: readonly Pfn[]): Steps {
   if (isolated.length === 0) return;
   const sc = new ScanControl(host, isolated.length, false);
-  host.lruvec.isolated.anon += isolated.length;
+  const pages = pagesOf(host, isolated);
+  host.lruvec.isolated.anon += pages;
   const { kept } = yield* shrinkFolioList(host, isolated, sc, true);
   yield* moveFoliosToLru(host, kept);
-  host.lruvec.isolated.anon -= isolated.length;
+  host.lruvec.isolated.anon -= pages;
   host.throttle.wakeIsolated();
 }

@@ -31,7 +31,7 @@ export function* migrateUserPages(mm: Mm, start: Hva, length: number): Steps<num
   const end = (start + Math.ceil(length / PAGE_SIZE) * PAGE_SIZE) as Hva;
   for (const vma of mm.vmas.overlapping(start, end)) {
     const [from, to] = [Math.max(vma.start, start) as Hva, Math.min(vma.end, end) as Hva];
-    yield* walkPtes(mm, from, to, false, function* (ptep) {
+    yield* walkPtes(vma, from, to, false, function* (ptep) {
       if (points.on) yield at.pte(ptep);
       const pte = readPte(host, ptep);
       const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn | 0;
@@ -44,9 +44,9 @@ export function* migrateUserPages(mm: Mm, start: Hva, length: number): Steps<num
   return left;
 }
 
-/** migrate_folio_add(): takes the folio off the LRU, if it is there, for migratePages(). */
+/** migrate_folio_add(): takes the folio off the LRU, if it is there, for migratePages(). Large ones stay where they are. */
 export function* isolateMovable(host: Host, pfn: Pfn, into: Pfn[]): Steps {
-  if (!(yield* host.lruvec.isolate(pfn))) return;
+  if (host.frames.order[pfn] !== 0 || !(yield* host.lruvec.isolate(pfn))) return;
   if (points.on) yield at.page(pfn);
   host.lruvec.isolated[host.lruvec.typeOf(pfn)]++;
   into.push(pfn);

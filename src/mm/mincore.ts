@@ -7,7 +7,8 @@ import { Errno, type Hva, PAGE_SIZE, pageOffset } from '../units.ts';
 import { mincorePage } from './fileMadvise.ts';
 import { isMigrationPte } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
-import { walkPtes } from './pagewalk.ts';
+import { type PteVisitor, walkPtes } from './pagewalk.ts';
+import { isHugePmd } from './pmd.ts';
 import { isPresentPte, readPte, swapPteSlot } from './pte.ts';
 import { swapCacheHas } from './swapCache.ts';
 import type { Vma } from './vma.ts';
@@ -35,9 +36,16 @@ function* mincoreVma(vma: Vma, start: Hva, end: Hva, vec: Uint8Array): Steps {
   const { mm } = vma;
   const { host } = mm;
   const entries = new Map<Hva, number>();
-  yield* walkPtes(mm, start, end, false, function* (ptep, address) {
+  const note: PteVisitor = function* (ptep, address) {
     if (points.on) yield at.pte(ptep);
     entries.set(address, readPte(host, ptep));
+  };
+  yield* walkPtes(vma, start, end, false, note, function* (pmdp, first, last) {
+    if (points.on) yield at.pte(pmdp);
+    const pmd = readPte(host, pmdp);
+    for (let address = first; address < last; address = (address + PAGE_SIZE) as Hva)
+      entries.set(address, pmd);
+    return isHugePmd(pmd);
   });
   for (let address = start; address < end; address = (address + PAGE_SIZE) as Hva) {
     const pte = entries.get(address) ?? 0;

@@ -50,8 +50,12 @@ export class Mm implements NotifierMm {
   readonly pgd: Pfn;
   readonly pageTableLock: Mutex;
   // Under pageTableLock: the entries of the upper two levels, and the first anon_vma of a VMA.
-  /** Frames of page tables, the root included (mm_pgtables_bytes). */
+  /** Frames of page tables, the root and the deposited ones included (mm_pgtables_bytes). */
   pageTables = 1;
+  /** Upper entries that map a huge page; also looked at without the lock, by who would pass an empty table over. */
+  hugePmds = 0;
+  /** A table, zeroed, for each of them that maps an anonymous one (pmd_huge_pte): splitting must not fail. */
+  readonly depositedTables: Pfn[] = [];
 
   // Under the page table lock of the PTE that is counted.
   /** MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES: present pages by kind. */

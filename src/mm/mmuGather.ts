@@ -21,7 +21,7 @@ const BATCH_MIN = 8;
 
 export class MmuGather {
   readonly mm: Mm;
-  readonly #pages: Pfn[] = [];
+  readonly #folios: Pfn[] = [];
   readonly #tables: Pfn[] = [];
   /** Pages whose entry was dirty: still counted as mapped. */
   readonly #delayedRmaps: Pfn[] = [];
@@ -38,14 +38,19 @@ export class MmuGather {
 
   /** tlb_remove_tlb_entry(): the PTE of `address` was present and is gone, or old. */
   noteEntry(address: Hva): void {
-    this.#start = Math.min(this.#start, address);
-    this.#end = Math.max(this.#end, address + PAGE_SIZE);
+    this.noteRange(address, address + PAGE_SIZE);
   }
 
-  /** __tlb_remove_page(): keeps the PTE's reference. True when the batch is full: flush before you go on. */
-  addPage(pfn: Pfn): boolean {
-    this.#pages.push(pfn);
-    return this.#pages.length >= this.#batch;
+  /** tlb_flush_pmd_range(): so were entries of [start, end). */
+  noteRange(start: Hva, end: number): void {
+    this.#start = Math.min(this.#start, start);
+    this.#end = Math.max(this.#end, end);
+  }
+
+  /** __tlb_remove_folio_pages(): keeps the entry's reference. True when the batch is full: flush before you go on. */
+  addFolio(folio: Pfn): boolean {
+    this.#folios.push(folio);
+    return this.#folios.length >= this.#batch;
   }
 
   /** The rmap of the page is removed once the TLBs are flushed, under the same page table lock. */
@@ -81,9 +86,9 @@ export class MmuGather {
   *flush(): Steps {
     const { host } = this.mm;
     yield* this.flushTlb();
-    for (const pfn of this.#pages.splice(0)) {
-      yield* freeSwapCache(host, pfn);
-      yield* folioPut(host, pfn);
+    for (const folio of this.#folios.splice(0)) {
+      yield* freeSwapCache(host, folio);
+      yield* folioPut(host, folio);
     }
   }
 

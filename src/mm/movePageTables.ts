@@ -15,8 +15,12 @@ import {
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE } from '../units.ts';
+import { moveHugePmd } from './hugePmd.ts';
+import { HPAGE_PMD_SIZE } from './largeFolio.ts';
 import { allocPte } from './pageTable.ts';
+import { findHugePmd } from './pmd.ts';
 import { findEntry, findPte, mkSoftDirty, ptepGetAndClear, ptlOf, readPte, setPte } from './pte.ts';
+import { splitHugePmd } from './splitPmd.ts';
 import { flushTlbBatchedPending, flushTlbRange } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
 
@@ -43,15 +47,41 @@ export function* movePageTables(
     const extent = extentOf(source, target, end, findEntry(mm, source, 1) === 0 ? 2 : 1);
     if (points.on) yield at.list(mm.pageTableLock.id);
     const oldPtep = findPte(mm, source);
+    if (oldPtep === 0 && mm.hugePmds > 0) {
+      const moves = yield* moveOrSplitHuge(from, source, target, extent, needRmapLocks);
+      if (moves === 'again') continue;
+    }
     if (oldPtep !== 0) {
       const newPtep = yield* allocPte(mm, target);
-      if (newPtep === 0) break;
+      if (newPtep <= 0) break;
       yield* movePtes(from, source, oldPtep, newPtep, extent, needRmapLocks);
     }
     moved += extent;
   }
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
   return moved;
+}
+
+/** A huge page that is moved whole is moved by its entry, any other is split first: look again. */
+function* moveOrSplitHuge(
+  from: Vma,
+  source: Hva,
+  target: Hva,
+  extent: number,
+  needRmapLocks: boolean,
+): Steps<'moved' | 'none' | 'again'> {
+  const { mm } = from;
+  if (points.on) yield at.list(mm.pageTableLock.id);
+  const pmdp = findHugePmd(mm, source);
+  if (pmdp === 0) return 'none';
+  if (extent === HPAGE_PMD_SIZE) {
+    if (needRmapLocks) yield* takeRmapLocks(from);
+    const moved = yield* moveHugePmd(from, pmdp, source, target);
+    if (needRmapLocks) yield* dropRmapLocks(from);
+    if (moved) return 'moved';
+  }
+  yield* splitHugePmd(from, pmdp, source);
+  return 'again';
 }
 
 /** get_extent(): up to where neither address leaves its entry at `level`. */

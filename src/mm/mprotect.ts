@@ -14,8 +14,8 @@ import {
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hpa, type Hva, PAGE_SIZE, type Pfn, pageAlignUp, pageOffset } from '../units.ts';
 import { chargeCommit, unchargeCommit } from './commit.ts';
-import { PG_anon_exclusive } from './frames.ts';
 import type { Host } from './host.ts';
+import { changeHugePmd } from './hugePmd.ts';
 import {
   isMigrationPte,
   isWritableMigrationPte,
@@ -24,7 +24,7 @@ import {
 } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
-import { walkPtes } from './pagewalk.ts';
+import { type PteVisitor, walkPtes } from './pagewalk.ts';
 import { populateLocked } from './populate.ts';
 import {
   findEntry,
@@ -136,7 +136,10 @@ function* changePart(gather: MmuGather, vma: Vma, start: Hva, end: Hva): Steps {
       ? null
       : { mm, start, end, event: MmuNotifyEvent.PROTECTION_VMA, blockable: true };
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  yield* walkPtes(mm, start, end, true, (ptep, address) => changePte(gather, vma, address, ptep));
+  const changeEntry: PteVisitor = (ptep, address) => changePte(gather, vma, address, ptep);
+  yield* walkPtes(vma, start, end, true, changeEntry, (pmdp, address, next) =>
+    changeHugePmd(gather, vma, pmdp, address, next),
+  );
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
 }
 
@@ -161,9 +164,9 @@ function* changePte(gather: MmuGather, vma: Vma, address: Hva, ptep: Hpa): Steps
 /** A migration entry is not asked whether it may stay writable: the next store finds out. */
 export function* writeProtectMigration(host: Host, ptep: Hpa, pte: number): Steps {
   if (!isWritableMigrationPte(pte)) return;
-  const pfn = migrationPfn(pte);
-  if (points.on) yield at.page(pfn);
-  const protectedPte = writeProtectedMigrationPte(pte, isAnonFolio(host, pfn));
+  const folio = host.frames.folioOf(migrationPfn(pte));
+  if (points.on) yield at.page(folio);
+  const protectedPte = writeProtectedMigrationPte(pte, isAnonFolio(host, folio));
   if (points.on) yield at.pte(ptep);
   setPte(host, ptep, protectedPte);
 }
@@ -171,6 +174,7 @@ export function* writeProtectMigration(host: Host, ptep: Hpa, pte: number): Step
 /** Of can_change_pte_writable(): nobody else may have the page, so a write needs no copy. */
 function* isAnonExclusive({ frames }: Host, pfn: number): Steps<boolean> {
   if (pfn === 0) return false;
-  if (points.on) yield at.page(pfn);
-  return frames.test(pfn as Pfn, PG_anon_exclusive);
+  const folio = frames.folioOf(pfn as Pfn);
+  if (points.on) yield at.page(folio);
+  return frames.isAnonExclusive(folio, pfn as Pfn);
 }

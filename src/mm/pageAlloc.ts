@@ -12,6 +12,7 @@ import { tryToFreePages } from './directReclaim.ts';
 import { FrameKind } from './frames.ts';
 import type { Host } from './host.ts';
 import { accountKernelPages, type KernelUse, KIND_OF_USE } from './kernelPages.ts';
+import { HPAGE_PMD_ORDER } from './largeFolio.ts';
 import { LRU_TYPES } from './lru.ts';
 import type { Mm } from './mmStruct.ts';
 import { MAX_RECLAIM_RETRIES } from './scanControl.ts';
@@ -30,6 +31,19 @@ export function* allocAnonPage(host: Host, mm: Mm): Steps<Pfn | null> {
 /** filemap_alloc_folio(): for a page of a file; `mm` is who asks for it, if it is a process. Null when out of memory. */
 export function* allocFilePage(host: Host, mm: Mm | null): Steps<Pfn | null> {
   return ((yield* allocPages(host, 0, FrameKind.folio, mm)) || null) as Pfn | null;
+}
+
+/**
+ * vma_alloc_folio() of a huge page: 512 frames in one piece, a large folio with one reference, contents undefined; null
+ * when there is none at once (GFP_TRANSHUGE_LIGHT).
+ */
+export function* allocHugePage(host: Host): Steps<Pfn | null> {
+  const { low } = host.zone.watermarks;
+  const folio = (yield* getPageFromFreelist(host, HPAGE_PMD_ORDER, FrameKind.folio, low)) as Pfn | 0;
+  if (folio === 0) return null;
+  if (points.on) yield at.page(folio);
+  host.frames.makeLarge(folio);
+  return folio;
 }
 
 /** A frame for a page that nobody has asked for: only if there are plenty. */

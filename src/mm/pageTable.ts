@@ -2,26 +2,49 @@
 //
 // Faults allocate through here; munmap and exit take tables out, and free them after the TLB flush (mmuGather.ts).
 //
-// Invariants: an upper entry is 0 or points to a table; mm.pageTables counts the frames. Lock: an upper entry is set
-// under mm.pageTableLock; it is cleared only when nobody can reach the range any more (mmap_lock for write, its VMAs
-// detached and unlinked from their anon_vmas).
+// Invariants: an upper entry is 0, points to a table, or maps a huge page (pmd.ts); mm.pageTables counts the frames.
+// Lock: an upper entry is set under mm.pageTableLock; one that points to a table is cleared only when nobody can reach
+// the range any more (mmap_lock for write, its VMAs detached and unlinked from their anon_vmas).
 
 import { isPresent, LEVELS, levelBytes, makePte, PTE_V, ptePfn } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import type { Hpa, Hva, Pfn } from '../units.ts';
+import { VM_FAULT_NOPAGE, VM_FAULT_OOM } from './faultTypes.ts';
 import { freeKernelPages } from './kernelPages.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocKernelPages } from './pageAlloc.ts';
 import { findEntry, findPte } from './pte.ts';
 
-/** pte_alloc(): as findPte(), making the tables that are missing; 0 when out of memory. May sleep. */
+/** Answer of allocPte(): a huge page is mapped here. */
+const IS_HUGE = -1;
+
+/**
+ * pte_alloc(): as findPte(), making the tables that are missing; 0 when out of memory, IS_HUGE when somebody mapped a
+ * huge page meanwhile. May sleep.
+ */
 export function* allocPte(mm: Mm, address: Hva): Steps<Hpa> {
-  for (let level = LEVELS - 1; level > 0; level--) {
-    if (points.on) yield at.list(mm.pageTableLock.id);
-    if (findEntry(mm, address, level - 1) === 0 && !(yield* allocTable(mm, address, level))) return 0 as Hpa;
-  }
+  if (!(yield* allocTables(mm, address, 1))) return 0 as Hpa;
   if (points.on) yield at.list(mm.pageTableLock.id);
-  return findPte(mm, address);
+  return (findPte(mm, address) || IS_HUGE) as Hpa;
+}
+
+/** What a fault answers to which allocPte() gave no table: try again, or VM_FAULT_OOM. */
+export const noPteResult = (answer: number): number => (answer === IS_HUGE ? VM_FAULT_NOPAGE : VM_FAULT_OOM);
+
+/** pmd_alloc(): where the entry of the 2 MiB around `address` lies, be it a table or not; 0 when out of memory. May sleep. */
+export function* allocPmd(mm: Mm, address: Hva): Steps<Hpa> {
+  if (!(yield* allocTables(mm, address, 2))) return 0 as Hpa;
+  if (points.on) yield at.list(mm.pageTableLock.id);
+  return findEntry(mm, address, 1);
+}
+
+/** The tables behind the entries for `address` at all levels down to `last`. False when out of memory. */
+function* allocTables(mm: Mm, address: Hva, last: number): Steps<boolean> {
+  for (let level = LEVELS - 1; level >= last; level--) {
+    if (points.on) yield at.list(mm.pageTableLock.id);
+    if (findEntry(mm, address, level - 1) === 0 && !(yield* allocTable(mm, address, level))) return false;
+  }
+  return true;
 }
 
 /** __pte_alloc(): fills the entry for `address` at `level`; whoever is first wins. False when out of memory. */
@@ -32,7 +55,7 @@ function* allocTable(mm: Mm, address: Hva, level: number): Steps<boolean> {
   yield* mm.pageTableLock.lock();
   if (points.on) yield at.list(mm.pageTableLock.id);
   const entry = findEntry(mm, address, level);
-  const first = !isPresent(host.memory.i32[entry >>> 2]!);
+  const first = host.memory.i32[entry >>> 2] === 0;
   if (first) {
     host.memory.write64(entry, makePte(pfn, PTE_V), 0);
     mm.pageTables++;

@@ -47,5 +47,6 @@ export function readPagemap(mm: Mm, address: Hva): PagemapEntry {
   if (normalPfn(pte) === 0) return { kind: 'zero', exclusive: false };
   const { frames } = mm.host;
   const pfn = ptePfn(pte);
-  return { kind: frames.mapping[pfn]! > 0 ? 'anon' : 'file', exclusive: frames.mapcount[pfn] === 1 };
+  const kind = frames.mapping[frames.folioOf(pfn)]! > 0 ? 'anon' : 'file';
+  return { kind, exclusive: frames.pageMapcount(pfn) === 1 };
 }

@@ -61,21 +61,23 @@ export function pagemapEntry(mm: Mm, address: Hva): bigint {
 /** A page that is being moved is shown as a swap entry of a type of its own. */
 function migrationBits({ host: { frames } }: Mm, pfn: Pfn, pte: number): bigint {
   const type = isWritableMigrationPte(pte) ? 2n : isReadableMigrationPte(pte) ? 0n : 1n;
-  return (
-    (BigInt(pfn) << SWAP_TYPE_BITS) | (MIGRATION_TYPES + type) | (frames.mapping[pfn]! > 0 ? 0n : PM_FILE)
-  );
+  const file = frames.mapping[frames.folioOf(pfn)]! > 0 ? 0n : PM_FILE;
+  return (BigInt(pfn) << SWAP_TYPE_BITS) | (MIGRATION_TYPES + type) | file;
 }
 
 function mappedPageBits({ host: { frames } }: Mm, pfn: Pfn | 0): bigint {
   if (pfn === 0) return 0n;
-  const exclusive = frames.mapcount[pfn] === 1 ? PM_MMAP_EXCLUSIVE : 0n;
-  return exclusive | (frames.mapping[pfn]! > 0 ? 0n : PM_FILE);
+  const exclusive = frames.pageMapcount(pfn) === 1 ? PM_MMAP_EXCLUSIVE : 0n;
+  return exclusive | (frames.mapping[frames.folioOf(pfn)]! > 0 ? 0n : PM_FILE);
 }
 
 const KPF_BUDDY = 1n << 10n;
 const KPF_MMAP = 1n << 11n;
 const KPF_ANON = 1n << 12n;
+const KPF_COMPOUND_HEAD = 1n << 15n;
+const KPF_COMPOUND_TAIL = 1n << 16n;
 const KPF_NOPAGE = 1n << 20n;
+const KPF_THP = 1n << 22n;
 const KPF_ZERO_PAGE = 1n << 24n;
 const KPF_PGTABLE = 1n << 26n;
 /** Page flags that are shown as they are. */
@@ -98,22 +100,27 @@ export const readKpageflags = (host: Host, first: number, count: number): Uint8A
 
 /** stable_page_flags(). */
 export function kpageFlags({ frames }: Host, pfn: Pfn): bigint {
-  if (pfn < frames.firstPfn || pfn >= frames.endPfn) return KPF_NOPAGE;
+  if (!isFrame(frames, pfn)) return KPF_NOPAGE;
   const kind = frames.kind[pfn];
   if (kind === FrameKind.free) return KPF_BUDDY;
   if (kind === FrameKind.pageTable) return KPF_PGTABLE;
   if (kind === FrameKind.zeroPage) return KPF_ZERO_PAGE;
   if (kind !== FrameKind.folio) return 0n;
-  const flags = frames.flags[pfn]!;
+  const folio = frames.folioOf(pfn);
+  const flags = frames.flags[folio]!;
   let bits = KPF_OF_FLAG.reduce((sum, [flag, bit]) => ((flags & flag) !== 0 ? sum | bit : sum), 0n);
-  if (frames.mapcount[pfn]! > 0) bits |= KPF_MMAP;
-  if (frames.mapping[pfn]! > 0) bits |= KPF_ANON;
+  if (frames.pageMapcount(pfn) > 0) bits |= KPF_MMAP;
+  if (frames.mapping[folio]! > 0) bits |= KPF_ANON;
+  if (frames.order[pfn] !== 0) bits |= KPF_THP | (pfn === folio ? KPF_COMPOUND_HEAD : KPF_COMPOUND_TAIL);
   return bits;
 }
 
 /** How often each of `count` frames from `first` is mapped. */
 export const readKpagecount = ({ frames }: Host, first: number, count: number): Uint8Array =>
-  image(count, (i) => BigInt(frames.mapcount[first + i] ?? 0));
+  image(count, (i) => BigInt(isFrame(frames, first + i) ? frames.pageMapcount((first + i) as Pfn) : 0));
+
+const isFrame = ({ firstPfn, endPfn }: Host['frames'], pfn: number): boolean =>
+  pfn >= firstPfn && pfn < endPfn;
 
 function image(count: number, entry: (index: number) => bigint): Uint8Array {
   const words = new DataView(new ArrayBuffer(count * 8));

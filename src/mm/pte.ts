@@ -11,10 +11,11 @@
 // kernel it is present.
 //
 // Locks: a leaf entry changes under the lock of its table (ptlOf), an upper one under mm.pageTableLock; a task announces
-// the access of a leaf entry with at.pte(its address), the descent to it with at.list(mm.pageTableLock.id).
+// the access of a leaf entry with at.pte(its address), the descent to it with at.list(mm.pageTableLock.id). Entries of
+// huge pages are those of pmd.ts.
 
 import {
-  isPresent,
+  isTable,
   LEVELS,
   makePte,
   PTE_A,
@@ -167,7 +168,7 @@ export function findEntry(mm: Mm, address: Hva, level: number): Hpa {
   let entry = entryOf(mm.root, page, LEVELS - 1);
   for (let below = LEVELS - 2; below >= level; below--) {
     const pte = mm.host.memory.i32[entry >>> 2]!;
-    if (!isPresent(pte)) return 0 as Hpa;
+    if (!isTable(pte)) return 0 as Hpa;
     entry = entryOf(pfnToHpa(ptePfn(pte)), page, below);
   }
   return entry;

@@ -3,10 +3,12 @@
 // Reclaim asks for each folio that it looks at. The answer is the OR over the CPU's A bits and all secondary MMUs (rule
 // 20); asking clears them. As on RISC-V and x86 the CPU's TLB is not flushed for it, so the CPU's part is lossy.
 
+import { levelBytes } from '../hw/sv39/index.ts';
 import { mmuNotifierClearFlushYoung } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import type { Host } from './host.ts';
+import { walkMapped } from './mappedWalk.ts';
 import type { Mm } from './mmStruct.ts';
 import { ptepTestAndClearYoung, ptlOf } from './pte.ts';
 import { lockMappedPte } from './rmap.ts';
@@ -23,8 +25,9 @@ export interface SeenVmas {
   vmFlags: number;
 }
 
-/** folio_referenced(): how many PTEs say that the folio was used, or REFERENCED_UNKNOWN. */
+/** folio_referenced(): how many entries say that the folio was used, or REFERENCED_UNKNOWN. */
 export function* folioReferenced(host: Host, pfn: Pfn, seen: SeenVmas = { vmFlags: 0 }): Steps<number> {
+  if (host.frames.order[pfn] !== 0) return yield* largeFolioReferenced(host, pfn, seen);
   let referenced = 0;
   const walked = yield* rmapWalk(host, pfn, true, function* (vma, address) {
     const ptep = yield* lockMappedPte(vma, pfn, address);
@@ -32,7 +35,7 @@ export function* folioReferenced(host: Host, pfn: Pfn, seen: SeenVmas = { vmFlag
     const locked = (vma.flags & VM_LOCKED) !== 0;
     if (locked) seen.vmFlags |= VM_LOCKED;
     else if (isDying(vma.mm)) referenced = REFERENCED_UNKNOWN;
-    else if (yield* isReferenced(vma, address, ptep)) {
+    else if (yield* isReferenced(vma, address, ptep, PAGE_SIZE)) {
       referenced++;
       seen.vmFlags |= vma.flags;
     }
@@ -42,19 +45,39 @@ export function* folioReferenced(host: Host, pfn: Pfn, seen: SeenVmas = { vmFlag
   return walked ? referenced : REFERENCED_UNKNOWN;
 }
 
+/** As folioReferenced(): each PMD and PTE of a large folio is asked. */
+function* largeFolioReferenced(host: Host, folio: Pfn, seen: SeenVmas): Steps<number> {
+  let referenced = 0;
+  if (points.on) yield at.page(folio);
+  const index = host.frames.index[folio]!;
+  const walked = yield* rmapWalk(host, folio, true, (vma, first) =>
+    walkMapped(vma, folio, index, first, function* (entryp, address, level) {
+      const locked = (vma.flags & VM_LOCKED) !== 0;
+      if (locked) seen.vmFlags |= VM_LOCKED;
+      else if (isDying(vma.mm)) referenced = REFERENCED_UNKNOWN;
+      else if (yield* isReferenced(vma, address, entryp, levelBytes(level))) {
+        referenced++;
+        seen.vmFlags |= vma.flags;
+      }
+      return locked || referenced < 0;
+    }),
+  );
+  return walked ? referenced : REFERENCED_UNKNOWN;
+}
+
 const isDying = ({ mmUsers, unstable }: Mm): boolean => mmUsers === 0 || unstable;
 
-/** One PTE of folio_referenced_one(). A mapping that is read through once does not make its pages hot. */
-function* isReferenced(vma: Vma, address: Hva, ptep: Hpa): Steps<boolean> {
-  const young = yield* ptepClearFlushYoungNotify(vma.mm, address, ptep);
+/** One entry of folio_referenced_one(). A mapping that is read through once does not make its pages hot. */
+function* isReferenced(vma: Vma, address: Hva, ptep: Hpa, bytes: number): Steps<boolean> {
+  const young = yield* ptepClearFlushYoungNotify(vma.mm, address, ptep, bytes);
   return young && (vma.flags & (VM_SEQ_READ | VM_RAND_READ)) === 0;
 }
 
-/** ptep_clear_flush_young_notify(): under the page table lock. */
-function* ptepClearFlushYoungNotify(mm: Mm, address: Hva, ptep: Hpa): Steps<boolean> {
+/** ptep_clear_flush_young_notify() and pmdp_clear_flush_young_notify(): under the page table lock. */
+function* ptepClearFlushYoungNotify(mm: Mm, address: Hva, ptep: Hpa, bytes: number): Steps<boolean> {
   if (points.on) yield at.pte(ptep);
   const young = ptepTestAndClearYoung(mm.host, ptep);
   if (mm.notifierSubscriptions === null) return young;
-  const end = (address + PAGE_SIZE) as Hva;
+  const end = (address + bytes) as Hva;
   return (yield* mmuNotifierClearFlushYoung(mm, address, end)) || young;
 }

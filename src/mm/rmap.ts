@@ -3,6 +3,8 @@
 // Faults add, zap removes; reclaim asks who used a folio (folio_referenced) and unmaps it (try_to_unmap). A folio names
 // its anon_vma; each VMA of that which covers the folio's index may have a PTE for it, which is looked up and locked.
 //
+// Where a function takes a page, it may be one of a large folio (largeFolio.ts).
+//
 // Invariant: mapcount is the number of present PTEs, except between the two steps of a task that holds the page table
 // lock. Locks: anon_vma->rwsem for read, then the page table lock; folio_referenced() gives up rather than wait.
 
@@ -50,10 +52,12 @@ export function* addAnonRmap(vma: Vma, pfn: Pfn, address: Hva, exclusive: boolea
 /** folio_try_dup_anon_rmap_pte() and folio_dup_file_rmap_pte(): `vma` is a copy whose entry is about to map the folio. */
 export function* dupRmap({ mm }: Vma, pfn: Pfn): Steps {
   const { frames } = mm.host;
-  if (points.on) yield at.page(pfn);
-  frames.mapcount[pfn]!++;
-  frames.clear(pfn, PG_anon_exclusive);
-  countMapped(mm, pfn, 1);
+  const folio = frames.folioOf(pfn);
+  if (points.on) yield at.page(folio);
+  if (frames.order[folio] !== 0) frames.large.addPte(folio, pfn);
+  else frames.mapcount[folio]!++;
+  frames.setAnonExclusive(folio, pfn, false);
+  countMapped(mm, folio, 1);
 }
 
 /**
@@ -61,19 +65,25 @@ export function* dupRmap({ mm }: Vma, pfn: Pfn): Steps {
  * caller drops or keeps its reference.
  */
 export function* removeRmap(mm: Mm, pfn: Pfn): Steps {
-  if (points.on) yield at.page(pfn);
-  countMapped(mm, pfn, -1);
+  const folio = mm.host.frames.folioOf(pfn);
+  if (points.on) yield at.page(folio);
+  countMapped(mm, folio, -1);
   yield* folioRemoveRmap(mm.host, pfn);
 }
 
 /** folio_remove_rmap_pte() alone: the mm goes on counting the page. */
 export function* folioRemoveRmap(host: Host, pfn: Pfn): Steps {
-  if (points.on) yield at.page(pfn);
-  if (host.frames.maps(pfn) <= 0) bug('rmap removed twice', { pfn });
-  if (--host.frames.mapcount[pfn]! > 0) return;
-  if (isAnonFolio(host, pfn)) host.vmstat.nr_anon_pages--;
+  const { frames } = host;
+  const folio = frames.folioOf(pfn);
+  if (points.on) yield at.page(folio);
+  if (frames.maps(folio) <= 0) bug('rmap removed twice', { pfn });
+  const isLarge = frames.order[folio] !== 0;
+  if ((isLarge ? frames.large.removePte(folio, pfn) : Number(--frames.mapcount[folio]! === 0)) === 0) return;
+  const isAnon = isAnonFolio(host, folio);
+  if (isAnon) host.vmstat.nr_anon_pages--;
   else host.vmstat.nr_mapped--;
-  host.frames.clear(pfn, PG_anon_exclusive);
+  frames.setAnonExclusive(folio, pfn, false);
+  if (isLarge && isAnon && frames.large.deferSplit(folio)) host.vmstat.thp_deferred_split_page++;
 }
 
 /** ptep_clear_flush(): under the page table lock. Returns what the entry was, with the CPU's last A and D. */

@@ -16,7 +16,7 @@ import type { Mm } from './mmStruct.ts';
 export const isAnonFolio = ({ frames }: Host, pfn: Pfn): boolean => frames.mapping[pfn]! > 0;
 
 /** add_mm_counter(mm, mm_counter(folio)). Preceded by at.page(pfn). */
-export function countMapped(mm: Mm, pfn: Pfn, by: 1 | -1): void {
+export function countMapped(mm: Mm, pfn: Pfn, by: number): void {
   const { host } = mm;
   if (isAnonFolio(host, pfn)) mm.anonPages += by;
   else if (host.frames.test(pfn, PG_swapbacked)) mm.shmemPages += by;
@@ -26,12 +26,15 @@ export function countMapped(mm: Mm, pfn: Pfn, by: 1 | -1): void {
 /** folio_add_file_rmap_pte() and inc_mm_counter(): under the page table lock, before the PTE is set; the PTE takes over a reference. */
 export function* addFileRmap(mm: Mm, pfn: Pfn): Steps {
   yield* folioAddFileRmap(mm.host, pfn);
-  if (points.on) yield at.page(pfn);
-  countMapped(mm, pfn, 1);
+  const folio = mm.host.frames.folioOf(pfn);
+  if (points.on) yield at.page(folio);
+  countMapped(mm, folio, 1);
 }
 
 /** folio_add_file_rmap_pte() alone: the mm has counted the page before. */
 export function* folioAddFileRmap({ frames, vmstat }: Host, pfn: Pfn): Steps {
-  if (points.on) yield at.page(pfn);
-  if (frames.mapcount[pfn]!++ === 0) vmstat.nr_mapped++;
+  const folio = frames.folioOf(pfn);
+  if (points.on) yield at.page(folio);
+  if (frames.order[folio] !== 0) vmstat.nr_mapped += frames.large.addPte(folio, pfn);
+  else if (frames.mapcount[folio]!++ === 0) vmstat.nr_mapped++;
 }

@@ -13,7 +13,7 @@ import type { Host } from './host.ts';
 import { folioAnonVma } from './rmap.ts';
 import type { Vma } from './vma.ts';
 
-/** True: do not go on. */
+/** `address` is where the VMA maps the folio, of a large one the first address. True: do not go on. */
 export type RmapVisitor = (vma: Vma, address: Hva) => Steps<boolean>;
 
 /**
@@ -30,16 +30,18 @@ export function* rmapWalk(host: Host, pfn: Pfn, trylock: boolean, visit: RmapVis
 export function* rmapWalkAll(host: Host, pfn: Pfn, trylock: boolean, visit: RmapVisitor): Steps<boolean> {
   if (points.on) yield at.page(pfn);
   const index = host.frames.index[pfn]!;
+  const pages = host.frames.nrPages(pfn);
   const mapping = folioMapping(host, pfn);
   return yield* mapping === null
-    ? rmapWalkAnon(host, pfn, index, trylock, visit)
-    : rmapWalkFile(mapping, index, trylock, visit);
+    ? rmapWalkAnon(host, pfn, index, pages, trylock, visit)
+    : rmapWalkFile(mapping, index, pages, trylock, visit);
 }
 
 function* rmapWalkAnon(
   host: Host,
   pfn: Pfn,
   index: number,
+  pages: number,
   trylock: boolean,
   visit: RmapVisitor,
 ): Steps<boolean> {
@@ -50,8 +52,8 @@ function* rmapWalkAnon(
   if (!trylock) yield* locks.anonVmaLockRead(anonVma);
   else if (!(yield* locks.anonVmaTrylockRead(anonVma))) return false;
   if (points.on) yield at.list(anonVma.rwsem.id);
-  for (const vma of anonVma.vmas.overlapping(index, index)) {
-    const address = vma.addressOf(index);
+  for (const vma of anonVma.vmas.overlapping(index, index + pages - 1)) {
+    const address = vma.addressOf(index, pages);
     if (address !== null && (yield* visit(vma, address))) break;
   }
   yield* locks.anonVmaUnlockRead(anonVma);
@@ -61,6 +63,7 @@ function* rmapWalkAnon(
 function* rmapWalkFile(
   mapping: AddressSpace,
   index: number,
+  pages: number,
   trylock: boolean,
   visit: RmapVisitor,
 ): Steps<boolean> {
@@ -68,8 +71,8 @@ function* rmapWalkFile(
   if (!trylock) yield* locks.iMmapLockRead(mapping);
   else if (!(yield* locks.iMmapTrylockRead(mapping))) return false;
   if (points.on) yield at.list(mapping.iMmapRwsem.id);
-  for (const vma of mapping.iMmap.overlapping(index, index)) {
-    const address = vma.addressOf(index);
+  for (const vma of mapping.iMmap.overlapping(index, index + pages - 1)) {
+    const address = vma.addressOf(index, pages);
     if (address !== null && (yield* visit(vma, address))) break;
   }
   yield* locks.iMmapUnlockRead(mapping);

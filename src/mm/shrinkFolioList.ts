@@ -94,6 +94,7 @@ function* shrinkFolio(
   if (points.on) yield at.page(pfn);
   if (!host.folioLocks.tryLock(pfn)) return 'keep';
   sc.nrScanned++;
+  if (frames.order[pfn] !== 0) return 'activate_locked';
   if (points.on) yield at.page(pfn);
   if (checkWriteback(host, pfn, sc, stat)) return 'activate_locked';
   if (!ignoreReferences) {

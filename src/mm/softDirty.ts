@@ -13,11 +13,12 @@ import {
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import type { Hpa, Hva, Pfn } from '../units.ts';
+import { clearSoftDirtyPmd } from './hugePmd.ts';
 import { isMigrationPte } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
 import { writeProtectMigration } from './mprotect.ts';
 import { TASK_SIZE } from './munmap.ts';
-import { walkPtes } from './pagewalk.ts';
+import { type PteVisitor, walkPtes } from './pagewalk.ts';
 import { clearedSoftDirty, isPresentPte, normalPfn, readPte, setPte } from './pte.ts';
 import { flushTlbMm } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
@@ -48,8 +49,10 @@ export function* clearSoftDirty(mm: Mm): Steps {
 
 /** clear_refs_pte_range(). */
 function* clearVma(vma: Vma): Steps {
-  const { mm } = vma;
-  yield* walkPtes(mm, vma.start, vma.end, false, (ptep) => clearPte(vma, ptep));
+  const clear: PteVisitor = (ptep) => clearPte(vma, ptep);
+  yield* walkPtes(vma, vma.start, vma.end, false, clear, (pmdp, address) =>
+    clearSoftDirtyPmd(vma, pmdp, address),
+  );
 }
 
 /** clear_soft_dirty(). */
@@ -67,7 +70,7 @@ function* clearPte(vma: Vma, ptep: Hpa): Steps {
 /** pte_is_pinned(): whoever has the page pinned writes to it unseen, so it counts as dirty for ever. */
 function* isPinned({ mm, flags }: Vma, pte: number): Steps<boolean> {
   if (!mm.hasPinned || !isCowMapping(flags) || !isPresentPte(pte) || normalPfn(pte) === 0) return false;
-  const pfn = normalPfn(pte) as Pfn;
-  if (points.on) yield at.page(pfn);
-  return mm.host.frames.isMaybePinned(pfn);
+  const folio = mm.host.frames.folioOf(normalPfn(pte) as Pfn);
+  if (points.on) yield at.page(folio);
+  return mm.host.frames.isMaybePinned(folio);
 }

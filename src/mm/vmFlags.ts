@@ -23,6 +23,9 @@ export const VM_ACCOUNT = 0x100000;
 /** MAP_NORESERVE. */
 export const VM_NORESERVE = 0x200000;
 export const VM_WIPEONFORK = 0x2000000;
+/** MADV_HUGEPAGE, MADV_NOHUGEPAGE. */
+export const VM_HUGEPAGE = 0x20000000;
+export const VM_NOHUGEPAGE = 0x40000000;
 /** New since the soft-dirty bits were last cleared: all of it counts as dirty. Keeps no two VMAs from merging. */
 export const VM_SOFTDIRTY = 0x8000000;
 

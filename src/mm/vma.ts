@@ -67,10 +67,11 @@ export class Vma {
     return this.pgoff + Math.floor((address - this.start) / PAGE_SIZE);
   }
 
-  /** vma_address(): where this VMA maps page `index`, or null. */
-  addressOf(index: number): Hva | null {
+  /** vma_address(): where this VMA maps page `index`, or the first of `pages` pages that it maps any of; or null. */
+  addressOf(index: number, pages = 1): Hva | null {
     const address = (this.start + (index - this.pgoff) * PAGE_SIZE) as Hva;
-    return this.contains(address) ? address : null;
+    if (address < this.start) return address + pages * PAGE_SIZE > this.start ? this.start : null;
+    return address < this.end ? address : null;
   }
 }
 

@@ -12,6 +12,7 @@ import { type AddressSpace, insertInIMmap } from './addressSpace.ts';
 import { anonVmaClone, relistInAnonVmas, unlinkAnonVmas, unlistFromAnonVmas } from './anonVma.ts';
 import { fput, getFile } from './file.ts';
 import type { Mm } from './mmStruct.ts';
+import { splitHugePmdIfNeeded } from './splitPmd.ts';
 import { Vma } from './vma.ts';
 
 /** The bounds that a VMA is to have. */
@@ -46,6 +47,11 @@ export function* reshapeVmas(
   if (anonVma !== null) yield* locks.anonVmaLockWrite(anonVma);
   const listed =
     mapping === null ? [] : yield* unlistFromIMmap(mapping, [...reshaped.map(({ vma }) => vma), ...removed]);
+  for (const { vma, start, end } of reshaped) {
+    // vma_adjust_trans_huge(): no huge page lies across a bound.
+    if (mm.hugePmds > 0) yield* splitHugePmdIfNeeded(vma, start);
+    if (mm.hugePmds > 0) yield* splitHugePmdIfNeeded(vma, end);
+  }
   for (const { vma } of reshaped) yield* unlistFromAnonVmas(vma);
   if (points.on) yield at.list(mm.vmas.id);
   for (const vma of removed) mm.vmas.remove(vma);

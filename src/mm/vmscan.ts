@@ -88,24 +88,25 @@ function* shrinkInactiveList(host: Host, sc: ScanControl, type: LruType, pages: 
     yield* host.throttle.waitForIsolated(() => tooManyIsolated(host, type));
   const isolated = yield* isolateLruFolios(host, type, inactiveListOf(type), pages);
   if (isolated.length === 0) return 0;
-  if (sc.isKswapd) vmstat.pgscan_kswapd += isolated.length;
-  else vmstat.pgscan_direct += isolated.length;
-  vmstat[`pgscan_${type}`] += isolated.length;
+  const taken = pagesOf(host, isolated);
+  if (sc.isKswapd) vmstat.pgscan_kswapd += taken;
+  else vmstat.pgscan_direct += taken;
+  vmstat[`pgscan_${type}`] += taken;
   host.sched.spend(isolated.length * SCAN_COST);
   const { reclaimed, stat, kept } = yield* shrinkFolioList(host, isolated, sc, false);
   yield* moveFoliosToLru(host, kept);
-  lruvec.isolated[type] -= isolated.length;
+  lruvec.isolated[type] -= taken;
   host.throttle.wakeIsolated();
   // Nothing but dirty pages that nobody writes: the flusher is not doing its job.
-  if (stat.unqueuedDirty === isolated.length) host.flusher.wake();
-  lruvec.noteCost(type, stat.pageout, isolated.length - reclaimed);
+  if (stat.unqueuedDirty === taken) host.flusher.wake();
+  lruvec.noteCost(type, stat.pageout, taken - reclaimed);
   if (sc.isKswapd) vmstat.pgsteal_kswapd += reclaimed;
   else vmstat.pgsteal_direct += reclaimed;
   vmstat[`pgsteal_${type}`] += reclaimed;
-  sc.nr.add(stat, isolated.length);
+  sc.nr.add(stat, taken);
   host.trace.mm_vmscan_lru_shrink_inactive?.(
     0,
-    isolated.length,
+    taken,
     reclaimed,
     stat.dirty,
     stat.writeback,
@@ -121,6 +122,13 @@ function* shrinkInactiveList(host: Host, sc: ScanControl, type: LruType, pages: 
   return reclaimed;
 }
 
+/** The pages that folios have; what they are split into has as many. */
+export function pagesOf({ frames }: Host, folios: readonly Pfn[]): number {
+  let pages = 0;
+  for (const pfn of folios) pages += frames.nrPages(pfn);
+  return pages;
+}
+
 /** too_many_isolated(): a direct reclaimer leaves most of the list to those who are at it already. */
 const tooManyIsolated = ({ lruvec, swapClusterMax: cluster }: Host, type: LruType): boolean =>
   lruvec.isolated[type] > Math.max(lruvec.inactive(type) >> 3, cluster);
@@ -130,30 +138,31 @@ function* shrinkActiveList(host: Host, sc: ScanControl, type: LruType, pages: nu
   const { lruvec, frames, vmstat } = host;
   const isolated = yield* isolateLruFolios(host, type, activeListOf(type), pages);
   if (isolated.length === 0) return;
+  const taken = pagesOf(host, isolated);
   let referenced = 0;
   let rotated = 0;
   for (const pfn of isolated) {
     const seen = { vmFlags: 0 };
-    if ((yield* folioReferenced(host, pfn, seen)) > 0) referenced++;
+    if ((yield* folioReferenced(host, pfn, seen)) > 0) referenced += frames.nrPages(pfn);
     if (points.on) yield at.page(pfn);
     // Programs run on: their pages get one more trip round the active list.
     if (type === 'file' && (seen.vmFlags & VM_EXEC) !== 0) {
-      rotated++;
+      rotated += frames.nrPages(pfn);
       continue;
     }
     frames.clear(pfn, PG_active);
     frames.set(pfn, PG_workingset);
   }
   yield* moveFoliosToLru(host, isolated);
-  lruvec.isolated[type] -= isolated.length;
+  lruvec.isolated[type] -= taken;
   host.throttle.wakeIsolated();
   lruvec.noteCost(type, 0, rotated);
-  vmstat.pgdeactivate += isolated.length - rotated;
+  vmstat.pgdeactivate += taken - rotated;
   host.trace.mm_vmscan_lru_shrink_active?.(
     0,
-    isolated.length,
+    taken,
     rotated,
-    isolated.length - rotated,
+    taken - rotated,
     referenced,
     sc.priority,
     reclaimFlags(type),
@@ -165,8 +174,9 @@ function* isolateLruFolios(host: Host, type: LruType, list: LruList, pages: numb
   const { lruvec } = host;
   const isolated: Pfn[] = [];
   let scanned = 0;
+  let nrTaken = 0;
   yield* lruvec.lock.lock();
-  for (; scanned < pages; scanned++) {
+  while (scanned < pages) {
     if (points.on) yield at.lru(lruvec.lock.id);
     const pfn = lruvec.tail(list) as Pfn | 0;
     if (pfn === 0) break;
@@ -174,11 +184,14 @@ function* isolateLruFolios(host: Host, type: LruType, list: LruList, pages: numb
     const taken = takeForReclaim(host, pfn);
     if (points.on) yield at.lru(lruvec.lock.id);
     lruvec.remove(pfn, list);
-    if (taken) isolated.push(pfn);
-    else lruvec.addHead(pfn, list);
+    scanned += host.frames.nrPages(pfn);
+    if (taken) {
+      isolated.push(pfn);
+      nrTaken += host.frames.nrPages(pfn);
+    } else lruvec.addHead(pfn, list);
   }
-  lruvec.isolated[type] += isolated.length;
-  host.trace.mm_vmscan_lru_isolate?.(0, 0, pages, scanned, 0, isolated.length, list);
+  lruvec.isolated[type] += nrTaken;
+  host.trace.mm_vmscan_lru_isolate?.(0, 0, pages, scanned, 0, nrTaken, list);
   yield* lruvec.lock.unlock();
   return isolated;
 }

@@ -14,6 +14,7 @@ export const newVmstat = () => ({
   nr_file_pages: 0,
   nr_dirty: 0,
   nr_shmem: 0,
+  nr_anon_transparent_hugepages: 0,
   nr_page_table_pages: 0,
   nr_sec_page_table_pages: 0,
   nr_vmscan_write: 0,
@@ -54,6 +55,10 @@ export const newVmstat = () => ({
   oom_kill: 0,
   pgmigrate_success: 0,
   pgmigrate_fail: 0,
+  thp_fault_alloc: 0,
+  thp_fault_fallback: 0,
+  thp_split_pmd: 0,
+  thp_deferred_split_page: 0,
   nr_tlb_remote_flush: 0,
   nr_tlb_remote_flush_received: 0,
 });

@@ -10,10 +10,11 @@ import { PTE_A, PTE_BYTES, PTE_D } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { folioMarkAccessed, folioMarkDirty } from './folio.ts';
+import { zapHugePmd } from './hugePmd.ts';
 import { isMigrationPte, migrationPfn } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
 import type { MmuGather } from './mmuGather.ts';
-import { walkPageRange } from './pagewalk.ts';
+import { type TableVisitor, walkPageRange } from './pagewalk.ts';
 import { isPresentPte, normalPfn, ptepGetAndClear, ptlOf, readPte, setPte, swapPteSlot } from './pte.ts';
 import { removeRmap } from './rmap.ts';
 import { countMapped, isAnonFolio } from './rmapFile.ts';
@@ -24,13 +25,16 @@ import { VM_RAND_READ, VM_SEQ_READ } from './vmFlags.ts';
 
 /** unmap_page_range(): [start, end) lies within `vma`; without `evenCows` anonymous pages and swap entries stay. */
 export function* zapPageRange(gather: MmuGather, vma: Vma, start: Hva, end: Hva, evenCows = true): Steps {
-  yield* walkPageRange(vma.mm, start, end, function* (ptep, address, tableEnd) {
+  const zapTable: TableVisitor = function* (ptep, address, tableEnd) {
     let next = address;
     while (next < tableEnd) {
       const entry = (ptep + ((next - address) / PAGE_SIZE) * PTE_BYTES) as Hpa;
       next = yield* zapPteRange(gather, vma, entry, next, tableEnd, evenCows);
     }
-  });
+  };
+  yield* walkPageRange(vma, start, end, zapTable, (pmdp, address, next) =>
+    zapHugePmd(gather, vma, pmdp, address, next),
+  );
 }
 
 /** zap_pte_range(): until `end` or until the gather is full. Returns where it stopped. */
@@ -78,8 +82,9 @@ function* zapPte(gather: MmuGather, vma: Vma, ptep: Hpa, address: Hva, evenCows:
     gather.noteEntry(address);
     return false;
   }
-  if (points.on) yield at.page(pfn);
-  const isAnon = isAnonFolio(host, pfn);
+  const folio = host.frames.folioOf(pfn);
+  if (points.on) yield at.page(folio);
+  const isAnon = isAnonFolio(host, folio);
   // should_zap_folio().
   if (isAnon && !evenCows) return false;
   if (points.on) yield at.pte(ptep);
@@ -87,17 +92,17 @@ function* zapPte(gather: MmuGather, vma: Vma, ptep: Hpa, address: Hva, evenCows:
   gather.noteEntry(address);
   if (isAnon) yield* removeRmap(mm, pfn);
   else yield* zapFilePage(gather, vma, pfn, last);
-  return gather.addPage(pfn);
+  return gather.addFolio(folio);
 }
 
 /** zap_nonpresent_ptes(): a swap entry, or a page that is being moved, which arrives here no more. */
 function* zapNonpresentPte(mm: Mm, ptep: Hpa, pte: number, evenCows: boolean): Steps {
   const { host } = mm;
   if (isMigrationPte(pte)) {
-    const pfn = migrationPfn(pte);
-    if (points.on) yield at.page(pfn);
-    if (isAnonFolio(host, pfn) && !evenCows) return;
-    countMapped(mm, pfn, -1);
+    const folio = host.frames.folioOf(migrationPfn(pte));
+    if (points.on) yield at.page(folio);
+    if (isAnonFolio(host, folio) && !evenCows) return;
+    countMapped(mm, folio, -1);
   } else {
     if (!evenCows) return;
     mm.swapEntries--;
@@ -113,11 +118,12 @@ function* zapNonpresentPte(mm: Mm, ptep: Hpa, pte: number, evenCows: boolean): S
  */
 function* zapFilePage(gather: MmuGather, vma: Vma, pfn: Pfn, pte: number): Steps {
   const { mm } = vma;
-  if (points.on) yield at.page(pfn);
-  if ((pte & PTE_D) !== 0) folioMarkDirty(mm.host, pfn);
+  const folio = mm.host.frames.folioOf(pfn);
+  if (points.on) yield at.page(folio);
+  if ((pte & PTE_D) !== 0) folioMarkDirty(mm.host, folio);
   // vma_has_recency().
   if ((pte & PTE_A) !== 0 && (vma.flags & (VM_SEQ_READ | VM_RAND_READ)) === 0)
-    folioMarkAccessed(mm.host, pfn);
+    folioMarkAccessed(mm.host, folio);
   if ((pte & PTE_D) !== 0) gather.delayRmap(pfn);
   else yield* removeRmap(mm, pfn);
 }

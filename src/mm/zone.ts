@@ -1,18 +1,21 @@
 // The zone: free frames, and how few of them there may be.
 //
-// Stands under pageAlloc.ts, which decides who may dig how deep. Two orders, as nobody in the host needs more: single
-// frames, and aligned groups of four (the 16 KiB root of an Sv39x4 table). A group that becomes wholly free is put
-// together again, single frames are taken from broken groups first; so groups last as long as a buddy allocator's would.
+// Stands under pageAlloc.ts, which decides who may dig how deep. Three orders, as nobody in the host needs more: single
+// frames, aligned groups of four (the 16 KiB root of an Sv39x4 table), and aligned blocks of 512 (huge pages). A group
+// that becomes wholly free is put together again, single frames are taken from broken groups first; so groups last as
+// long as a buddy allocator's would. A block is 128 free groups, and looked for when one is wanted.
 //
 // Invariants: a free frame is linked exactly once, itself (SINGLE) or by its group's first frame (GROUP);
-// groupFree[g] counts the free frames of group g. Lock: everything but freePages (read without it) under zone->lock.
+// groupFree[g] and blockFree[b] count the free frames of group g and block b. Lock: everything but freePages (read
+// without it) under zone->lock.
 
 import type { PhysicalMemory } from '../hw/memory/index.ts';
 import { at, LOCKS, Mutex, points, type Scheduler, type Steps } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
 import type { FrameKind, Frames } from './frames.ts';
+import { HPAGE_PMD_NR, HPAGE_PMD_ORDER } from './largeFolio.ts';
 
-export type Order = 0 | 2;
+export type Order = 0 | 2 | typeof HPAGE_PMD_ORDER;
 const GROUP_FRAMES = 4;
 /** Lowest minimum: what the reclaim path and an OOM victim can always count on. */
 const MIN_FLOOR = 2;
@@ -44,6 +47,7 @@ export class Zone {
   readonly #next: Int32Array;
   readonly #prev: Int32Array;
   readonly #groupFree: Uint8Array;
+  readonly #blockFree: Uint16Array;
   readonly #single: number;
   readonly #group: number;
 
@@ -61,10 +65,11 @@ export class Zone {
     this.#prev = new Int32Array(end + 2);
     for (const head of [this.#single, this.#group]) this.#next[head] = this.#prev[head] = head;
     this.#groupFree = new Uint8Array(Math.ceil(end / GROUP_FRAMES));
+    this.#blockFree = new Uint16Array(Math.ceil(end / HPAGE_PMD_NR));
     for (let pfn = end - 1; pfn >= first; pfn--) this.#addFrame(pfn);
   }
 
-  /** __zone_watermark_ok() for one frame more than `mark`. */
+  /** __zone_watermark_ok() for one block more than `mark`. */
   isAbove(mark: number, order: Order): boolean {
     return this.freePages - (1 << order) >= mark;
   }
@@ -73,7 +78,7 @@ export class Zone {
   *take(order: Order, kind: FrameKind): Steps<number> {
     yield* this.lock.lock();
     if (points.on) yield at.list(this.lock.id);
-    const pfn = order === 0 ? this.#takeFrame() : this.#takeGroup();
+    const pfn = order === 0 ? this.#takeFrame() : order === 2 ? this.#takeGroup() : this.#takeBlock();
     for (let i = 0; pfn !== 0 && i < 1 << order; i++) {
       if (points.on) yield at.page(pfn + i);
       this.#frames.prepare((pfn + i) as Pfn, kind);
@@ -106,6 +111,7 @@ export class Zone {
     }
     this.#unlink(pfn);
     this.#groupFree[pfn >> 2]!--;
+    this.#blockFree[pfn >> HPAGE_PMD_ORDER]!--;
     this.freePages--;
     this.#notePeak();
     return pfn;
@@ -116,9 +122,22 @@ export class Zone {
     if (pfn === this.#group) return 0;
     this.#unlink(pfn);
     this.#groupFree[pfn >> 2] = 0;
+    this.#blockFree[pfn >> HPAGE_PMD_ORDER]! -= GROUP_FRAMES;
     this.freePages -= GROUP_FRAMES;
     this.#notePeak();
     return pfn;
+  }
+
+  #takeBlock(): number {
+    const block = this.#blockFree.indexOf(HPAGE_PMD_NR);
+    if (block < 0) return 0;
+    const first = block * HPAGE_PMD_NR;
+    for (let i = 0; i < HPAGE_PMD_NR; i += GROUP_FRAMES) this.#unlink(first + i);
+    this.#groupFree.fill(0, first >> 2, (first + HPAGE_PMD_NR) >> 2);
+    this.#blockFree[block] = 0;
+    this.freePages -= HPAGE_PMD_NR;
+    this.#notePeak();
+    return first;
   }
 
   #notePeak(): void {
@@ -128,6 +147,7 @@ export class Zone {
   #addFrame(pfn: number): void {
     const group = pfn >> 2;
     this.freePages++;
+    this.#blockFree[pfn >> HPAGE_PMD_ORDER]!++;
     if (++this.#groupFree[group]! < GROUP_FRAMES) {
       this.#link(this.#single, pfn);
       return;

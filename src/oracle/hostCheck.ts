@@ -11,31 +11,39 @@ import {
   PG_dirty,
   PG_swapcache,
 } from '../mm/internals.ts';
-import { hex } from '../units.ts';
+import { hex, type Pfn } from '../units.ts';
 import type { Report } from './violation.ts';
 
 /** I1, I3: every page is mapped as often as it says, and referenced at least as often. */
 export function checkMappings(host: Host, report: Report): void {
   const { frames } = host;
   const maps = new Int32Array(frames.endPfn);
+  // By folio: what refers to it in page tables.
+  const entries = new Int32Array(frames.endPfn);
   for (const mm of host.mms) {
-    forEachPte(mm, (_address, pte) => {
-      if (isPresentPte(pte)) maps[ptePfn(pte)]!++;
+    forEachPte(mm, (_address, pte, level) => {
+      if (!isPresentPte(pte)) return;
+      const pfn = ptePfn(pte);
+      const folio = frames.folioOf(pfn);
+      maps[pfn]!++;
+      if (level === 0 || pfn === folio) entries[folio]!++;
     });
   }
   // Who holds a page table lock may have cleared an entry, and count the mapping until CPUs are flushed or it is set
   // again.
-  const mayBeInFlux = host.pageTableLocks.some((lock) => lock?.isLocked);
+  const mayBeInFlux =
+    host.pageTableLocks.some((lock) => lock?.isLocked) || host.mms.some((mm) => mm.pageTableLock.isLocked);
   for (let pfn = frames.firstPfn as number; pfn < frames.endPfn; pfn++) {
     const kind = frames.kind[pfn];
     if (kind === FrameKind.free && maps[pfn] !== 0)
       report('I1', `a PTE maps frame ${hex(pfn)}, which is free`);
     if (kind !== FrameKind.folio) continue;
-    if (maps[pfn]! > frames.mapcount[pfn]! || (maps[pfn] !== frames.mapcount[pfn] && !mayBeInFlux)) {
-      report('I3', `frame ${hex(pfn)} has mapcount ${frames.mapcount[pfn]}, but ${maps[pfn]} PTEs map it`);
+    const mapcount = frames.pageMapcount(pfn as Pfn);
+    if (maps[pfn]! > mapcount || (maps[pfn] !== mapcount && !mayBeInFlux)) {
+      report('I3', `frame ${hex(pfn)} has mapcount ${mapcount}, but ${maps[pfn]} entries map it`);
     }
-    if (frames.refcount[pfn] !== 0 && frames.refcount[pfn]! < maps[pfn]!) {
-      report('I1', `frame ${hex(pfn)} has ${frames.refcount[pfn]} references for ${maps[pfn]} mappings`);
+    if (frames.refcount[pfn] !== 0 && frames.refcount[pfn]! < entries[pfn]!) {
+      report('I1', `frame ${hex(pfn)} has ${frames.refcount[pfn]} references for ${entries[pfn]} mappings`);
     }
   }
 }
@@ -48,7 +56,8 @@ export function checkReferences({ frames }: Host, report: Report): void {
   for (let pfn = frames.firstPfn as number; pfn < frames.endPfn; pfn++) {
     if (frames.kind[pfn] !== FrameKind.folio) continue;
     const isCached = (frames.flags[pfn]! & PG_swapcache) !== 0 || frames.mapping[pfn]! < 0;
-    const owned = frames.mapcount[pfn]! + Number(isCached);
+    const isFirst = frames.folioOf(pfn as Pfn) === pfn;
+    const owned = isFirst ? frames.maps(pfn as Pfn) + Number(isCached) : 0;
     if (frames.refcount[pfn] === owned) continue;
     report(
       'leak',

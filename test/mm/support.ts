@@ -159,7 +159,8 @@ export function expectBalanced(bench: Bench): void {
   }
   const { frames } = host;
   for (let pfn = frames.firstPfn; pfn < frames.endPfn; pfn++) {
-    expect({ pfn, mapcount: frames.mapcount[pfn] }).toEqual({ pfn, mapcount: mapped.get(pfn) ?? 0 });
+    const mapcount = frames.pageMapcount(pfn);
+    expect({ pfn, mapcount }).toEqual({ pfn, mapcount: mapped.get(pfn) ?? 0 });
   }
   for (const { index, tlb } of host.cpus) {
     for (const { pfn } of tlb.entries())

@@ -28,6 +28,9 @@ const ACCESSORS: Readonly<Record<string, readonly string[]>> = {
   page: [
     ...members('Frames', 'prepare', 'release', 'count', 'get', 'tryGet', 'putTestZero', 'freeze', 'unfreeze'),
     ...members('Frames', 'maps', 'test', 'set', 'clear', 'unpinTestZero'),
+    ...members('Frames', 'isAnonExclusive', 'setAnonExclusive', 'makeLarge', 'unmakeLarge'),
+    ...members('LargeFolios', 'mapcount', 'entireMapcount', 'addPte', 'addPmd', 'removePte', 'removePmd'),
+    ...members('LargeFolios', 'deferSplit'),
   ],
   lru: members('Lruvec', 'tail', 'remove', '#insert'),
   list: [
@@ -97,6 +100,10 @@ const TABLES: PointTables = {
     readPagemap: 'for who inspects a stopped machine',
     readPagemapImage: 'for who inspects a stopped machine',
     pagemapEntry: 'for who inspects a stopped machine',
+    mappedPageBits: 'for who inspects a stopped machine',
+    readKpageflags: 'for who inspects a stopped machine',
+    kpageFlags: 'for who inspects a stopped machine',
+    'Frames.pageMapcount': 'for who inspects a stopped machine',
     kvmVcpuKick: 'an interrupt, which events raise too, between steps',
   },
   // One scheduler runs all; a hart is its vCPU's.
@@ -113,7 +120,7 @@ const RAW_MEMORY: Readonly<Record<string, readonly string[]>> = {
     'ptepTestAndClearYoung',
     'ptepClearYoungDirty',
   ],
-  'upper levels, preceded by at.list()': ['findEntry', 'allocTable', 'unhook'],
+  'upper levels, preceded by at.list()': ['findEntry', 'findHugePmd', 'allocTable', 'unhook'],
   'mmu_lock is held, and only its holders make sptes present or not': ['presentSptes', 'unsyncDescendants'],
   'a guess at what is old': ['wasUsed'],
   'user accesses of a CPU, preceded by at.tlb()': ['readUser64', 'cmpxchgUser64', 'userLoad64'],

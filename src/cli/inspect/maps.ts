@@ -3,17 +3,17 @@
 import { PG_active, PG_swapcache } from '../../mm/frames.ts';
 import type { Host } from '../../mm/index.ts';
 import { FrameKind } from '../../mm/internals.ts';
-import type { SwapSlot } from '../../units.ts';
+import type { Pfn, SwapSlot } from '../../units.ts';
 
 const LINES = 6;
 
 /** At most six lines of `columns` letters. */
 export function frameMap(host: Host, columns: number): string {
   const { firstPfn, endPfn } = host.frames;
-  return mapOf(endPfn - firstPfn, columns, (i) => frameLetter(host, firstPfn + i));
+  return mapOf(endPfn - firstPfn, columns, (i) => frameLetter(host, (firstPfn + i) as Pfn));
 }
 
-function frameLetter({ frames }: Host, pfn: number): string {
+function frameLetter({ frames }: Host, pfn: Pfn): string {
   switch (frames.kind[pfn]) {
     case FrameKind.free:
       return '.';
@@ -22,12 +22,16 @@ function frameLetter({ frames }: Host, pfn: number): string {
     case FrameKind.shadow:
       return 'S';
     case FrameKind.folio:
-      if ((frames.flags[pfn]! & PG_swapcache) !== 0) return 's';
-      if (frames.mapping[pfn]! < 0) return 'f';
-      return (frames.flags[pfn]! & PG_active) !== 0 ? 'A' : 'a';
+      return folioLetter(frames, frames.folioOf(pfn));
     default:
       return 'k';
   }
+}
+
+function folioLetter({ flags, mapping }: Host['frames'], folio: Pfn): string {
+  if ((flags[folio]! & PG_swapcache) !== 0) return 's';
+  if (mapping[folio]! < 0) return 'f';
+  return (flags[folio]! & PG_active) !== 0 ? 'A' : 'a';
 }
 
 export function slotMap({ swap }: Host, columns: number): string {

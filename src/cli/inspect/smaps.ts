@@ -1,6 +1,6 @@
 // /proc/PID/smaps and pagemap of the process that owns a guest, as a 6.18 kernel prints them (fs/proc/task_mmu.c).
 //
-// Looks between scheduler steps; changes nothing. What the host does not have (KSM, huge pages, hugetlbfs) is 0.
+// Looks between scheduler steps; changes nothing. What the host does not have (KSM, hugetlbfs) is 0.
 
 import { PTE_A, PTE_D, PTE_SOFT0, ptePfn } from '../../hw/sv39/index.ts';
 import { PG_dirty, PG_referenced } from '../../mm/frames.ts';
@@ -11,7 +11,9 @@ import {
   readMaps,
   readPagemap,
   VM_EXEC,
+  VM_HUGEPAGE,
   VM_LOCKED,
+  VM_NOHUGEPAGE,
   VM_READ,
   VM_SHARED,
   VM_WRITE,
@@ -66,7 +68,7 @@ export function smapsOf(mm: Mm, vma: MapsEntry): Sizes {
   sizes.Size = (vma.end - vma.start) / 1024;
   sizes.KernelPageSize = KIB_PER_PAGE;
   sizes.MMUPageSize = KIB_PER_PAGE;
-  forEachPte(mm, (address, pte) => {
+  forEachPte(mm, (address, pte, level) => {
     if (address < vma.start || address >= vma.end) return;
     if (isSwapPte(pte)) {
       sizes.Swap += KIB_PER_PAGE;
@@ -74,11 +76,12 @@ export function smapsOf(mm: Mm, vma: MapsEntry): Sizes {
     } else if (isMigrationPte(pte)) {
       // Nothing maps the page at present: it counts as private.
       const [isYoung, isDirty] = [isYoungMigrationPte(pte), isDirtyMigrationPte(pte)];
-      addPage(mm, { pfn: migrationPfn(pte), mappings: 1, isYoung, isDirty }, sizes);
+      addPage(mm, { page: migrationPfn(pte), mappings: 1, isHuge: false, isYoung, isDirty }, sizes);
     } else if (isPresentPte(pte) && (pte & PTE_SOFT0) === 0) {
-      const pfn = ptePfn(pte);
+      const page = ptePfn(pte);
       const [isYoung, isDirty] = [(pte & PTE_A) !== 0, (pte & PTE_D) !== 0];
-      addPage(mm, { pfn, mappings: mm.host.frames.mapcount[pfn]!, isYoung, isDirty }, sizes);
+      const mappings = mm.host.frames.pageMapcount(page);
+      addPage(mm, { page, mappings, isHuge: level === 1, isYoung, isDirty }, sizes);
     }
   });
   if ((vma.flags & VM_LOCKED) !== 0) sizes.Locked = sizes.Pss;
@@ -87,14 +90,17 @@ export function smapsOf(mm: Mm, vma: MapsEntry): Sizes {
 
 /** One mapping of a page, present or being moved. */
 interface Mapping {
-  readonly pfn: Pfn;
+  readonly page: Pfn;
   readonly mappings: number;
+  readonly isHuge: boolean;
   readonly isYoung: boolean;
   readonly isDirty: boolean;
 }
 
 /** smaps_account(). */
-function addPage({ host: { frames } }: Mm, { pfn, mappings, ...pte }: Mapping, sizes: Sizes): void {
+function addPage({ host: { frames } }: Mm, { page, mappings, ...pte }: Mapping, sizes: Sizes): void {
+  const pfn = frames.folioOf(page);
+  const isAnon = frames.mapping[pfn]! > 0;
   const isDirty = pte.isDirty || (frames.flags[pfn]! & PG_dirty) !== 0;
   sizes.Rss += KIB_PER_PAGE;
   sizes.Pss += KIB_PER_PAGE / mappings;
@@ -102,7 +108,8 @@ function addPage({ host: { frames } }: Mm, { pfn, mappings, ...pte }: Mapping, s
   if (mappings > 1) sizes[isDirty ? 'Shared_Dirty' : 'Shared_Clean'] += KIB_PER_PAGE;
   else sizes[isDirty ? 'Private_Dirty' : 'Private_Clean'] += KIB_PER_PAGE;
   if (pte.isYoung || (frames.flags[pfn]! & PG_referenced) !== 0) sizes.Referenced += KIB_PER_PAGE;
-  if (frames.mapping[pfn]! > 0) sizes.Anonymous += KIB_PER_PAGE;
+  if (isAnon) sizes.Anonymous += KIB_PER_PAGE;
+  if (pte.isHuge) sizes[isAnon ? 'AnonHugePages' : 'ShmemPmdMapped'] += KIB_PER_PAGE;
 }
 
 const FLAG_NAMES = [
@@ -123,6 +130,8 @@ const FLAG_NAMES = [
   [0x200000, 'nr'],
   [0x2000000, 'wf'],
   [0x8000000, 'sd'],
+  [VM_HUGEPAGE, 'hg'],
+  [VM_NOHUGEPAGE, 'nh'],
 ] as const;
 
 export function smapsText(mm: Mm): string {

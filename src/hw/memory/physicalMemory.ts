@@ -149,8 +149,9 @@ export class PhysicalMemory {
     this.u8.set(source, at);
   }
 
-  zero(pfn: Pfn): void {
-    this.fill(pfn, 0);
+  /** One frame, or so many from it on. */
+  zero(pfn: Pfn, frames = 1): void {
+    for (let i = 0; i < frames; i++) this.fill((pfn + i) as Pfn, 0);
   }
 
   poison(pfn: Pfn): void {

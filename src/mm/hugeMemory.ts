@@ -1,0 +1,148 @@
+// Faults where a huge page is, or could be (mm/huge_memory.c: do_huge_pmd_anonymous_page, do_huge_pmd_wp_page).
+//
+// fault.ts comes here where there is no table of PTEs. VM_FAULT_FALLBACK: go on with a page of 4 KiB.
+//
+// Invariants: as in fault.ts; the table that the entry may have to be split into is there before the entry is
+// (depositTable()). There is no huge page of zeros (use_zero_page 0): who reads first gets memory of his own.
+// Locks: mmap_lock for read or the VMA's; then the folio lock, mm.pageTableLock.
+
+import { isTable, PTE_A, PTE_D, PTE_W, ptePfn } from '../hw/sv39/index.ts';
+import { at, points, type Steps } from '../sched/index.ts';
+import { bug, type Hpa, type Hva, type Pfn } from '../units.ts';
+import { vmfAnonPrepare } from './anonVma.ts';
+import {
+  FAULT_FLAG_UNSHARE,
+  FAULT_FLAG_WRITE,
+  VM_FAULT_FALLBACK,
+  VM_FAULT_OOM,
+  VM_FAULT_SIGBUS,
+  type VmFault,
+} from './faultTypes.ts';
+import { folioPut } from './folio.ts';
+import { PG_swapcache, PG_uptodate } from './frames.ts';
+import { addNewHugeRmap } from './hugeRmap.ts';
+import { freeKernelPages } from './kernelPages.ts';
+import { HPAGE_PMD_NR, hugeAlignDown } from './largeFolio.ts';
+import { allocHugePage, allocKernelPages } from './pageAlloc.ts';
+import { allocPmd } from './pageTable.ts';
+import { depositTable } from './pmd.ts';
+import { findEntry, maybeMkWrite, mkPte, PTE_SOFT_DIRTY, readPte, setPte } from './pte.ts';
+import { splitHugePmd } from './splitPmd.ts';
+import { isThpAllowed, isThpSuitable } from './thp.ts';
+import type { Vma } from './vma.ts';
+
+/** The PMD part of __handle_mm_fault(): VM_FAULT bits. */
+export function* handleHugePmd(vmf: VmFault): Steps<number> {
+  const { vma, address } = vmf;
+  const { mm } = vma;
+  if (points.on) yield at.list(mm.pageTableLock.id);
+  let pmdp = findEntry(mm, address, 1);
+  const mayMake = isThpAllowed(mm.host, vma) && isThpSuitable(vma, address);
+  if (pmdp === 0 && !mayMake) return VM_FAULT_FALLBACK;
+  if (pmdp === 0) pmdp = yield* allocPmd(mm, address);
+  if (pmdp === 0) return VM_FAULT_OOM;
+  if (points.on) yield at.pte(pmdp);
+  const pmd = readPte(mm.host, pmdp);
+  if (pmd === 0) return mayMake ? yield* doHugePmdAnonymousPage(vmf, pmdp) : VM_FAULT_FALLBACK;
+  if (isTable(pmd)) return VM_FAULT_FALLBACK;
+  const wantsOwn = (vmf.flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE)) !== 0;
+  if (wantsOwn && (pmd & PTE_W) === 0) return yield* wpHugePmd(vmf, pmdp, pmd);
+  return yield* hugePmdSetAccessed(vmf, pmdp, pmd);
+}
+
+/** do_huge_pmd_anonymous_page(). */
+function* doHugePmdAnonymousPage(vmf: VmFault, pmdp: Hpa): Steps<number> {
+  const { mm } = vmf.vma;
+  const { host } = mm;
+  const prepared = yield* vmfAnonPrepare(vmf);
+  if (prepared !== 0) return prepared;
+  const folio = yield* allocHugePage(host);
+  if (folio === null) {
+    host.vmstat.thp_fault_fallback++;
+    return VM_FAULT_FALLBACK;
+  }
+  const table = yield* allocKernelPages(host, 0, 'pageTable');
+  if (table === null) {
+    yield* folioPut(host, folio);
+    return VM_FAULT_OOM;
+  }
+  if (points.on) yield at.page(folio);
+  host.memory.zero(folio, HPAGE_PMD_NR);
+  host.frames.set(folio, PG_uptodate);
+  yield* mm.pageTableLock.lock();
+  if (points.on) yield at.pte(pmdp);
+  const isNone = readPte(host, pmdp) === 0;
+  const unstable = isNone && mm.unstable;
+  const maps = isNone && !unstable;
+  if (maps) yield* mapAnonFolioPmd(vmf.vma, folio, pmdp, hugeAlignDown(vmf.address) as Hva, table);
+  yield* mm.pageTableLock.unlock();
+  if (maps) {
+    host.vmstat.thp_fault_alloc++;
+    return 0;
+  }
+  yield* folioPut(host, folio);
+  yield* freeKernelPages(host, table, 0);
+  return unstable ? VM_FAULT_SIGBUS : 0;
+}
+
+/** map_anon_folio_pmd(): a new folio at `start`, whose entry is none; under mm.pageTableLock. */
+export function* mapAnonFolioPmd(vma: Vma, folio: Pfn, pmdp: Hpa, start: Hva, table: Pfn): Steps {
+  const { mm } = vma;
+  const { host } = mm;
+  depositTable(mm, table);
+  yield* addNewHugeRmap(vma, folio, start);
+  yield* host.lruvec.add(folio);
+  const entry = mkPte(folio, vma);
+  if (points.on) yield at.pte(pmdp);
+  setPte(host, pmdp, maybeMkWrite(entry, vma));
+  mm.hugePmds++;
+}
+
+/** huge_pmd_set_accessed(): what the CPU would have set. */
+function* hugePmdSetAccessed({ vma: { mm }, flags }: VmFault, pmdp: Hpa, pmd: number): Steps<number> {
+  const dirties = (flags & FAULT_FLAG_WRITE) !== 0;
+  yield* mm.pageTableLock.lock();
+  if (points.on) yield at.pte(pmdp);
+  if (readPte(mm.host, pmdp) === pmd)
+    setPte(mm.host, pmdp, pmd | PTE_A | (dirties ? PTE_D | PTE_SOFT_DIRTY : 0));
+  yield* mm.pageTableLock.unlock();
+  return 0;
+}
+
+/** wp_huge_pmd(): a store, or a pin, of a huge page that is read-only; what is shared is copied page by page. */
+function* wpHugePmd(vmf: VmFault, pmdp: Hpa, pmd: number): Steps<number> {
+  const { vma, address } = vmf;
+  const { mm } = vma;
+  if (vma.file === null) {
+    yield* mm.pageTableLock.lock();
+    if (points.on) yield at.pte(pmdp);
+    const same = readPte(mm.host, pmdp) === pmd;
+    const reuses = same && (yield* canReuseHuge(vma, ptePfn(pmd)));
+    if (reuses && (vmf.flags & FAULT_FLAG_UNSHARE) === 0) {
+      if (points.on) yield at.pte(pmdp);
+      setPte(mm.host, pmdp, maybeMkWrite(pmd | PTE_A, vma));
+    }
+    yield* mm.pageTableLock.unlock();
+    if (!same || reuses) return 0;
+  }
+  yield* splitHugePmd(vma, pmdp, address);
+  return VM_FAULT_FALLBACK;
+}
+
+/** The middle of do_huge_pmd_wp_page(): nobody but this entry has the folio. */
+function* canReuseHuge(vma: Vma, folio: Pfn): Steps<boolean> {
+  const { host } = vma.mm;
+  const { frames } = host;
+  if (points.on) yield at.page(folio);
+  if (frames.isAnonExclusive(folio, folio)) return true;
+  if (frames.count(folio) > 1 || frames.test(folio, PG_swapcache)) return false;
+  if (!host.folioLocks.tryLock(folio)) return false;
+  const alone = frames.count(folio) === 1;
+  if (alone) {
+    frames.setAnonExclusive(folio, folio, true);
+    // folio_move_anon_rmap().
+    frames.mapping[folio] = vma.anonVma?.id ?? bug('anonymous folio mapped without an anon_vma', { folio });
+  }
+  host.folioLocks.unlock(folio);
+  return alone;
+}

@@ -1,0 +1,277 @@
+// Transparent huge pages: where faults map them, and what each operation makes of one that it meets whole or in part.
+
+import { describe, expect, it } from 'vitest';
+import {
+  copyFromUser,
+  copyToUser,
+  exitMm,
+  fork,
+  getUserPage,
+  type Host,
+  MADV_DONTNEED,
+  MADV_HUGEPAGE,
+  MADV_NOHUGEPAGE,
+  MAP_FIXED,
+  type Mm,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  madvise,
+  mincore,
+  mmapAnonymous,
+  mprotect,
+  mremap,
+  munmap,
+  PROT_READ,
+  PROT_WRITE,
+  pinUserPage,
+  putPage,
+  unpinUserPage,
+} from '../../src/mm/index.ts';
+import { inspectEntry } from '../../src/mm/inspect.ts';
+import { forEachPte, inspectPte } from '../../src/mm/internals.ts';
+import { isHugePmd } from '../../src/mm/pmd.ts';
+import type { Steps } from '../../src/sched/index.ts';
+import { bug, Errno, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
+import { type Bench, expectBalanced, expectNothingLeaked, makeBench, newMm, runTasks } from './support.ts';
+
+const RW = PROT_READ | PROT_WRITE;
+const HUGE = 2 ** 21;
+const BASE = 0x4000_0000 as Hva;
+const FAR = 0x8000_0000 as Hva;
+
+const pageOf = (page: number, base = BASE): Hva => (base + page * PAGE_SIZE) as Hva;
+
+function isHuge(mm: Mm, address: Hva): boolean {
+  const { entry, level } = inspectEntry(mm, address);
+  return level === 1 && isHugePmd(entry);
+}
+
+function presentPages(mm: Mm): number {
+  let pages = 0;
+  forEachPte(mm, () => pages++);
+  return pages;
+}
+
+function* write(mm: Mm, address: Hva, value: number): Steps {
+  expect(yield* copyToUser(mm, 0, address, Uint8Array.of(value))).toBe(0);
+}
+
+function* read(mm: Mm, address: Hva): Steps<number> {
+  const into = new Uint8Array(1);
+  expect(yield* copyFromUser(mm, 0, address, into)).toBe(0);
+  return into[0]!;
+}
+
+/** Stamps on a few pages of each huge page from `base`. */
+const STAMPED = [0, 1, 100, 511, 512, 700, 1023];
+
+function* stamp(mm: Mm, pages: readonly number[] = STAMPED): Steps {
+  for (const page of pages) yield* write(mm, pageOf(page), 1 + (page % 200));
+}
+
+function* expectStamps(mm: Mm, pages: readonly number[] = STAMPED, base = BASE): Steps {
+  for (const page of pages)
+    expect({ page, value: yield* read(mm, pageOf(page, base)) }).toEqual({ page, value: 1 + (page % 200) });
+}
+
+/** `body` in a process with two huge pages at BASE, stamped; at its end nothing is left. */
+function withHuge(body: (mm: Mm, host: Host) => Steps, frames = 2600): Bench {
+  const bench = makeBench({ frames, swapSlots: 1200 });
+  const { host } = bench;
+  host.thp.enabled = 'always';
+  let mm!: Mm;
+  runTasks(bench, function* () {
+    mm = yield* newMm(host);
+    expect(yield* mmapAnonymous(mm, BASE, 2 * HUGE, RW, MAP_FIXED)).toBe(BASE);
+    yield* stamp(mm);
+    yield* body(mm, host);
+  });
+  expectBalanced(bench);
+  runTasks(bench, () => exitMm(mm));
+  expectNothingLeaked(bench);
+  expect([host.vmstat.nr_anon_transparent_hugepages, host.frames.large.deferredSplit.size]).toEqual([0, 0]);
+  return bench;
+}
+
+describe('a fault', () => {
+  it('maps 2 MiB by one entry', () => {
+    withHuge(function* (mm, host) {
+      expect([isHuge(mm, BASE), isHuge(mm, pageOf(512))]).toEqual([true, true]);
+      expect([mm.faults, mm.anonPages, host.vmstat.thp_fault_alloc]).toEqual([2, 1024, 2]);
+      expect([host.vmstat.nr_anon_transparent_hugepages, host.lruvec.inactive('anon')]).toEqual([2, 1024]);
+      yield* expectStamps(mm);
+      expect(yield* read(mm, pageOf(3))).toBe(0);
+    });
+  });
+
+  it.each([
+    ['madvise', MADV_HUGEPAGE, true],
+    ['madvise', null, false],
+    ['always', MADV_NOHUGEPAGE, false],
+    ['never', MADV_HUGEPAGE, false],
+  ] as const)('with %s and advice %s: %s', (enabled, advice, huge) => {
+    withHuge(function* (mm, host) {
+      host.thp.enabled = enabled;
+      expect(yield* mmapAnonymous(mm, FAR, HUGE, RW, MAP_FIXED)).toBe(FAR);
+      if (advice !== null) expect(yield* madvise(mm, FAR, HUGE, advice)).toBe(0);
+      yield* write(mm, FAR, 1);
+      expect(isHuge(mm, FAR)).toBe(huge);
+    });
+  });
+
+  it('does not where the VMA has less than 2 MiB around the address, or no 512 frames are together', () => {
+    withHuge(function* (mm, host) {
+      expect(yield* mmapAnonymous(mm, pageOf(1, FAR), 2 * HUGE, RW, MAP_FIXED)).toBe(pageOf(1, FAR));
+      yield* write(mm, pageOf(1, FAR), 1);
+      expect(isHuge(mm, FAR)).toBe(false);
+      yield* write(mm, pageOf(512, FAR), 1);
+      expect(isHuge(mm, pageOf(512, FAR))).toBe(false);
+      expect(host.vmstat.thp_fault_fallback).toBe(1);
+    }, 1700);
+  });
+
+  it('at the same time as others makes one huge page', () => {
+    const bench = makeBench({ frames: 2600, swapSlots: 64 });
+    bench.host.thp.enabled = 'always';
+    let mm!: Mm;
+    runTasks(bench, function* () {
+      mm = yield* newMm(bench.host);
+      yield* mmapAnonymous(mm, BASE, 2 * HUGE, RW, MAP_FIXED);
+    });
+    runTasks(bench, ...[0, 1, 2, 3].map((page) => () => write(mm, pageOf(page), 1)));
+    expect([mm.hugePmds, mm.anonPages]).toEqual([1, 512]);
+    runTasks(bench, () => exitMm(mm));
+    expectNothingLeaked(bench);
+  });
+});
+
+describe('an operation on a huge page', () => {
+  it('unmaps it whole', () => {
+    withHuge(function* (mm, host) {
+      expect(yield* munmap(mm, BASE, HUGE)).toBe(0);
+      expect([mm.anonPages, mm.hugePmds, host.vmstat.thp_split_pmd]).toEqual([512, 1, 0]);
+      yield* expectStamps(mm, [512, 700, 1023]);
+    });
+  });
+
+  it('unmaps a part of it, which waits for the rest before it is free', () => {
+    withHuge(function* (mm, host) {
+      const before = host.zone.freePages;
+      expect(yield* munmap(mm, pageOf(1), 99 * PAGE_SIZE)).toBe(0);
+      expect([isHuge(mm, BASE), isHuge(mm, pageOf(512))]).toEqual([false, true]);
+      expect([mm.anonPages, host.zone.freePages - before]).toEqual([1024 - 99, 0]);
+      expect(host.frames.large.deferredSplit.size).toBe(1);
+      yield* expectStamps(mm, [0, 100, 511]);
+      expect(yield* munmap(mm, BASE, HUGE)).toBe(0);
+      expect(host.zone.freePages - before).toBeGreaterThanOrEqual(512);
+    });
+  });
+
+  it('drops a part of it', () => {
+    withHuge(function* (mm) {
+      expect(yield* madvise(mm, pageOf(100), PAGE_SIZE, MADV_DONTNEED)).toBe(0);
+      expect(yield* read(mm, pageOf(100))).toBe(0);
+      yield* expectStamps(mm, [0, 1, 511, 512]);
+    });
+  });
+
+  it('changes its protection, whole and in part', () => {
+    withHuge(function* (mm, host) {
+      expect(yield* mprotect(mm, BASE, HUGE, PROT_READ)).toBe(0);
+      expect(yield* copyToUser(mm, 0, BASE, Uint8Array.of(9))).toBe(-Errno.EFAULT);
+      expect(yield* mprotect(mm, BASE, HUGE, RW)).toBe(0);
+      expect(isHuge(mm, BASE)).toBe(true);
+      yield* write(mm, pageOf(3), 9);
+      expect(host.vmstat.thp_split_pmd).toBe(0);
+      expect(yield* mprotect(mm, pageOf(2), PAGE_SIZE, PROT_READ)).toBe(0);
+      expect([isHuge(mm, BASE), host.vmstat.thp_split_pmd]).toEqual([false, 1]);
+      expect(yield* copyToUser(mm, 0, pageOf(2), Uint8Array.of(9))).toBe(-Errno.EFAULT);
+      yield* write(mm, pageOf(3), 10);
+      yield* expectStamps(mm);
+    });
+  });
+
+  it('moves it by its entry where it stays aligned, page by page where not', () => {
+    withHuge(function* (mm, host) {
+      const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+      expect(yield* mremap(mm, BASE, HUGE, HUGE, flags, FAR)).toBe(FAR);
+      expect([isHuge(mm, FAR), host.vmstat.thp_split_pmd]).toEqual([true, 0]);
+      yield* expectStamps(mm, [0, 1, 100, 511], FAR);
+      expect(yield* mremap(mm, FAR, HUGE, HUGE, flags, pageOf(600, FAR))).toBe(pageOf(600, FAR));
+      expect([mm.hugePmds, host.vmstat.thp_split_pmd]).toEqual([1, 1]);
+      yield* expectStamps(mm, [0, 1, 100, 511], pageOf(600, FAR));
+      yield* expectStamps(mm, [512, 700, 1023]);
+    });
+  });
+
+  it('tells mincore() and pagemap of all its pages', () => {
+    withHuge(function* (mm) {
+      const vec = new Uint8Array(1024);
+      expect(yield* mincore(mm, BASE, vec)).toBe(0);
+      expect(vec.every((byte) => byte === 1)).toBe(true);
+      expect(inspectPte(mm, pageOf(7)) >>> 10).toBe((inspectPte(mm, BASE) >>> 10) + 7);
+      expect(presentPages(mm)).toBe(1024);
+    });
+  });
+});
+
+describe('fork', () => {
+  function* forked(mm: Mm): Steps<Mm> {
+    const child = yield* fork(mm);
+    return typeof child === 'number' ? bug('fork failed', { child }) : child;
+  }
+
+  it('shares a huge page; who writes first splits his mapping and copies one page', () => {
+    withHuge(function* (mm, host) {
+      const child = yield* forked(mm);
+      expect([mm.hugePmds, child.hugePmds, child.anonPages]).toEqual([2, 2, 1024]);
+      yield* expectStamps(child);
+      yield* write(child, pageOf(100), 77);
+      expect([isHuge(child, BASE), isHuge(mm, BASE), host.vmstat.thp_split_pmd]).toEqual([false, true, 1]);
+      yield* expectStamps(mm);
+      expect(yield* read(child, pageOf(100))).toBe(77);
+      yield* exitMm(child);
+      yield* write(mm, pageOf(5), 5);
+      yield* expectStamps(mm);
+    });
+  });
+
+  it('leaves the last owner a huge page that he may write to', () => {
+    withHuge(function* (mm, host) {
+      yield* exitMm(yield* forked(mm));
+      yield* write(mm, pageOf(3), 3);
+      expect([isHuge(mm, BASE), host.vmstat.thp_split_pmd]).toEqual([true, 0]);
+    });
+  });
+
+  it('gives the child its own copy of the page that is pinned, and shares the rest', () => {
+    withHuge(function* (mm, host) {
+      const pinned = (yield* pinUserPage(mm, pageOf(100), true)) as Pfn;
+      const child = yield* forked(mm);
+      expect([isHuge(mm, BASE), isHuge(child, BASE), isHuge(child, pageOf(512))]).toEqual([
+        false,
+        false,
+        true,
+      ]);
+      yield* write(mm, pageOf(100), 55);
+      expect(inspectPte(mm, pageOf(100)) >>> 10).toBe(pinned);
+      expect(yield* read(child, pageOf(100))).toBe(101);
+      yield* exitMm(child);
+      yield* unpinUserPage(host, pinned, true);
+    });
+  });
+});
+
+describe('get_user_pages', () => {
+  it('takes a page out of the middle, which keeps the folio after it was unmapped', () => {
+    withHuge(function* (mm, host) {
+      const pfn = (yield* getUserPage(mm, pageOf(100), true)) as Pfn;
+      const folio = host.frames.folioOf(pfn);
+      expect([pfn - folio, host.frames.refcount[folio], host.frames.refcount[pfn]]).toEqual([100, 2, 0]);
+      expect(yield* munmap(mm, BASE, HUGE)).toBe(0);
+      expect(host.frames.refcount[folio]).toBe(1);
+      yield* putPage(host, pfn);
+      expect([host.frames.refcount[folio], host.frames.order[pfn]]).toEqual([0, 0]);
+    });
+  });
+});

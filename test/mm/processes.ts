@@ -37,7 +37,7 @@ import {
   runTasks,
 } from './support.ts';
 
-const PAGES = 16;
+export const PROGRAM_PAGES = 16;
 /** Bytes of a page that a program writes. */
 const STAMP = 4;
 const RW = PROT_READ | PROT_WRITE;
@@ -83,11 +83,11 @@ const WEIGHTS: readonly (readonly [number, Kind])[] = [
   [3, 'mremap'],
   [2, 'fork'],
 ];
-const opOf: fc.Arbitrary<Op> = fc.record({
+export const operationOf: fc.Arbitrary<Op> = fc.record({
   kind: fc.oneof(...WEIGHTS.map(([weight, kind]) => ({ weight, arbitrary: fc.constant(kind) }))),
-  page: fc.nat({ max: PAGES - 1 }),
+  page: fc.nat({ max: PROGRAM_PAGES - 1 }),
   pages: fc.integer({ min: 1, max: 6 }),
-  to: fc.nat({ max: PAGES - 1 }),
+  to: fc.nat({ max: PROGRAM_PAGES - 1 }),
   value: fc.integer({ min: 1, max: 255 }),
 });
 
@@ -98,9 +98,10 @@ interface Page {
   mayBeZero: boolean;
 }
 
-const freshPage = (): Page => ({ bytes: new Uint8Array(STAMP), writable: true, mayBeZero: false });
+export const freshPage = (): Page => ({ bytes: new Uint8Array(STAMP), writable: true, mayBeZero: false });
 
-class Program {
+/** What a process does, and what it must find; its children are of its kind, `MAX_DEPTH` generations of them. */
+export class Program {
   readonly #mm: Mm;
   readonly #cpu: number;
   readonly #base: Hva;
@@ -119,7 +120,7 @@ class Program {
   /** Carries out `ops`, looks at everything once more, and waits for its children. */
   *run(ops: readonly Op[]): Steps {
     for (const [i, op] of ops.entries()) yield* this.#step(op, ops.slice(i + 1));
-    for (let page = 0; page < PAGES; page++) yield* this.#read(page);
+    for (let page = 0; page < PROGRAM_PAGES; page++) yield* this.#read(page);
     while (this.#children > 0) {
       // Time passes, or the I/O that the children wait for would never end.
       this.#mm.host.sched.spend(1000);
@@ -128,14 +129,14 @@ class Program {
   }
 
   #step(op: Op, rest: readonly Op[]): Steps {
-    const pages = Math.min(op.pages, PAGES - op.page);
+    const pages = Math.min(op.pages, PROGRAM_PAGES - op.page);
     switch (op.kind) {
       case 'write':
         return this.#write(op.page, op.value);
       case 'read':
         return this.#read(op.page);
       case 'mremap':
-        return this.#move(op.page, Math.min(pages, PAGES - op.to), op.to);
+        return this.#move(op.page, Math.min(pages, PROGRAM_PAGES - op.to), op.to);
       case 'fork':
         return this.#fork(rest);
       case 'migrate':
@@ -282,8 +283,8 @@ function play(scene: Scene, bench: Bench): void {
     for (let i = 0; i < scene.programs.length; i++) {
       const mm = i > 0 && scene.shared ? mms[0]! : yield* newMm(host);
       if (!mms.includes(mm)) mms.push(mm);
-      const base = (yield* mmapAnonymous(mm, 0, PAGES * PAGE_SIZE, RW, 0)) as Hva;
-      const model = new Map(Array.from({ length: PAGES }, (_, page) => [page, freshPage()]));
+      const base = (yield* mmapAnonymous(mm, 0, PROGRAM_PAGES * PAGE_SIZE, RW, 0)) as Hva;
+      const model = new Map(Array.from({ length: PROGRAM_PAGES }, (_, page) => [page, freshPage()]));
       programs.push(new Program(mm, i % host.cpus.length, base, 0, model));
     }
   });
@@ -297,7 +298,7 @@ function play(scene: Scene, bench: Bench): void {
 
 const sceneOf = (ops: number): fc.Arbitrary<Scene> =>
   fc.record({
-    programs: fc.array(fc.array(opOf, { minLength: ops >> 1, maxLength: ops, size: 'max' }), {
+    programs: fc.array(fc.array(operationOf, { minLength: ops >> 1, maxLength: ops, size: 'max' }), {
       minLength: 1,
       maxLength: 3,
     }),

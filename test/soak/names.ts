@@ -12,5 +12,6 @@ export const SOAKS: Readonly<Record<string, () => Promise<Soak>>> = {
   fences: async () => (await import('./fences.ts')).fences(),
   coherence: async () => (await import('./coherence.ts')).coherence(),
   sv39: async () => (await import('./sv39.ts')).sv39(),
+  host: async () => (await import('./host.ts')).host(),
   guests: async () => (await import('./guests.ts')).guests(),
 };

@@ -21,6 +21,7 @@ describe('at a small count', () => {
     ['processes', 2],
     ['files', 2],
     ['equivalence', 3],
+    ['host', 5000],
   ])('%s finds nothing', async (name, count) => {
     expect(failuresOf(await SOAKS[name]!(), count)).toEqual([]);
   });

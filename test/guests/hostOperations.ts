@@ -1,0 +1,362 @@
+// A guest that checks its own data all the time, and host tasks that play random operations on its pages and beside them:
+// reclaim, aging, locking, pins, snapshots by fork, protections, splitting of VMAs, memslots that come and go, writeback,
+// and processes of the VMM's family with models of their own.
+//
+// Nothing here says what an operation does inside; what must hold is that every call succeeds, that whoever has a copy
+// keeps it, that the guest finds its data, that no invariant breaks and that nothing is left over.
+
+import fc from 'fast-check';
+import { expect } from 'vitest';
+import { kvmSetMemoryRegion } from '../../src/kvm/index.ts';
+import type { Machine } from '../../src/machine.ts';
+import {
+  clearSoftDirty,
+  copyFromUser,
+  copyToUser,
+  exitMm,
+  type File,
+  filePunchHole,
+  fileRead,
+  fileTruncate,
+  fileWrite,
+  fork,
+  fput,
+  MADV_COLD,
+  MADV_DOFORK,
+  MADV_DONTFORK,
+  MADV_NORMAL,
+  MADV_PAGEOUT,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MADV_RANDOM,
+  MADV_SEQUENTIAL,
+  MADV_WILLNEED,
+  MLOCK_ONFAULT,
+  type Mm,
+  MS_SYNC,
+  madvise,
+  memfdCreate,
+  mincore,
+  mlock,
+  mmapAnonymous,
+  mprotect,
+  msync,
+  munlock,
+  munmap,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+  pagemapEntry,
+  pinUserPage,
+  readPagemapImage,
+  shrinkAllMemory,
+  unpinUserPage,
+  vfsFsync,
+} from '../../src/mm/index.ts';
+import { scheduleTimeout } from '../../src/mm/timeout.ts';
+import { Random, type Steps } from '../../src/sched/index.ts';
+import { Errno, type Hva, PAGE_SIZE, type Pfn, pfn as toPfn } from '../../src/units.ts';
+import { freshPage, operationOf, PROGRAM_PAGES, Program } from '../mm/processes.ts';
+import { MMUS } from './matrix.ts';
+import { type GuestProgram, loadGuest, startGuest } from './support.ts';
+
+const KIB = 2 ** 10;
+const RAM = 1024 * KIB;
+const RW = PROT_READ | PROT_WRITE;
+const BACKINGS = ['anonymous', 'shmem', 'file'] as const;
+/** Below, between and above what guest and operations need together. */
+const HOST_RAM = [1024 * KIB, 1536 * KIB, 4096 * KIB] as const;
+const TASKS = 3;
+/** Virtual time between two operations of a task, at most. */
+const PAUSE_NS = 2000;
+/** Operations of a process that is forked off for them. */
+const PROGRAM_OPERATIONS = 40;
+const MAX_PART = 48;
+const MAX_LOCKED = 8 * PAGE_SIZE;
+const LRU_ADVICE: ReadonlySet<number> = new Set([MADV_COLD, MADV_PAGEOUT]);
+const OBJECT_PAGES = 24;
+/** Where no RAM and no device is. */
+const SPARE_SLOT = { slot: 7, flags: 0, guestPhysAddr: 2 ** 36 };
+const PM_PFN = 2n ** 55n - 1n;
+const PM_PRESENT = 1n << 63n;
+
+/** Both are endless at this size. */
+const GUESTS: readonly GuestProgram[] = [
+  loadGuest('thrash', { equ: { BUFFER_SIZE: 640 * KIB, PASSES: 2 ** 30 }, header: { ramBytes: RAM } }),
+  loadGuest('sort', { equ: { COUNT: 65_536, ROUNDS: 2 ** 30, PAGING: 1 }, header: { ramBytes: RAM } }),
+];
+
+/** How often each operation was played, and a guest's work meanwhile. */
+export type Coverage = Map<string, number>;
+
+/** What the tasks of a case share. */
+interface Shared {
+  readonly machine: Machine;
+  readonly object: File;
+  /** mlock() calls so far, and those whose munlock() is to come. */
+  mlocks: number;
+  locked: number;
+}
+
+class Scene {
+  readonly machine: Machine;
+  readonly #shared: Shared;
+  readonly mm: Mm;
+  readonly random: Random;
+  readonly object: File;
+  /** What `object` must hold; only one task writes to it. */
+  #model = new Uint8Array(OBJECT_PAGES * PAGE_SIZE);
+  readonly #isPrivate: boolean;
+
+  constructor(shared: Shared, random: Random) {
+    const { machine, object } = shared;
+    this.machine = machine;
+    this.#shared = shared;
+    this.mm = machine.vmm.kvm!.mm;
+    this.random = random;
+    this.object = object;
+    this.#isPrivate = machine.config.ramBacking === 'anonymous';
+  }
+
+  get #cpu(): number {
+    return this.random.below(this.machine.config.vcpus);
+  }
+
+  pause(): Steps {
+    return scheduleTimeout(this.machine.sched, 1 + this.random.below(PAUSE_NS));
+  }
+
+  /** Some pages of guest RAM. */
+  part(): readonly [start: Hva, bytes: number] {
+    const pages = RAM / PAGE_SIZE;
+    const first = this.random.below(pages);
+    const count = 1 + this.random.below(Math.min(MAX_PART, pages - first));
+    return [(this.machine.vmm.ramAddress + first * PAGE_SIZE) as Hva, count * PAGE_SIZE];
+  }
+
+  *advise(...advices: readonly number[]): Steps {
+    const [start, bytes] = this.part();
+    for (const advice of advices) {
+      const { mlocks, locked } = this.#shared;
+      const error = yield* madvise(this.mm, start, bytes, advice);
+      // can_madv_lru_vma(): not of what is locked.
+      const mayRefuse = LRU_ADVICE.has(advice) && (locked > 0 || mlocks !== this.#shared.mlocks);
+      expect(mayRefuse ? [0, -Errno.EINVAL] : [0]).toContain(error);
+      if (advice !== advices.at(-1)) yield* this.pause();
+    }
+  }
+
+  *lock(flags: number): Steps {
+    const [start, bytes] = this.part();
+    const length = Math.min(bytes, MAX_LOCKED);
+    this.#shared.mlocks++;
+    this.#shared.locked++;
+    expect(yield* mlock(this.mm, start, length, flags)).toBe(0);
+    yield* this.pause();
+    expect(yield* munlock(this.mm, start, length)).toBe(0);
+    this.#shared.locked--;
+  }
+
+  /** The process can execute a part of RAM for a while, which takes nothing from the guest. */
+  *protect(): Steps {
+    const [start, bytes] = this.part();
+    expect(yield* mprotect(this.mm, start, bytes, RW | PROT_EXEC)).toBe(0);
+    yield* this.pause();
+    expect(yield* mprotect(this.mm, start, bytes, RW)).toBe(0);
+  }
+
+  /** What is pinned stays where it is, as long as it is nobody's but the process's. */
+  *pin(): Steps {
+    const [address] = this.part();
+    const pinned = yield* pinUserPage(this.mm, address, true);
+    expect(pinned).toBeGreaterThan(0);
+    yield* this.pause();
+    if (this.#isPrivate) {
+      const entry = pagemapEntry(this.mm, address);
+      if ((entry & PM_PRESENT) !== 0n) expect(Number(entry & PM_PFN)).toBe(pinned);
+    }
+    yield* unpinUserPage(this.machine.host, toPfn(pinned) as Pfn, false);
+  }
+
+  /** A child's copy does not change, whatever the guest writes meanwhile; the guest does not see what the child writes. */
+  *snapshot(): Steps {
+    const child = yield* fork(this.mm);
+    if (typeof child === 'number') throw new Error(`fork: ${child}`);
+    if (this.#isPrivate) {
+      const [start, bytes] = this.part();
+      const taken = new Uint8Array(bytes);
+      expect(yield* copyFromUser(child, this.#cpu, start, taken)).toBe(0);
+      yield* this.pause();
+      const later = new Uint8Array(bytes);
+      expect(yield* copyFromUser(child, this.#cpu, start, later)).toBe(0);
+      expect(Buffer.compare(taken, later)).toBe(0);
+      expect(yield* copyToUser(child, this.#cpu, start, taken.fill(0xa5, 0, PAGE_SIZE))).toBe(0);
+    }
+    yield* exitMm(child);
+  }
+
+  /** A memslot over new memory, in which the guest has no business. */
+  *slot(): Steps {
+    const { kvm } = this.machine.vmm;
+    const bytes = 16 * PAGE_SIZE;
+    const userspaceAddr = (yield* mmapAnonymous(this.mm, 0, bytes, RW, 0)) as Hva;
+    const region = { ...SPARE_SLOT, memorySize: bytes, userspaceAddr };
+    expect(yield* kvmSetMemoryRegion(kvm!, region)).toBe(0);
+    yield* this.pause();
+    expect(yield* kvmSetMemoryRegion(kvm!, { ...region, memorySize: 0 })).toBe(0);
+    expect(yield* munmap(this.mm, userspaceAddr, bytes)).toBe(0);
+  }
+
+  /** Memory of the VMM beside the guest's, with what it forks, against the model of test/mm/processes.ts. */
+  *program(): Steps {
+    const bytes = PROGRAM_PAGES * PAGE_SIZE;
+    const base = (yield* mmapAnonymous(this.mm, 0, bytes, RW, 0)) as Hva;
+    const model = new Map(Array.from({ length: PROGRAM_PAGES }, (_, page) => [page, freshPage()]));
+    const operations = fc.sample(operationOf, { seed: this.random.next(), numRuns: PROGRAM_OPERATIONS });
+    yield* new Program(this.mm, this.#cpu, base, 1, model).run(operations);
+    expect(yield* munmap(this.mm, base, bytes)).toBe(0);
+  }
+
+  *looks(): Steps {
+    const [start, bytes] = this.part();
+    expect(yield* mincore(this.mm, start, new Uint8Array(bytes / PAGE_SIZE))).toBe(0);
+    expect(yield* copyFromUser(this.mm, this.#cpu, start, new Uint8Array(bytes))).toBe(0);
+    expect(readPagemapImage(this.mm, start, bytes / PAGE_SIZE)).toHaveLength((bytes / PAGE_SIZE) * 8);
+  }
+
+  *writeback(): Steps {
+    const { ramFile } = this.machine.vmm;
+    const [start, bytes] = this.part();
+    expect(yield* msync(this.mm, start, bytes, MS_SYNC)).toBe(0);
+    if (ramFile !== null) expect(yield* vfsFsync(ramFile.mapping)).toBe(0);
+    this.machine.host.flusher.wake();
+  }
+
+  *writeObject(): Steps {
+    const at = this.random.below(this.#model.length - 5000);
+    const bytes = new Uint8Array(1 + this.random.below(5000)).fill(this.random.below(256));
+    this.#model.set(bytes, at);
+    expect(yield* fileWrite(this.object, at, bytes)).toBe(bytes.length);
+  }
+
+  *readObject(): Steps {
+    const found = new Uint8Array(this.#model.length);
+    const length = yield* fileRead(this.object, 0, found);
+    expect(Buffer.compare(found, this.#model)).toBe(0);
+    expect(length).toBeLessThanOrEqual(found.length);
+  }
+
+  *cutObject(): Steps {
+    const at = this.random.below(this.#model.length);
+    const length = 1 + this.random.below(this.#model.length - at);
+    if (this.random.below(2) === 0) {
+      this.#model.fill(0, at, at + length);
+      expect(yield* filePunchHole(this.object, at, length)).toBe(0);
+      return;
+    }
+    this.#model.fill(0, at);
+    expect(yield* fileTruncate(this.object, at)).toBe(0);
+    expect(yield* fileTruncate(this.object, this.#model.length)).toBe(0);
+  }
+}
+
+interface Operation {
+  readonly weight: number;
+  readonly play: (scene: Scene) => Steps;
+  /** Instead of one, this one counts as so many. */
+  readonly counts?: number;
+}
+
+const OPERATIONS: Readonly<Record<string, Operation>> = {
+  pageout: { weight: 20, play: (scene) => scene.advise(MADV_PAGEOUT) },
+  cold: { weight: 10, play: (scene) => scene.advise(MADV_COLD) },
+  willneed: { weight: 10, play: (scene) => scene.advise(MADV_WILLNEED) },
+  populate: { weight: 5, play: (scene) => scene.advise(MADV_POPULATE_READ) },
+  populateWrite: { weight: 5, play: (scene) => scene.advise(MADV_POPULATE_WRITE) },
+  readahead: { weight: 5, play: (scene) => scene.advise(MADV_RANDOM, MADV_SEQUENTIAL, MADV_NORMAL) },
+  dontfork: { weight: 5, play: (scene) => scene.advise(MADV_DONTFORK, MADV_DOFORK) },
+  reclaim: {
+    weight: 10,
+    *play({ machine, random }) {
+      yield* shrinkAllMemory(machine.host, 1 + random.below(32));
+    },
+  },
+  softDirty: { weight: 5, play: ({ mm }) => clearSoftDirty(mm) },
+  mlock: { weight: 5, play: (scene) => scene.lock(0) },
+  mlockOnfault: { weight: 5, play: (scene) => scene.lock(MLOCK_ONFAULT) },
+  mprotect: { weight: 5, play: (scene) => scene.protect() },
+  pin: { weight: 10, play: (scene) => scene.pin() },
+  fork: { weight: 2, play: (scene) => scene.snapshot() },
+  memslot: { weight: 1, play: (scene) => scene.slot() },
+  look: { weight: 5, play: (scene) => scene.looks() },
+  program: { weight: 2, play: (scene) => scene.program(), counts: PROGRAM_OPERATIONS },
+  writeback: { weight: 5, play: (scene) => scene.writeback() },
+  writeObject: { weight: 5, play: (scene) => scene.writeObject() },
+  readObject: { weight: 5, play: (scene) => scene.readObject() },
+  cutObject: { weight: 1, play: (scene) => scene.cutObject() },
+};
+
+/** Each as often as it weighs. */
+const HAT = Object.entries(OPERATIONS).flatMap(([name, { weight }]) => Array<string>(weight).fill(name));
+
+/** Of one task only: who writes to the object knows what is in it, and there is one spare memslot. */
+const ALONE: ReadonlySet<string> = new Set([
+  'memslot',
+  'dontfork',
+  'fork',
+  'program',
+  'writeObject',
+  'readObject',
+  'cutObject',
+]);
+
+function* playOperations(scene: Scene, task: number, count: number, coverage: Coverage): Steps {
+  for (let played = 0; played < count; ) {
+    const name = HAT[scene.random.below(HAT.length)]!;
+    if (task > 0 && ALONE.has(name)) continue;
+    const { play, counts = 1 } = OPERATIONS[name]!;
+    yield* play(scene);
+    yield* scene.pause();
+    played += counts;
+    coverage.set(name, (coverage.get(name) ?? 0) + counts);
+  }
+}
+
+/** A case: `operations` of them, in several tasks, on a host and a guest that `seed` chooses. Throws if anything is wrong. */
+export function playHostOperations(seed: number, operations: number, coverage: Coverage): void {
+  const random = new Random(seed);
+  const [mmu, vcpus] = [MMUS[seed % 2]!, 1 + ((seed >> 1) % 2)];
+  const started = startGuest(GUESTS[random.below(GUESTS.length)]!, {
+    mmu,
+    vcpus,
+    seed,
+    ramBytes: RAM,
+    ramBacking: BACKINGS[random.below(BACKINGS.length)]!,
+    hostRamBytes: HOST_RAM[random.below(HOST_RAM.length)]!,
+  });
+  const { machine, runSlice } = started;
+  runSlice(() => machine.vmm.kvm !== null);
+  const object = memfdCreate(machine.host, OBJECT_PAGES * PAGE_SIZE);
+  const shared: Shared = { machine, object, mlocks: 0, locked: 0 };
+  const tasks = Array.from({ length: TASKS }, (_, task) => {
+    const scene = new Scene(shared, new Random(random.next()));
+    const share = Math.ceil((operations * (task + 1)) / TASKS) - Math.ceil((operations * task) / TASKS);
+    return machine.sched.spawn(`host ${task}`, playOperations(scene, task, share, coverage));
+  });
+  runSlice(() => tasks.every(({ state }) => state === 'done'));
+  expect({ stop: machine.stop, violations: machine.check.violations }).toEqual({
+    stop: null,
+    violations: [],
+  });
+  machine.sched.spawn('close', fput(object));
+  const { kvm, notifier } = machine.statistics();
+  const seen = {
+    instructions: machine.instructions,
+    faults: kvm.pf_taken!,
+    starts: notifier.invalidate_range_start!,
+  };
+  machine.vmm.stopWith({ via: null, code: 0, crash: null, reason: 'enough' });
+  machine.shutdown();
+  expect(machine.check.violations).toEqual([]);
+  for (const [name, value] of Object.entries(seen)) coverage.set(name, (coverage.get(name) ?? 0) + value);
+}

@@ -15,7 +15,6 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compileFunction } from 'node:vm';
 import { applyEdits, type SourceEdit } from './edits.ts';
-import { instrument } from './instrument.ts';
 import { LoadError } from './loadError.ts';
 
 /** Umbra's own sources. */
@@ -82,13 +81,13 @@ function sources({ edits = [], instrumented = true }: VariantOptions, unused: Se
     name: 'umbra',
     setup(esbuild) {
       esbuild.onResolve({ filter: /^umbra:journal$/ }, () => ({ path: join(SOURCES, 'journal.ts') }));
-      esbuild.onLoad({ filter: /\.(?:ts|m?js)$/ }, ({ path }) => {
+      esbuild.onLoad({ filter: /\.(?:ts|m?js)$/ }, async ({ path }) => {
         const file = relative(SOURCES, path);
         unused.delete(file);
         const text = applyEdits(file, readFileSync(path, 'utf8'), edits);
         const isTypeScript = path.endsWith('.ts');
         const contents =
-          instrumented && isInstrumented(file) ? instrumentCached(path, text, isTypeScript) : text;
+          instrumented && isInstrumented(file) ? await instrumentCached(path, text, isTypeScript) : text;
         return { contents, loader: isTypeScript ? 'ts' : 'js', resolveDir: dirname(path) };
       });
     },
@@ -102,11 +101,15 @@ const isInstrumented = (file: string): boolean => !PLAIN.test(file);
 /** By path: the text that was instrumented last, and what came of it. Variants differ in a file or two. */
 const instrumentations = new Map<string, { readonly text: string; readonly contents: string }>();
 
-function instrumentCached(path: string, text: string, isTypeScript: boolean): string {
+async function instrumentCached(path: string, text: string, isTypeScript: boolean): Promise<string> {
   const known = instrumentations.get(path);
   if (known?.text === text) return known.contents;
   const file = relative(SOURCES, path);
-  const contents = keep(`${hashOf(loader(), file, text)}.txt`, () => instrument(file, text, isTypeScript));
+  const contents = await keep(`${hashOf(loader(), file, text)}.txt`, async () => {
+    // The parser takes 25 ms to load: not at the start of each run.
+    const { instrument } = await import('./instrument.ts');
+    return instrument(file, text, isTypeScript);
+  });
   instrumentations.set(path, { text, contents });
   return contents;
 }
@@ -122,12 +125,12 @@ function loader(): string {
 }
 
 /** The text of file `name` in the cache; made, and kept for the next process, where there is none. */
-function keep(name: string, make: () => string): string {
+async function keep(name: string, make: () => Promise<string>): Promise<string> {
   const path = join(CACHE, name);
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    const text = make();
+    const text = await make();
     write(path, text);
     return text;
   }
@@ -161,7 +164,7 @@ interface EsbuildPlugin {
     onResolve(options: { filter: RegExp }, callback: (args: { path: string }) => { path: string }): void;
     onLoad(
       options: { filter: RegExp },
-      callback: (args: { path: string }) => { contents: string; loader: string; resolveDir: string },
+      callback: (args: { path: string }) => Promise<{ contents: string; loader: string; resolveDir: string }>,
     ): void;
   }): void;
 }

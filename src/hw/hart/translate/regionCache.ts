@@ -152,9 +152,20 @@ export class RegionCache {
 
   /** Drops the units in which a computed jump at one offset of a frame is not expected to lead to another. */
   dropSurprised(pfn: Pfn, jump: number, target: number): void {
+    for (const unit of this.surprised(pfn, jump, target)) this.units.delete(unit);
+  }
+
+  /** Guest instructions of the units that dropSurprised() would drop. */
+  costOfSurprise(pfn: Pfn, jump: number, target: number): number {
+    let sum = 0;
+    for (const unit of this.surprised(pfn, jump, target)) sum += unit.instructions;
+    return sum;
+  }
+
+  private *surprised(pfn: Pfn, jump: number, target: number): Generator<Unit> {
     for (const unit of this.byFrame.get(pfn)?.units ?? []) {
       const expects = unit.pfn !== pfn || !unit.coverage.overlaps(jump, 2) || unit.guesses.has(target);
-      if (!expects) this.units.delete(unit);
+      if (!expects) yield unit;
     }
   }
 

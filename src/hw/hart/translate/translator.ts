@@ -49,7 +49,7 @@ import { REFILL_NAMES } from './refill.ts';
 import { type Region, RegionCache, type RegionLimits } from './regionCache.ts';
 import { Leave } from './regionCode.ts';
 import { Restraint } from './restraint.ts';
-import { translateUnit, type UnitHost } from './unit.ts';
+import { type TranslatedUnit, translateUnit, type UnitHost } from './unit.ts';
 
 export interface TranslatorOptions {
   /** How often the interpreter enters code before it is translated: 1..65535. */
@@ -79,6 +79,8 @@ const MISSED = BLOCK_MISSED >> 2;
 const MAX_FRAME_INSTRUCTIONS = 16384;
 /** A miss that leaves costs as much as two entries of the interpreter's. */
 const MISSES_PER_HEAT = 2;
+/** How often a computed jump leads to the interpreter for what the translation of an instruction costs. */
+const STRAYS_PER_INSTRUCTION = 2;
 /** An entry this much cooler than the one that is translated is translated with it. */
 const WARM_SHIFT = 3;
 
@@ -166,8 +168,9 @@ export class WasmTranslator implements Translator {
     const pc = fromWords(lo, block[PC + 1]!);
     const at = this.hostOf(block, lo);
     const pfn = hpaToPfn(at);
-    this.learnJump(block, pfn, lo);
-    const region = this.regions.find(pfn, pc) ?? this.regionAt(block, this.cache.page(pfn), pc, arrived);
+    const strayed = this.learnJump(block, pfn, lo);
+    const region =
+      this.regions.find(pfn, pc) ?? this.regionAt(block, this.cache.page(pfn), pc, arrived && !strayed);
     if (region === undefined) return false;
     this.regions.link(block[BLOCK_JUMP_CACHE >> 2]!, region, at);
     return true;
@@ -190,7 +193,8 @@ export class WasmTranslator implements Translator {
       return undefined;
     }
     this.regions.add(unit);
-    for (const entry of unit.functions.keys()) this.mark(page, entry - pageVa);
+    this.coolCovered(page, unit);
+    for (const entry of this.regions.entries(page.pfn)) this.mark(page, pageOffset(entry));
     return this.regions.find(page.pfn, pc);
   }
 
@@ -217,15 +221,21 @@ export class WasmTranslator implements Translator {
     return hpa((lo + this.memory.i32[(block[ITLB]! + this.fetchEntry(lo) + ITLB_ADDEND) >>> 2]!) >>> 0);
   }
 
-  /** A computed jump of the page that led to `lo`, which no region expected, shall be expected to lead there. */
-  private learnJump(block: Int32Array, pfn: Pfn, lo: number): void {
+  /**
+   * A computed jump of the page that led to `lo`, which no region expected, shall be expected to lead there once it
+   * did so often enough to pay for what must be translated anew. Until then (true) it is not heat.
+   */
+  private learnJump(block: Int32Array, pfn: Pfn, lo: number): boolean {
     const jump = block[STRAYED]!;
     block[STRAYED] = 0;
-    if (jump === 0 || jump >>> PAGE_SHIFT !== lo >>> PAGE_SHIFT) return;
+    if (jump === 0 || jump >>> PAGE_SHIFT !== lo >>> PAGE_SHIFT) return false;
     const { arrivals } = this.cache.page(pfn);
     const target = pageOffset(lo);
-    if (arrivals[target >>> 1]! < this.hotAt >>> 1) arrivals[target >>> 1]!++;
-    else this.regions.dropSurprised(pfn, pageOffset(jump - 1), target);
+    const from = pageOffset(jump - 1);
+    if (++arrivals[target >>> 1]! <= this.regions.costOfSurprise(pfn, from, target) * STRAYS_PER_INSTRUCTION)
+      return true;
+    this.regions.dropSurprised(pfn, from, target);
+    return false;
   }
 
   /** The entry at `pc`, then what else of its page is marked or warm and has no region yet. */
@@ -265,6 +275,13 @@ export class WasmTranslator implements Translator {
   private coolEntry(page: CodePage, offset: number): void {
     page.words[offset]! &= ~ENTRY_MARK;
     page.heat[offset >>> 1] = 0;
+  }
+
+  /** Makes what lies amid the regions of a unit get hot anew: code may seldom come to it from elsewhere now. */
+  private coolCovered(page: CodePage, { coverage }: TranslatedUnit): void {
+    for (let offset = 0; offset < PAGE_SIZE; offset += 2) {
+      if (page.words[offset]! < 0 && coverage.overlaps(offset, 2)) this.coolEntry(page, offset);
+    }
   }
 
   /** Makes every entry of a page get hot anew. */

@@ -10,9 +10,10 @@ import type { PhysicalMemory } from '../../memory/index.ts';
 import { DTLB_ENTRY_BYTES, type TlbGeometry } from '../../tlb/index.ts';
 import { REGION_TYPE } from './dispatcher.ts';
 import { emitRegion, planRegion, type RegionPlan } from './emitter.ts';
+import { LEAVES } from './flow.ts';
 import { isTranslated, type PageCode } from './pageCode.ts';
 import { REFILL_TYPE } from './refill.ts';
-import { End } from './region.ts';
+import { End, forks, goesOn } from './region.ts';
 import { encodeModule, type FunctionImport, memoryPages } from './wasm.ts';
 
 export const MAX_UNIT_REGIONS = 16;
@@ -56,11 +57,10 @@ export function translateUnit(
   entries: Iterable<number>,
   refills: ReadonlySet<number>,
 ): TranslatedUnit | null {
-  const plans = planUnit(page, entries);
+  const coverage = new Coverage();
+  const plans = planUnit(page, entries, coverage);
   if (plans.length === 0) return null;
   const exports = instantiate(host, page, plans, refills);
-  const coverage = new Coverage();
-  for (const plan of plans) cover(coverage, plan);
   return {
     pfn: page.pfn,
     nextPfn: plans.some(crosses) ? page.next!.pfn : null,
@@ -72,20 +72,39 @@ export function translateUnit(
   };
 }
 
-function planUnit(page: PageCode, entries: Iterable<number>): RegionPlan[] {
+/**
+ * Adds what it plans to `coverage`. An entry amid a region that is planned is left for later, when code often comes to it
+ * from elsewhere, unless a region leaves for it.
+ */
+function planUnit(page: PageCode, entries: Iterable<number>, coverage: Coverage): RegionPlan[] {
   const plans: RegionPlan[] = [];
+  const left = new Set<number>();
+  const waiting = new Set<number>();
   let instructions = 0;
+  const plan = (entry: number): void => {
+    if (plans.length === MAX_UNIT_REGIONS || instructions >= MAX_UNIT_INSTRUCTIONS) return;
+    if (!isTranslated(page.at(entry), page.words[entry + 1]!)) return;
+    const region = planRegion(page, entry);
+    instructions += region.instructions;
+    plans.push(region);
+    cover(coverage, region);
+    for (const offset of leftFor(region)) left.add(offset);
+  };
   for (const entry of entries) {
-    if (plans.length === MAX_UNIT_REGIONS || instructions >= MAX_UNIT_INSTRUCTIONS) break;
-    if (isTranslated(page.at(entry), page.words[entry + 1]!)) {
-      const plan = planRegion(page, entry);
-      instructions += plan.instructions;
-      plans.push(plan);
-    } else if (plans.length === 0) {
-      break;
-    }
+    if (coverage.overlaps(entry, 2) && !left.has(entry)) waiting.add(entry);
+    else plan(entry);
+    if (plans.length === 0) break;
   }
+  for (const entry of left) if (waiting.has(entry)) plan(entry);
   return plans;
+}
+
+/** Where a region goes on outside of itself, as far as its code says. */
+function* leftFor({ flow }: RegionPlan): Generator<number> {
+  for (const [i, { end, taken, next }] of flow.blocks.entries()) {
+    if (end === End.call || (goesOn(end) && flow.taken[i] === LEAVES)) yield taken;
+    if (forks(end) && flow.next[i] === LEAVES) yield next;
+  }
 }
 
 /** The module's functions, by index. */

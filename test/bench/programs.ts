@@ -53,7 +53,7 @@ export const PROGRAMS: readonly Program[] = [
   integer('crc', 2500),
   integer('sha', 6000),
   integer('list', 560),
-  integer('aes', 190_000),
+  integer('aes', 268_000),
   integer('lexer', 12_500),
   integer('records', 65_000),
   integer('queens', 5600),

@@ -31,11 +31,11 @@ export { MemorySwapDevice, type SwapDevice, type SwapRequest } from './mm/index.
 export {
   Digest,
   FileError,
+  OutputFile,
   openSwapFile,
   SwapFile,
   type SwapFileOptions,
   sliceTimer,
-  TraceFile,
   turnEventLoop,
 } from './platform/index.ts';
 export {

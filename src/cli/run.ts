@@ -3,6 +3,7 @@
 // The guest's console is stdout, all else stderr; with --json the report is the one line on stdout, whatever happens,
 // and the console goes to stderr.
 
+import { basename, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { EVENT_NAMES } from '../trace/index.ts';
 import { InputError, readProgram } from '../vmm/index.ts';
@@ -32,6 +33,7 @@ interface RunFlags {
   readonly check?: true;
   readonly checkTlb?: true;
   readonly trace?: string;
+  readonly report?: string;
   readonly stats?: true;
   readonly s?: true;
   readonly S?: true;
@@ -80,6 +82,7 @@ export function command(exit: (code: number) => void, observer: RunObserver = {}
     .option('--check', 'check the invariants between slices')
     .option('--check-tlb', 'walk the tables again at every TLB hit (slow)')
     .option('--trace <file>', 'write every event as a line of JSON', path)
+    .option('--report <file>', 'write a page (HTML) that shows the run', path)
     .option('-s', `a GDB server on port ${GDB_PORT} of this machine, as --gdb ${GDB_PORT}`)
     .option('-S', 'with a GDB server: wait for the debugger before the first instruction')
     .option('--gdb <port>', 'a GDB server on 127.0.0.1; 0 takes a free port', wholeBetween(0, 65535))
@@ -100,7 +103,8 @@ export function reportUsage(message: string, args: readonly string[]): boolean {
 }
 
 async function run(file: string, flags: RunFlags, observer: RunObserver): Promise<number> {
-  const settings = settingsOf(flags, observer.trace ?? null);
+  const settings = settingsOf(file, flags, observer.trace ?? null);
+  checkPaths(file, settings);
   if (flags.json && (observer.takesOutput || settings.trace?.path === null)) {
     throw new InputError('standard output is taken: no room for the report of --json');
   }
@@ -136,7 +140,17 @@ const everythingTo = (path: string): TraceRequest => ({
   filters: [],
 });
 
-function settingsOf(flags: RunFlags, trace: TraceRequest | null): RunSettings {
+/** What is written must not be what is read, nor be written twice. Throws InputError. */
+function checkPaths(file: string, { swap, trace, page }: RunSettings): void {
+  const swapPath = swap.backend === 'file' ? swap.path : null;
+  const paths = [file, swapPath, trace?.path, page?.path]
+    .flatMap((each) => each ?? [])
+    .map((each) => resolve(each));
+  const twice = paths.find((each, i) => paths.indexOf(each) !== i);
+  if (twice !== undefined) throw new InputError(`${twice} is named for two things`);
+}
+
+function settingsOf(file: string, flags: RunFlags, trace: TraceRequest | null): RunSettings {
   return {
     ramBytes: flags.ram,
     hostRamBytes: flags.hostRam,
@@ -149,10 +163,20 @@ function settingsOf(flags: RunFlags, trace: TraceRequest | null): RunSettings {
     maxInstructions: flags.maxInsns ?? Number.POSITIVE_INFINITY,
     seconds: flags.seconds ?? Number.POSITIVE_INFINITY,
     check: flags.checkTlb ? 'tlb' : flags.check ? 'on' : 'off',
+    page:
+      flags.report === undefined
+        ? null
+        : { path: flags.report, guest: basename(file), command: commandLine() },
     gdb: gdbChoice(flags),
     trace: trace ?? (flags.trace === undefined ? null : everythingTo(flags.trace)),
   };
 }
+
+/** As the user typed it, about. */
+const commandLine = (): string =>
+  ['umbra', ...process.argv.slice(2)]
+    .map((word) => (/^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
+    .join(' ');
 
 function gdbChoice({ s, S, gdb }: RunFlags): GdbChoice | null {
   const port = gdb ?? (s ? GDB_PORT : null);

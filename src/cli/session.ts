@@ -21,6 +21,7 @@ import { type GdbChoice, GdbServer } from './gdb/server.ts';
 import type { RunObserver } from './observer.ts';
 import { failureOf } from './outcome.ts';
 import { type Ending, endingOf, type RunReport, reportOf, reportWithoutRun } from './report.ts';
+import { ReportPage } from './reportPage.ts';
 import type { Screen } from './screen.ts';
 import type { RunSettings } from './settings.ts';
 import { Tracing } from './tracing.ts';
@@ -40,15 +41,23 @@ const RING_RECORDS = 4096;
 /** Rejects with the error of a file that cannot be used; everything else is in the report. */
 export async function runSession(options: SessionOptions): Promise<RunReport> {
   const { settings } = options;
+  const page = settings.page === null ? null : new ReportPage(settings.page);
   const trace = settings.trace === null ? null : new Tracing(settings.trace, options.screen.interrupt);
   try {
-    return await runWithSwap(options, trace);
+    return await runWithSwap(options, { trace, page });
   } finally {
     trace?.close();
+    page?.close();
   }
 }
 
-async function runWithSwap(options: SessionOptions, trace: Tracing | null): Promise<RunReport> {
+/** Files that the run writes. */
+interface Outputs {
+  readonly trace: Tracing | null;
+  readonly page: ReportPage | null;
+}
+
+async function runWithSwap(options: SessionOptions, outputs: Outputs): Promise<RunReport> {
   const { settings, screen } = options;
   let swap: SwapDevice | null;
   try {
@@ -58,7 +67,7 @@ async function runWithSwap(options: SessionOptions, trace: Tracing | null): Prom
     return reportWithoutRun(interrupted(screen.interrupt), settings);
   }
   try {
-    return await runMachine(options, swap, trace);
+    return await runMachine(options, swap, outputs);
   } finally {
     if (swap instanceof SwapFile) swap.close();
   }
@@ -83,7 +92,7 @@ async function openSwap({ swap, swapBytes }: RunSettings, signal: AbortSignal): 
 async function runMachine(
   options: SessionOptions,
   swap: SwapDevice | null,
-  trace: Tracing | null,
+  { trace, page }: Outputs,
 ): Promise<RunReport> {
   const { image, settings, screen } = options;
   const digest = options.digest ? new Digest() : null;
@@ -100,6 +109,7 @@ async function runMachine(
     console: (bytes) => screen.console.write(bytes),
   });
   trace?.attach(machine.sched, settings.vcpus);
+  page?.attach(machine);
   options.observer?.begin?.(machine);
   const ending = await runToTheEnd(machine, options, trace, started);
   const seconds = (performance.now() - started) / 1000;
@@ -110,7 +120,10 @@ async function runMachine(
   trace?.throwIfFailed();
   if (digest !== null) machine.finalState((bytes) => digest.addBytes(bytes));
   const report = reportOf(machine, settings, ending, seconds, digest?.finish() ?? null);
-  return settings.check === 'off' ? report : checkAtTheEnd(machine, report);
+  page?.finish();
+  const checked = settings.check === 'off' ? report : checkAtTheEnd(machine, report);
+  page?.write(checked);
+  return checked;
 }
 
 /** Node throws RangeError when it cannot get the memory that stands for the host's. */

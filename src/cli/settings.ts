@@ -2,6 +2,7 @@
 
 import { MACHINE_DEFAULTS } from '../machine.ts';
 import type { GdbChoice } from './gdb/server.ts';
+import type { PageRequest } from './reportPage.ts';
 import type { TraceRequest } from './tracing.ts';
 
 export interface RunSettings {
@@ -19,6 +20,8 @@ export interface RunSettings {
   readonly check: 'off' | 'on' | 'tlb';
   /** What is traced, or null. */
   readonly trace: TraceRequest | null;
+  /** The page that shows the run, or null. */
+  readonly page: PageRequest | null;
   /** A GDB server, or null. */
   readonly gdb: GdbChoice | null;
 }
@@ -44,5 +47,6 @@ export const DEFAULT_SETTINGS: RunSettings = {
   seconds: Number.POSITIVE_INFINITY,
   check,
   trace: null,
+  page: null,
   gdb: null,
 };

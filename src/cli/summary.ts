@@ -26,15 +26,17 @@ const work = ({ instructions, seconds, mips, ram, swap }: RunReport): string =>
   `${plural(instructions, 'instruction')} in ${seconds.toFixed(2)} s (${mips.toFixed(1)} MIPS), ` +
   `host memory ${bytesInWords(ram.hostPeakBytes)} of ${bytesInWords(ram.hostBytes)}, swap ${bytesInWords(swap.peakBytes)}`;
 
+/** All counters, by title of their section. */
+export const counterSections = (report: RunReport) => ({
+  exits: report.exits,
+  'mmu_notifier calls': report.notifier,
+  'kvm statistics': report.kvm,
+  'vm statistics (/proc/vmstat)': report.vm,
+});
+
 /** All counters, a section each. */
 export function statistics(report: RunReport): string {
-  const sections = {
-    exits: report.exits,
-    'mmu_notifier calls': report.notifier,
-    'kvm statistics': report.kvm,
-    'vm statistics (/proc/vmstat)': report.vm,
-  };
-  return Object.entries(sections)
+  return Object.entries(counterSections(report))
     .map(([title, counters]) => `\n${title}\n${table(counters)}`)
     .join('');
 }

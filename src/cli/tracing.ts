@@ -4,7 +4,7 @@
 // trace.ts makes the request from the flags of `umbra trace`, run.ts from --trace; session.ts opens it before the run and
 // hands it what the ring collects.
 
-import { type Interrupt, TraceFile } from '../platform/index.ts';
+import { type Interrupt, OutputFile } from '../platform/index.ts';
 import type { Scheduler } from '../sched/index.ts';
 import {
   type EventFilter,
@@ -27,14 +27,14 @@ export interface TraceRequest {
 
 export class Tracing {
   readonly #request: TraceRequest;
-  readonly #file: TraceFile | null;
+  readonly #file: OutputFile | null;
   readonly #stream: GuestConsole | null;
   #sink: Sink | null = null;
 
   /** Throws FileError. */
   constructor(request: TraceRequest, interrupt: Interrupt) {
     this.#request = request;
-    this.#file = request.path === null ? null : new TraceFile(request.path);
+    this.#file = request.path === null ? null : new OutputFile(request.path, 'trace file');
     this.#stream = this.#file === null ? new GuestConsole(process.stdout, interrupt) : null;
   }
 

@@ -26,6 +26,7 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
       'run guests/hello.s',
       'run guests/sort.s --host-ram 1M --stats',
       'run guests/kernel.s --vcpus 2 --mmu tdp --check',
+      'run guests/sort.s --host-ram 1M --report sort.html   # a page with charts, for a browser',
       'run -s -S guests/kernel.s          # then: gdb-multiarch -ex "target remote :1234"',
     ],
     load: () => import('./run.ts'),

@@ -5,6 +5,6 @@ export { Interrupt, SLICE_MS, sliceTimer, turnEventLoop } from './eventLoop.ts';
 export { FileError, fileError } from './fileError.ts';
 export { FileSpool } from './fileSpool.ts';
 export { makeFolder, readInputFile, readStandardInput, writeOutputFile } from './files.ts';
+export { OutputFile } from './outputFile.ts';
 export { openSwapFile, SwapFile, type SwapFileOptions } from './swapFile.ts';
 export { TcpServer } from './tcpServer.ts';
-export { TraceFile } from './traceFile.ts';

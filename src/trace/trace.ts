@@ -97,10 +97,12 @@ export class Trace {
   #busProbe(name: EventName, ring: TraceRing | null): Probe {
     const event = EVENT_NAMES.indexOf(name);
     const stamp = this.#stamp;
+    const names = fieldNames(name);
     return (...values) => {
       const time = this.#time();
       ring?.record(event, time, stamp.currentId, ...values);
-      const fields = Object.fromEntries(fieldNames(name).map((field, i) => [field, values[i] ?? 0]));
+      const fields: Record<string, number> = {};
+      for (let i = 0; i < names.length; i++) fields[names[i]!] = values[i] ?? 0;
       this.#bus.emit(name, { event: name, time, task: stamp.currentId, fields });
     };
   }

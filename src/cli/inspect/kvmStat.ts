@@ -3,8 +3,7 @@
 //
 // ExitTimes listens to kvm_exit and kvm_entry: an exit is handled from the one to the next other of the same vCPU.
 
-import type { Trace } from '../../trace/index.ts';
-import { HART_EXITS } from '../../trace/index.ts';
+import { exitCause, type Trace } from '../../trace/index.ts';
 
 interface ExitStat {
   samples: number;
@@ -14,25 +13,14 @@ interface ExitStat {
   most: number;
 }
 
-/** Exits of faults by scause, all others by why the hart left. */
-const FAULTS: Readonly<Record<number, string>> = {
-  12: 'INST_PAGE_FAULT',
-  13: 'LOAD_PAGE_FAULT',
-  15: 'STORE_PAGE_FAULT',
-  20: 'INST_GUEST_PAGE_FAULT',
-  21: 'LOAD_GUEST_PAGE_FAULT',
-  23: 'STORE_GUEST_PAGE_FAULT',
-};
-
 export class ExitTimes {
   readonly #stats = new Map<string, ExitStat>();
   /** When which exit of a vCPU began. */
   readonly #open = new Map<number, { readonly name: string; readonly time: number }>();
 
   attach(trace: Trace): void {
-    trace.subscribe('kvm_exit', ({ time, fields: { vcpu_id = 0, reason = 0, scause = 0 } }) => {
-      const name = FAULTS[scause] ?? HART_EXITS[reason] ?? '';
-      this.#open.set(vcpu_id, { name, time });
+    trace.subscribe('kvm_exit', ({ time, fields }) => {
+      this.#open.set(fields.vcpu_id ?? 0, { name: exitCause(fields), time });
     });
     trace.subscribe('kvm_entry', ({ time, fields: { vcpu_id = 0 } }) => {
       const exit = this.#open.get(vcpu_id);

@@ -66,6 +66,20 @@ export const HART_EXITS = [
   'timer',
 ] as const;
 
+/** Exits of faults by scause, all others by why the hart left. */
+const FAULT_CAUSES: Readonly<Record<number, string>> = {
+  12: 'INST_PAGE_FAULT',
+  13: 'LOAD_PAGE_FAULT',
+  15: 'STORE_PAGE_FAULT',
+  20: 'INST_GUEST_PAGE_FAULT',
+  21: 'LOAD_GUEST_PAGE_FAULT',
+  23: 'STORE_GUEST_PAGE_FAULT',
+};
+
+/** The cause of an exit in a word, from the fields of its kvm_exit. */
+export const exitCause = ({ reason = 0, scause = 0 }: Readonly<Record<string, number>>): string =>
+  FAULT_CAUSES[scause] ?? HART_EXITS[reason] ?? '';
+
 const MMIO = numbered(['unsatisfied-read', 'read', 'write']);
 
 export const KVM_EVENTS = system('kvm', {

@@ -1,6 +1,6 @@
-// The file that a trace is written to, as it grows.
+// The file that a run writes, as it grows: a trace or a report.
 //
-// cli/ opens one before the run and hands `write` to a sink. A file that cannot be written any more is remembered, since
+// cli/ opens one before the run, so that a path that cannot be used is an error then, and hands `write` to a sink. A file that cannot be written any more is remembered, since
 // nothing may throw through the kernel code that traced; what comes after is dropped.
 
 import { closeSync, openSync, writeSync } from 'node:fs';
@@ -8,19 +8,21 @@ import type { Spool } from '../trace/index.ts';
 import { type FileError, fileError } from './fileError.ts';
 import { FileSpool } from './fileSpool.ts';
 
-export class TraceFile {
+export class OutputFile {
   readonly #fd: number;
   readonly #path: string;
+  readonly #what: string;
   readonly #spools: FileSpool[] = [];
   #failure: FileError | null = null;
 
-  /** Creates the file or overwrites it. Throws FileError. */
-  constructor(path: string) {
+  /** Creates the file or overwrites it; `what` it is stands in errors. Throws FileError. */
+  constructor(path: string, what: string) {
     this.#path = path;
+    this.#what = what;
     try {
       this.#fd = openSync(path, 'w');
     } catch (error) {
-      throw fileError(`cannot create trace file ${path}`, error);
+      throw fileError(`cannot create ${what} ${path}`, error);
     }
   }
 
@@ -34,7 +36,7 @@ export class TraceFile {
     try {
       for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd, bytes, done);
     } catch (error) {
-      this.#failure = fileError(`cannot write trace file ${this.#path}`, error);
+      this.#failure = fileError(`cannot write ${this.#what} ${this.#path}`, error);
     }
   }
 

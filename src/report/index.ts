@@ -1,0 +1,4 @@
+// The face of report/: a run watched, and the page that shows it.
+
+export { type PageFacts, pageOf } from './page.ts';
+export { type RunRecord, RunRecorder } from './recorder.ts';

@@ -53,6 +53,11 @@ export class ReportPage {
   }
 }
 
+function endOf({ outcome }: RunReport): PageFacts['end'] {
+  if (outcome === 'limit' || outcome === 'interrupt') return 'early';
+  return outcome === 'pass' ? 'well' : 'badly';
+}
+
 const large = (value: number): string => (value < 1e9 ? count(value) : `${(value / 1e9).toFixed(2)} G`);
 
 function timeInWords(ns: number): string {
@@ -66,7 +71,7 @@ function factsOf({ guest, command }: PageRequest, report: RunReport, passed: num
   return {
     title: `${guest}: ${bytesInWords(ram.guestBytes)} of RAM on a host of ${bytesInWords(ram.hostBytes)}`,
     verdict: summary(report),
-    isWell: report.exitCode === 0,
+    end: endOf(report),
     command,
     figures: [
       [large(report.instructions), 'instructions'],

@@ -13,9 +13,9 @@ import type { RunRecord } from './recorder.ts';
 /** What the page says of a run beside what was recorded. */
 export interface PageFacts {
   readonly title: string;
-  /** How it ended, in a line, and whether that was well. */
+  /** How it ended, in a line, and whether that was well, not, or by a limit. */
   readonly verdict: string;
-  readonly isWell: boolean;
+  readonly end: 'well' | 'badly' | 'early';
   readonly command: string;
   /** Large figures: a value, and what it is of. */
   readonly figures: readonly (readonly [value: string, label: string])[];

@@ -25,6 +25,9 @@ export const LIFE_EVENTS = [
   'read',
   /** Asked whether it was accessed; argument: 1 if it was. */
   'aged',
+  /** Its entry became one of migration; the page has moved. Argument: the frame. */
+  'moving',
+  'moved',
 ] as const;
 
 export type LifeEvent = (typeof LIFE_EVENTS)[number];

@@ -4,6 +4,7 @@
 // Everything is a function of the run, which it leaves as it is: columns end at the first exit that is due, so equal runs
 // give equal records. Memory is bounded, however long the run (columns.ts, heatMap.ts, pageLives.ts).
 
+import { ptePfn } from '../hw/sv39/index.ts';
 import type { Machine } from '../machine.ts';
 import { forEachPte, isSwapPte } from '../mm/internals.ts';
 import { type EventName, exitCause, NOTIFIER_EVENTS, type TraceRecord } from '../trace/index.ts';
@@ -54,6 +55,7 @@ export class RunRecorder {
     });
     this.#onFaults();
     this.#onSwap();
+    this.#onMigration();
     this.#onNotifier();
   }
 
@@ -99,6 +101,17 @@ export class RunRecorder {
       };
     this.#on('mm_vmscan_write_folio', onSlot('written'));
     this.#on('swap_read_folio', onSlot('read'));
+  }
+
+  #onMigration(): void {
+    const onEntry =
+      (event: LifeEvent) =>
+      ({ addr = 0, pte = 0 }: Fields, time: number): void => {
+        const page = this.#machine.vmm.kvm === null ? null : this.#pageAt(addr);
+        if (page !== null) this.#lives.add(page, time, event, ptePfn(pte));
+      };
+    this.#on('set_migration_pte', onEntry('moving'));
+    this.#on('remove_migration_pte', onEntry('moved'));
   }
 
   #onNotifier(): void {

@@ -16,20 +16,27 @@ describe('--report', () => {
     expect(reported.digest).toBe(plain.digest);
     expect(dataOf('pass.html')).toMatchObject({
       title: 'pass.s: 64.0 MiB of RAM on a host of 32.0 MiB',
-      isWell: true,
+      end: 'well',
       command: 'umbra run pass.s --json --report pass.html',
     });
   });
 
   it.each([
-    ['fails', finish(0x1234_3333), [], 1, /^fail: the guest answered 4660; /],
-    ['crashes', 'wfi\nj _start', [], 3, /^crash: all harts wait/],
-    ['reaches its limit', SPIN, ['--max-insns', '1000', '--check'], 124, /^the limit of 1000 instructions/],
-  ])('writes one of a guest that %s', (_, source, flags, code, verdict) => {
+    ['fails', finish(0x1234_3333), [], 1, 'badly', /^fail: the guest answered 4660; /],
+    ['crashes', 'wfi\nj _start', [], 3, 'badly', /^crash: all harts wait/],
+    [
+      'reaches its limit',
+      SPIN,
+      ['--max-insns', '1000', '--check'],
+      124,
+      'early',
+      /^the limit of 1000 instructions/,
+    ],
+  ])('writes one of a guest that %s', (_, source, flags, code, end, verdict) => {
     const { status } = umbra('run', guest('other.s', source), '--report', 'other.html', ...flags);
     expect(status).toBe(code);
     const data = dataOf('other.html');
-    expect(data.isWell).toBe(false);
+    expect(data.end).toBe(end);
     expect(data.verdict).toMatch(verdict);
   });
 

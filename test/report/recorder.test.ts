@@ -85,7 +85,7 @@ describe('the page', () => {
   const facts = {
     title: '</title><b>',
     verdict: 'pass </script>',
-    isWell: true,
+    end: 'well' as const,
     command: 'umbra run',
     figures: [],
     ramBase: 0x80000000,

@@ -49,7 +49,7 @@ const MAY_IMPORT: Record<string, Rule> = {
   loader: { rooms: ['journal'], npm: ['node:', '@babel/parser', 'magic-string'] },
   explore: { rooms: [...CORE, 'journal'], npm: [] },
   scenarios: { rooms: [...CORE, 'explore'], npm: [] },
-  report: { rooms: ['units', 'trace', 'mm', 'vmm', 'machine'], npm: ['node:'] },
+  report: { rooms: ['units', 'hw/sv39', 'trace', 'mm', 'vmm', 'machine'], npm: ['node:'] },
   exhibits: { rooms: ['oracle', 'loader'], npm: [] },
   platform: { rooms: ['units', 'trace', 'mm'], npm: ['node:'] },
   cli: { rooms: EVERYTHING, npm: ['node:', 'commander', 'tsx'] },

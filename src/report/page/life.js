@@ -2,7 +2,7 @@
 
 import { holderIn } from './charts.js';
 import { hex, timeText, whole } from './format.js';
-import { DATA, END, element, makePlot, plots, START, swatch, view } from './plot.js';
+import { DATA, END, element, makePlot, plots, START, swatch, view, whenViewChanges } from './plot.js';
 import { color } from './theme.js';
 
 const LIVES = DATA.lives.map(({ page, dropped, events }) => ({
@@ -18,9 +18,15 @@ const EVENTS = {
   unmapped: ['swap out', 'orange', (slot) => `unmapped; its entry names swap slot ${slot}`],
   written: ['swap out', 'gold', (slot) => `written to swap slot ${slot}`],
   read: ['swap in', 'green', (slot) => `read from swap slot ${slot}`],
+  moving: [
+    'moved',
+    'gold',
+    (frame) => `its entry says that the page is being moved from frame ${hex(frame)}`,
+  ],
+  moved: ['moved', 'teal', (frame) => `moved to frame ${hex(frame)}`],
   aged: ['aged', 'gray', (young) => (young ? 'aged: it was accessed' : 'aged: it was not accessed')],
 };
-const LANES = ['page', 'translation', 'fault', 'retry', 'notifier', 'swap out', 'swap in', 'aged'];
+const LANES = ['page', 'translation', 'fault', 'retry', 'notifier', 'swap out', 'swap in', 'moved', 'aged'];
 /** More lines than this nobody reads. */
 const MAX_LINES = 400;
 let shownLife = busiest(LIVES);
@@ -149,18 +155,24 @@ function lifeTip(plot, life, lane, time) {
   return [element('div', sayEvent(nearest)), element('div', timeText(nearest.time, 1), 'hint')];
 }
 
+/** What happened in the time that is seen. */
 function lifeList(life) {
   const box = element('div', '', 'events');
   box.tabIndex = 0;
+  const events = life.events.filter(({ time }) => view[0] <= time && time <= view[1]);
   const table = document.createElement('table');
   const head = table.createTHead().insertRow();
   head.append(element('th', 'time'), element('th', 'what happened'));
   const body = table.createTBody();
-  for (const event of life.events.slice(0, MAX_LINES)) {
+  for (const event of events.slice(0, MAX_LINES)) {
     const what = element('td', '');
     what.append(swatch(color(EVENTS[event.kind][1])), sayEvent(event));
     body.insertRow().append(element('td', timeText(event.time, 1)), what);
   }
+  if (events.length > MAX_LINES)
+    body
+      .insertRow()
+      .append(element('td', ''), element('td', `and ${whole(events.length - MAX_LINES)} more: zoom in`));
   box.append(table);
   return box;
 }
@@ -184,6 +196,9 @@ export function pageLife() {
     plot = lifePlot(holder, shownLife);
     card.append(lifeList(shownLife));
   };
+  whenViewChanges(() => {
+    if (shownLife !== null) card.querySelector('.events')?.replaceWith(lifeList(shownLife));
+  });
   const show = (life) => {
     shownLife = life;
     draw();
@@ -194,9 +209,8 @@ export function pageLife() {
 
 function lifeHint({ events, dropped }) {
   const kept = LIVES.length === 1 ? 'one page' : `${whole(LIVES.length)} pages`;
-  const lines = events.length > MAX_LINES ? ` The list has the first ${MAX_LINES}.` : '';
   const earlier = dropped > 0 ? ` ${whole(dropped)} earlier ones were not kept.` : '';
-  return `${whole(events.length)} events of this page; the report has the lives of ${kept}.${earlier}${lines}`;
+  return `${whole(events.length)} events of this page; the report has the lives of ${kept}.${earlier}`;
 }
 
 function nearestLife(page) {

@@ -11,7 +11,7 @@ document.querySelector('h1').textContent = DATA.title;
 document.querySelector('.command').textContent = DATA.command;
 const verdict = document.querySelector('.verdict');
 verdict.textContent = DATA.verdict;
-verdict.classList.toggle('well', DATA.isWell);
+verdict.classList.add(DATA.end);
 
 for (const [value, label] of DATA.figures) {
   const figure = document.createElement('div');

@@ -12,6 +12,13 @@ const NARROW = 560;
 export const plots = new Set();
 export let view = [START, END];
 
+let onView = () => {};
+
+/** Calls `listener` when other times are seen. */
+export function whenViewChanges(listener) {
+  onView = listener;
+}
+
 /** Shows `from` to `to` in all plots. */
 function zoomTo(from, to) {
   const span = Math.max(Math.min(to - from, END - START), Math.min(20, END - START));
@@ -19,6 +26,7 @@ function zoomTo(from, to) {
   view = [start, start + span];
   for (const plot of plots) plot.setScale('x', { min: view[0], max: view[1] });
   showView();
+  onView();
 }
 
 export function showView() {

@@ -9,7 +9,7 @@
 
 import type { Hart } from '../hw/hart/index.ts';
 import { DECODED_WORDS, decode, Op, opOf, rdOf, rs1Of, rs2Of } from '../hw/isa/index.ts';
-import { inspectPage, inspectPte } from '../mm/internals.ts';
+import { inspectFilePage, inspectPage, inspectPte, isPresentPte } from '../mm/internals.ts';
 import { fromWords, hex, PAGE_SIZE } from '../units.ts';
 import type { World } from './world.ts';
 
@@ -102,28 +102,33 @@ export class GuestContents {
     const { access, address, value, rd } = pending;
     const at = this.#world.offsetOf(address);
     const old = this.#get(at, access.bytes);
-    if (access.isLoad) this.#checkLoad(hart, register(hart, rd), old, address);
+    if (access.isLoad) this.#checkLoad(`vcpu ${hart.id}`, register(hart, rd), old, address);
     if (!access.isStore) return;
     const next = access.op === Op.amoadd_d ? old + value : value;
     this.#put(at, access.bytes, BigInt.asUintN(access.bytes * 8, next));
   }
 
-  #checkLoad(hart: Hart, loaded: bigint, expected: bigint, address: number): void {
+  /** A task loaded `value` from guest physical `address` in the step that is under way. */
+  read64(who: string, address: number, value: bigint): void {
+    this.#checkLoad(who, value, this.#get(this.#world.offsetOf(address), 8), address);
+  }
+
+  #checkLoad(who: string, loaded: bigint, expected: bigint, address: number): void {
     if (loaded === expected) return;
     this.#world.oracle.report(
       'I2',
-      `vcpu ${hart.id} loaded ${hexOf(loaded)} from ${hex(address)}, but ${hexOf(expected)} was stored there last`,
+      `${who} loaded ${hexOf(loaded)} from ${hex(address)}, but ${hexOf(expected)} was stored there last`,
     );
   }
 
   /** At the end of a run: every page of RAM but `lost` ones holds what was stored to it. */
   checkPages(lost: readonly number[]): void {
-    const { mm, vm, oracle } = this.#world;
+    const { vm, oracle } = this.#world;
     const page = new Uint8Array(PAGE_SIZE);
     for (let number = 0; number < vm.ramPages; number++) {
       if (lost.includes(number)) continue;
       const expected = new Uint8Array(this.#expected.buffer, number * PAGE_SIZE, PAGE_SIZE);
-      if (!inspectPage(mm, inspectPte(mm, this.#world.hva(number)), page)) page.fill(0);
+      if (!this.#inspect(number, page)) page.fill(0);
       if (Buffer.compare(page, expected) === 0) continue;
       const at = page.findIndex((byte, i) => byte !== expected[i]) & ~7;
       const address = hex(this.#world.page(number) + at);
@@ -132,6 +137,13 @@ export class GuestContents {
         `the store of ${hexOf(wordOf(expected, at))} to ${address} is lost: ${hexOf(wordOf(page, at))} is there`,
       );
     }
+  }
+
+  #inspect(number: number, into: Uint8Array): boolean {
+    const { mm, vm } = this.#world;
+    const pte = inspectPte(mm, this.#world.hva(number));
+    if (vm.ram === 'anonymous' || isPresentPte(pte)) return inspectPage(mm, pte, into);
+    return inspectFilePage(this.#world.file.mapping, number, into);
   }
 
   #get(at: number, bytes: number): bigint {

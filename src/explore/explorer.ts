@@ -85,8 +85,8 @@ export class Explorer {
   #play(before: number): Found | null {
     const { world, scenario, steering } = this;
     const { sched, oracle } = world;
-    const tasks = Object.entries(scenario.tasks(world)).map(([name, body]) =>
-      sched.spawn(name, body(), world.spareCpu),
+    const tasks = Object.entries(scenario.tasks(world)).map(([name, body], index) =>
+      sched.spawn(name, body(), world.cpuOf(index)),
     );
     for (const { index } of world.kvm.vcpus)
       if (world.hasCode(index)) tasks.push(sched.spawn(`vcpu${index}`, world.runGuest(index), index));

@@ -1,6 +1,7 @@
 // The face of explore/: scenarios, and the explorer that runs them in every order.
 
 export { Explorer, type RunResult } from './explorer.ts';
+export { checkUsed, hasReturned, loadFrom, storeByDevice, storeThrough } from './hostTasks.ts';
 export { type Lanes, type Step, traceRun } from './lanes.ts';
 export { minimise, passingTwin, type Twin } from './minimise.ts';
 export type { HostShape, Scenario, VmShape } from './scenario.ts';

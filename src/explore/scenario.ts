@@ -13,6 +13,8 @@ export interface HostShape {
   readonly frames?: number;
   /** Pages of the swap device, which is in memory; 0: none. Default 16. */
   readonly swapPages?: number;
+  /** CPUs beside those of the vCPU threads, on which the tasks run in turn. Default 1. */
+  readonly cpus?: number;
 }
 
 export interface VmShape {
@@ -21,6 +23,8 @@ export interface VmShape {
   readonly ad?: 'hardware' | 'svade' | 'svadu';
   /** Pages of guest RAM; page 0 holds the code. Default 4. */
   readonly ramPages?: number;
+  /** What it is in the process; all but anonymous memory is a shared mapping. Default 'anonymous'. */
+  readonly ram?: 'anonymous' | 'shmem' | 'file';
   readonly maxMmuPages?: number;
 }
 

@@ -11,6 +11,7 @@ import { INFO_WRITE } from '../hw/tlb/index.ts';
 import { gfnToMemslot, Request } from '../kvm/internals.ts';
 import { FrameKind, inspectPte } from '../mm/internals.ts';
 import { hex, type Pfn } from '../units.ts';
+import { brokenCpuTlb } from './cpuTlbs.ts';
 import type { Found } from './verdict.ts';
 import type { World } from './world.ts';
 
@@ -32,7 +33,7 @@ export function brokenTranslation(world: World): Found | null {
     const found = brokenTlbEntry(world, vcpu.index);
     if (found !== null) return found;
   }
-  return null;
+  return brokenCpuTlb(world.host);
 }
 
 function brokenSpte(spte: number, pte: number, page: number): Found | null {

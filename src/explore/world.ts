@@ -16,10 +16,17 @@ import { createVm, type Kvm, kvmSetMemoryRegion, type Vcpu, vcpuRun } from '../k
 import {
   copyFromUser,
   copyToUser,
+  Ext4,
+  type File,
   Host,
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MemoryBlockDevice,
   MemorySwapDevice,
   type Mm,
-  mmapAnonymous,
+  memfdCreate,
+  mmap,
   PROT_READ,
   PROT_WRITE,
 } from '../mm/index.ts';
@@ -29,6 +36,7 @@ import { Trace } from '../trace/index.ts';
 import { bug, type Gfn, type Gpa, gpaToGfn, type Hva, hiWord, hva, loWord, PAGE_SIZE } from '../units.ts';
 import { readElf } from '../vmm/index.ts';
 import { GuestContents } from './contents.ts';
+import { reachedByCpu } from './cpuTlbs.ts';
 import type { Scenario, VmShape } from './scenario.ts';
 import { brokenTlbEntry } from './translations.ts';
 
@@ -36,6 +44,7 @@ import { brokenTlbEntry } from './translations.ts';
 export const RAM = 0x8000_0000;
 /** The smallest that keeps contexts apart: what is explored touches a few pages. */
 const TLB: TlbGeometry = { contexts: 2, dtlbEntries: 16, itlbEntries: 16, l2Entries: 16 };
+const CPU_TLB_ENTRIES = 16;
 const SETUP_STEPS = 1_000_000;
 
 export class World {
@@ -46,6 +55,8 @@ export class World {
   readonly oracle: Oracle;
   readonly contents: GuestContents;
   readonly vm: Required<VmShape>;
+  /** Processes that the scenario has made beside the VM's. */
+  readonly others: Mm[] = [];
   readonly symbols: ReadonlyMap<string, number>;
   readonly #scenario: Scenario;
   readonly #code: DataView;
@@ -53,20 +64,37 @@ export class World {
   #mm: Mm | null = null;
   #kvm: Kvm | null = null;
   #ram = 0 as Hva;
+  #file: File | null = null;
 
   /** Throws AssemblerError and InputError for the scenario's guest. */
   constructor(policy: Policy, scenario: Scenario) {
-    this.vm = { vcpus: 1, mmu: 'shadow', ad: 'hardware', ramPages: 4, maxMmuPages: 64, ...scenario.vm };
+    this.vm = {
+      vcpus: 1,
+      mmu: 'shadow',
+      ad: 'hardware',
+      ramPages: 4,
+      ram: 'anonymous',
+      maxMmuPages: 64,
+      ...scenario.vm,
+    };
     this.#scenario = scenario;
     this.#translate = scenario.translate ?? ((address) => address);
     const { vcpus, mmu, ad } = this.vm;
-    const { frames = 64, swapPages = 16 } = scenario.host ?? {};
+    const { frames = 64, swapPages = 16, cpus = 1 } = scenario.host ?? {};
     const memory = new PhysicalMemory({ frames, deviceBytes: vcpus * (hartDeviceBytes(TLB) + 4096) });
     this.sched = new Scheduler(policy);
     this.trace = new Trace(this.sched);
     const swap = swapPages > 0 ? new MemorySwapDevice(swapPages + 1) : null;
-    this.host = new Host({ memory, sched: this.sched, trace: this.trace.points, swap, cpus: vcpus + 1 });
+    this.host = new Host({
+      memory,
+      sched: this.sched,
+      trace: this.trace.points,
+      swap,
+      cpus: vcpus + cpus,
+      cpuTlbEntries: CPU_TLB_ENTRIES,
+    });
     this.oracle = new Oracle(this.host);
+    this.#watchFrees();
     const domain = new TlbDomain(memory);
     const code = new CodeCache(memory);
     this.harts = Array.from({ length: vcpus }, (_, id) => new Hart({ domain, code, id, mmu, ad, tlb: TLB }));
@@ -86,9 +114,19 @@ export class World {
     return this.#mm ?? bug('the process has exited');
   }
 
-  /** The host CPU on which no vCPU runs. */
+  /** What guest RAM is a shared mapping of. */
+  get file(): File {
+    return this.#file ?? bug('guest RAM is anonymous');
+  }
+
+  /** The first host CPU on which no vCPU runs. */
   get spareCpu(): number {
     return this.harts.length;
+  }
+
+  /** The host CPU of the scenario's task number `index`: those without a vCPU, in turn. */
+  cpuOf(index: number): number {
+    return this.spareCpu + (index % (this.host.cpus.length - this.spareCpu));
   }
 
   vcpu(index: number): Vcpu {
@@ -137,9 +175,21 @@ export class World {
     return this.#translate(address);
   }
 
-  /** The instruction at `pc`, of the guest's code as it was assembled. */
+  /** The instruction at `pc`, of the guest's code as it was assembled; 0 where there is none. */
   instructionAt(pc: number): number {
-    return this.#code.getInt32(this.translate(pc) - RAM, true);
+    const offset = this.translate(pc) - RAM;
+    return offset >= 0 && offset + 4 <= this.#code.byteLength ? this.#code.getInt32(offset, true) : 0;
+  }
+
+  /** I1: a frame that is freed is in no CPU's TLB. */
+  #watchFrees(): void {
+    const { frames } = this.host;
+    const release = frames.release.bind(frames);
+    frames.release = (pfn) => {
+      const found = reachedByCpu(this.host, pfn);
+      if (found !== null) this.oracle.report(found.invariant, found.message);
+      release(pfn);
+    };
   }
 
   /** Has the contents told of each instruction that the hart finishes. */
@@ -192,7 +242,9 @@ export class World {
     const mm = (yield* host.createMm()) ?? bug('no memory for a process');
     this.#mm = mm;
     const bytes = vm.ramPages * PAGE_SIZE;
-    this.#ram = (yield* mmapAnonymous(mm, 0, bytes, PROT_READ | PROT_WRITE, 0)) as Hva;
+    this.#file = newFile(host, vm);
+    const flags = this.#file === null ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+    this.#ram = (yield* mmap(mm, 0, bytes, PROT_READ | PROT_WRITE, flags, this.#file, 0)) as Hva;
     const kvm = yield* createVm({ host, mm, harts, mmu: vm.mmu, maxMmuPages: vm.maxMmuPages });
     if (typeof kvm === 'number') return bug('createVm failed', { errno: kvm });
     this.#kvm = kvm;
@@ -207,11 +259,16 @@ export class World {
     return this.symbols.get(`vcpu${vcpu}`) ?? this.symbols.get('done') ?? RAM;
   }
 
-  /** Writes guest memory as the VMM's devices do. */
+  /** Writes guest memory as the VMM's devices do; -errno where it cannot be. */
+  *store(address: number, bytes: Uint8Array): Steps<number> {
+    const error = yield* copyToUser(this.mm, this.sched.current.cpu, this.hvaOf(address), bytes);
+    if (error === 0) this.contents.written(address, bytes);
+    return error;
+  }
+
   *write(address: number, bytes: Uint8Array): Steps {
-    const error = yield* copyToUser(this.mm, this.spareCpu, this.hvaOf(address), bytes);
+    const error = yield* this.store(address, bytes);
     if (error !== 0) bug('guest memory cannot be written', { address, error });
-    this.contents.written(address, bytes);
   }
 
   *write64(address: number, value: bigint): Steps {
@@ -220,9 +277,11 @@ export class World {
 
   *read64(address: number): Steps<bigint> {
     const bytes = new Uint8Array(8);
-    const error = yield* copyFromUser(this.mm, this.spareCpu, this.hvaOf(address), bytes);
+    const error = yield* copyFromUser(this.mm, this.sched.current.cpu, this.hvaOf(address), bytes);
     if (error !== 0) bug('guest memory cannot be read', { address, error });
-    return new BigUint64Array(bytes.buffer)[0]!;
+    const value = new BigUint64Array(bytes.buffer)[0]!;
+    this.contents.read64(`cpu ${this.sched.current.cpu}`, address, value);
+    return value;
   }
 
   /** Whether vCPU `index` has anything to run. */
@@ -251,4 +310,11 @@ export class World {
     yield* this.runGuest(index);
     hart.setPc(this.#entryOf(index) | 0, 0);
   }
+}
+
+/** What stands behind guest RAM, if not anonymous memory; a file is all holes. */
+function newFile(host: Host, { ram, ramPages }: Required<VmShape>): File | null {
+  if (ram === 'anonymous') return null;
+  if (ram === 'shmem') return memfdCreate(host, ramPages * PAGE_SIZE);
+  return new Ext4(host, new MemoryBlockDevice(ramPages)).createFile(ramPages * PAGE_SIZE);
 }

@@ -7,7 +7,7 @@
 // leaves locked; who locked a folio that it has found looks whether it is still in (folioInMapping).
 // Locks: i_pages for entering and leaving; lookup takes a reference and looks again.
 
-import { at, points, type Steps } from '../sched/index.ts';
+import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
 import { folioPut } from './folio.ts';
@@ -33,6 +33,7 @@ export function* filemapGetEntry(mapping: AddressSpace, index: number): Steps<nu
     const same = iPages.load(index) === pfn;
     if (taken && same) return pfn;
     if (taken) yield* folioPut(host, pfn);
+    else yield RESCHED;
   }
 }
 

@@ -44,6 +44,8 @@ export interface HostOptions {
   readonly swap: SwapDevice | null;
   /** Host CPUs, 1 to 31. */
   readonly cpus: number;
+  /** Entries of a CPU's TLB, a power of two; default 64. */
+  readonly cpuTlbEntries?: number;
   /** How mmap, VMA and anon_vma locks are taken; default: SleepingLocks. */
   readonly locks?: LockStrategy;
 }
@@ -87,9 +89,10 @@ export class Host {
   /** What the last getUserPage() found besides the frame; read it before yielding. */
   readonly gup = { writable: false };
   #nextMmId = 1;
+  #isStarted = false;
   #hasDisks = false;
 
-  constructor({ memory, sched, trace, swap, cpus, locks }: HostOptions) {
+  constructor({ memory, sched, trace, swap, cpus, cpuTlbEntries, locks }: HostOptions) {
     this.memory = memory;
     this.sched = sched;
     this.trace = trace;
@@ -112,22 +115,31 @@ export class Host {
     this.shrinkers = new Shrinkers(sched, this.swapClusterMax);
     this.kswapd = new Kswapd(sched);
     this.oomKiller = new OomKiller(sched);
-    this.cpus = Array.from({ length: cpus }, (_, index) => new HostCpu(index, new CpuTlb(memory)));
+    this.cpus = Array.from(
+      { length: cpus },
+      (_, index) => new HostCpu(index, new CpuTlb(memory, cpuTlbEntries)),
+    );
     this.pageTableLocks = new Array<Mutex | null>(memory.endPfn).fill(null);
   }
 
-  /** Spawns the host's own threads. Once, before anything runs. */
+  /** Spawns the host's own threads. Once, before anything runs; exploration does so before each run. */
   start(): void {
     for (const cpu of this.cpus) this.sched.spawn(`ipi/${cpu.index}`, cpu.handleIpis(this));
     this.sched.spawn('swapio', this.swapIo.handleCompletions(this));
     this.sched.spawn('kswapd0', this.kswapd.run(this));
     this.sched.spawn('oom_reaper', this.oomKiller.run(this));
+    this.#isStarted = true;
+    if (this.#hasDisks) this.#spawnDiskThreads();
   }
 
-  /** A disk is attached: spawns the threads that all disks share, once. */
+  /** A disk is attached: from now on there are the threads that all disks share. */
   startDisks(): void {
     if (this.#hasDisks) return;
     this.#hasDisks = true;
+    if (this.#isStarted) this.#spawnDiskThreads();
+  }
+
+  #spawnDiskThreads(): void {
     this.sched.spawn('blockio', this.blockIo.handleCompletions(this));
     this.sched.spawn('flusher', this.flusher.run(this));
   }

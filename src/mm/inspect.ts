@@ -17,7 +17,7 @@ import {
 } from '../hw/sv39/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn, PTES_PER_PAGE, pfnToHpa, type SwapSlot } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
-import { PG_uptodate } from './frames.ts';
+import { PG_swapcache, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import { isFolio, isSwapEntry, swapEntrySlot } from './iPages.ts';
 import { HPAGE_PMD_NR } from './largeFolio.ts';
@@ -25,6 +25,7 @@ import { isMigrationPte, migrationPfn } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
 import { pteOfPmd } from './pmd.ts';
 import { isPresentPte, isSwapPte, swapPteSlot } from './pte.ts';
+import type { SwapInfo } from './swap.ts';
 
 const entryAt = (mm: Mm, table: Pfn, index: number): number => mm.host.memory.i32[table * 1024 + index * 2]!;
 
@@ -119,7 +120,24 @@ function inspectSlot({ swap, memory, frames }: Host, slot: SwapSlot, into: Uint8
     into.set(memory.readBytes(pfnToHpa(page as Pfn), PAGE_SIZE));
     return true;
   }
-  if (page === 0) {
+  return readSlot(swap, slot, into);
+}
+
+/**
+ * Copies what a folio that is dropped now would be read in as: the page of its slot, or of its file's disk. False: it
+ * has neither.
+ */
+export function inspectBacking(host: Host, pfn: Pfn, into: Uint8Array): boolean {
+  const { frames, swap, addressSpaces } = host;
+  if ((frames.flags[pfn]! & PG_swapcache) !== 0) {
+    return swap !== null && readSlot(swap, frames.private[pfn] as SwapSlot, into);
+  }
+  const mapping = addressSpaces.byId.get(-frames.mapping[pfn]!);
+  return mapping?.canWriteback === true && mapping.ops.inspect(mapping, frames.index[pfn]!, into);
+}
+
+function readSlot(swap: SwapInfo, slot: SwapSlot, into: Uint8Array): boolean {
+  if (swap.inspectZeroFilled(slot)) {
     into.fill(0);
     return true;
   }

@@ -1,9 +1,19 @@
 // What the oracle and the tests see of mm/ beyond its face.
 
 export type { AddressSpace } from './addressSpace.ts';
-export { FrameKind, PG_dirty, PG_swapcache } from './frames.ts';
+export {
+  FrameKind,
+  PG_activate,
+  PG_active,
+  PG_dirty,
+  PG_referenced,
+  PG_swapcache,
+  PG_uptodate,
+  PG_writeback,
+} from './frames.ts';
 export {
   forEachPte,
+  inspectBacking,
   inspectFilePage,
   inspectPage,
   inspectPte,

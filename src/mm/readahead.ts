@@ -5,7 +5,7 @@
 // Invariants: a folio that is being read is in the cache, locked on behalf of the device and not uptodate; who wants
 // it waits for its lock. Locks: invalidate_lock for read, so that nobody cuts pages out of the file meanwhile.
 
-import { at, points, type Steps } from '../sched/index.ts';
+import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { Errno, PAGE_SIZE, type Pfn } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
 import { EXISTS, filemapAddFolio } from './filemap.ts';
@@ -94,6 +94,7 @@ export function* newCacheFolio(mapping: AddressSpace, index: number, mm: Mm | nu
     if (points.on) yield at.list(iPages.lock.id);
     if (taken && iPages.load(index) === other) return other;
     if (taken) yield* folioPut(host, other);
+    else yield RESCHED;
   }
 }
 

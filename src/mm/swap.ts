@@ -156,6 +156,11 @@ export class SwapInfo {
     };
   }
 
+  /** Whether the device is not read for the slot's page. */
+  inspectZeroFilled(slot: SwapSlot): boolean {
+    return this.#zeromap[slot] !== 0;
+  }
+
   #entry(slot: number): number {
     if (points.on) points.check('slot', slot);
     return this.#map[slot]!;

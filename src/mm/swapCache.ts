@@ -6,7 +6,7 @@
 // Invariants: a folio in the cache has PG_swapcache, names its slot in `private` and has one reference for the cache.
 // Locks: entering and leaving needs the folio lock and the swap lock; lookup takes a reference and looks again.
 
-import { at, points, type Steps } from '../sched/index.ts';
+import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { bug, type Pfn, type SwapSlot } from '../units.ts';
 import { folioMarkDirty, folioPut } from './folio.ts';
 import { PG_swapcache, PG_uptodate, PG_writeback } from './frames.ts';
@@ -29,6 +29,7 @@ export function* swapCacheGetFolio(host: Host, slot: SwapSlot): Steps<number> {
     const same = swap.folioOf(slot) === pfn;
     if (taken && same) return pfn;
     if (taken) yield* folioPut(host, pfn as Pfn);
+    else yield RESCHED;
   }
 }
 

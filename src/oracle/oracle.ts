@@ -4,6 +4,7 @@
 
 import type { Kvm } from '../kvm/internals.ts';
 import type { Host } from '../mm/index.ts';
+import { checkClean } from './cleanCheck.ts';
 import { checkDevice, type WatchedDevice } from './deviceCheck.ts';
 import { checkLeaks, checkMappings, checkPageCaches, checkReferences } from './hostCheck.ts';
 import { ProgressWatch } from './progress.ts';
@@ -53,6 +54,7 @@ export class Oracle {
   checkQuiet(kvm: Kvm): void {
     this.check(kvm);
     checkReferences(this.#host, this.report);
+    checkClean(this.#host, kvm, this.report);
   }
 
   /** Whether the guest still gets on; to be asked at regular intervals of scheduler steps. */

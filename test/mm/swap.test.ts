@@ -128,7 +128,7 @@ describe('a written page', () => {
     const bench = small();
     play(bench, 1, write(0, 42), evict, expectByte(0, 42), function* (scene) {
       const { host, base } = scene;
-      const cached = () => [...host.cpus[0]!.tlb.entries()].some(({ address }) => address === base);
+      const cached = () => host.cpus[0]!.tlb.entries().some(({ address }) => address === base);
       expect(cached()).toBe(true);
       yield* evict(scene);
       expect(host.vmstat.pswpout).toBe(1);

@@ -88,17 +88,19 @@ export class CpuTlb {
   }
 
   /** The valid entries. */
-  *entries(): Iterable<CpuTlbEntry> {
+  entries(): CpuTlbEntry[] {
+    const found: CpuTlbEntry[] = [];
     for (let entry = 0; entry <= this.#mask; entry++) {
       const asid = this.#asid[entry]!;
       if (asid === INVALID) continue;
-      yield {
+      found.push({
         asid,
         address: (this.#page[entry]! * PAGE_SIZE) as Hva,
         pfn: this.#pfn[entry] as Pfn,
         writable: this.#writable[entry] !== 0,
-      };
+      });
     }
+    return found;
   }
 
   #fill(entry: number, asid: number, root: Hpa, address: Hva, page: number, write: boolean): boolean {

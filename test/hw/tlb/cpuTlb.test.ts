@@ -81,7 +81,7 @@ describe('an entry', () => {
   it('is listed with what it permits', () => {
     setLeaf(makePte(page, RW));
     access(true);
-    expect([...tlb.entries()]).toEqual([{ asid: ASID, address: ADDRESS, pfn: page, writable: true }]);
+    expect(tlb.entries()).toEqual([{ asid: ASID, address: ADDRESS, pfn: page, writable: true }]);
   });
 });
 

@@ -1,0 +1,51 @@
+// The TLBs of the host's CPUs against its page tables: I1 when a frame is freed, I2 whenever an entry is changed, I5 when
+// the call that took a permission away returns.
+//
+// A CPU may keep an entry whose PTE is gone until somebody flushes it; but nobody may free the frame before, nor show
+// another frame at the address, and who has asked for less (munmap, mprotect, madvise) relies on it when he goes on.
+
+import { isPresent, PTE_W, ptePfn } from '../hw/sv39/index.ts';
+import type { CpuTlbEntry } from '../hw/tlb/index.ts';
+import type { Host, Mm } from '../mm/index.ts';
+import { inspectPte } from '../mm/internals.ts';
+import { type Hva, hex, type Pfn } from '../units.ts';
+import type { Found } from './verdict.ts';
+
+/** I1: a CPU can still reach `pfn`, which is being freed. */
+export function reachedByCpu(host: Host, pfn: Pfn): Found | null {
+  return find(host, (entry, who) =>
+    entry.pfn === pfn ? { invariant: 'I1', message: `${who}, which is freed` } : null,
+  );
+}
+
+/** I2: a CPU reaches another frame than its process's page table now shows there. */
+export function brokenCpuTlb(host: Host): Found | null {
+  return find(host, ({ asid, address, pfn }, who) => {
+    const mm = host.mms.find(({ id }) => id === asid);
+    const pte = mm === undefined ? 0 : inspectPte(mm, address);
+    if (!isPresent(pte) || ptePfn(pte) === pfn) return null;
+    return { invariant: 'I2', message: `${who}, but ${hex(ptePfn(pte))} is mapped there already` };
+  });
+}
+
+/** I5: some CPU permits more in [start, end) of `mm` than the page table, and nobody is there any more to flush it. */
+export function staleInCpuTlb(mm: Mm, start: Hva, end: Hva): Found | null {
+  return find(mm.host, ({ asid, address, pfn, writable }, who) => {
+    if (asid !== mm.id || address < start || address >= end) return null;
+    const pte = inspectPte(mm, address);
+    if (!isPresent(pte)) return { invariant: 'I5', message: `${who}, where nothing is mapped any more` };
+    if (ptePfn(pte) === pfn && (!writable || (pte & PTE_W) !== 0)) return null;
+    return { invariant: 'I5', message: `${who} for writing, but the PTE forbids it` };
+  });
+}
+
+function find(host: Host, check: (entry: CpuTlbEntry, who: string) => Found | null): Found | null {
+  for (const { index, tlb } of host.cpus) {
+    for (const entry of tlb.entries()) {
+      const { address, pfn } = entry;
+      const found = check(entry, `cpu ${index}'s TLB maps ${hex(address)} to frame ${hex(pfn)}`);
+      if (found !== null) return found;
+    }
+  }
+  return null;
+}

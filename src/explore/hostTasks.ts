@@ -1,0 +1,57 @@
+// What the tasks of a scenario do to guest memory beside World's own accesses: through another process's mapping, by a
+// device that has a frame pinned, and what they may rely on when a call has returned.
+//
+// Every store is told to the contents (contents.ts) in the step that makes it.
+
+import { isPresent, PTE_A, ptePfn } from '../hw/sv39/index.ts';
+import { gfnToMemslot } from '../kvm/internals.ts';
+import { copyFromUser, copyToUser, type Mm } from '../mm/index.ts';
+import { inspectPte, PG_activate, PG_active, PG_referenced } from '../mm/internals.ts';
+import { at, points, type Steps } from '../sched/index.ts';
+import { bug, type Hva, type Pfn, pfnToHpa } from '../units.ts';
+import { staleInCpuTlb } from './cpuTlbs.ts';
+import type { World } from './world.ts';
+
+const bytesOf = (value: bigint): Uint8Array => new Uint8Array(BigUint64Array.of(value).buffer);
+
+/** A load by a thread of `mm`. */
+export function* loadFrom(world: World, mm: Mm, address: Hva): Steps<bigint> {
+  const bytes = new Uint8Array(8);
+  const error = yield* copyFromUser(mm, world.sched.current.cpu, address, bytes);
+  if (error !== 0) bug('memory of a process cannot be read', { mm: mm.id, address, error });
+  return new BigUint64Array(bytes.buffer)[0]!;
+}
+
+/** A store by a thread of `mm`, which maps guest physical `address` at `where`. */
+export function* storeThrough(world: World, mm: Mm, where: Hva, address: number, value: bigint): Steps {
+  const error = yield* copyToUser(mm, world.sched.current.cpu, where, bytesOf(value));
+  if (error !== 0) bug('memory of a process cannot be written', { mm: mm.id, where, error });
+  world.contents.written(address, bytesOf(value));
+}
+
+/** A device writes to a frame that a driver has pinned; guest physical `address` lies in it. */
+export function* storeByDevice({ host, contents }: World, pfn: Pfn, address: number, value: bigint): Steps {
+  if (points.on) yield at.page(pfn);
+  host.memory.writeBytes(pfnToHpa(pfn), bytesOf(value));
+  contents.written(address, bytesOf(value));
+}
+
+/** A call that took something away from a page of RAM has returned: no CPU permits more than the page table (I5). */
+export function hasReturned(world: World, page: number): void {
+  const found = staleInCpuTlb(world.mm, world.hva(page), world.hva(page + 1));
+  if (found !== null) world.oracle.report(found.invariant, found.message);
+}
+
+const USED = PG_referenced | PG_activate | PG_active;
+
+/** I4: whether anything still tells that a page of RAM, which is mapped, was used: an entry, or the folio. */
+export function checkUsed(world: World, page: number): void {
+  const { kvm, host, oracle } = world;
+  const pte = inspectPte(world.mm, world.hva(page));
+  if (!isPresent(pte)) bug('the page is not mapped', { page });
+  const sptes = gfnToMemslot(kvm, world.gfn(page))?.rmap.sptesOf(world.gfn(page)) ?? [];
+  const entries = [pte, ...sptes.map((sptep) => kvm.memory.i32[sptep >>> 2]!)];
+  if (entries.some((entry) => isPresent(entry) && (entry & PTE_A) !== 0)) return;
+  if ((host.frames.flags[ptePfn(pte)]! & USED) === 0)
+    oracle.report('I4', `page ${page} was used by the guest, and nothing tells of it any more`);
+}

@@ -13,6 +13,8 @@ import { type Engine, PEERS, UMBRA, warmUp } from './engines.ts';
 import { type ExitCost, measureExits } from './exits.ts';
 import { type ForeignResult, measureForeign } from './foreign.ts';
 import { geometricMean, measure, measureElf, type ProgramResult } from './measure.ts';
+import { measureNotifierSites, type SiteCosts } from './notifierSites.ts';
+import type { Interval } from './pairs.ts';
 import { interpreter, type Peer, v86 } from './peers.ts';
 import { measureProcesses, type ProcessesResult } from './processes.ts';
 import { PROGRAMS, type Program } from './programs.ts';
@@ -54,20 +56,25 @@ interface Results {
   processes?: readonly ProcessesResult[];
   exits?: readonly ExitCost[];
   foreign?: readonly Foreign[];
+  notifiers?: SiteCosts;
 }
 
-const SUITES: Readonly<Record<string, (bench: Bench) => Results>> = {
+const SUITES: Readonly<Record<string, (bench: Bench) => Results | Promise<Results>>> = {
   programs: runPrograms,
   short: runShort,
   startup: runStartUp,
   processes: runProcesses,
   exits: runExits,
   foreign: runForeign,
+  notifiers: runNotifiers,
 };
+
+/** They start nothing that a warm computer starts faster. */
+const COLD: ReadonlySet<string> = new Set(['startup', 'notifiers']);
 
 class UsageError extends Error {}
 
-function main(): void {
+async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -95,10 +102,11 @@ function main(): void {
       folder,
       say,
     };
-    const results = suites.map((suite) => {
-      if (suite !== 'startup') warmUp();
-      return SUITES[suite]!(bench);
-    });
+    const results: Results[] = [];
+    for (const suite of suites) {
+      if (!COLD.has(suite)) warmUp();
+      results.push(await SUITES[suite]!(bench));
+    }
     if (values.json)
       process.stdout.write(
         `${JSON.stringify({ schema: 'umbra.bench/2', ...Object.assign({}, ...results) })}\n`,
@@ -234,6 +242,18 @@ function besidePeer({ programs, repeats, folder, say }: Bench, peer: Peer): Fore
   return { peer: peer.name, version: peer.version, results };
 }
 
+async function runNotifiers({ folder, say }: Bench): Promise<Results> {
+  const table = new Table(say, [20, -24, -24, 14]);
+  const shown = ({ median, low, high }: Interval): string =>
+    `${num(median, 3)} (${num(low, 3)} to ${num(high, 3)})`;
+  table.row('nobody registered', 'control', 'with sites/without', 'cost');
+  const notifiers = await measureNotifierSites(folder, ({ workload, control, ratio, verdict }) =>
+    table.row(workload, shown(control), shown(ratio), verdict),
+  );
+  say(`${notifiers.sites} sites cut; medians and their 95 % intervals`);
+  return { notifiers };
+}
+
 const isPeer = (engine: string): boolean => PEERS.some(({ name }) => name === engine);
 
 function rowsOf({ program, instructions, measurements }: ProgramResult): string[][] {
@@ -265,7 +285,7 @@ function summarise(results: readonly ProgramResult[], peers: readonly Engine[]):
 }
 
 try {
-  main();
+  await main();
 } catch (error) {
   const isUsage =
     error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');

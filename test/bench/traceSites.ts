@@ -7,12 +7,10 @@
 // decides a test.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { build, type Edit, ROOT } from './builds.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const DEFAULT_PAIRS = 100;
 const MIB = 2 ** 20;
 /** Of each run of a pair: some 100 ms. */
@@ -21,16 +19,6 @@ const WARM_UP = 12_000_000;
 const LOOPS = 20_000_000;
 
 type Umbra = typeof import('../../src/index.ts');
-
-interface Plugin {
-  readonly name: string;
-  setup(build: {
-    onLoad(
-      options: { filter: RegExp },
-      load: (args: { path: string }) => { contents: string; loader: 'ts' },
-    ): void;
-  }): void;
-}
 
 /** A call of a tracepoint, as a statement: up to its closing parenthesis. The machine itself listens to one of them. */
 const SITE = /^[ \t]*(?:if \([^\n]*\) )?[\w.()]*\btrace\.(?!try_to_unmap)\w+\?\.\(/gm;
@@ -55,36 +43,9 @@ function withoutSites(text: string): string {
     .replace(/if \(this\.trace !== null\) this\.#switches\.woken\([^)]*\);/, '');
 }
 
-const stripper: Plugin = {
-  name: 'without trace sites',
-  setup(build) {
-    build.onLoad({ filter: /src\/(mm|kvm|notifier|sched|vmm|drivers)\/.*\.ts$/ }, ({ path }) => ({
-      contents: withoutSites(readFileSync(path, 'utf8')),
-      loader: 'ts',
-    }));
-  },
-};
+const ROOMS = /src\/(mm|kvm|notifier|sched|vmm|drivers)\//;
 
-async function build(folder: string, name: string, plugins: readonly Plugin[]): Promise<Umbra> {
-  const require = createRequire(import.meta.url);
-  const esbuild = createRequire(require.resolve('tsx/package.json'))('esbuild');
-  const outfile = join(folder, `${name}.mjs`);
-  await esbuild.build({
-    entryPoints: [join(ROOT, 'src/index.ts')],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    logLevel: 'error',
-    plugins,
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
-    define: { 'import.meta.url': JSON.stringify(pathToFileURL(join(ROOT, 'src/index.ts')).href) },
-  });
-  return (await import(pathToFileURL(outfile).href)) as Umbra;
-}
+const cut: Edit = (text, path) => (ROOMS.test(path) ? withoutSites(text) : null);
 
 type Machine = ReturnType<Umbra['createMachine']>;
 
@@ -173,7 +134,8 @@ async function main(): Promise<void> {
   const pairs = Number(process.argv[2] ?? DEFAULT_PAIRS);
   const folder = mkdtempSync(join(tmpdir(), 'umbra-trace-sites-'));
   try {
-    const builds = [await build(folder, 'with', []), await build(folder, 'without', [stripper])];
+    const load = (name: string, edit: Edit): Promise<Umbra> => build(folder, name, 'src/index.ts', edit);
+    const builds = [await load('with', () => null), await load('without', cut)];
     // The machine that was made first is a little slower, whatever it is: each build has to be.
     const halves = [ratiosOf(builds, pairs / 2), ratiosOf(builds.toReversed(), pairs / 2)];
     const middle = halves.map((ratios) => quantile(ratios, 0.5));

@@ -18,11 +18,14 @@ export function reachedByCpu(host: Host, pfn: Pfn): Found | null {
   );
 }
 
-/** I2: a CPU reaches another frame than its process's page table now shows there. */
+/**
+ * I2: a CPU reaches another frame than its process's page table now shows there. What a gather has dropped may be
+ * faulted in anew before the gather has flushed: whoever gives up a page that others use gets either.
+ */
 export function brokenCpuTlb(host: Host): Found | null {
   return find(host, ({ asid, address, pfn }, who) => {
     const mm = host.mms.find(({ id }) => id === asid);
-    const pte = mm === undefined ? 0 : inspectPte(mm, address);
+    const pte = mm === undefined || mm.tlbFlushPending > 0 ? 0 : inspectPte(mm, address);
     if (!isPresent(pte) || ptePfn(pte) === pfn) return null;
     return { invariant: 'I2', message: `${who}, but ${hex(ptePfn(pte))} is mapped there already` };
   });

@@ -19,7 +19,7 @@ import { vmfAnonPrepare } from './anonVma.ts';
 import { FAULT_FLAG_UNSHARE, VM_FAULT_OOM, type VmFault } from './faultTypes.ts';
 import { wpPageShared } from './fileFault.ts';
 import { folioPut, putPage } from './folio.ts';
-import { PG_anon_exclusive, PG_swapcache, PG_uptodate } from './frames.ts';
+import { PG_anon_exclusive, PG_ksm, PG_swapcache, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocAnonPage } from './pageAlloc.ts';
@@ -61,6 +61,7 @@ function* canReuse(vma: Vma, page: Pfn): Steps<boolean> {
   if (points.on) yield at.page(pfn);
   if (!isAnonFolio(host, pfn)) return false;
   if (frames.isAnonExclusive(pfn, page)) return true;
+  if (frames.test(pfn, PG_ksm)) return false;
   // Who has the other pages of a large folio cannot be told from who has this one.
   if (frames.order[pfn] !== 0) return false;
   if (frames.count(pfn) > 2) return false;
@@ -69,7 +70,7 @@ function* canReuse(vma: Vma, page: Pfn): Steps<boolean> {
   if (!host.folioLocks.tryLock(pfn)) return false;
   if (frames.test(pfn, PG_swapcache)) yield* folioFreeSwap(host, pfn);
   if (points.on) yield at.page(pfn);
-  const alone = frames.count(pfn) === 1;
+  const alone = frames.count(pfn) === 1 && !frames.test(pfn, PG_ksm);
   if (alone) {
     frames.set(pfn, PG_anon_exclusive);
     // folio_move_anon_rmap(): the others of the family need not be asked for it any more.

@@ -8,6 +8,7 @@
 import { mmuNotifierRelease } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Hva } from '../units.ts';
+import { ksmExit } from './ksmMadvise.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
 import { freePgtables, removeVmas, TASK_SIZE, unmapVmas } from './munmap.ts';
@@ -16,6 +17,7 @@ import { freePgtables, removeVmas, TASK_SIZE, unmapVmas } from './munmap.ts';
 export function* exitMm(mm: Mm): Steps {
   if (mm.mmUsers <= 0) bug('mmput of a dead mm', { mm: mm.id });
   if (--mm.mmUsers > 0) return;
+  yield* ksmExit(mm);
   yield* exitMmap(mm);
   yield* mm.drop();
 }

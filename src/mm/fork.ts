@@ -22,6 +22,7 @@ import { exitMm } from './exit.ts';
 import { folioPut } from './folio.ts';
 import { PG_uptodate } from './frames.ts';
 import { copyHugePmd } from './hugePmd.ts';
+import { ksmFork } from './ksmMadvise.ts';
 import {
   isMigrationPte,
   isReadableMigrationPte,
@@ -78,6 +79,7 @@ export function* fork(parent: Mm): Steps<Mm | number> {
 function* dupMmap(parent: Mm, child: Mm): Steps<number> {
   const { locks } = parent.host;
   Object.assign(child.limits, parent.limits);
+  yield* ksmFork(child, parent);
   if (points.on) yield at.list(parent.vmas.id);
   for (const vma of [...parent.vmas.all]) {
     yield* locks.vmaStartWrite(parent, vma);

@@ -37,6 +37,9 @@ export const PG_anon_exclusive = 1 << 12;
 /** Marked accessed twice: activated when reclaim next meets it. Stands for Linux's per-CPU lru_activate batch. */
 export const PG_activate = 1 << 13;
 
+/** An anonymous folio that several processes share since it is the same in all: `mapping` is its stable node. */
+export const PG_ksm = 1 << 14;
+
 /** What a pin adds to the count of a folio (GUP_PIN_COUNTING_BIAS): more than there are plain references to one. */
 const GUP_PIN_COUNTING_BIAS = 1024;
 
@@ -48,8 +51,8 @@ export class Frames {
   readonly mapcount: Int32Array;
   readonly flags: Int32Array;
   /**
-   * Of an anonymous folio the id of its anon_vma, 0 before it was first mapped; of a folio in the page cache minus the id
-   * of its address_space, 0 once it was taken out.
+   * Of an anonymous folio the id of its anon_vma, 0 before it was first mapped, or of its KSM node (PG_ksm); of a folio
+   * in the page cache minus the id of its address_space, 0 once it was taken out.
    */
   readonly mapping: Int32Array;
   /** Page index in the file, or linear page index within the anon_vma's VMAs: address / 4096, may be negative. */

@@ -17,6 +17,7 @@ import { BlockIo } from './blockIo.ts';
 import { OVERCOMMIT_ALWAYS, type Sysctl } from './commit.ts';
 import { FolioLocks } from './folioLock.ts';
 import { FrameKind, Frames, PG_uptodate } from './frames.ts';
+import { Ksm } from './ksm.ts';
 import { Kswapd } from './kswapd.ts';
 import { type LockStrategy, SleepingLocks } from './lockStrategy.ts';
 import { Lruvec } from './lru.ts';
@@ -73,6 +74,7 @@ export class Host {
   readonly shrinkers: Shrinkers;
   readonly kswapd: Kswapd;
   readonly oomKiller: OomKiller;
+  readonly ksm: Ksm;
   /** How many folios reclaim takes at a time. */
   readonly swapClusterMax: number;
   /** Everybody's page of zeros; never freed, never counted by rmap. */
@@ -119,6 +121,7 @@ export class Host {
       { length: cpus },
       (_, index) => new HostCpu(index, new CpuTlb(memory, cpuTlbEntries)),
     );
+    this.ksm = new Ksm(sched);
     this.pageTableLocks = new Array<Mutex | null>(memory.endPfn).fill(null);
   }
 

@@ -17,6 +17,8 @@ export { getUserPage, pinUserPage, unpinUserPage } from './gup.ts';
 export { type HmmPfn, type HmmRange, hmmRangeFault } from './hmm.ts';
 export { Host, type HostOptions } from './host.ts';
 export { freeKernelPages, type KernelUse } from './kernelPages.ts';
+export { KSM_RUN_MERGE, KSM_RUN_STOP, KSM_RUN_UNMERGE, ksmMaxPageSharingStore, readKsm } from './ksm.ts';
+export { ksmRunStore } from './ksmScan.ts';
 export {
   MADV_COLD,
   MADV_DOFORK,
@@ -26,6 +28,7 @@ export {
   MADV_FREE,
   MADV_HUGEPAGE,
   MADV_KEEPONFORK,
+  MADV_MERGEABLE,
   MADV_NOHUGEPAGE,
   MADV_NORMAL,
   MADV_PAGEOUT,
@@ -34,6 +37,7 @@ export {
   MADV_RANDOM,
   MADV_REMOVE,
   MADV_SEQUENTIAL,
+  MADV_UNMERGEABLE,
   MADV_WILLNEED,
   MADV_WIPEONFORK,
   madvise,

@@ -9,6 +9,7 @@
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hva, pageAlignUp, pageOffset } from '../units.ts';
 import { madviseRemove, madviseWillneedFile } from './fileMadvise.ts';
+import { ksmMergeable, ksmUnmerge } from './ksmMadvise.ts';
 import { coldOrPageout, dontneed, free, willneedSwapped } from './madvisePages.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
@@ -20,6 +21,7 @@ import {
   VM_DONTCOPY,
   VM_HUGEPAGE,
   VM_LOCKED,
+  VM_MERGEABLE,
   VM_NOHUGEPAGE,
   VM_RAND_READ,
   VM_SEQ_READ,
@@ -37,6 +39,8 @@ export const MADV_FREE = 8;
 export const MADV_REMOVE = 9;
 export const MADV_DONTFORK = 10;
 export const MADV_DOFORK = 11;
+export const MADV_MERGEABLE = 12;
+export const MADV_UNMERGEABLE = 13;
 export const MADV_HUGEPAGE = 14;
 export const MADV_NOHUGEPAGE = 15;
 export const MADV_WIPEONFORK = 18;
@@ -57,6 +61,8 @@ const FLAG_ADVICE: Readonly<Record<number, { readonly set: number; readonly clea
   [MADV_SEQUENTIAL]: { set: VM_SEQ_READ, clear: VM_RAND_READ },
   [MADV_DONTFORK]: { set: VM_DONTCOPY, clear: 0 },
   [MADV_DOFORK]: { set: 0, clear: VM_DONTCOPY },
+  [MADV_MERGEABLE]: { set: VM_MERGEABLE, clear: 0 },
+  [MADV_UNMERGEABLE]: { set: 0, clear: VM_MERGEABLE },
   [MADV_HUGEPAGE]: { set: VM_HUGEPAGE, clear: VM_NOHUGEPAGE },
   [MADV_NOHUGEPAGE]: { set: VM_NOHUGEPAGE, clear: VM_HUGEPAGE },
   [MADV_WIPEONFORK]: { set: VM_WIPEONFORK, clear: 0 },
@@ -120,6 +126,9 @@ function* adviseFlags(
 /** madvise_update_vma(). */
 function* updateVma(vma: Vma, start: Hva, end: Hva, set: number, clear: number): Steps<Vma | number> {
   if (set === VM_WIPEONFORK && (vma.file !== null || (vma.flags & VM_SHARED) !== 0)) return -Errno.EINVAL;
+  // ksm_madvise().
+  if (set === VM_MERGEABLE && !(yield* ksmMergeable(vma))) return vma;
+  if (clear === VM_MERGEABLE && (yield* ksmUnmerge(vma, start, end)) !== 0) return -Errno.EAGAIN;
   const flags = (vma.flags & ~clear) | set;
   if (flags === vma.flags) return vma;
   const changed = yield* vmaModifyFlags(vma, start, end, flags);

@@ -15,6 +15,7 @@ import {
   PG_activate,
   PG_active,
   PG_dirty,
+  PG_ksm,
   PG_readahead,
   PG_reclaim,
   PG_referenced,
@@ -24,6 +25,7 @@ import {
   PG_workingset,
 } from './frames.ts';
 import type { Host } from './host.ts';
+import { folioMigrateKsm } from './ksmRmap.ts';
 import { isAnonFolio } from './rmapFile.ts';
 import { swapCacheReplaceFolioLocked, swapOf } from './swapCache.ts';
 
@@ -56,6 +58,7 @@ export function* moveToNewFolio(host: Host, to: Pfn, from: Pfn): Steps<number> {
   } else yield* adoptIdentity(host, to, from);
   yield* migrateFlags(host, to, from);
   if (points.on) yield at.page(from);
+  if (frames.test(from, PG_ksm)) folioMigrateKsm(host, to, from);
   // Anonymous folios stay anonymous until they are freed.
   if (!isAnonFolio(host, from)) frames.mapping[from] = 0;
   return 0;
@@ -110,11 +113,11 @@ function* adoptIdentity({ frames }: Host, to: Pfn, from: Pfn): Steps {
   if (points.on) yield at.page(from);
   const index = frames.index[from]!;
   const mapping = frames.mapping[from]!;
-  const swapbacked = frames.flags[from]! & PG_swapbacked;
+  const kind = frames.flags[from]! & (PG_swapbacked | PG_ksm);
   if (points.on) yield at.page(to);
   frames.index[to] = index;
   frames.mapping[to] = mapping;
-  frames.set(to, swapbacked);
+  frames.set(to, kind);
 }
 
 /** While nobody can look at either: the cache has one dirty folio for the page, before and after. */

@@ -73,6 +73,12 @@ export class Mm implements NotifierMm {
   tlbBatchPending = 0;
   tlbBatchFlushed = 0;
 
+  /** MMF_VM_MERGEABLE: KSM knows of it (ksmMadvise.ts). */
+  isKsmMergeable = false;
+  /** Of its pages, under ksm_thread_mutex: how many are merged, and how many KSM keeps books on. */
+  ksmMergingPages = 0;
+  ksmRmapItems = 0;
+
   /** MMF_HAS_PINNED: some page of it was pinned at some time. */
   hasPinned = false;
   /** Chosen by the OOM killer: its tasks get -ENOMEM and shall exit. */

@@ -11,6 +11,7 @@ import { Errno, type Hva, PAGE_SIZE } from '../units.ts';
 import { vmaLinkFile } from './addressSpace.ts';
 import { anonVmaClone, unlinkAnonVmas } from './anonVma.ts';
 import { chargeCommit } from './commit.ts';
+import { ksmUnmerge } from './ksmMadvise.ts';
 import type { Mm } from './mmStruct.ts';
 import { movePageTables } from './movePageTables.ts';
 import { munmapLocked } from './munmap.ts';
@@ -47,6 +48,9 @@ export function* moveVma(remap: Remap, vma: Vma): Steps<number> {
   const { host } = mm;
   if (points.on) yield at.list(mm.vmas.id);
   if (mm.vmas.all.length >= host.sysctl.maxMapCount - 3) return -Errno.ENOMEM;
+  // Reverse mapping of merged pages goes by their addresses.
+  const unmerged = yield* ksmUnmerge(vma, remap.address, (remap.address + oldLength) as Hva);
+  if (unmerged !== 0) return unmerged;
   const dontUnmap = (flags & MREMAP_DONTUNMAP) !== 0;
   const accounted = (vma.flags & VM_ACCOUNT) !== 0;
   const charged = accounted ? (dontUnmap ? newLength : newLength - oldLength) / PAGE_SIZE : 0;

@@ -9,6 +9,7 @@ import {
   FrameKind,
   PG_active,
   PG_dirty,
+  PG_ksm,
   PG_locked,
   PG_lru,
   PG_reclaim,
@@ -77,6 +78,7 @@ const KPF_ANON = 1n << 12n;
 const KPF_COMPOUND_HEAD = 1n << 15n;
 const KPF_COMPOUND_TAIL = 1n << 16n;
 const KPF_NOPAGE = 1n << 20n;
+const KPF_KSM = 1n << 21n;
 const KPF_THP = 1n << 22n;
 const KPF_ZERO_PAGE = 1n << 24n;
 const KPF_PGTABLE = 1n << 26n;
@@ -111,6 +113,7 @@ export function kpageFlags({ frames }: Host, pfn: Pfn): bigint {
   let bits = KPF_OF_FLAG.reduce((sum, [flag, bit]) => ((flags & flag) !== 0 ? sum | bit : sum), 0n);
   if (frames.pageMapcount(pfn) > 0) bits |= KPF_MMAP;
   if (frames.mapping[folio]! > 0) bits |= KPF_ANON;
+  if ((frames.flags[folio]! & PG_ksm) !== 0) bits |= KPF_KSM;
   if (frames.order[pfn] !== 0) bits |= KPF_THP | (pfn === folio ? KPF_COMPOUND_HEAD : KPF_COMPOUND_TAIL);
   return bits;
 }

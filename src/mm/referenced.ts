@@ -7,6 +7,7 @@ import { levelBytes } from '../hw/sv39/index.ts';
 import { mmuNotifierClearFlushYoung } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
+import { PG_ksm } from './frames.ts';
 import type { Host } from './host.ts';
 import { walkMapped } from './mappedWalk.ts';
 import type { Mm } from './mmStruct.ts';
@@ -25,8 +26,26 @@ export interface SeenVmas {
   vmFlags: number;
 }
 
-/** folio_referenced(): how many entries say that the folio was used, or REFERENCED_UNKNOWN. */
-export function* folioReferenced(host: Host, pfn: Pfn, seen: SeenVmas = { vmFlags: 0 }): Steps<number> {
+/**
+ * folio_referenced(): how many entries say that the folio was used, or REFERENCED_UNKNOWN. A merged folio that the caller
+ * has not locked is locked meanwhile, and counts as used when that cannot be done at once.
+ */
+export function* folioReferenced(
+  host: Host,
+  pfn: Pfn,
+  seen: SeenVmas = { vmFlags: 0 },
+  isLocked = true,
+): Steps<number> {
+  if (points.on) yield at.page(pfn);
+  if (isLocked || !host.frames.test(pfn, PG_ksm)) return yield* countReferences(host, pfn, seen);
+  if (!host.folioLocks.tryLock(pfn)) return 1;
+  const referenced = yield* countReferences(host, pfn, seen);
+  if (points.on) yield at.page(pfn);
+  host.folioLocks.unlock(pfn);
+  return referenced;
+}
+
+function* countReferences(host: Host, pfn: Pfn, seen: SeenVmas): Steps<number> {
   if (host.frames.order[pfn] !== 0) return yield* largeFolioReferenced(host, pfn, seen);
   let referenced = 0;
   const walked = yield* rmapWalk(host, pfn, true, function* (vma, address) {

@@ -12,7 +12,7 @@ import { isPresent, ptePfn } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Hpa, type Hva, type Pfn } from '../units.ts';
 import type { AnonVma } from './anonVma.ts';
-import { PG_anon_exclusive, PG_swapbacked } from './frames.ts';
+import { PG_anon_exclusive, PG_ksm, PG_swapbacked } from './frames.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import { findPte, isPresentPte, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
@@ -29,7 +29,8 @@ export function* addNewAnonRmap(vma: Vma, pfn: Pfn, address: Hva, exclusive: boo
   const { frames } = host;
   const anonVma = vma.anonVma ?? bug('anonymous folio mapped without an anon_vma', { pfn });
   if (points.on) yield at.page(pfn);
-  frames.mapping[pfn] = anonVma.id;
+  // What is not this VMA's alone must be found from every VMA of the family.
+  frames.mapping[pfn] = (exclusive ? anonVma : anonVma.root).id;
   frames.index[pfn] = vma.indexOf(address);
   frames.set(pfn, PG_swapbacked | (exclusive ? PG_anon_exclusive : 0));
   frames.mapcount[pfn]!++;
@@ -95,10 +96,11 @@ export function* ptepClearFlush(mm: Mm, address: Hva, ptep: Hpa): Steps<number> 
 }
 
 /**
- * folio_anon_vma(): null when nobody is left who could map the folio. Preceded by at.page(pfn). The caller has a
+ * folio_anon_vma(): null when nobody is left who could map the folio, or KSM knows who does. Preceded by at.page(pfn). The caller has a
  * reference, so the folio stays what it is; if it is unmapped before the anon_vma is locked, its walk finds nothing.
  */
 export function folioAnonVma(host: Host, pfn: Pfn): AnonVma | null {
+  if (host.frames.test(pfn, PG_ksm)) return null;
   return host.anonVmas.byId.get(host.frames.mapping[pfn]!) ?? null;
 }
 

@@ -9,7 +9,9 @@ import { at, points, type Steps } from '../sched/index.ts';
 import type { Hva, Pfn } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
 import { folioMapping } from './folio.ts';
+import { PG_ksm } from './frames.ts';
 import type { Host } from './host.ts';
+import { rmapWalkKsm } from './ksmRmap.ts';
 import { folioAnonVma } from './rmap.ts';
 import type { Vma } from './vma.ts';
 
@@ -17,7 +19,7 @@ import type { Vma } from './vma.ts';
 export type RmapVisitor = (vma: Vma, address: Hva) => Steps<boolean>;
 
 /**
- * Visits the VMAs of a folio that the caller has a reference to, and if it is of a file the lock of. False: the rmap
+ * Visits the VMAs of a folio that the caller has a reference to, and if it is of a file, or merged, the lock of. False: the rmap
  * lock is contended, and `trylock` says not to wait for it.
  */
 export function* rmapWalk(host: Host, pfn: Pfn, trylock: boolean, visit: RmapVisitor): Steps<boolean> {
@@ -29,6 +31,7 @@ export function* rmapWalk(host: Host, pfn: Pfn, trylock: boolean, visit: RmapVis
 /** As rmapWalk(), of a folio that perhaps nothing maps: what stands for it in page tables is found alike. */
 export function* rmapWalkAll(host: Host, pfn: Pfn, trylock: boolean, visit: RmapVisitor): Steps<boolean> {
   if (points.on) yield at.page(pfn);
+  if (host.frames.test(pfn, PG_ksm)) return yield* rmapWalkKsm(host, pfn, trylock, visit);
   const index = host.frames.index[pfn]!;
   const pages = host.frames.nrPages(pfn);
   const mapping = folioMapping(host, pfn);

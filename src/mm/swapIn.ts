@@ -21,8 +21,9 @@ import {
   type VmFault,
 } from './faultTypes.ts';
 import { folioPut } from './folio.ts';
-import { PG_readahead, PG_swapcache, PG_uptodate } from './frames.ts';
+import { PG_ksm, PG_readahead, PG_swapcache, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
+import { copyOfMerged, needsCopyOfMerged } from './ksmCopy.ts';
 import {
   isSoftDirty,
   isSwapPteExclusive,
@@ -93,15 +94,18 @@ function* mapLocked(vmf: VmFault, pfn: Pfn, slot: SwapSlot): Steps<number> {
     yield* folioPut(host, pfn);
     return 0;
   }
+  const copies = yield* needsCopyOfMerged(vmf.vma, pfn, vmf.address);
+  const page = copies ? yield* copyOfMerged(vmf.vma, pfn) : pfn;
   const ptl = ptlOf(host, vmf.ptep);
   yield* ptl.lock();
-  const refused = yield* refuse(vmf, pfn, slot);
-  if (refused === null) return yield* setPresent(vmf, pfn, slot, ptl);
+  const refused = page === null ? VM_FAULT_OOM : yield* refuse(vmf, pfn, slot);
+  if (page !== null && refused === null) return yield* setPresent(vmf, page, pfn, slot, ptl);
   yield* ptl.unlock();
+  if (page !== null && page !== pfn) yield* folioPut(host, page);
   if (points.on) yield at.page(pfn);
   folioLocks.unlock(pfn);
   yield* folioPut(host, pfn);
-  return refused;
+  return refused ?? 0;
 }
 
 /** Under the page table lock: what speaks against mapping the folio, or null. 0: somebody else did, or undid it. */
@@ -116,16 +120,18 @@ function* refuse(vmf: VmFault, pfn: Pfn, slot: SwapSlot): Steps<number | null> {
   return VM_FAULT_SIGBUS;
 }
 
-function* setPresent(vmf: VmFault, pfn: Pfn, slot: SwapSlot, ptl: Mutex): Steps<number> {
+/** `pfn` is the folio of the cache, or a copy of that, which nobody else knows. */
+function* setPresent(vmf: VmFault, pfn: Pfn, cached: Pfn, slot: SwapSlot, ptl: Mutex): Steps<number> {
   const { vma, address } = vmf;
   const { mm } = vma;
   const { host } = mm;
   yield* swapFree(host, slot);
-  if (yield* shouldTryToFreeSwap(host, vmf, pfn)) yield* folioFreeSwap(host, pfn);
+  if (yield* shouldTryToFreeSwap(host, vmf, cached)) yield* folioFreeSwap(host, cached);
   mm.anonPages++;
   mm.swapEntries--;
   if (points.on) yield at.page(pfn);
-  const exclusive = isSwapPteExclusive(vmf.origPte) || host.frames.count(pfn) === 1;
+  const exclusive =
+    !host.frames.test(pfn, PG_ksm) && (isSwapPteExclusive(vmf.origPte) || host.frames.count(pfn) === 1);
   let pte = isSoftDirty(vmf.origPte) ? mkSoftDirty(mkPte(pfn, vma)) : mkPte(pfn, vma);
   if (exclusive && (vma.flags & VM_WRITE) !== 0 && !needsSoftDirtyWp(vma, pte)) {
     pte |= PTE_W;
@@ -135,11 +141,13 @@ function* setPresent(vmf: VmFault, pfn: Pfn, slot: SwapSlot, ptl: Mutex): Steps<
     }
   }
   yield* addAnonRmap(vma, pfn, address, exclusive);
+  if (pfn !== cached) yield* host.lruvec.add(pfn);
   if (points.on) yield at.pte(vmf.ptep);
   setPte(host, vmf.ptep, pte);
   vmf.origPte = pte;
-  if (points.on) yield at.page(pfn);
-  host.folioLocks.unlock(pfn);
+  if (points.on) yield at.page(cached);
+  host.folioLocks.unlock(cached);
+  if (pfn !== cached) yield* folioPut(host, cached);
   if ((vmf.flags & FAULT_FLAG_WRITE) !== 0) return yield* doWpPage(vmf, ptl);
   yield* ptl.unlock();
   return 0;

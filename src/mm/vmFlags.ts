@@ -28,6 +28,8 @@ export const VM_HUGEPAGE = 0x20000000;
 export const VM_NOHUGEPAGE = 0x40000000;
 /** New since the soft-dirty bits were last cleared: all of it counts as dirty. Keeps no two VMAs from merging. */
 export const VM_SOFTDIRTY = 0x8000000;
+/** MADV_MERGEABLE. Bit 31: a number below 0. */
+export const VM_MERGEABLE = 0x80000000 | 0;
 
 export const VM_ACCESS_FLAGS = VM_READ | VM_WRITE | VM_EXEC;
 export const VM_MAY_ACCESS = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;

@@ -143,7 +143,7 @@ function* shrinkActiveList(host: Host, sc: ScanControl, type: LruType, pages: nu
   let rotated = 0;
   for (const pfn of isolated) {
     const seen = { vmFlags: 0 };
-    if ((yield* folioReferenced(host, pfn, seen)) > 0) referenced += frames.nrPages(pfn);
+    if ((yield* folioReferenced(host, pfn, seen, false)) > 0) referenced += frames.nrPages(pfn);
     if (points.on) yield at.page(pfn);
     // Programs run on: their pages get one more trip round the active list.
     if (type === 'file' && (seen.vmFlags & VM_EXEC) !== 0) {

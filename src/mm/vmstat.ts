@@ -53,6 +53,8 @@ export const newVmstat = () => ({
   workingset_restore_anon: 0,
   workingset_restore_file: 0,
   oom_kill: 0,
+  ksm_swpin_copy: 0,
+  cow_ksm: 0,
   pgmigrate_success: 0,
   pgmigrate_fail: 0,
   thp_fault_alloc: 0,

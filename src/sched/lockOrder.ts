@@ -40,6 +40,7 @@ const mmAllLocksMutex = sleeping(
 );
 
 export const LOCKS = {
+  ksm_thread_mutex: sleeping(5, 'ksm_thread_mutex', 'ksm', 'the trees and rmap_items of KSM'),
   slots_lock: sleeping(10, 'kvm->slots_lock', 'kvm', 'the installing of memslots'),
   inode_rwsem: sleeping(15, 'inode->i_rwsem', 'inode', 'a file while it is written, truncated or punched'),
   // fork: the child's under the parent's.
@@ -78,6 +79,7 @@ export const LOCKS = {
     spinning(100, 'page table lock', 'page table', 'the entries of one page table'),
   ),
   mmu_lock: spinning(110, 'kvm->mmu_lock', 'kvm', 'shadow pages, sptes, gfn rmap, the invalidate sequence'),
+  ksm_mmlist_lock: spinning(115, 'ksm_mmlist_lock', 'ksm', 'which mms KSM scans'),
   i_pages_lock: spinning(120, 'mapping->i_pages', 'mapping', 'page index -> folio, shadow or swap entry'),
   swap_lock: spinning(130, 'swap_info->lock', 'swap_info', 'the swap map and free slots'),
   lru_lock: spinning(140, 'lruvec->lru_lock', 'lruvec', 'the LRU lists and PG_lru'),

@@ -10,9 +10,15 @@ import {
   exitMm,
   fork,
   getUserPage,
+  type Host,
+  KSM_RUN_MERGE,
+  KSM_RUN_STOP,
+  KSM_RUN_UNMERGE,
+  ksmRunStore,
   MADV_COLD,
   MADV_DONTNEED,
   MADV_FREE,
+  MADV_MERGEABLE,
   MADV_PAGEOUT,
   type Mm,
   MREMAP_FIXED,
@@ -20,6 +26,7 @@ import {
   madvise,
   migrateUserPages,
   mlock,
+  mmapAnonymous,
   mprotect,
   mremap,
   munlock,
@@ -88,6 +95,40 @@ function sequenceOf(mmu: 'shadow' | 'tdp', row: Row): string[] {
   });
   vm.finish();
   return sequence.events;
+}
+
+/** A process beside the VMM holds what page 2 of the guest holds; KSM has merged its page with another's before. */
+const mergesWithTwin: Pick<Row, 'before' | 'act' | 'after'> = {
+  *before({ host, mm, spareCpu }, base) {
+    host.ksm.sleepMillisecs = 0;
+    const twin = (yield* host.createMm()) ?? bug('no memory for a process');
+    const at = (yield* mmapAnonymous(twin, 0, 2 * PAGE_SIZE, RW, 0)) as Hva;
+    const page = new Uint8Array(PAGE_SIZE);
+    expect(yield* copyFromUser(mm, spareCpu, part(base, 2), page)).toBe(0);
+    for (const to of [at, at + PAGE_SIZE]) yield* well(copyToUser(twin, spareCpu, to as Hva, page));
+    yield* well(madvise(twin, at, 2 * PAGE_SIZE, MADV_MERGEABLE));
+    yield* scanned(host, 3);
+    expect(host.ksm.pagesSharing).toBe(1);
+  },
+  *act({ host }, base, mm) {
+    yield* well(madvise(mm, part(base, 2), PAGE_SIZE, MADV_MERGEABLE));
+    yield* scanned(host, 3);
+    expect(host.ksm.pagesSharing).toBe(2);
+  },
+  *after({ host }) {
+    yield* exitMm(host.mms[1]!);
+    yield* well(ksmRunStore(host, KSM_RUN_UNMERGE));
+  },
+};
+
+function* scanned(host: Host, times: number): Steps {
+  const until = host.ksm.seqnr + times;
+  yield* well(ksmRunStore(host, KSM_RUN_MERGE));
+  while (host.ksm.seqnr < until) {
+    host.sched.spend(10_000);
+    yield RESCHED;
+  }
+  yield* well(ksmRunStore(host, KSM_RUN_STOP));
 }
 
 /** Work on a part of the guest's memory: from page `first`, so many pages. */
@@ -341,6 +382,27 @@ describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
       act: (vm, base, mm) => well(copyToUser(mm, vm.spareCpu, part(base, 1), word(pageAt(1)))),
     });
     expect(got).toEqual(['pte 1: rad -> rwad']);
+  });
+
+  it('rows 15 and 15b, KSM: write-protected and replaced, each in a range of its own', () => {
+    const got = order({ task: 'ksmd', ...mergesWithTwin });
+    const locks = 'ksm_thread_mutex, mm->mmap_lock read, folio lock (PG_locked)';
+    // The twin, whose pages were merged before, has no notifiers.
+    expect(got.slice(got.findIndex((event) => event.startsWith('start')))).toEqual([
+      `start CLEAR [2, 3): ${locks}`,
+      'pte 2: rwad -> none',
+      'cpu flush 1',
+      'secondary flush',
+      'pte 2: none -> ra',
+      `end CLEAR [2, 3): ${locks}`,
+      `start CLEAR [2, 3): ${locks}`,
+      'pte 2: ra -> none',
+      'cpu flush 1',
+      'secondary flush',
+      'pte 2: none -> ra',
+      `end CLEAR [2, 3): ${locks}`,
+      'free',
+    ]);
   });
 
   it('row 18, soft-dirty: one range round everything, flushed after it', () => {

@@ -126,6 +126,10 @@ const RAW_MEMORY: Readonly<Record<string, readonly string[]>> = {
   'user accesses of a CPU, preceded by at.tlb()': ['readUser64', 'cmpxchgUser64', 'userLoad64'],
   'the same, in one step': ['userCompareExchange64'],
   'the content of a locked page': ['isZeroFilled'],
+  'the content of pages that may be merged, which is compared for good under the folio lock': [
+    'comparePages',
+    'calcChecksum',
+  ],
   'who inspects a stopped machine, or changes it for a debugger': ['entryAt', 'touchForStore'],
 };
 

@@ -1,12 +1,12 @@
 // What each kind of exit costs: the wall-clock time of a guest that does nothing else, less the loop around it, in this
 // process; and where that time goes, by V8's profiler, in a run of its own.
 
-import { Session } from 'node:inspector';
 import { assemble } from '../../src/asm/index.ts';
 import { createMachine, MACHINE_DEFAULTS } from '../../src/machine.ts';
 import { readProgram } from '../../src/vmm/index.ts';
 import { EMPTY, EXIT_KINDS, type ExitKind, exitGuest } from './exitKinds.ts';
 import { median } from './measure.ts';
+import { type ProfileLine, profileOf } from './profile.ts';
 
 export interface ExitCost {
   readonly kind: string;
@@ -16,7 +16,7 @@ export interface ExitCost {
   /** How often a hart came back to the hypervisor, each time round. */
   readonly exits: number;
   /** Functions with most of the time, and their share, where it costs more than a microsecond. */
-  readonly profile: readonly { readonly name: string; readonly share: number }[];
+  readonly profile: readonly ProfileLine[];
 }
 
 const MMUS = ['shadow', 'tdp'] as const;
@@ -34,7 +34,8 @@ export function measureExits(repeats: number, onCost: (cost: ExitCost) => void):
         mmu,
         nanoseconds: nanoseconds - loop[mmu].nanoseconds,
         exits,
-        profile: nanoseconds > PROFILED_ABOVE_NS ? profileOf(kind, mmu) : [],
+        profile:
+          nanoseconds > PROFILED_ABOVE_NS ? profileOf(() => play(kind, mmu, kind.count), PROFILE_LINES) : [],
       };
       onCost(cost);
       return cost;
@@ -72,32 +73,4 @@ function play(kind: ExitKind, mmu: 'shadow' | 'tdp', count: number): { seconds: 
     throw new Error(`${kind.name}, ${mmu}: ${JSON.stringify(machine.stop)}`);
   }
   return { seconds, exits: machine.progress().exits };
-}
-
-/** The functions in which a run spends most of its time. */
-function profileOf(kind: ExitKind, mmu: 'shadow' | 'tdp'): ExitCost['profile'] {
-  const session = new Session();
-  session.connect();
-  session.post('Profiler.enable');
-  session.post('Profiler.setSamplingInterval', { interval: 200 });
-  session.post('Profiler.start');
-  play(kind, mmu, kind.count);
-  const spent = new Map<string, number>();
-  let total = 0;
-  session.post('Profiler.stop', (_, { profile }) => {
-    const names = new Map(
-      profile.nodes.map(({ id, callFrame }) => [id, callFrame.functionName || '(anonymous)']),
-    );
-    profile.samples?.forEach((id, i) => {
-      const time = profile.timeDeltas?.[i] ?? 0;
-      const name = names.get(id)!;
-      spent.set(name, (spent.get(name) ?? 0) + time);
-      total += time;
-    });
-  });
-  session.disconnect();
-  return [...spent]
-    .sort(([, a], [, b]) => b - a)
-    .slice(0, PROFILE_LINES)
-    .map(([name, time]) => ({ name, share: time / total }));
 }

@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { type Engine, PEERS, UMBRA, warmUp } from './engines.ts';
 import { type ExitCost, measureExits } from './exits.ts';
 import { type ForeignResult, measureForeign } from './foreign.ts';
+import { type InvalidationCost, measureInvalidations } from './invalidation.ts';
 import { geometricMean, measure, measureElf, type ProgramResult } from './measure.ts';
 import { measureNotifierSites, type SiteCosts } from './notifierSites.ts';
 import type { Interval } from './pairs.ts';
@@ -20,6 +21,7 @@ import { measureProcesses, type ProcessesResult } from './processes.ts';
 import { PROGRAMS, type Program } from './programs.ts';
 import { measureShort, type ShortResult } from './short.ts';
 import { measureStartUp, type StartUp } from './startup.ts';
+import { measureSwapRate, type SwapRate } from './swapRate.ts';
 import { num, Table } from './table.ts';
 
 interface Summary {
@@ -57,6 +59,8 @@ interface Results {
   exits?: readonly ExitCost[];
   foreign?: readonly Foreign[];
   notifiers?: SiteCosts;
+  swap?: readonly SwapRate[];
+  invalidations?: readonly InvalidationCost[];
 }
 
 const SUITES: Readonly<Record<string, (bench: Bench) => Results | Promise<Results>>> = {
@@ -67,10 +71,12 @@ const SUITES: Readonly<Record<string, (bench: Bench) => Results | Promise<Result
   exits: runExits,
   foreign: runForeign,
   notifiers: runNotifiers,
+  swap: runSwap,
+  invalidations: runInvalidations,
 };
 
 /** They start nothing that a warm computer starts faster. */
-const COLD: ReadonlySet<string> = new Set(['startup', 'notifiers']);
+const COLD: ReadonlySet<string> = new Set(['startup', 'notifiers', 'swap', 'invalidations']);
 
 class UsageError extends Error {}
 
@@ -252,6 +258,30 @@ async function runNotifiers({ folder, say }: Bench): Promise<Results> {
   );
   say(`${notifiers.sites} sites cut; medians and their 95 % intervals`);
   return { notifiers };
+}
+
+async function runSwap({ folder, repeats, say }: Bench): Promise<Results> {
+  const table = new Table(say, [10, -10, -10, -10, -8, 60]);
+  table.row('thrashing', 'transfers', 'seconds', 'bare loop', 'ratio', 'most time');
+  const swap = await measureSwapRate(folder, repeats, (rate) => {
+    const { mmu, transfers, seconds, bareSeconds, ratio, profile } = rate;
+    const parts = profile.map(({ name, share }) => `${name} ${num(share * 100, 0)} %`);
+    table.row(mmu, String(transfers), num(seconds), num(bareSeconds), num(ratio), parts.join(', '));
+  });
+  return { swap };
+}
+
+function runInvalidations({ repeats, say }: Bench): Results {
+  const table = new Table(say, [-10, -8, 22, -12]);
+  table.row('mappings', 'us', 'mapped by', 'us/mapping');
+  const invalidations = measureInvalidations(
+    Math.max(5, repeats),
+    ({ by, memory, mappings, microseconds }) => {
+      const where = memory === null ? by : `${by}, guest of ${memory / 2 ** 20} MiB`;
+      table.row(String(mappings), num(microseconds, 0), where, num(microseconds / mappings));
+    },
+  );
+  return { invalidations };
 }
 
 const isPeer = (engine: string): boolean => PEERS.some(({ name }) => name === engine);

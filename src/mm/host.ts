@@ -15,6 +15,7 @@ import { AddressSpaceTable } from './addressSpace.ts';
 import { AnonVmaTable } from './anonVma.ts';
 import { BlockIo } from './blockIo.ts';
 import { OVERCOMMIT_ALWAYS, type Sysctl } from './commit.ts';
+import { CompactionState } from './compaction.ts';
 import { FolioLocks } from './folioLock.ts';
 import { FrameKind, Frames, PG_uptodate } from './frames.ts';
 import { Ksm } from './ksm.ts';
@@ -73,6 +74,7 @@ export class Host {
   readonly throttle: ReclaimThrottle;
   readonly shrinkers: Shrinkers;
   readonly kswapd: Kswapd;
+  readonly compaction = new CompactionState();
   readonly oomKiller: OomKiller;
   readonly ksm: Ksm;
   /** How many folios reclaim takes at a time. */

@@ -30,6 +30,7 @@ import { findEntry, maybeMkWrite, mkPte, PTE_SOFT_DIRTY, readPte, setPte } from 
 import { splitHugePmd } from './splitPmd.ts';
 import { isThpAllowed, isThpSuitable } from './thp.ts';
 import type { Vma } from './vma.ts';
+import { VM_HUGEPAGE } from './vmFlags.ts';
 
 /** The PMD part of __handle_mm_fault(): VM_FAULT bits. */
 export function* handleHugePmd(vmf: VmFault): Steps<number> {
@@ -56,7 +57,8 @@ function* doHugePmdAnonymousPage(vmf: VmFault, pmdp: Hpa): Steps<number> {
   const { host } = mm;
   const prepared = yield* vmfAnonPrepare(vmf);
   if (prepared !== 0) return prepared;
-  const folio = yield* allocHugePage(host);
+  // transparent_hugepage/defrag: madvise.
+  const folio = yield* allocHugePage(host, (vmf.vma.flags & VM_HUGEPAGE) !== 0);
   if (folio === null) {
     host.vmstat.thp_fault_fallback++;
     return VM_FAULT_FALLBACK;

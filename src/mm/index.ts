@@ -1,6 +1,7 @@
 // The face of mm/: the host's Linux-like memory manager.
 
 export { type BlockDevice, type BlockRequest, MemoryBlockDevice } from './blockDevice.ts';
+export { compactMemory } from './compaction.ts';
 export { shrinkAllMemory, tryToFreePages } from './directReclaim.ts';
 export { exitMm } from './exit.ts';
 export { Ext4 } from './ext4.ts';

@@ -257,6 +257,14 @@ function* migrateFolioMove(migration: Migration, { from, to, wasMapped }: Unmapp
   return true;
 }
 
+/** migrate_folio_add(): takes the folio off the LRU, if it is there, for migratePages(). Large ones stay where they are. */
+export function* isolateMovable(host: Host, pfn: Pfn, into: Pfn[]): Steps {
+  if (host.frames.order[pfn] !== 0 || !(yield* host.lruvec.isolate(pfn))) return;
+  if (points.on) yield at.page(pfn);
+  host.lruvec.isolated[host.lruvec.typeOf(pfn)]++;
+  into.push(pfn);
+}
+
 /** putback_movable_pages(): what was isolated goes back on the LRU. */
 export function* putbackMovablePages(host: Host, folios: Pfn[]): Steps {
   for (const pfn of folios) {

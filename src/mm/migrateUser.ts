@@ -9,8 +9,7 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { MigrateMode, MigrateReason } from '../trace/index.ts';
 import { type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { folioPut } from './folio.ts';
-import type { Host } from './host.ts';
-import { type MigrationTarget, migratePages, putbackMovablePages } from './migrate.ts';
+import { isolateMovable, type MigrationTarget, migratePages, putbackMovablePages } from './migrate.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocMigrationTarget } from './pageAlloc.ts';
 import { walkPtes } from './pagewalk.ts';
@@ -42,12 +41,4 @@ export function* migrateUserPages(mm: Mm, start: Hva, length: number): Steps<num
   const left = yield* migratePages(host, folios, anyFrame, MigrateMode.SYNC, MigrateReason.SYSCALL);
   yield* putbackMovablePages(host, folios);
   return left;
-}
-
-/** migrate_folio_add(): takes the folio off the LRU, if it is there, for migratePages(). Large ones stay where they are. */
-export function* isolateMovable(host: Host, pfn: Pfn, into: Pfn[]): Steps {
-  if (host.frames.order[pfn] !== 0 || !(yield* host.lruvec.isolate(pfn))) return;
-  if (points.on) yield at.page(pfn);
-  host.lruvec.isolated[host.lruvec.typeOf(pfn)]++;
-  into.push(pfn);
 }

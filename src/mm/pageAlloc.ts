@@ -7,7 +7,9 @@
 // Invariants: only a victim of the OOM killer takes frames below the minimum. Reclaim never comes here. May sleep.
 
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
+import { CompactResult } from '../trace/index.ts';
 import type { Pfn } from '../units.ts';
+import { CompactPriority, tryToCompactPages } from './compaction.ts';
 import { tryToFreePages } from './directReclaim.ts';
 import { FrameKind } from './frames.ts';
 import type { Host } from './host.ts';
@@ -35,15 +37,26 @@ export function* allocFilePage(host: Host, mm: Mm | null): Steps<Pfn | null> {
 
 /**
  * vma_alloc_folio() of a huge page: 512 frames in one piece, a large folio with one reference, contents undefined; null
- * when there is none at once (GFP_TRANSHUGE_LIGHT).
+ * when there is none. `direct`: take the trouble of compacting memory for it (GFP_TRANSHUGE, else GFP_TRANSHUGE_LIGHT).
  */
-export function* allocHugePage(host: Host): Steps<Pfn | null> {
+export function* allocHugePage(host: Host, direct: boolean): Steps<Pfn | null> {
   const { low } = host.zone.watermarks;
-  const folio = (yield* getPageFromFreelist(host, HPAGE_PMD_ORDER, FrameKind.folio, low)) as Pfn | 0;
+  const [order, kind] = [HPAGE_PMD_ORDER, FrameKind.folio] as const;
+  let folio = (yield* getPageFromFreelist(host, order, kind, low)) as Pfn | 0;
+  if (folio === 0 && direct) folio = (yield* allocCostly(host, order, kind)) as Pfn | 0;
   if (folio === 0) return null;
   if (points.on) yield at.page(folio);
   host.frames.makeLarge(folio);
   return folio;
+}
+
+/** The slow path of what the caller can do without: each means is tried once. */
+function* allocCostly(host: Host, order: Order, kind: FrameKind): Steps<number> {
+  const compacted = yield* directCompact(host, order, kind, CompactPriority.ASYNC);
+  if (compacted !== 0) return compacted;
+  yield* tryToFreePages(host, order);
+  const pfn = yield* getPageFromFreelist(host, order, kind, host.zone.watermarks.min);
+  return pfn !== 0 ? pfn : yield* directCompact(host, order, kind, CompactPriority.SYNC_LIGHT);
 }
 
 /** A frame for a page that nobody has asked for: only if there are plenty. */
@@ -97,17 +110,40 @@ function* allocPagesSlowpath(host: Host, order: Order, kind: FrameKind, mm: Mm |
     if (min !== 0) return min;
     // ALLOC_OOM: a victim may dig into the reserve, or fail, so that it can exit.
     if (mm?.killed) return yield* getPageFromFreelist(host, order, kind, zone.watermarks.min >> 1);
+    if (order > 0 && attempt === 0) {
+      const compacted = yield* directCompact(host, order, kind, CompactPriority.ASYNC);
+      if (compacted !== 0) return compacted;
+    }
     const reclaimed = yield* tryToFreePages(host, order);
     const pfn = yield* getPageFromFreelist(host, order, kind, zone.watermarks.min);
     if (pfn !== 0) return pfn;
     fruitless = reclaimed > 0 ? 0 : fruitless + 1;
-    // Frames enough, but no four together: without compaction there is no more to be done than this.
+    if (order > 0) {
+      const priority = attempt === 0 ? CompactPriority.SYNC_LIGHT : CompactPriority.SYNC_FULL;
+      const compacted = yield* directCompact(host, order, kind, priority);
+      if (compacted !== 0) return compacted;
+    }
     if (order > 0 && attempt >= MAX_RECLAIM_RETRIES) return 0;
     if (shouldReclaimRetry(host, order, fruitless)) continue;
     if (order > 0 || !host.oomKiller.outOfMemory(host)) return 0;
     fruitless = 0;
     yield* scheduleTimeout(host.sched, JIFFY);
   }
+}
+
+/** __alloc_pages_direct_compact(): a block, or 0. */
+function* directCompact(host: Host, order: Order, kind: FrameKind, priority: CompactPriority): Steps<number> {
+  const { zone, vmstat, compaction } = host;
+  const result = yield* tryToCompactPages(host, order, priority);
+  if (result === CompactResult.SKIPPED || result === CompactResult.DEFERRED) return 0;
+  vmstat.compact_stall++;
+  const pfn = yield* getPageFromFreelist(host, order, kind, zone.watermarks.min);
+  if (pfn === 0) vmstat.compact_fail++;
+  else {
+    vmstat.compact_success++;
+    compaction.succeeded(order);
+  }
+  return pfn;
 }
 
 /** should_reclaim_retry(): would it work if everything that can be reclaimed were? */

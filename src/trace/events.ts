@@ -4,6 +4,7 @@
 // Invariants (test/trace/events.test.ts): no name stands in two systems; no field is called time, task or event, since a
 // line of JSON has these next to them; a record has room for the fields of each.
 
+import { COMPACTION_EVENTS } from './events/compaction.ts';
 import { KSM_EVENTS } from './events/ksm.ts';
 import { KVM_EVENTS, KVMMMU_EVENTS } from './events/kvm.ts';
 import { MIGRATE_EVENTS } from './events/migrate.ts';
@@ -19,6 +20,7 @@ export const EVENTS = {
   ...EXCEPTION_EVENTS,
   ...VMSCAN_EVENTS,
   ...MIGRATE_EVENTS,
+  ...COMPACTION_EVENTS,
   ...SWAP_EVENTS,
   ...TLB_EVENTS,
   ...KSM_EVENTS,

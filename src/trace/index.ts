@@ -2,6 +2,7 @@
 // tools.
 
 export { type DatEvent, readTraceDat, type TraceDat } from './datReader.ts';
+export { CompactResult } from './events/compaction.ts';
 export { exitCause, HART_EXITS } from './events/kvm.ts';
 export { MigrateMode, MigrateReason } from './events/migrate.ts';
 export {

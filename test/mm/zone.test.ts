@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { allocKernelPages, freeKernelPages } from '../../src/mm/index.ts';
+import { allocKernelPages, freeKernelPages, type Host } from '../../src/mm/index.ts';
 import { FrameKind } from '../../src/mm/internals.ts';
 import { watermarksOf } from '../../src/mm/zone.ts';
 import type { Steps } from '../../src/sched/index.ts';
@@ -19,6 +19,78 @@ describe('watermarks', () => {
     expect(watermarksOf(2 ** 19)).toEqual({ min: 1448, low: 1811, high: 2174 });
   });
 });
+
+describe('blocks of 512 frames', () => {
+  it('that kernel memory is in are few, while user memory is all over the zone', () => {
+    const bench = makeBench({ frames: 5 * 512 });
+    const { host } = bench;
+    runTasks(bench, function* () {
+      const kernel: Pfn[] = [];
+      const user: Pfn[] = [];
+      for (let i = 0; i < 150; i++) {
+        kernel.push((yield* allocKernelPages(host, 0, 'kernel'))!);
+        for (let j = 0; j < 10; j++) user.push((yield* host.zone.take(0, FrameKind.folio)) as Pfn);
+      }
+      expect(new Set(kernel.map((pfn) => pfn >> 9)).size).toBe(1);
+      expect(new Set(user.map((pfn) => pfn >> 9)).size).toBeGreaterThan(3);
+      for (const pfn of kernel) yield* freeKernelPages(host, pfn, 0);
+      for (const pfn of user) {
+        host.frames.putTestZero(pfn);
+        yield* host.zone.give(pfn, 0);
+      }
+    });
+    expectNothingLeaked(bench);
+  });
+
+  /** Each operation takes or gives; the lists are walked by what can be had at the end: everything, in each order. */
+  const operation = fc.record({
+    kind: fc.constantFrom('movable', 'kernel', 'group', 'block', 'this', 'give', 'give'),
+    which: fc.nat(),
+  });
+  it('and groups and frames are taken apart and put together again without loss', () => {
+    fc.assert(
+      fc.property(fc.array(operation, { maxLength: 100, size: 'max' }), (operations) => {
+        const bench = makeBench({ frames: 5 * 512 });
+        const { zone } = bench.host;
+        const held: (readonly [Pfn, 0 | 2 | 9])[] = [];
+        runTasks(bench, function* () {
+          for (const { kind, which } of operations) {
+            if (kind === 'give') {
+              const [taken] = held.splice(which % (held.length || 1), 1);
+              if (taken !== undefined) yield* giveBack(bench.host, ...taken);
+              continue;
+            }
+            const order = kind === 'group' ? 2 : kind === 'block' ? 9 : 0;
+            const had = yield* zone.has(order);
+            const one = (zone.firstPfn + (which % zone.managedPages)) as Pfn;
+            const pfn =
+              kind === 'this'
+                ? (yield* zone.takeFree(one, FrameKind.folio))
+                  ? one
+                  : 0
+                : yield* zone.take(order, kind === 'kernel' ? FrameKind.kernel : FrameKind.folio);
+            if (kind !== 'this') expect(pfn !== 0).toBe(had);
+            if (pfn !== 0) held.push([pfn as Pfn, order]);
+            const used = held.reduce((sum, [, each]) => sum + (1 << each), 0);
+            expect(zone.freePages).toBe(zone.managedPages - used);
+          }
+          for (const taken of held) yield* giveBack(bench.host, ...taken);
+          const blocks: Pfn[] = [];
+          while (yield* zone.has(9)) blocks.push((yield* zone.take(9, FrameKind.folio)) as Pfn);
+          expect(blocks).toHaveLength(4);
+          for (const block of blocks) yield* giveBack(bench.host, block, 9);
+        });
+        expect(zone.freePages).toBe(zone.managedPages);
+      }),
+      { numRuns: 15 },
+    );
+  });
+});
+
+function* giveBack(host: Host, pfn: Pfn, order: 0 | 2 | 9): Steps {
+  for (let i = 0; i < 1 << order; i++) host.frames.putTestZero((pfn + i) as Pfn);
+  yield* host.zone.give(pfn, order);
+}
 
 describe('kernel pages', () => {
   it('of order 2 are aligned, contiguous and zero, also after use', () => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { EXIT_NAMES } from '../../src/hw/hart/index.ts';
 import { MmuNotifyEvent } from '../../src/notifier/index.ts';
 import { C_TYPES } from '../../src/trace/ctypes.ts';
+import { COMPACTION_EVENTS } from '../../src/trace/events/compaction.ts';
 import { KSM_EVENTS } from '../../src/trace/events/ksm.ts';
 import { KVM_EVENTS, KVMMMU_EVENTS } from '../../src/trace/events/kvm.ts';
 import { MIGRATE_EVENTS } from '../../src/trace/events/migrate.ts';
@@ -54,6 +55,7 @@ describe('the tables of tracepoints', () => {
       EXCEPTION_EVENTS,
       VMSCAN_EVENTS,
       MIGRATE_EVENTS,
+      COMPACTION_EVENTS,
       SWAP_EVENTS,
       TLB_EVENTS,
       KSM_EVENTS,

@@ -115,6 +115,22 @@ const LINES: [EventName, Record<string, number>, string][] = [
   ['mm_migrate_pages_start', { mode: 0, reason: 0 }, 'mode=MIGRATE_ASYNC reason=compaction'],
   ['set_migration_pte', { addr: 0x3f00001000, pte: 0x12fc0 }, 'addr=3f00001000, pte=12fc0 order=0'],
   ['remove_migration_pte', { addr: 0x1000, pte: 0x48d15057 }, 'addr=1000, pte=48d15057 order=0'],
+  [
+    'mm_compaction_isolate_migratepages',
+    { start_pfn: 0x200, end_pfn: 0x220, nr_scanned: 32, nr_taken: 7 },
+    'range=(0x200 ~ 0x220) nr_scanned=32 nr_taken=7',
+  ],
+  ['mm_compaction_migratepages', { nr_migrated: 6, nr_failed: 1 }, 'nr_migrated=6 nr_failed=1'],
+  [
+    'mm_compaction_begin',
+    { zone_start: 1, migrate_pfn: 0x200, free_pfn: 0xfff, zone_end: 0x1000, sync: 0 },
+    'zone_start=0x1 migrate_pfn=0x200 free_pfn=0xfff zone_end=0x1000, mode=async',
+  ],
+  [
+    'mm_compaction_end',
+    { zone_start: 1, migrate_pfn: 0x400, free_pfn: 0x800, zone_end: 0x1000, sync: 1, status: 8 },
+    'zone_start=0x1 migrate_pfn=0x400 free_pfn=0x800 zone_end=0x1000, mode=sync status=success',
+  ],
   ['page_fault_user', { address: 0x3f00001000, error_code: 6 }, 'address=0x3f00001000 ip=0x0 error_code=0x6'],
   ['tlb_flush', { reason: 1, pages: -1 }, 'pages:-1 reason:remote shootdown (1)'],
   [

@@ -66,6 +66,10 @@ describe('a call of a tracepoint', () => {
       'mm_migrate_pages',
       'set_migration_pte',
       'remove_migration_pte',
+      'mm_compaction_isolate_migratepages',
+      'mm_compaction_migratepages',
+      'mm_compaction_begin',
+      'mm_compaction_end',
     ];
     expect(EVENT_NAMES.filter((event) => !seen.has(event) && !rare.includes(event))).toEqual([]);
   });

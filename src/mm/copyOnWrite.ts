@@ -7,7 +7,7 @@
 // Order of a copy (reference table row 14; rule 8): allocate and fill the new page; start; page table lock; clear the PTE
 // and flush CPUs and secondary TLBs; rmap of the new page; set the PTE; drop the old rmap; unlock; end; put the old page.
 
-import { PTE_A } from '../hw/sv39/index.ts';
+import { PTE_A, PTE_W } from '../hw/sv39/index.ts';
 import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
@@ -23,20 +23,41 @@ import { PG_anon_exclusive, PG_ksm, PG_swapcache, PG_uptodate } from './frames.t
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocAnonPage } from './pageAlloc.ts';
-import { isSoftDirty, maybeMkWrite, mkPte, mkSoftDirty, normalPfn, ptlOf, readPte, setPte } from './pte.ts';
+import {
+  isSoftDirty,
+  isUffdWp,
+  maybeMkWrite,
+  mkPte,
+  mkSoftDirty,
+  normalPfn,
+  ptlOf,
+  readPte,
+  setPte,
+} from './pte.ts';
 import { addNewAnonRmap, ptepClearFlush, removeRmap } from './rmap.ts';
 import { isAnonFolio } from './rmapFile.ts';
 import { folioFreeSwap, freeSwapCache } from './swapCache.ts';
+import { flushTlbPage } from './tlbFlush.ts';
+import { handleUserfault } from './userfaultfd.ts';
 import type { Vma } from './vma.ts';
-import { VM_SHARED } from './vmFlags.ts';
+import { VM_SHARED, VM_UFFD_WP } from './vmFlags.ts';
 
 /** do_wp_page(): the PTE is vmf.origPte, and `ptl`, which is held, is released here. */
 export function* doWpPage(vmf: VmFault, ptl: Mutex): Steps<number> {
   const { host } = vmf.vma.mm;
+  if (points.on) yield at.pte(vmf.ptep);
+  const unshares = (vmf.flags & FAULT_FLAG_UNSHARE) !== 0;
+  if (!unshares && (vmf.vma.flags & VM_UFFD_WP) !== 0 && isUffdWp(host, vmf.ptep)) {
+    yield* ptl.unlock();
+    return yield* handleUserfault(vmf, VM_UFFD_WP, () => isWriteProtected(vmf));
+  }
+  // Whoever write-protects flushes later: nobody may store through an old entry while the page is copied.
+  if ((vmf.vma.flags & VM_UFFD_WP) !== 0 && vmf.vma.mm.tlbFlushPending > 0)
+    yield* flushTlbPage(vmf.vma.mm, vmf.address);
   const pfn = normalPfn(vmf.origPte);
   if (pfn !== 0 && (vmf.vma.flags & VM_SHARED) !== 0) return yield* wpPageShared(vmf, ptl, pfn as Pfn);
   if (pfn !== 0 && (yield* canReuse(vmf.vma, pfn as Pfn))) {
-    if ((vmf.flags & FAULT_FLAG_UNSHARE) === 0) {
+    if (!unshares) {
       host.vmstat.pgreuse++;
       if (points.on) yield at.pte(vmf.ptep);
       setPte(host, vmf.ptep, maybeMkWrite(vmf.origPte | PTE_A, vmf.vma));
@@ -51,6 +72,12 @@ export function* doWpPage(vmf: VmFault, ptl: Mutex): Steps<number> {
   }
   yield* ptl.unlock();
   return yield* wpPageCopy(vmf, pfn);
+}
+
+/** userfaultfd_must_wait(). */
+function* isWriteProtected({ vma, ptep }: VmFault): Steps<boolean> {
+  if (points.on) yield at.pte(ptep);
+  return (readPte(vma.mm.host, ptep) & PTE_W) === 0;
 }
 
 /** wp_can_reuse_anon_folio(): nobody but this PTE, and perhaps the swap cache, has the page, which is `page`. */

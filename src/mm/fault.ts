@@ -41,7 +41,9 @@ import {
 import { addNewAnonRmap } from './rmap.ts';
 import { doSwapPage } from './swapIn.ts';
 import { isThpAllowed } from './thp.ts';
+import { handleUserfault } from './userfaultfd.ts';
 import type { Vma } from './vma.ts';
+import { VM_UFFD_MISSING } from './vmFlags.ts';
 
 /** handle_mm_fault(): `vma` contains `address` and permits the access. Answers VM_FAULT bits. */
 export function* handleMmFault(vma: Vma, address: Hva, flags: number): Steps<number> {
@@ -101,12 +103,27 @@ function* handlePresentPte(vmf: VmFault): Steps<number> {
   return 0;
 }
 
+/** No VM_FAULT bits: a userfaultfd is to be asked, with nothing held but what the fault came with. */
+const USERFAULT = -1;
+
 /** do_anonymous_page(). */
 function* doAnonymousPage(vmf: VmFault): Steps<number> {
   const { mm } = vmf.vma;
   if (vmf.ptep === 0) vmf.ptep = yield* allocPte(mm, vmf.address);
   if (vmf.ptep <= 0) return noPteResult(vmf.ptep);
-  if ((vmf.flags & FAULT_FLAG_WRITE) === 0) return yield* mapZeroPage(vmf);
+  const result = yield* (vmf.flags & FAULT_FLAG_WRITE) === 0 ? mapZeroPage(vmf) : mapZeroedPage(vmf);
+  return result === USERFAULT ? yield* handleUserfault(vmf, VM_UFFD_MISSING, () => isNone(vmf)) : result;
+}
+
+/** userfaultfd_must_wait(). */
+function* isNone({ vma, ptep }: VmFault): Steps<boolean> {
+  if (points.on) yield at.pte(ptep);
+  return readPte(vma.mm.host, ptep) === 0;
+}
+
+/** A store, or the first of a process. */
+function* mapZeroedPage(vmf: VmFault): Steps<number> {
+  const { mm } = vmf.vma;
   const prepared = yield* vmfAnonPrepare(vmf);
   if (prepared !== 0) return prepared;
   const pfn = yield* allocAnonPage(mm.host, mm);
@@ -145,15 +162,18 @@ function* mapNewPage(vmf: VmFault, pfn: Pfn): Steps<number> {
   return result;
 }
 
-/** Runs `set` under the page table lock if the entry is still none and the mm still whole. */
+/** Runs `set` under the page table lock if the entry is still none and the mm still whole, and no userfaultfd wants it. */
 function* setIfNone(vmf: VmFault, set: () => Steps): Steps<number> {
   const { mm } = vmf.vma;
   const ptl = ptlOf(mm.host, vmf.ptep);
   yield* ptl.lock();
   if (points.on) yield at.pte(vmf.ptep);
-  const isNone = readPte(mm.host, vmf.ptep) === 0;
-  const unstable = isNone && mm.unstable;
-  if (isNone && !unstable) yield* set();
+  let result = 0;
+  if (readPte(mm.host, vmf.ptep) === 0) {
+    if (mm.unstable) result = VM_FAULT_SIGBUS;
+    else if ((vmf.vma.flags & VM_UFFD_MISSING) !== 0) result = USERFAULT;
+    else yield* set();
+  }
   yield* ptl.unlock();
-  return unstable ? VM_FAULT_SIGBUS : 0;
+  return result;
 }

@@ -82,7 +82,30 @@ export { clearSoftDirty } from './softDirty.ts';
 export { reclaimSwapCache } from './swapCache.ts';
 export { MemorySwapDevice, type SwapDevice, type SwapRequest } from './swapDevice.ts';
 export type { ThpEnabled, ThpSettings } from './thp.ts';
+export {
+  UFFDIO_COPY_MODE_DONTWAKE,
+  UFFDIO_COPY_MODE_WP,
+  UFFDIO_REGISTER_MODE_MISSING,
+  UFFDIO_REGISTER_MODE_WP,
+  UFFDIO_WRITEPROTECT_MODE_DONTWAKE,
+  UFFDIO_WRITEPROTECT_MODE_WP,
+  UFFDIO_ZEROPAGE_MODE_DONTWAKE,
+  uffdioCopy,
+  uffdioRegister,
+  uffdioUnregister,
+  uffdioWake,
+  uffdioWriteprotect,
+  uffdioZeropage,
+  userfaultfdRelease,
+} from './uffdIoctl.ts';
 export { cmpxchgUser64, copyFromUser, copyToUser, readUser64, userLoad8, userStore8 } from './userAccess.ts';
+export {
+  UFFD_PAGEFAULT_FLAG_WP,
+  UFFD_PAGEFAULT_FLAG_WRITE,
+  type UffdMsg,
+  type Userfaultfd,
+  userfaultfd,
+} from './userfaultfd.ts';
 export { userCompareExchange64, userFrame, userLoad64 } from './userStep.ts';
 export {
   VM_DONTCOPY,

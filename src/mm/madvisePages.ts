@@ -19,13 +19,13 @@ import type { Host } from './host.ts';
 import { MmuGather } from './mmuGather.ts';
 import { type PteVisitor, visitPtes, walkPageRange, walkPtes } from './pagewalk.ts';
 import {
+  dropPte,
   isPresentPte,
   isSwapPte,
   normalPfn,
   ptepClearYoungDirty,
   ptepTestAndClearYoung,
   readPte,
-  setPte,
   swapPteSlot,
 } from './pte.ts';
 import { ScanControl } from './scanControl.ts';
@@ -72,7 +72,7 @@ function* freePte(gather: MmuGather, ptep: Hpa, address: Hva): Steps {
     mm.swapEntries--;
     yield* freeSwapAndCache(host, swapPteSlot(pte));
     if (points.on) yield at.pte(ptep);
-    setPte(host, ptep, 0);
+    dropPte(host, ptep);
     return;
   }
   const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn | 0;

@@ -19,7 +19,7 @@ import { moveHugePmd } from './hugePmd.ts';
 import { HPAGE_PMD_SIZE } from './largeFolio.ts';
 import { allocPte } from './pageTable.ts';
 import { findHugePmd } from './pmd.ts';
-import { findEntry, findPte, mkSoftDirty, ptepGetAndClear, ptlOf, readPte, setPte } from './pte.ts';
+import { dropPte, findEntry, findPte, mkSoftDirty, ptepGetAndClear, ptlOf, readPte, setPte } from './pte.ts';
 import { splitHugePmd } from './splitPmd.ts';
 import { flushTlbBatchedPending, flushTlbRange } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
@@ -115,6 +115,8 @@ function* movePtes(
     if (points.on) yield at.pte(source);
     if (readPte(host, source) === 0) continue;
     const pte = ptepGetAndClear(host, source);
+    // mremap_userfaultfd_prep(): what moves is nobody's any more.
+    dropPte(host, source);
     if (isPresent(pte)) forceFlush = true;
     if (points.on) yield at.pte(target);
     setPte(host, target, mkSoftDirty(pte));

@@ -18,7 +18,7 @@ import { munmapLocked } from './munmap.ts';
 import type { Vma } from './vma.ts';
 import { vmAreaDup } from './vmaEdit.ts';
 import { mergeNewRange } from './vmaMerge.ts';
-import { VM_ACCOUNT, VM_LOCKED, VM_LOCKED_MASK } from './vmFlags.ts';
+import { VM_ACCOUNT, VM_LOCKED, VM_LOCKED_MASK, VM_UFFD_FLAGS } from './vmFlags.ts';
 
 export const MREMAP_DONTUNMAP = 4;
 
@@ -81,7 +81,9 @@ interface Copied {
 /** copy_vma(): the VMA at the new address, be it new or a neighbour that was grown over it. */
 function* copyVma({ mm, address, newAddress, newLength }: Remap, vma: Vma): Steps<Copied> {
   const { host } = mm;
-  const { flags, file, anonVma } = vma;
+  const { file, anonVma } = vma;
+  // mremap_userfaultfd_prep(): without UFFD_FEATURE_EVENT_REMAP what moves is not registered any more.
+  const flags = vma.flags & ~VM_UFFD_FLAGS;
   const start = newAddress;
   const end = (start + newLength) as Hva;
   // Anonymous memory without pages may be renumbered, so that it merges where it goes.
@@ -96,6 +98,8 @@ function* copyVma({ mm, address, newAddress, newLength }: Remap, vma: Vma): Step
     return { copy: merged, source, merged: true };
   }
   const copy = vmAreaDup(vma, mm, start, end, pgoff);
+  copy.flags = flags;
+  copy.userfaultfd = null;
   copy.anonVma = anonVma;
   yield* anonVmaClone(host, copy, vma);
   yield* host.locks.vmaStartWrite(mm, copy);

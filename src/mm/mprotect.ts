@@ -24,17 +24,19 @@ import {
 } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
-import { type PteVisitor, walkPtes } from './pagewalk.ts';
+import { type HugeVisitor, type PteVisitor, walkPtes } from './pagewalk.ts';
 import { populateLocked } from './populate.ts';
 import {
   findEntry,
   isPresentPte,
   isProtNone,
+  isUffdWp,
   modifyPte,
   needsSoftDirtyWp,
   normalPfn,
   readPte,
   setPte,
+  setUffdWp,
 } from './pte.ts';
 import { isAnonFolio } from './rmapFile.ts';
 import type { Vma } from './vma.ts';
@@ -116,46 +118,59 @@ function accountedFlags({ flags, file, anonVma }: Vma, wanted: number): number {
   return file === null && anonVma === null ? wanted & ~VM_ACCOUNT : wanted;
 }
 
-/** change_protection(): one start and end for each top-level entry that has a table. */
-export function* changeProtection(gather: MmuGather, vma: Vma, start: Hva, end: Hva): Steps {
+/**
+ * change_protection(): one start and end for each top-level entry that has a table. `uffdWp`: whether a userfaultfd is to
+ * hear of stores from now on (MM_CP_UFFD_WP, MM_CP_UFFD_WP_RESOLVE); null: as before.
+ */
+export function* changeProtection(
+  gather: MmuGather,
+  vma: Vma,
+  start: Hva,
+  end: Hva,
+  uffdWp: boolean | null = null,
+): Steps {
   const { mm } = vma;
   const bytes = levelBytes(2);
   for (let address = start; address < end; ) {
     const next = Math.min(end, (Math.floor(address / bytes) + 1) * bytes) as Hva;
     if (points.on) yield at.list(mm.pageTableLock.id);
-    if (findEntry(mm, address, 1) !== 0) yield* changePart(gather, vma, address, next);
+    if (findEntry(mm, address, 1) !== 0) yield* changePart(gather, vma, address, next, uffdWp);
     address = next;
   }
 }
 
 /** change_pud_range(). */
-function* changePart(gather: MmuGather, vma: Vma, start: Hva, end: Hva): Steps {
+function* changePart(gather: MmuGather, vma: Vma, start: Hva, end: Hva, uffdWp: boolean | null): Steps {
   const { mm } = vma;
   const range =
     mm.notifierSubscriptions === null
       ? null
       : { mm, start, end, event: MmuNotifyEvent.PROTECTION_VMA, blockable: true };
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  const changeEntry: PteVisitor = (ptep, address) => changePte(gather, vma, address, ptep);
-  yield* walkPtes(vma, start, end, true, changeEntry, (pmdp, address, next) =>
-    changeHugePmd(gather, vma, pmdp, address, next),
-  );
+  const changeEntry: PteVisitor = (ptep, address) => changePte(gather, vma, address, ptep, uffdWp);
+  const changeHuge: HugeVisitor = (pmdp, address, next) => changeHugePmd(gather, vma, pmdp, address, next);
+  // Stores are heard of page by page.
+  yield* walkPtes(vma, start, end, true, changeEntry, uffdWp === null ? changeHuge : null);
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
 }
 
 /** One entry of change_pte_range(). */
-function* changePte(gather: MmuGather, vma: Vma, address: Hva, ptep: Hpa): Steps {
+function* changePte(gather: MmuGather, vma: Vma, address: Hva, ptep: Hpa, uffdWp: boolean | null): Steps {
   const { host } = vma.mm;
   if (points.on) yield at.pte(ptep);
   const old = readPte(host, ptep);
+  if (old === 0) return;
   if (isMigrationPte(old)) yield* writeProtectMigration(host, ptep, old);
+  if (points.on) yield at.pte(ptep);
+  if (uffdWp !== null) setUffdWp(host, ptep, readPte(host, ptep), uffdWp);
   if (!isPresentPte(old)) return;
   const exclusive = yield* isAnonExclusive(host, normalPfn(old));
   if (points.on) yield at.pte(ptep);
   // ptep_modify_prot_start(): what the CPU has set meanwhile counts.
   const current = readPte(host, ptep);
   const changed = modifyPte(current, vma);
-  const isWritable = (vma.flags & VM_WRITE) !== 0 && !isProtNone(changed) && !needsSoftDirtyWp(vma, changed);
+  const mayWrite = (vma.flags & VM_WRITE) !== 0 && !isUffdWp(host, ptep);
+  const isWritable = mayWrite && !isProtNone(changed) && !needsSoftDirtyWp(vma, changed);
   const upgrades = (vma.flags & VM_SHARED) !== 0 ? (changed & PTE_D) !== 0 : exclusive;
   setPte(host, ptep, isWritable && upgrades ? changed | PTE_W : changed);
   gather.noteEntry(address);

@@ -167,12 +167,23 @@ function* expandInPlace({ mm, address, oldLength, newLength }: Remap, vma: Vma):
   const pages = delta / PAGE_SIZE;
   const accounted = (vma.flags & VM_ACCOUNT) !== 0;
   if (accounted && !chargeCommit(mm.host, pages)) return -Errno.ENOMEM;
-  const { flags, file, anonVma, end: start } = vma;
+  const { flags, file, anonVma, userfaultfd, end: start } = vma;
   const end = (start + delta) as Hva;
   if (points.on) yield at.list(mm.vmas.id);
   const next = mm.vmas.findFrom(start);
   const pgoff = vma.pgoff + vma.pages;
-  const extension = { mm, start, end, flags, pgoff, file, anonVma, middle: null, copiedFrom: null };
+  const extension = {
+    mm,
+    start,
+    end,
+    flags,
+    pgoff,
+    file,
+    anonVma,
+    middle: null,
+    copiedFrom: null,
+    userfaultfd,
+  };
   const merged = yield* mergeNewRange({ ...extension, prev: vma, next });
   if (merged === null) {
     if (accounted) unchargeCommit(mm.host, pages);

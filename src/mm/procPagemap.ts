@@ -20,7 +20,7 @@ import {
   PG_writeback,
 } from './frames.ts';
 import type { Host } from './host.ts';
-import { inspectPte } from './inspect.ts';
+import { inspectPte, inspectPtep } from './inspect.ts';
 import {
   isMigrationPte,
   isReadableMigrationPte,
@@ -28,11 +28,12 @@ import {
   migrationPfn,
 } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
-import { isPresentPte, isSoftDirty, isSwapPte, normalPfn, swapPteSlot } from './pte.ts';
+import { isPresentPte, isSoftDirty, isSwapPte, isUffdWp, normalPfn, swapPteSlot } from './pte.ts';
 import { VM_SOFTDIRTY } from './vmFlags.ts';
 
 const PM_SOFT_DIRTY = 1n << 55n;
 const PM_MMAP_EXCLUSIVE = 1n << 56n;
+const PM_UFFD_WP = 1n << 57n;
 const PM_FILE = 1n << 61n;
 const PM_SWAP = 1n << 62n;
 const PM_PRESENT = 1n << 63n;
@@ -51,8 +52,10 @@ export function pagemapEntry(mm: Mm, address: Hva): bigint {
   const vma = mm.vmas.find(address);
   if (vma === null) return 0n;
   const pte = inspectPte(mm, address);
+  const ptep = inspectPtep(mm, address);
   const softDirty = (pte !== 0 && isSoftDirty(pte)) || (vma.flags & VM_SOFTDIRTY) !== 0;
-  const dirty = softDirty ? PM_SOFT_DIRTY : 0n;
+  const wp = pte !== 0 && ptep !== 0 && isUffdWp(mm.host, ptep) ? PM_UFFD_WP : 0n;
+  const dirty = wp | (softDirty ? PM_SOFT_DIRTY : 0n);
   if (isMigrationPte(pte)) return PM_SWAP | dirty | migrationBits(mm, migrationPfn(pte), pte);
   if (isSwapPte(pte)) return PM_SWAP | dirty | (BigInt(swapPteSlot(pte)) << SWAP_TYPE_BITS);
   if (!isPresentPte(pte)) return dirty;

@@ -1,4 +1,5 @@
-// The entries of the host's page tables, one int32 each (the high word is always 0), and how to find and lock one.
+// The entries of the host's page tables, one int32 each (the high word is 0 but for one bit of software's, isUffdWp), and how
+// to find and lock one.
 //
 // Faults write entries; rmap, zap and madvise look them up; the CPU (hw/tlb cpuTlb.ts) walks the same bytes and sets A
 // and D in them at any moment, so every change of a present entry is one atomic step. pageTable.ts makes the tables.
@@ -53,6 +54,8 @@ export const PTE_SPECIAL = PTE_SOFT0;
 const PTE_PROT_NONE = PTE_G;
 /** Written to since the bits were last cleared (softDirty.ts). */
 export const PTE_SOFT_DIRTY = PTE_SOFT1;
+/** Bit 60 (_PAGE_UFFD_WP with Svrsw60t59b). */
+const UFFD_WP_HI = 1 << 28;
 const SWAP_EXCLUSIVE = 1 << 6;
 const SWAP_SOFT_DIRTY = 1 << 7;
 /** Where the type of an entry that is not present is (swp_type()); 0: a slot of the swap area. */
@@ -121,13 +124,34 @@ export function readPte(host: Host, ptep: Hpa): number {
 /** set_pte_at(): the entry was not present, or the lock and the flags rule out that the CPU changes it meanwhile. */
 export function setPte(host: Host, ptep: Hpa, pte: number): void {
   if (points.on) points.check('pte', ptep);
-  host.memory.write64(ptep, pte, 0);
+  host.memory.write64(ptep, pte, softwareBits(host, ptep));
+}
+
+/** pte_clear() for good: the entry maps nothing any more, and nobody waits for a store to what it mapped. */
+export function dropPte(host: Host, ptep: Hpa): void {
+  if (points.on) points.check('pte', ptep);
+  host.memory.write64(ptep, 0, 0);
+}
+
+/** The bits of the high word: they stay with an entry, be it present, a swap or a migration entry, until dropPte(). */
+const softwareBits = ({ memory }: Host, ptep: Hpa): number => memory.i32[(ptep >>> 2) + 1]!;
+
+/** pte_uffd_wp() and pte_swp_uffd_wp(): a store is to be heard of by a userfaultfd. Then the entry is not writable. */
+export function isUffdWp(host: Host, ptep: Hpa): boolean {
+  if (points.on) points.check('pte', ptep);
+  return (softwareBits(host, ptep) & UFFD_WP_HI) !== 0;
+}
+
+/** pte_mkuffd_wp() and pte_clear_uffd_wp(), of an entry that is `pte` from now on. */
+export function setUffdWp(host: Host, ptep: Hpa, pte: number, wp: boolean): void {
+  if (points.on) points.check('pte', ptep);
+  host.memory.write64(ptep, pte, wp ? UFFD_WP_HI : 0);
 }
 
 /** ptep_get_and_clear(): atomic against the CPU's A/D updates. */
 export function ptepGetAndClear(host: Host, ptep: Hpa): number {
   const pte = readPte(host, ptep);
-  host.memory.write64(ptep, 0, 0);
+  host.memory.write64(ptep, 0, softwareBits(host, ptep));
   return pte;
 }
 
@@ -135,7 +159,7 @@ export function ptepGetAndClear(host: Host, ptep: Hpa): number {
 export function ptepClearYoungDirty(host: Host, ptep: Hpa): boolean {
   const pte = readPte(host, ptep);
   if ((pte & (PTE_A | PTE_D)) === 0) return false;
-  host.memory.write64(ptep, pte & ~(PTE_A | PTE_D), 0);
+  host.memory.write64(ptep, pte & ~(PTE_A | PTE_D), softwareBits(host, ptep));
   return true;
 }
 
@@ -143,7 +167,7 @@ export function ptepClearYoungDirty(host: Host, ptep: Hpa): boolean {
 export function ptepTestAndClearYoung(host: Host, ptep: Hpa): boolean {
   const pte = readPte(host, ptep);
   if ((pte & PTE_A) === 0) return false;
-  host.memory.write64(ptep, pte & ~PTE_A, 0);
+  host.memory.write64(ptep, pte & ~PTE_A, softwareBits(host, ptep));
   return true;
 }
 

@@ -27,6 +27,7 @@ import { copyOfMerged, needsCopyOfMerged } from './ksmCopy.ts';
 import {
   isSoftDirty,
   isSwapPteExclusive,
+  isUffdWp,
   mkPte,
   mkSoftDirty,
   needsSoftDirtyWp,
@@ -133,7 +134,9 @@ function* setPresent(vmf: VmFault, pfn: Pfn, cached: Pfn, slot: SwapSlot, ptl: M
   const exclusive =
     !host.frames.test(pfn, PG_ksm) && (isSwapPteExclusive(vmf.origPte) || host.frames.count(pfn) === 1);
   let pte = isSoftDirty(vmf.origPte) ? mkSoftDirty(mkPte(pfn, vma)) : mkPte(pfn, vma);
-  if (exclusive && (vma.flags & VM_WRITE) !== 0 && !needsSoftDirtyWp(vma, pte)) {
+  if (points.on) yield at.pte(vmf.ptep);
+  const mayWrite = (vma.flags & VM_WRITE) !== 0 && !isUffdWp(host, vmf.ptep);
+  if (exclusive && mayWrite && !needsSoftDirtyWp(vma, pte)) {
     pte |= PTE_W;
     if ((vmf.flags & FAULT_FLAG_WRITE) !== 0) {
       pte |= PTE_D | PTE_SOFT_DIRTY;

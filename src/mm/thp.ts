@@ -7,7 +7,7 @@ import type { Hva } from '../units.ts';
 import type { Host } from './host.ts';
 import { HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import type { Vma } from './vma.ts';
-import { VM_HUGEPAGE, VM_NOHUGEPAGE } from './vmFlags.ts';
+import { VM_HUGEPAGE, VM_NOHUGEPAGE, VM_UFFD_FLAGS } from './vmFlags.ts';
 
 /** transparent_hugepage/enabled: for all memory, for what madvise() names, or for none. */
 export type ThpEnabled = 'always' | 'madvise' | 'never';
@@ -21,7 +21,7 @@ export interface ThpSettings {
 export const isThpAllowed = ({ thp }: Host, { flags, file }: Vma): boolean =>
   thp.enabled !== 'never' &&
   file === null &&
-  (flags & VM_NOHUGEPAGE) === 0 &&
+  (flags & (VM_NOHUGEPAGE | VM_UFFD_FLAGS)) === 0 &&
   (thp.enabled === 'always' || (flags & VM_HUGEPAGE) !== 0);
 
 /** thp_vma_suitable_order(): the 2 MiB around `address` lie within `vma`. */

@@ -18,7 +18,7 @@ import { bug, type Hpa, type Hva, PAGE_SIZE, type Pfn, type SwapSlot } from '../
 import { folioMarkDirty } from './folio.ts';
 import { PG_anon_exclusive, PG_dirty, PG_swapbacked, PG_swapcache } from './frames.ts';
 import type { Host } from './host.ts';
-import { isPresentPte, isSoftDirty, makeSwapPte, ptepGetAndClear, ptlOf, setPte } from './pte.ts';
+import { dropPte, isPresentPte, isSoftDirty, makeSwapPte, ptepGetAndClear, ptlOf, setPte } from './pte.ts';
 import { lockMappedPte, removeRmap } from './rmap.ts';
 import { isAnonFolio } from './rmapFile.ts';
 import { rmapWalk } from './rmapWalk.ts';
@@ -93,6 +93,10 @@ function* unmapPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapB
     if (points.on) yield at.pte(ptep);
     setPte(host, ptep, makeSwapPte(slot, exclusive, isSoftDirty(pte)));
     host.trace.try_to_unmap?.(mm.id, address, slot);
+  }
+  if (!isAnon || lazyfree) {
+    if (points.on) yield at.pte(ptep);
+    dropPte(host, ptep);
   }
   yield* removeRmap(mm, pfn);
   if (points.on) yield at.page(pfn);

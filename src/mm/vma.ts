@@ -13,6 +13,7 @@ import { bug, type Hva, PAGE_SIZE } from '../units.ts';
 import type { AnonVma } from './anonVma.ts';
 import type { File } from './file.ts';
 import type { Mm } from './mmStruct.ts';
+import type { Userfaultfd } from './userfaultfd.ts';
 import { VM_ACCESS_FLAGS, VM_READ, VM_SOFTDIRTY, VM_WRITE } from './vmFlags.ts';
 
 export class Vma {
@@ -29,6 +30,8 @@ export class Vma {
   /** Every anon_vma whose folios it may map (anon_vma_chain). */
   readonly anonVmaChain: AnonVma[] = [];
   isDetached = false;
+  /** vm_userfaultfd_ctx: who hears of faults; under mmap_lock for write. */
+  userfaultfd: Userfaultfd | null = null;
 
   constructor(
     sched: Scheduler,

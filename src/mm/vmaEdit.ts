@@ -14,6 +14,7 @@ import { fput, getFile } from './file.ts';
 import type { Mm } from './mmStruct.ts';
 import { splitHugePmdIfNeeded } from './splitPmd.ts';
 import { Vma } from './vma.ts';
+import { VM_UFFD_FLAGS } from './vmFlags.ts';
 
 /** The bounds that a VMA is to have. */
 export interface Reshaped {
@@ -26,7 +27,11 @@ export interface Reshaped {
 /** vm_area_dup(): as `vma`, with bounds of its own and no anon_vma yet; has a reference to the file. */
 export function vmAreaDup(vma: Vma, mm: Mm, start: Hva, end: Hva, pgoff: number): Vma {
   getFile(vma.file);
-  return new Vma(mm.host.sched, mm, start, end, vma.flags, pgoff, vma.file);
+  const copy = new Vma(mm.host.sched, mm, start, end, vma.flags, pgoff, vma.file);
+  // dup_userfaultfd(): without UFFD_FEATURE_EVENT_FORK the child has nothing to do with it.
+  if (mm === vma.mm) copy.userfaultfd = vma.userfaultfd;
+  else copy.flags &= ~VM_UFFD_FLAGS;
+  return copy;
 }
 
 /**

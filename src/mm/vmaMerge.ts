@@ -12,6 +12,7 @@ import { type Hva, PAGE_SIZE } from '../units.ts';
 import { type AnonVma, anonVmaClone } from './anonVma.ts';
 import type { File } from './file.ts';
 import type { Mm } from './mmStruct.ts';
+import type { Userfaultfd } from './userfaultfd.ts';
 import type { Vma } from './vma.ts';
 import { type Reshaped, reshapeVmas, splitVma } from './vmaEdit.ts';
 import { VM_SOFTDIRTY } from './vmFlags.ts';
@@ -32,6 +33,8 @@ export interface MergeRequest {
   readonly copiedFrom: Vma | null;
   readonly prev: Vma | null;
   readonly next: Vma | null;
+  /** What its faults are to be handled by; none if it is left out. */
+  readonly userfaultfd?: Userfaultfd | null;
 }
 
 /** vma_had_uncowed_parents(). */
@@ -39,9 +42,10 @@ const isForked = ({ anonVma, anonVmaChain }: Vma): boolean => anonVma !== null &
 
 /** is_mergeable_vma() and is_mergeable_anon_vma(). */
 function isMergeable(request: MergeRequest, target: Vma): boolean {
-  const { flags, file, anonVma } = request;
+  const { flags, file, anonVma, userfaultfd = null } = request;
   const source = request.middle ?? request.copiedFrom;
   if (((target.flags ^ flags) & ~VM_SOFTDIRTY) !== 0 || target.file !== file) return false;
+  if (target.userfaultfd !== userfaultfd) return false;
   if (target.anonVma === null && anonVma !== null) return source === null || !isForked(source);
   if (target.anonVma !== null && anonVma === null) return !isForked(target);
   return target.anonVma === anonVma;
@@ -142,13 +146,20 @@ function takeFromMiddle(grown: Reshaped, middle: Vma, rest: Reshaped): Steps {
  * then equals, or splits it off. Returns the VMA that holds the range now, whose flags the caller sets; -ENOMEM: too
  * many VMAs.
  */
-export function* vmaModifyFlags(vma: Vma, start: Hva, end: Hva, flags: number): Steps<Vma | number> {
+export function* vmaModifyFlags(
+  vma: Vma,
+  start: Hva,
+  end: Hva,
+  flags: number,
+  userfaultfd: Userfaultfd | null = vma.userfaultfd,
+): Steps<Vma | number> {
   const { mm, file, anonVma } = vma;
   if (points.on) yield at.list(mm.vmas.id);
   const prev = mm.vmas.previous(vma.start);
   const next = mm.vmas.findFrom(vma.end);
   const pgoff = vma.indexOf(start);
-  const request = { mm, start, end, flags, pgoff, file, anonVma, middle: vma, copiedFrom: null, prev, next };
+  const range = { mm, start, end, flags, pgoff, file, anonVma, userfaultfd };
+  const request = { ...range, middle: vma, copiedFrom: null, prev, next };
   const merged = yield* mergeExistingRange(request, vma);
   if (merged !== null) return merged;
   if (vma.start < start) {

@@ -15,7 +15,7 @@ import { isMigrationPte, migrationPfn } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
 import type { MmuGather } from './mmuGather.ts';
 import { type TableVisitor, walkPageRange } from './pagewalk.ts';
-import { isPresentPte, normalPfn, ptepGetAndClear, ptlOf, readPte, setPte, swapPteSlot } from './pte.ts';
+import { dropPte, isPresentPte, normalPfn, ptepGetAndClear, ptlOf, readPte, swapPteSlot } from './pte.ts';
 import { removeRmap } from './rmap.ts';
 import { countMapped, isAnonFolio } from './rmapFile.ts';
 import { freeSwapAndCache } from './swapCache.ts';
@@ -78,7 +78,7 @@ function* zapPte(gather: MmuGather, vma: Vma, ptep: Hpa, address: Hva, evenCows:
   }
   const pfn = normalPfn(pte) as Pfn | 0;
   if (pfn === 0) {
-    ptepGetAndClear(host, ptep);
+    dropPte(host, ptep);
     gather.noteEntry(address);
     return false;
   }
@@ -89,6 +89,7 @@ function* zapPte(gather: MmuGather, vma: Vma, ptep: Hpa, address: Hva, evenCows:
   if (isAnon && !evenCows) return false;
   if (points.on) yield at.pte(ptep);
   const last = ptepGetAndClear(host, ptep);
+  dropPte(host, ptep);
   gather.noteEntry(address);
   if (isAnon) yield* removeRmap(mm, pfn);
   else yield* zapFilePage(gather, vma, pfn, last);
@@ -109,7 +110,7 @@ function* zapNonpresentPte(mm: Mm, ptep: Hpa, pte: number, evenCows: boolean): S
     yield* freeSwapAndCache(host, swapPteSlot(pte));
   }
   if (points.on) yield at.pte(ptep);
-  setPte(host, ptep, 0);
+  dropPte(host, ptep);
 }
 
 /**

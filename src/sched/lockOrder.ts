@@ -66,6 +66,12 @@ export const LOCKS = {
     sleeping(70, 'anon_vma->rwsem', 'anon_vma', 'the VMAs that may map an anonymous folio'),
   ),
   driver_lock: sleeping(75, 'driver lock', 'driver', 'the page table of a device'),
+  userfaultfd_lock: spinning(
+    78,
+    'fault_pending_wqh.lock',
+    'userfaultfd',
+    'the faults that wait for a handler',
+  ),
   subscriptions_lock: spinning(
     80,
     'subscriptions->lock',

@@ -34,6 +34,13 @@ import {
   PROT_READ,
   PROT_WRITE,
   putPage,
+  UFFDIO_REGISTER_MODE_WP,
+  UFFDIO_WRITEPROTECT_MODE_WP,
+  type Userfaultfd,
+  uffdioRegister,
+  uffdioWriteprotect,
+  userfaultfd,
+  userfaultfdRelease,
 } from '../../src/mm/index.ts';
 import { inspectPte } from '../../src/mm/internals.ts';
 import { folioReferenced } from '../../src/mm/referenced.ts';
@@ -95,6 +102,23 @@ function sequenceOf(mmu: 'shadow' | 'tdp', row: Row): string[] {
   });
   vm.finish();
   return sequence.events;
+}
+
+/** Pages 1 and 2 of the guest are registered for write-protection. */
+function handledByVmm() {
+  let uffd: Userfaultfd;
+  let start: Hva;
+  return {
+    watched: {
+      *before(vm: TestVm, base: Hva): Steps {
+        uffd = userfaultfd(vm.mm);
+        start = part(base, 1);
+        yield* well(uffdioRegister(uffd, start, 2 * PAGE_SIZE, UFFDIO_REGISTER_MODE_WP));
+      },
+      after: (): Steps => userfaultfdRelease(uffd),
+    },
+    protect: (mode: number): Steps => well(uffdioWriteprotect(uffd, start, 2 * PAGE_SIZE, mode)),
+  };
 }
 
 /** A process beside the VMM holds what page 2 of the guest holds; KSM has merged its page with another's before. */
@@ -234,6 +258,39 @@ describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
       'pte 1: rad -> rwad',
       'end PROTECTION_VMA [1, 2): mm->mmap_lock write, vma->vm_lock write',
       'cpu flush 1',
+      'secondary flush',
+    ]);
+  });
+
+  it('row 8b, write-protection by a userfaultfd: as mprotect, under mmap_lock for read', () => {
+    const { watched, protect } = handledByVmm();
+    const got = order({ ...watched, act: () => protect(UFFDIO_WRITEPROTECT_MODE_WP) });
+    expect(got).toEqual([
+      'start PROTECTION_VMA [1, 3): mm->mmap_lock read',
+      'pte 1: rwad -> rad',
+      'pte 2: rwad -> rad',
+      'end PROTECTION_VMA [1, 3): mm->mmap_lock read',
+      'cpu flush 2',
+      'secondary flush',
+    ]);
+  });
+
+  it('row 8b, lifting it: writable at once where the page is nobody else’s', () => {
+    const { watched, protect } = handledByVmm();
+    const got = order({
+      ...watched,
+      *before(vm, base) {
+        yield* watched.before(vm, base);
+        yield* protect(UFFDIO_WRITEPROTECT_MODE_WP);
+      },
+      act: () => protect(0),
+    });
+    expect(got).toEqual([
+      'start PROTECTION_VMA [1, 3): mm->mmap_lock read',
+      'pte 1: rad -> rwad',
+      'pte 2: rad -> rwad',
+      'end PROTECTION_VMA [1, 3): mm->mmap_lock read',
+      'cpu flush 2',
       'secondary flush',
     ]);
   });

@@ -15,7 +15,7 @@ const members = (owner: string, ...names: readonly string[]): string[] =>
 
 /** Accessors: functions that assert their point, and its kind. */
 const ACCESSORS: Readonly<Record<string, readonly string[]>> = {
-  pte: ['readPte', 'setPte'],
+  pte: ['readPte', 'setPte', 'dropPte', 'isUffdWp', 'setUffdWp'],
   spte: ['readSpte', 'setSpte', 'exchangeSpte', 'changeLeafSpte', 'testAndClearAccessed'],
   tlb: ['reach', ...members('HostCpu', 'request', '#flush')],
   sequence: [
@@ -116,6 +116,9 @@ const RAW_MEMORY: Readonly<Record<string, readonly string[]>> = {
   'accessors of PTEs': [
     'readPte',
     'setPte',
+    'dropPte',
+    'softwareBits',
+    'setUffdWp',
     'ptepGetAndClear',
     'ptepTestAndClearYoung',
     'ptepClearYoungDirty',

@@ -3,10 +3,13 @@
 // Used by every walk of mm's, kvm's shadow and kvm's second-stage tables; a guest's tables are reached through another
 // TableMemory (hw/hart/mmu.ts, kvm).
 //
+// Has Svrsw60t59b: bits 59 and 60 of an entry are software's, and a walk neither sees nor changes them.
+//
 // Invariant: a table outside the frames is a kernel's mistake, so it is a bug and not a fault.
 
 import { bug, type Hpa } from '../../units.ts';
 import type { PhysicalMemory } from '../memory/index.ts';
+import { PTE_RSW_60_59_HI } from './pte.ts';
 import { Entry, type EntryAnswer, type TableMemory, type Walk } from './walker.ts';
 
 export class HostTables implements TableMemory {
@@ -20,14 +23,15 @@ export class HostTables implements TableMemory {
     if (!this.memory.isFrame(Math.floor(address / 4096))) bug('walk: table outside the frames', { address });
     const at = address >>> 2;
     walk.lo = this.memory.i32[at]!;
-    walk.hi = this.memory.i32[at + 1]!;
+    walk.hi = this.memory.i32[at + 1]! & ~PTE_RSW_60_59_HI;
     return Entry.ok;
   }
 
   compareAndSet(address: number, oldLo: number, oldHi: number, newLo: number, newHi: number): EntryAnswer {
     const at = address >>> 2;
-    if (this.memory.i32[at] !== oldLo || this.memory.i32[at + 1] !== oldHi) return Entry.changed;
-    this.memory.write64(address as Hpa, newLo, newHi);
+    const hi = this.memory.i32[at + 1]!;
+    if (this.memory.i32[at] !== oldLo || (hi & ~PTE_RSW_60_59_HI) !== oldHi) return Entry.changed;
+    this.memory.write64(address as Hpa, newLo, newHi | (hi & PTE_RSW_60_59_HI));
     return Entry.ok;
   }
 }

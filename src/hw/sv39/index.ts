@@ -15,6 +15,7 @@ export {
   PTE_G,
   PTE_PPN_SHIFT,
   PTE_R,
+  PTE_RSW_60_59_HI,
   PTE_SOFT0,
   PTE_SOFT1,
   PTE_U,

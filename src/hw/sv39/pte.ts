@@ -24,6 +24,9 @@ export const PTE_SOFT1 = 512;
 /** Everything below the PPN. */
 export const PTE_FLAGS = 1023;
 
+/** Svrsw60t59b: two more, in the high word, that hardware ignores in a host's own tables. */
+export const PTE_RSW_60_59_HI = 0x1800_0000;
+
 export const PTE_PPN_SHIFT = 10;
 export const PTE_BYTES = 8;
 /** Levels of a table; the root is level 2, a 4 KiB leaf is at level 0. */

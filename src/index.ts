@@ -1,12 +1,13 @@
-// The public API: assemble or load a guest, build a machine round it, run it in slices, read what came of it.
+// The public API: labs for tests (lab.ts), exploration (exploration.ts), what a scenario's tasks call (kernel.ts), and the
+// parts that these are made of, for what they have no words for.
 //
-//   const image = readProgram(assemble(source, { file: 'guest.s' }).elf, 'guest.s', ramBytes);
-//   const machine = createMachine({ ...MACHINE_DEFAULTS, image, console: (bytes) => process.stdout.write(bytes) });
-//   while (machine.runSlice(sliceTimer()) === 'running') await turnEventLoop();
+//   const lab = new Lab({ guest: source, ram: '4M', hostRam: '512K' });
+//   lab.run({ instructions: 1000 });
+//   lab.pageOut();
+//   expect(lab).toHaveNoStaleTranslation();          // import 'umbra/vitest'
 //
-// Nothing here reads a clock or waits but what comes from platform/. Throws InputError, AssemblerError, FileError and
-// TraceError for what a user can get wrong; everything that a guest does is a value (Machine.stop,
-// Machine.statistics()).
+// Nothing here reads a clock or waits but explore() and what comes from platform/. Throws InputError, AssemblerError,
+// FileError, TraceError and LoadError for what a user can get wrong; everything that a guest does is a value.
 
 export {
   type Assembled,
@@ -15,6 +16,10 @@ export {
   assemble,
   type Diagnostic,
 } from './asm/index.ts';
+export { type Exploration, type ExploreOptions, explore } from './exploration.ts';
+export * from './kernel.ts';
+export { BrokenInvariant, Lab, type LabOptions, type Size } from './lab.ts';
+export { LoadError, type SourceEdit } from './loader/index.ts';
 export {
   type CheckMode,
   createHost,
@@ -27,7 +32,6 @@ export {
   type Progress,
   type Violation,
 } from './machine.ts';
-export { MemorySwapDevice, type SwapDevice, type SwapRequest } from './mm/index.ts';
 export {
   Digest,
   FileError,
@@ -44,6 +48,7 @@ export {
   EVENTS,
   type EventName,
   printEvent,
+  type RecordOf,
   readTraceDat,
   SINKS,
   type Sink,

@@ -5,9 +5,9 @@
 // The whole proof, with production searched as well, is `umbra museum --check`.
 
 import { describe, expect, it } from 'vitest';
-import { loadScenario } from '../src/cli/exploration.ts';
 import { findBug } from '../src/cli/museumCheck.ts';
 import { EXHIBITS } from '../src/exhibits/index.ts';
+import { loadScenario } from '../src/exploration.ts';
 
 /** Above, the exhaustive search is left to `umbra museum --check`. */
 const QUICK_BUDGET = 500;

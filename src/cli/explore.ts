@@ -4,10 +4,10 @@
 // The counterexample is stdout; progress and the summary are stderr. With --json the report is the one line on stdout.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { DRAWN_SCHEDULES, loadScenario, runSearch, type Variant } from '../exploration.ts';
 import type { PolicyName } from '../explore/index.ts';
+import { counterexample } from '../explore/index.ts';
 import { Interrupt } from '../platform/index.ts';
-import { counterexample } from './counterexample.ts';
-import { loadScenario, runSearch, type Variant } from './exploration.ts';
 import { positiveSeconds, wholeBetween } from './flags.ts';
 import { EXIT_CODES } from './outcome.ts';
 import { StatusLine } from './statusLine.ts';
@@ -42,9 +42,6 @@ export interface ExploreReport {
     readonly replay: string;
   } | null;
 }
-
-/** Schedules of a policy that could go on for ever. */
-const DRAWN_SCHEDULES = 10_000;
 
 export function command(exit: (code: number) => void): Command {
   return new Command('explore')

@@ -6,9 +6,9 @@
 
 import { Command } from 'commander';
 import { EXHIBITS, type Exhibit, exhibitByName } from '../exhibits/index.ts';
+import { counterexample } from '../explore/index.ts';
 import { Interrupt } from '../platform/index.ts';
 import { InputError } from '../vmm/index.ts';
-import { counterexample } from './counterexample.ts';
 import { type CheckedExhibit, checkExhibit, findBug } from './museumCheck.ts';
 import { EXIT_CODES } from './outcome.ts';
 import { StatusLine } from './statusLine.ts';

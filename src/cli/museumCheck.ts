@@ -2,9 +2,9 @@
 // production code passes the same scenario.
 
 import type { Exhibit } from '../exhibits/index.ts';
+import { loadScenario, runSearch, type Variant } from '../exploration.ts';
 import type { RunResult, Search } from '../explore/index.ts';
 import type { Interrupt } from '../platform/index.ts';
-import { loadScenario, runSearch, type Variant } from './exploration.ts';
 
 export interface CheckedExhibit {
   readonly name: string;

@@ -2,9 +2,9 @@
 
 import { Command } from 'commander';
 import { exhibitByName } from '../exhibits/index.ts';
+import { loadScenario } from '../exploration.ts';
+import { counterexample } from '../explore/index.ts';
 import { InputError } from '../vmm/index.ts';
-import { counterexample } from './counterexample.ts';
-import { loadScenario } from './exploration.ts';
 import { EXIT_CODES } from './outcome.ts';
 
 interface ReplayFlags {

@@ -9,7 +9,16 @@
 // and of its own version, and compiles the script.
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +27,10 @@ import { constants, Script } from 'node:vm';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SOURCES = join(ROOT, 'src');
 const CACHE = join(ROOT, 'node_modules/.cache/umbra');
+/** Which versions of the packages there are; the packed package has no lock file. */
+const LOCK = ['package-lock.json', 'package.json']
+  .map((name) => join(ROOT, name))
+  .find((path) => existsSync(path));
 /** Names of the files here. */
 const OURS = /^[0-9a-f]{32}\./;
 
@@ -89,7 +102,7 @@ function build(outfile) {
 
 function cachePath() {
   const hash = createHash('sha256');
-  hash.update([...factsIn(SOURCES), factsOf(join(ROOT, 'package-lock.json'))].sort().join());
+  hash.update([...factsIn(SOURCES), factsOf(LOCK)].sort().join());
   return join(CACHE, `${hash.digest('hex').slice(0, 32)}.cjs`);
 }
 

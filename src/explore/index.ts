@@ -1,5 +1,6 @@
 // The face of explore/: scenarios, and the explorer that runs them in every order.
 
+export { type CounterexampleOptions, counterexample } from './counterexample.ts';
 export { Explorer, type RunResult } from './explorer.ts';
 export { checkUsed, hasReturned, loadFrom, storeByDevice, storeThrough } from './hostTasks.ts';
 export { type Lanes, type Step, traceRun } from './lanes.ts';

@@ -17,8 +17,8 @@ import { compileFunction } from 'node:vm';
 import { applyEdits, type SourceEdit } from './edits.ts';
 import { LoadError } from './loadError.ts';
 
-/** Umbra's own sources. */
-export const SOURCES = fileURLToPath(new URL('../', import.meta.url));
+/** Umbra's own sources, also from the compiled package, whose folders lie as deep. */
+export const SOURCES = fileURLToPath(new URL('../../src/', import.meta.url));
 const require = createRequire(import.meta.url);
 const CACHE = join(SOURCES, '../node_modules/.cache/umbra/variants');
 
@@ -81,6 +81,8 @@ function sources({ edits = [], instrumented = true }: VariantOptions, unused: Se
     name: 'umbra',
     setup(esbuild) {
       esbuild.onResolve({ filter: /^umbra:journal$/ }, () => ({ path: join(SOURCES, 'journal.ts') }));
+      // A scenario's import of the public API means the kernel of the variant that it is in.
+      esbuild.onResolve({ filter: /^umbra$/ }, () => ({ path: join(SOURCES, 'kernel.ts') }));
       esbuild.onLoad({ filter: /\.(?:ts|m?js)$/ }, async ({ path }) => {
         const file = relative(SOURCES, path);
         unused.delete(file);

@@ -15,7 +15,7 @@ export { EVENT_NAMES, EVENTS, type EventName } from './events.ts';
 export { type Filter, type FilterInput, parseFilter } from './filter.ts';
 export { filterInput } from './filterInput.ts';
 export { EVENT_TITLES, printEvent, toJsonLine } from './format.ts';
-export { decodeRecord, RECORD_WORDS, type TraceRecord, TraceRing } from './ring.ts';
+export { decodeRecord, RECORD_WORDS, type RecordOf, type TraceRecord, TraceRing } from './ring.ts';
 export { globToRegExp, nearest, selectEvents } from './select.ts';
 export { SINKS, type TraceFormat } from './sinks/formats.ts';
 export type { Sink, SinkOptions } from './sinks/sink.ts';

@@ -6,7 +6,8 @@
 // Invariant: records lie in the order in which they were written; `recorded` counts all of them, ever.
 
 import { bug } from '../units.ts';
-import { EVENT_NAMES, type EventName, fieldNames, MAX_FIELDS } from './events.ts';
+import { EVENT_NAMES, type EVENTS, type EventName, fieldNames, MAX_FIELDS } from './events.ts';
+import type { Comm } from './shape.ts';
 
 /** Words of a record. */
 export const EVENT = 0;
@@ -23,6 +24,16 @@ export interface TraceRecord {
   /** Id of the running task; 0: an event, between steps. */
   readonly task: number;
   readonly fields: Readonly<Record<string, number>>;
+}
+
+type FieldsOf<Name extends EventName> = (typeof EVENTS)[Name]['fields'];
+
+/** A record of event `Name`: each of its fields is there. Those of comms are left out. */
+export interface RecordOf<Name extends EventName> extends TraceRecord {
+  readonly event: Name;
+  readonly fields: {
+    readonly [Field in keyof FieldsOf<Name> as FieldsOf<Name>[Field] extends Comm ? never : Field]: number;
+  };
 }
 
 export class TraceRing {

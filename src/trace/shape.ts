@@ -44,16 +44,19 @@ export type EventRow = readonly [
   ...args: readonly (string | Term)[],
 ];
 
-/** The events of one system. */
+/** A shape whose fields the compiler knows. */
+type ShapeOf<Fields> = Omit<EventShape, 'fields'> & { readonly fields: Fields };
+
+/** The events of one system, whose fields the compiler knows. */
 export function system<const Rows extends Record<string, EventRow>>(
   name: string,
   rows: Rows,
-): { readonly [Name in keyof Rows]: EventShape } {
+): { readonly [Name in keyof Rows]: ShapeOf<Rows[Name][0]> } {
   const entries = Object.entries(rows).map(([event, [fields, format, ...args]]) => [
     event,
     { system: name, fields, format, args } satisfies EventShape,
   ]);
-  return Object.fromEntries(entries);
+  return Object.fromEntries(entries) as Record<keyof Rows, never>;
 }
 
 export const isComm = (type: FieldType): type is Comm => typeof type === 'object';

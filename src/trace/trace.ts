@@ -9,7 +9,7 @@
 
 import { createNanoEvents, type Emitter } from 'nanoevents';
 import { EVENT_NAMES, type EventName, fieldNames } from './events.ts';
-import type { TraceRecord, TraceRing } from './ring.ts';
+import type { RecordOf, TraceRecord, TraceRing } from './ring.ts';
 
 export type Probe = (
   a?: number,
@@ -64,9 +64,9 @@ export class Trace {
    * function that unsubscribes this subscription and no other, not even one of the same listener. Both may be called
    * while the event is delivered: they count from the next event.
    */
-  subscribe(name: EventName, listener: (record: TraceRecord) => void): () => void {
+  subscribe<Name extends EventName>(name: Name, listener: (record: RecordOf<Name>) => void): () => void {
     // nanoevents removes by identity.
-    const off = this.#bus.on(name, (record) => listener(record));
+    const off = this.#bus.on(name as EventName, (record) => listener(record as RecordOf<Name>));
     this.#arm(name);
     return () => {
       off();

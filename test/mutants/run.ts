@@ -3,7 +3,7 @@
 // A mutant is killed if a scenario fails that production passes: all schedules with at most one pre-emption first, as
 // far as a budget goes, then POS; a small budget for every scenario before a large one for any.
 
-import { scenarioNames } from '../../src/cli/exploration.ts';
+import { scenarioNames } from '../../src/exploration.ts';
 import type * as Explore from '../../src/explore/index.ts';
 import type { Scenario } from '../../src/explore/index.ts';
 import { loadVariant, type SourceEdit } from '../../src/loader/index.ts';

@@ -1,11 +1,11 @@
 // A counterexample for people: the verdict, why, one command that replays it, the steps in a lane for each task, and a
 // schedule next to it that passes.
 //
-// explore.ts, replay.ts and museum.ts print it. The steps that matter to nobody but their own task are left out and
+// cli/ prints it, and a test that fails. The steps that matter to nobody but their own task are left out and
 // counted.
 
-import type { Lanes, Step, Twin } from '../explore/index.ts';
-import { plural } from './words.ts';
+import type { Lanes, Step } from './lanes.ts';
+import type { Twin } from './minimise.ts';
 
 export interface CounterexampleOptions {
   readonly replay: string;
@@ -80,3 +80,5 @@ function stepLines(step: Step, tasks: readonly string[], isBroken: boolean): str
     return `${number}${mark}${lane}${change}${place}`;
   });
 }
+
+const plural = (value: number, noun: string): string => `${value} ${noun}${value === 1 ? '' : 's'}`;

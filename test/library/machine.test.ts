@@ -10,7 +10,7 @@ import {
   MemorySwapDevice,
   readProgram,
   TraceRing,
-} from '../src/index.ts';
+} from '../../src/index.ts';
 
 const MIB = 2 ** 20;
 

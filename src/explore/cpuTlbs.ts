@@ -8,11 +8,19 @@ import { isPresent, PTE_W, ptePfn } from '../hw/sv39/index.ts';
 import type { CpuTlbEntry } from '../hw/tlb/index.ts';
 import type { Host, Mm } from '../mm/index.ts';
 import { inspectPte } from '../mm/internals.ts';
+import type { WatchedDevice } from '../oracle/index.ts';
 import { type Hva, hex, type Pfn } from '../units.ts';
 import type { Found } from './verdict.ts';
 
-/** I1: a CPU can still reach `pfn`, which is being freed. */
-export function reachedByCpu(host: Host, pfn: Pfn): Found | null {
+/** I1: a CPU, or one of `devices`, can still reach `pfn`, which is being freed. */
+export function stillReached(host: Host, devices: readonly WatchedDevice[], pfn: Pfn): Found | null {
+  for (const device of devices) {
+    for (const entry of device.entries()) {
+      if (entry.pfn !== pfn) continue;
+      const what = `a device maps ${hex(entry.address)} to frame ${hex(pfn)}, which is freed`;
+      return { invariant: 'I1', message: what };
+    }
+  }
   return find(host, (entry, who) =>
     entry.pfn === pfn ? { invariant: 'I1', message: `${who}, which is freed` } : null,
   );

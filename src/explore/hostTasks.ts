@@ -7,12 +7,23 @@ import { isPresent, PTE_A, ptePfn } from '../hw/sv39/index.ts';
 import { gfnToMemslot } from '../kvm/internals.ts';
 import { copyFromUser, copyToUser, type Mm } from '../mm/index.ts';
 import { inspectPte, PG_activate, PG_active, PG_referenced } from '../mm/internals.ts';
-import { at, points, type Steps } from '../sched/index.ts';
+import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { bug, type Hva, type Pfn, pfnToHpa } from '../units.ts';
 import { staleInCpuTlb } from './cpuTlbs.ts';
 import type { World } from './world.ts';
 
+/** Virtual ns. */
+const IO_WAIT = 10_000;
+
 const bytesOf = (value: bigint): Uint8Array => new Uint8Array(BigUint64Array.of(value).buffer);
+
+/** Part of a setup: until nothing is being written to a disk or swap device. */
+export function* ioDone({ host, sched }: World): Steps {
+  while (host.throttle.writebackInFlight > 0) {
+    sched.spend(IO_WAIT);
+    yield RESCHED;
+  }
+}
 
 /** A load by a thread of `mm`. */
 export function* loadFrom(world: World, mm: Mm, address: Hva): Steps<bigint> {
@@ -36,8 +47,12 @@ export function* storeByDevice({ host, contents }: World, pfn: Pfn, address: num
   contents.written(address, bytesOf(value));
 }
 
-/** A call that took something away from a page of RAM has returned: no CPU permits more than the page table (I5). */
+/**
+ * A call that took something away from a page of RAM has returned: no CPU permits more than the page table (I5), but
+ * where somebody else changes an entry just now.
+ */
 export function hasReturned(world: World, page: number): void {
+  if (world.host.pageTableLocks.some((lock) => lock?.isLocked)) return;
   const found = staleInCpuTlb(world.mm, world.hva(page), world.hva(page + 1));
   if (found !== null) world.oracle.report(found.invariant, found.message);
 }

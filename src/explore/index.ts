@@ -2,7 +2,7 @@
 
 export { type CounterexampleOptions, counterexample } from './counterexample.ts';
 export { Explorer, type RunResult } from './explorer.ts';
-export { checkUsed, hasReturned, loadFrom, storeByDevice, storeThrough } from './hostTasks.ts';
+export { checkUsed, hasReturned, ioDone, loadFrom, storeByDevice, storeThrough } from './hostTasks.ts';
 export { type Lanes, type Step, traceRun } from './lanes.ts';
 export { minimise, passingTwin, type Twin } from './minimise.ts';
 export type { HostShape, Scenario, VmShape } from './scenario.ts';

@@ -30,13 +30,13 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../mm/index.ts';
-import { Oracle } from '../oracle/index.ts';
+import { Oracle, type WatchedDevice } from '../oracle/index.ts';
 import { type Policy, Scheduler, type Steps } from '../sched/index.ts';
 import { Trace } from '../trace/index.ts';
 import { bug, type Gfn, type Gpa, gpaToGfn, type Hva, hiWord, hva, loWord, PAGE_SIZE } from '../units.ts';
 import { readElf } from '../vmm/index.ts';
 import { GuestContents } from './contents.ts';
-import { reachedByCpu } from './cpuTlbs.ts';
+import { stillReached } from './cpuTlbs.ts';
 import type { Scenario, VmShape } from './scenario.ts';
 import { brokenTlbEntry } from './translations.ts';
 
@@ -57,6 +57,8 @@ export class World {
   readonly vm: Required<VmShape>;
   /** Processes that the scenario has made beside the VM's. */
   readonly others: Mm[] = [];
+  /** Devices that the scenario has opened. */
+  readonly devices: WatchedDevice[] = [];
   readonly symbols: ReadonlyMap<string, number>;
   readonly #scenario: Scenario;
   readonly #code: DataView;
@@ -181,12 +183,12 @@ export class World {
     return offset >= 0 && offset + 4 <= this.#code.byteLength ? this.#code.getInt32(offset, true) : 0;
   }
 
-  /** I1: a frame that is freed is in no CPU's TLB. */
+  /** I1: a frame that is freed is in no TLB of a CPU or device. */
   #watchFrees(): void {
     const { frames } = this.host;
     const release = frames.release.bind(frames);
     frames.release = (pfn) => {
-      const found = reachedByCpu(this.host, pfn);
+      const found = stillReached(this.host, this.devices, pfn);
       if (found !== null) this.oracle.report(found.invariant, found.message);
       release(pfn);
     };

@@ -164,6 +164,7 @@ export function* mmuIntervalNotifierRemove(sub: MmuIntervalNotifier): Steps {
     yield* lock.lock();
     yield* lock.unlock();
   }
+  if (points.on) yield at.sequence(sub.id);
   sub.mm = null;
   yield* mm.drop();
 }

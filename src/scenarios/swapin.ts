@@ -4,12 +4,14 @@
 // The slot may be free and in use again for the same page when the slower of the two looks: an entry that is equal does
 // not mean that the page is.
 
-import type { Scenario } from '../explore/index.ts';
-import { MADV_PAGEOUT, madvise } from '../mm/index.ts';
+import { ioDone, type Scenario } from '../explore/index.ts';
+import { MADV_PAGEOUT, madvise, tryToFreePages } from '../mm/index.ts';
 
 export const scenario: Scenario = {
   name: 'swapin',
   about: 'two faults bring the same page in from swap, and one of them has it reclaimed again',
+  // One slot: it is used again at once.
+  host: { swapPages: 1 },
   guest: `
     vcpu0:  ld a2, 0(a0)
     done:   j done
@@ -19,6 +21,9 @@ export const scenario: Scenario = {
     world.setRegisters(0, { a0: world.page(1) });
     yield* world.warmUp(0);
     yield* madvise(world.mm, world.hva(1), 4096, MADV_PAGEOUT);
+    // Out of the swap cache too.
+    yield* ioDone(world);
+    yield* tryToFreePages(world.host, 0);
   },
   tasks: (world) => ({
     *writer() {

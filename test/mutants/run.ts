@@ -5,12 +5,13 @@
 
 import { scenarioNames } from '../../src/exploration.ts';
 import type * as Explore from '../../src/explore/index.ts';
-import type { Scenario } from '../../src/explore/index.ts';
+import type { Explorer, Scenario } from '../../src/explore/index.ts';
 import { loadVariant, type SourceEdit } from '../../src/loader/index.ts';
 import { MUTANTS, type Mutant } from './mutants.ts';
 
 /** Schedules of each policy, for one scenario. */
 const BUDGETS = [
+  { bounded: 5, pos: 10 },
   { bounded: 60, pos: 40 },
   { bounded: 600, pos: 400 },
 ] as const;
@@ -37,28 +38,26 @@ function loadAll(edits: readonly SourceEdit[]): Promise<Variant> {
 
 async function kill({ edits }: Mutant): Promise<Kill | null> {
   const variant = await loadAll(edits);
+  const explorers: Explorer[] = [];
+  for (const scenario of variant.scenarios) {
+    try {
+      explorers.push(new variant.Explorer(scenario));
+    } catch (error) {
+      const invariant = `setup: ${(error as Error).message}`;
+      return { scenario: scenario.name, policy: 'bounded', schedules: 0, invariant };
+    }
+  }
   for (const budget of BUDGETS) {
-    for (const scenario of variant.scenarios) {
-      const killed = search(variant, scenario, budget);
+    for (const explorer of explorers) {
+      const killed = search(variant, explorer, budget);
       if (killed !== null) return killed;
     }
   }
   return null;
 }
 
-function search(variant: Variant, scenario: Scenario, budget: (typeof BUDGETS)[number]): Kill | null {
-  const { name } = scenario;
-  let explorer: InstanceType<Variant['Explorer']>;
-  try {
-    explorer = new variant.Explorer(scenario);
-  } catch (error) {
-    return {
-      scenario: name,
-      policy: 'bounded',
-      schedules: 0,
-      invariant: `setup: ${(error as Error).message}`,
-    };
-  }
+function search(variant: Variant, explorer: Explorer, budget: (typeof BUDGETS)[number]): Kill | null {
+  const { name } = explorer.scenario;
   for (const policy of ['bounded', 'pos'] as const) {
     const made = new variant.Search(explorer, { policy, bound: 1, seed: 1, schedules: budget[policy] });
     made.step(() => false);

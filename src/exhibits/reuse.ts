@@ -1,0 +1,71 @@
+// Reuse: something is free and in use again while somebody still believes in what it was.
+
+import type { Exhibit } from './exhibit.ts';
+
+export const reuse: readonly Exhibit[] = [
+  {
+    name: 'swapin-aba',
+    title: 'The swap entry is the same, the page is not',
+    source: '13ddaf26be32 (mm/swap: fix race when skipping swapcache)',
+    invariant: 'I2',
+    scenario: 'swapin',
+    edits: [
+      {
+        file: 'mm/swapIn.ts',
+        find: '    pfn = yield* swapinReadahead(host, mm, slot);\n    if (pfn === 0) return',
+        replace: `    pfn = (yield* allocAnonPage(host, mm)) ?? 0;
+    if (pfn > 0) {
+      const { bounce } = host.swapIo;
+      if (points.on) yield at.slot(slot);
+      swapOf(host).device.submit({ write: false, slot, memory: bounce, done() {} });
+      if (points.on) yield at.page(pfn);
+      host.memory.writeBytes(pfn * 4096, bounce);
+      host.frames.set(pfn as Pfn, PG_uptodate);
+      host.frames.private[pfn] = slot;
+      yield* host.lruvec.add(pfn as Pfn);
+    }
+    if (pfn === 0) return`,
+      },
+      {
+        file: 'mm/swapIn.ts',
+        find: '  if (!frames.test(pfn, PG_swapcache) || frames.private[pfn] !== slot) {',
+        replace: '  if (frames.private[pfn] !== slot) {',
+      },
+      {
+        file: 'mm/swapIn.ts',
+        find: "import { folioPut } from './folio.ts';",
+        replace: "import { folioPut } from './folio.ts';\nimport { allocAnonPage } from './pageAlloc.ts';",
+      },
+    ],
+    preemptions: 1,
+    budget: { bounded: 20_000, pos: 500 },
+    story:
+      'A fault reads the page past the swap cache and is pre-empted. Another thread faults the page in too, stores to it, and ' +
+      'the page is swapped out again, to the slot that has just become free. The entry looks as before, so the first fault ' +
+      'installs what it read: the store is gone.',
+    fix: 'A page comes in through the swap cache, which holds the slot: nobody gets it before the fault is done.',
+  },
+  {
+    name: 'removal-not-awaited',
+    title: 'An interval notifier is freed while its removal is still being carried out',
+    source: '319561669a59 (mm/mmu_notifier.c: fix race in mmu_interval_notifier_remove())',
+    invariant: 'I7',
+    scenario: 'interval-remove',
+    edits: [
+      {
+        file: 'notifier/interval.ts',
+        find: `    // mmu_interval_seq_released(): who makes the sequence even still has the deferred in hand until it unlocks.
+    yield* lock.lock();
+    yield* lock.unlock();
+`,
+        replace: '',
+      },
+    ],
+    preemptions: 2,
+    budget: { bounded: 20_000, pos: 2000 },
+    story:
+      'The removal is put off until the last open range has ended. Its end makes the sequence even first and then carries the ' +
+      'removals out; who waits for the sequence sees it change, returns, and frees what is about to be touched.',
+    fix: 'The sequence is looked at under the lock that the end holds until everything is carried out.',
+  },
+];

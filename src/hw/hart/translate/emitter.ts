@@ -7,27 +7,19 @@
 // Source: Ramsey, "Beyond Relooper: Recursive Translation of Unstructured Control Flow to Structured Control Flow"
 // (ICFP 2022). Invariants: the budget is taken off at the start of a block and checked as Flow.budget says.
 
-import { lengthOf, Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';
+import { lengthOf, rdOf, rs1Of } from '../../isa/index.ts';
 import { emitGroupCheck, emitMember } from './access.ts';
 import { type Dataflow, solve, writes } from './dataflow.ts';
 import { analyse, type Flow, LEAVES } from './flow.ts';
 import { type Member, segmentsOf } from './groups.ts';
-import { emitInstruction } from './instructions.ts';
+import { emitComparison, emitInstruction } from './instructions.ts';
 import { isComputedJump } from './loops.ts';
 import { type PageCaches, planPageCaches } from './pageCaches.ts';
 import { crossesPage, type PageCode } from './pageCode.ts';
 import { type Block, discover, End } from './region.ts';
 import { NO_BLOCK, type Place, RegionCode, type UnitFrame } from './regionCode.ts';
 import { W } from './wasm.ts';
-
-const CONDITIONS: Readonly<Record<number, number>> = {
-  [Op.beq]: W.i64_eq,
-  [Op.bne]: W.i64_ne,
-  [Op.blt]: W.i64_lt_s,
-  [Op.bge]: W.i64_ge_s,
-  [Op.bltu]: W.i64_lt_u,
-  [Op.bgeu]: W.i64_ge_u,
-};
+import { wordInstructions } from './words.ts';
 
 /** A region before it is written: what its unit must know of it. */
 export interface RegionPlan {
@@ -62,6 +54,7 @@ class RegionEmitter {
   private readonly data: Dataflow;
   private readonly caches: PageCaches;
   private readonly region: RegionCode;
+  private readonly readsWords: ReadonlySet<number>;
 
   constructor(words: Int32Array, flow: Flow, data: Dataflow, caches: PageCaches, region: RegionCode) {
     this.words = words;
@@ -69,6 +62,7 @@ class RegionEmitter {
     this.data = data;
     this.caches = caches;
     this.region = region;
+    this.readsWords = wordInstructions(flow, words);
   }
 
   /** Emits block i and all that it dominates. */
@@ -145,7 +139,11 @@ class RegionEmitter {
       this.checkFetch(word, place);
       if (member === undefined) {
         const refills = members === undefined && this.region.unit.refills.has(pc);
-        emitInstruction(this.region, word, words[pc + 1]!, place, { cache: this.caches.of.get(pc), refills });
+        emitInstruction(this.region, word, words[pc + 1]!, place, {
+          cache: this.caches.of.get(pc),
+          refills,
+          readsWords: this.readsWords.has(pc),
+        });
       } else {
         emitMember(this.region, word, member);
       }
@@ -167,9 +165,7 @@ class RegionEmitter {
         this.emitGoto(i, this.flow.taken[i]!, block.taken);
         break;
       case End.branch:
-        region.get(rs1Of(block.word));
-        region.get(rs2Of(block.word));
-        region.code.byte(CONDITIONS[opOf(block.word)]!);
+        emitComparison(region, block.word, null, this.readsWords.has(block.last));
         this.emitFork(i, block);
         break;
       case End.guess:

@@ -50,6 +50,8 @@ export const W = {
   i32_ne: 0x47,
   i32_lt_s: 0x48,
   i32_lt_u: 0x49,
+  i32_ge_s: 0x4e,
+  i32_ge_u: 0x4f,
   i32_gt_s: 0x4a,
   i32_gt_u: 0x4b,
   i64_eqz: 0x50,

@@ -1,5 +1,5 @@
 // Control flow and dataflow of a region: budget checks are never far, irreducible edges leave, dirty registers are
-// loaded on every path to an exit.
+// loaded on every path to an exit, and what counts as a sign-extended word is one on every path.
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import { solve } from '../../../../src/hw/hart/translate/dataflow.ts';
 import { analyse, type Flow, LEAVES, MAX_UNCHECKED } from '../../../../src/hw/hart/translate/flow.ts';
 import { PageCode } from '../../../../src/hw/hart/translate/pageCode.ts';
 import { discover } from '../../../../src/hw/hart/translate/region.ts';
+import { wordInstructions } from '../../../../src/hw/hart/translate/words.ts';
 import { encode, Op } from '../../../../src/hw/isa/index.ts';
 import { PhysicalMemory } from '../../../../src/hw/memory/index.ts';
 import { pfnToHpa } from '../../../../src/units.ts';
@@ -27,7 +28,7 @@ function regionOf(words: readonly number[], entry = 0) {
   // As if all of it had been executed before.
   for (let offset = 0; offset < words.length * 4; offset += 4) page.at(offset);
   const flow = analyse(discover(page, entry), entry);
-  return { flow, data: solve(flow, page.words) };
+  return { flow, data: solve(flow, page.words), onWords: wordInstructions(flow, page.words) };
 }
 
 /** Instructions of the longest path from block i that meets no budget check after i. */
@@ -104,4 +105,16 @@ test('a register that every path writes before its use is not loaded', () => {
   const { data } = regionOf([set(10), load(11), ret]);
   expect((data.liveAtEntry >>> 10) & 1).toBe(0);
   expect((data.liveAtEntry >>> 8) & 1).toBe(1);
+});
+
+test('an instruction works on words where its operands are words on every path', () => {
+  const lw = (rd: number): number => encode(Op.lw, rd, 8, 0, 0);
+  const xor = encode(Op.xor, 5, 5, 6, 0);
+  expect([...regionOf([lw(5), lw(6), xor, ret]).onWords]).toContain(8);
+  expect([...regionOf([lw(5), load(6), xor, ret]).onWords]).not.toContain(8);
+  // What a region starts with is unknown, in the first round of a loop too.
+  expect([...regionOf([lw(6), xor, lw(5), branch(-8), ret]).onWords]).not.toContain(4);
+  // Words on one of two paths, and on both.
+  expect([...regionOf([lw(6), branch(8), load(5), xor, ret]).onWords]).not.toContain(12);
+  expect([...regionOf([lw(5), lw(6), branch(8), set(5), xor, xor, branch(-8), ret]).onWords]).toContain(20);
 });

@@ -27,6 +27,8 @@ export interface Sysctl {
   /** Per cent of RAM that OVERCOMMIT_NEVER adds to the swap area. */
   overcommitRatio: number;
   maxMapCount: number;
+  /** Pages that a NUMA hint fault meets shall move: as if each were on the wrong node. */
+  numaMisplaced: boolean;
 }
 
 /** accountable_mapping(). */

@@ -25,11 +25,13 @@ import { folioPut } from './folio.ts';
 import { PG_locked, PG_uptodate } from './frames.ts';
 import { handleHugePmd } from './hugeMemory.ts';
 import { isMigrationPte, migrationPfn } from './migrationEntry.ts';
+import { doNumaPage } from './numaFault.ts';
 import { allocAnonPage } from './pageAlloc.ts';
 import { allocPte, noPteResult } from './pageTable.ts';
 import {
   findPte,
   isPresentPte,
+  isProtNone,
   maybeMkWrite,
   mkPte,
   PTE_SOFT_DIRTY,
@@ -74,6 +76,8 @@ export function* handleMmFault(vma: Vma, address: Hva, flags: number): Steps<num
   if (vmf.origPte === 0) return yield* vma.file === null ? doAnonymousPage(vmf) : doFault(vmf);
   if (isMigrationPte(vmf.origPte)) return yield* migrationEntryWait(vmf);
   if (!isPresentPte(vmf.origPte)) return yield* doSwapPage(vmf);
+  // The VMA permits the access.
+  if (isProtNone(vmf.origPte)) return yield* doNumaPage(vmf);
   return yield* handlePresentPte(vmf);
 }
 

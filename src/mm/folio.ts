@@ -9,7 +9,7 @@
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
-import { PG_activate, PG_active, PG_dirty, PG_lru, PG_referenced } from './frames.ts';
+import { PG_activate, PG_active, PG_dirty, PG_idle, PG_lru, PG_referenced } from './frames.ts';
 import type { Host } from './host.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_ORDER } from './largeFolio.ts';
 
@@ -65,6 +65,7 @@ export function folioMapping({ frames, addressSpaces }: Host, pfn: Pfn): Address
  * move to the active list waits until reclaim meets the folio, as in Linux it waits in a per-CPU batch.
  */
 export function folioMarkAccessed(host: Host, pfn: Pfn): void {
+  host.frames.clear(pfn, PG_idle);
   if (!host.frames.testAndSet(pfn, PG_referenced)) return;
   if (host.frames.test(pfn, PG_active)) return;
   host.frames.clear(pfn, PG_referenced);

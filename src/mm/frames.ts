@@ -40,6 +40,10 @@ export const PG_activate = 1 << 13;
 /** An anonymous folio that several processes share since it is the same in all: `mapping` is its stable node. */
 export const PG_ksm = 1 << 14;
 
+/** Idle page tracking (pageIdle.ts): nobody has used it since it was marked; somebody had before an A bit was cleared. */
+export const PG_idle = 1 << 16;
+export const PG_young = 1 << 17;
+
 /** What a pin adds to the count of a folio (GUP_PIN_COUNTING_BIAS): more than there are plain references to one. */
 const GUP_PIN_COUNTING_BIAS = 1024;
 

@@ -84,7 +84,12 @@ export class Host {
   /** By frame of a page table: its lock, made on first use. */
   readonly pageTableLocks: (Mutex | null)[];
   /** vm.* of /proc/sys; may be changed at any time. */
-  readonly sysctl: Sysctl = { overcommitMemory: OVERCOMMIT_ALWAYS, overcommitRatio: 50, maxMapCount: 65530 };
+  readonly sysctl: Sysctl = {
+    overcommitMemory: OVERCOMMIT_ALWAYS,
+    overcommitRatio: 50,
+    maxMapCount: 65530,
+    numaMisplaced: false,
+  };
   readonly thp: ThpSettings = { enabled: 'never' };
   /** vm_committed_as: pages that were promised (commit.ts). */
   committedAs = 0;

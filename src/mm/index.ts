@@ -67,7 +67,9 @@ export { mprotect } from './mprotect.ts';
 export { MREMAP_FIXED, MREMAP_MAYMOVE, mremap } from './mremap.ts';
 export { MS_ASYNC, MS_INVALIDATE, MS_SYNC, msync } from './msync.ts';
 export { munmap } from './munmap.ts';
+export { changeProtNuma } from './numaBalancing.ts';
 export { allocKernelPages } from './pageAlloc.ts';
+export { pageIdleBitmapRead, pageIdleBitmapWrite } from './pageIdle.ts';
 export { type MapsEntry, type PagemapEntry, readMaps, readPagemap } from './procMaps.ts';
 export {
   kpageFlags,

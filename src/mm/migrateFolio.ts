@@ -15,6 +15,7 @@ import {
   PG_activate,
   PG_active,
   PG_dirty,
+  PG_idle,
   PG_ksm,
   PG_readahead,
   PG_reclaim,
@@ -23,6 +24,7 @@ import {
   PG_swapcache,
   PG_uptodate,
   PG_workingset,
+  PG_young,
 } from './frames.ts';
 import type { Host } from './host.ts';
 import { folioMigrateKsm } from './ksmRmap.ts';
@@ -39,6 +41,8 @@ const MIGRATED_FLAGS =
   PG_dirty |
   PG_readahead |
   PG_reclaim |
+  PG_idle |
+  PG_young |
   PG_swapbacked;
 
 /** move_to_new_folio(): 0, or -EAGAIN when somebody else has a reference. */

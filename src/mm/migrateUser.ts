@@ -15,7 +15,8 @@ import { allocMigrationTarget } from './pageAlloc.ts';
 import { walkPtes } from './pagewalk.ts';
 import { isPresentPte, normalPfn, readPte } from './pte.ts';
 
-const anyFrame: MigrationTarget = { alloc: allocMigrationTarget, put: folioPut };
+/** Wherever there is a frame. */
+export const anyFrame: MigrationTarget = { alloc: allocMigrationTarget, put: folioPut };
 
 /**
  * Moves the pages of [start, start + length) that are present to other frames, as far as nobody has a reference to them.

@@ -5,7 +5,7 @@
 //
 // Locks: mmap_lock for write, the VMAs' locks for write, the page table locks one by one.
 
-import { levelBytes, PTE_D, PTE_W } from '../hw/sv39/index.ts';
+import { levelBytes, PTE_W } from '../hw/sv39/index.ts';
 import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
@@ -27,12 +27,11 @@ import { MmuGather } from './mmuGather.ts';
 import { type HugeVisitor, type PteVisitor, walkPtes } from './pagewalk.ts';
 import { populateLocked } from './populate.ts';
 import {
+  canChangePteWritable,
   findEntry,
   isPresentPte,
-  isProtNone,
   isUffdWp,
   modifyPte,
-  needsSoftDirtyWp,
   normalPfn,
   readPte,
   setPte,
@@ -118,39 +117,48 @@ function accountedFlags({ flags, file, anonVma }: Vma, wanted: number): number {
   return file === null && anonVma === null ? wanted & ~VM_ACCOUNT : wanted;
 }
 
-/**
- * change_protection(): one start and end for each top-level entry that has a table. `uffdWp`: whether a userfaultfd is to
- * hear of stores from now on (MM_CP_UFFD_WP, MM_CP_UFFD_WP_RESOLVE); null: as before.
- */
+/** What becomes of the entries of a range; without `huge` huge pages are split. */
+export interface EntryChanges {
+  readonly pte: PteVisitor;
+  readonly huge: HugeVisitor | null;
+}
+
+/** change_protection(), by default to that of the VMA: one start and end for each top-level entry that has a table. */
 export function* changeProtection(
   gather: MmuGather,
   vma: Vma,
   start: Hva,
   end: Hva,
-  uffdWp: boolean | null = null,
+  changes: EntryChanges = protectionChanges(gather, vma, null),
 ): Steps {
   const { mm } = vma;
   const bytes = levelBytes(2);
   for (let address = start; address < end; ) {
     const next = Math.min(end, (Math.floor(address / bytes) + 1) * bytes) as Hva;
     if (points.on) yield at.list(mm.pageTableLock.id);
-    if (findEntry(mm, address, 1) !== 0) yield* changePart(gather, vma, address, next, uffdWp);
+    if (findEntry(mm, address, 1) !== 0) yield* changePart(vma, address, next, changes);
     address = next;
   }
 }
 
+/**
+ * To the protection of the VMA. `uffdWp`: whether a userfaultfd is to hear of stores from now on (MM_CP_UFFD_WP,
+ * MM_CP_UFFD_WP_RESOLVE), page by page; null: as before.
+ */
+export const protectionChanges = (gather: MmuGather, vma: Vma, uffdWp: boolean | null): EntryChanges => ({
+  pte: (ptep, address) => changePte(gather, vma, address, ptep, uffdWp),
+  huge: uffdWp === null ? (pmdp, address, next) => changeHugePmd(gather, vma, pmdp, address, next) : null,
+});
+
 /** change_pud_range(). */
-function* changePart(gather: MmuGather, vma: Vma, start: Hva, end: Hva, uffdWp: boolean | null): Steps {
+function* changePart(vma: Vma, start: Hva, end: Hva, changes: EntryChanges): Steps {
   const { mm } = vma;
   const range =
     mm.notifierSubscriptions === null
       ? null
       : { mm, start, end, event: MmuNotifyEvent.PROTECTION_VMA, blockable: true };
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  const changeEntry: PteVisitor = (ptep, address) => changePte(gather, vma, address, ptep, uffdWp);
-  const changeHuge: HugeVisitor = (pmdp, address, next) => changeHugePmd(gather, vma, pmdp, address, next);
-  // Stores are heard of page by page.
-  yield* walkPtes(vma, start, end, true, changeEntry, uffdWp === null ? changeHuge : null);
+  yield* walkPtes(vma, start, end, true, changes.pte, changes.huge);
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
 }
 
@@ -169,10 +177,8 @@ function* changePte(gather: MmuGather, vma: Vma, address: Hva, ptep: Hpa, uffdWp
   // ptep_modify_prot_start(): what the CPU has set meanwhile counts.
   const current = readPte(host, ptep);
   const changed = modifyPte(current, vma);
-  const mayWrite = (vma.flags & VM_WRITE) !== 0 && !isUffdWp(host, ptep);
-  const isWritable = mayWrite && !isProtNone(changed) && !needsSoftDirtyWp(vma, changed);
-  const upgrades = (vma.flags & VM_SHARED) !== 0 ? (changed & PTE_D) !== 0 : exclusive;
-  setPte(host, ptep, isWritable && upgrades ? changed | PTE_W : changed);
+  const writable = canChangePteWritable(vma, changed, exclusive) && !isUffdWp(host, ptep);
+  setPte(host, ptep, writable ? changed | PTE_W : changed);
   gather.noteEntry(address);
 }
 

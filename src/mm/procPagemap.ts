@@ -9,6 +9,7 @@ import {
   FrameKind,
   PG_active,
   PG_dirty,
+  PG_idle,
   PG_ksm,
   PG_locked,
   PG_lru,
@@ -84,10 +85,12 @@ const KPF_NOPAGE = 1n << 20n;
 const KPF_KSM = 1n << 21n;
 const KPF_THP = 1n << 22n;
 const KPF_ZERO_PAGE = 1n << 24n;
+const KPF_IDLE = 1n << 25n;
 const KPF_PGTABLE = 1n << 26n;
 /** Page flags that are shown as they are. */
 const KPF_OF_FLAG: readonly (readonly [number, bigint])[] = [
   [PG_locked, 1n << 0n],
+  [PG_idle, KPF_IDLE],
   [PG_referenced, 1n << 2n],
   [PG_uptodate, 1n << 3n],
   [PG_dirty, 1n << 4n],

@@ -108,6 +108,14 @@ export const mkPte = (pfn: Pfn, vma: Vma): number => makePte(pfn, vmPageProt(vma
 /** pte_modify(pte, vma->vm_page_prot): same frame, same A and D, the permissions of the VMA. */
 export const modifyPte = (pte: number, vma: Vma): number =>
   (pte & ~(PTE_V | PTE_R | PTE_W | PTE_X | PTE_U | PTE_G)) | vmPageProt(vma);
+/** pte_modify(pte, PAGE_NONE). */
+export const protNonePte = (pte: number): number =>
+  (pte & ~(PTE_V | PTE_R | PTE_W | PTE_X)) | PTE_PROT_NONE | PTE_U;
+/** can_change_pte_writable(): nobody has to hear of the next store. `exclusive`: an anonymous page of the mm's alone. */
+export function canChangePteWritable(vma: Vma, pte: number, exclusive: boolean): boolean {
+  if ((vma.flags & VM_WRITE) === 0 || isProtNone(pte) || needsSoftDirtyWp(vma, pte)) return false;
+  return (vma.flags & VM_SHARED) !== 0 ? (pte & PTE_D) !== 0 : exclusive;
+}
 /** maybe_mkwrite(pte_mkdirty(pte), vma). */
 export const maybeMkWrite = (pte: number, vma: Vma): number =>
   pte | PTE_D | PTE_SOFT_DIRTY | ((vma.flags & VM_WRITE) !== 0 ? PTE_W : 0);

@@ -7,7 +7,7 @@ import { levelBytes } from '../hw/sv39/index.ts';
 import { mmuNotifierClearFlushYoung } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
-import { PG_ksm } from './frames.ts';
+import { PG_idle, PG_ksm, PG_young } from './frames.ts';
 import type { Host } from './host.ts';
 import { walkMapped } from './mappedWalk.ts';
 import type { Mm } from './mmStruct.ts';
@@ -54,7 +54,7 @@ function* countReferences(host: Host, pfn: Pfn, seen: SeenVmas): Steps<number> {
     const locked = (vma.flags & VM_LOCKED) !== 0;
     if (locked) seen.vmFlags |= VM_LOCKED;
     else if (isDying(vma.mm)) referenced = REFERENCED_UNKNOWN;
-    else if (yield* isReferenced(vma, address, ptep, PAGE_SIZE)) {
+    else if (yield* isReferenced(vma, pfn, address, ptep, PAGE_SIZE)) {
       referenced++;
       seen.vmFlags |= vma.flags;
     }
@@ -74,7 +74,7 @@ function* largeFolioReferenced(host: Host, folio: Pfn, seen: SeenVmas): Steps<nu
       const locked = (vma.flags & VM_LOCKED) !== 0;
       if (locked) seen.vmFlags |= VM_LOCKED;
       else if (isDying(vma.mm)) referenced = REFERENCED_UNKNOWN;
-      else if (yield* isReferenced(vma, address, entryp, levelBytes(level))) {
+      else if (yield* isReferenced(vma, folio, address, entryp, levelBytes(level))) {
         referenced++;
         seen.vmFlags |= vma.flags;
       }
@@ -87,9 +87,14 @@ function* largeFolioReferenced(host: Host, folio: Pfn, seen: SeenVmas): Steps<nu
 const isDying = ({ mmUsers, unstable }: Mm): boolean => mmUsers === 0 || unstable;
 
 /** One entry of folio_referenced_one(). A mapping that is read through once does not make its pages hot. */
-function* isReferenced(vma: Vma, address: Hva, ptep: Hpa, bytes: number): Steps<boolean> {
+function* isReferenced(vma: Vma, folio: Pfn, address: Hva, ptep: Hpa, bytes: number): Steps<boolean> {
+  const { frames } = vma.mm.host;
   const young = yield* ptepClearFlushYoungNotify(vma.mm, address, ptep, bytes);
-  return young && (vma.flags & (VM_SEQ_READ | VM_RAND_READ)) === 0;
+  const counts = young && (vma.flags & (VM_SEQ_READ | VM_RAND_READ)) === 0;
+  if (points.on) yield at.page(folio);
+  if (counts) frames.clear(folio, PG_idle);
+  // Idle page tracking was faster.
+  return frames.testAndClear(folio, PG_young) || counts;
 }
 
 /** ptep_clear_flush_young_notify() and pmdp_clear_flush_young_notify(): under the page table lock. */

@@ -14,7 +14,7 @@ import { folioPut } from './folio.ts';
 import { PG_uptodate } from './frames.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
-import { changeProtection } from './mprotect.ts';
+import { changeProtection, protectionChanges } from './mprotect.ts';
 import { TASK_SIZE } from './munmap.ts';
 import { allocAnonPage } from './pageAlloc.ts';
 import { allocPte } from './pageTable.ts';
@@ -303,6 +303,6 @@ function* mwriteprotectRange(mm: Mm, start: Hva, end: Hva, wp: boolean): Steps<n
 /** uffd_wp_range(). */
 function* uffdWpRange(vma: Vma, start: Hva, end: Hva, wp: boolean): Steps {
   const gather = new MmuGather(vma.mm);
-  yield* changeProtection(gather, vma, start, end, wp);
+  yield* changeProtection(gather, vma, start, end, protectionChanges(gather, vma, wp));
   yield* gather.finish();
 }

@@ -10,7 +10,9 @@ import { expect } from 'vitest';
 import { kvmSetMemoryRegion } from '../../src/kvm/index.ts';
 import type { Machine } from '../../src/machine.ts';
 import {
+  changeProtNuma,
   clearSoftDirty,
+  compactMemory,
   copyFromUser,
   copyToUser,
   exitMm,
@@ -36,6 +38,7 @@ import {
   MS_SYNC,
   madvise,
   memfdCreate,
+  migrateUserPages,
   mincore,
   mlock,
   mmapAnonymous,
@@ -46,6 +49,8 @@ import {
   PROT_EXEC,
   PROT_READ,
   PROT_WRITE,
+  pageIdleBitmapRead,
+  pageIdleBitmapWrite,
   pagemapEntry,
   pinUserPage,
   readPagemapImage,
@@ -224,6 +229,20 @@ class Scene {
     expect(readPagemapImage(this.mm, start, bytes / PAGE_SIZE)).toHaveLength((bytes / PAGE_SIZE) * 8);
   }
 
+  /** What takes no part of its contents from memory, wherever it comes to lie. */
+  *move(operation: (mm: Mm, start: Hva, bytes: number) => Steps<number>): Steps {
+    yield* operation(this.mm, ...this.part());
+  }
+
+  /** Marks everything idle, and looks. */
+  *idle(): Steps {
+    const { host } = this.machine;
+    const frames = Math.ceil(host.frames.endPfn / 64) * 64;
+    expect(yield* pageIdleBitmapWrite(host, 0, new Uint8Array(frames / 8).fill(255))).toBe(0);
+    yield* this.pause();
+    expect(yield* pageIdleBitmapRead(host, 0, frames)).toHaveLength(frames / 8);
+  }
+
   *writeback(): Steps {
     const { ramFile } = this.machine.vmm;
     const [start, bytes] = this.part();
@@ -290,6 +309,16 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   memslot: { weight: 1, play: (scene) => scene.slot() },
   look: { weight: 5, play: (scene) => scene.looks() },
   program: { weight: 2, play: (scene) => scene.program(), counts: PROGRAM_OPERATIONS },
+  migrate: { weight: 20, play: (scene) => scene.move(migrateUserPages) },
+  numaHints: { weight: 10, play: (scene) => scene.move(changeProtNuma) },
+  numaMisplaced: {
+    weight: 2,
+    *play({ machine: { host } }) {
+      host.sysctl.numaMisplaced = !host.sysctl.numaMisplaced;
+    },
+  },
+  compact: { weight: 1, play: ({ machine }) => compactMemory(machine.host) },
+  idle: { weight: 2, play: (scene) => scene.idle() },
   writeback: { weight: 5, play: (scene) => scene.writeback() },
   writeObject: { weight: 5, play: (scene) => scene.writeObject() },
   readObject: { weight: 5, play: (scene) => scene.readObject() },

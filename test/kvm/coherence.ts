@@ -10,6 +10,8 @@
 
 import { expect } from 'vitest';
 import {
+  changeProtNuma,
+  compactMemory,
   copyFromUser,
   copyToUser,
   exitMm,
@@ -177,7 +179,8 @@ function* runSharedHost(world: World, random: Random, operations: number): Steps
     else if (dice < 20) yield* well(msync(mm, start, bytes, MS_SYNC));
     else if (dice < 21) yield* well(vfsFsync(ramFile.mapping));
     else if (dice < 22) vm.host.flusher.wake();
-    else if (dice < 26) yield* migrateUserPages(mm, start, bytes);
+    else if (dice < 25) yield* migrateUserPages(mm, start, bytes);
+    else if (dice < 26) yield* changeProtNuma(mm, start, bytes);
     else if (vm.host.zone.managedPages > FORK_NEEDS) yield* forkAndLook(vm, start, bytes);
     vm.sched.spend(1000);
     yield RESCHED;
@@ -227,7 +230,7 @@ function* runHost(world: World, random: Random, operations: number): Steps {
       const mapped = yield* mmapAnonymous(mm, start, bytes, PROT_READ | PROT_WRITE, MAP_FIXED);
       expect(mapped).toBe(start as Hva);
     };
-    const dice = random.below(22);
+    const dice = random.below(24);
     if (dice < 5) yield* advise(MADV_PAGEOUT);
     else if (dice < 6) yield* advise(MADV_COLD);
     else if (dice < 9) yield* world.drop(page, count, advise(MADV_DONTNEED));
@@ -235,7 +238,9 @@ function* runHost(world: World, random: Random, operations: number): Steps {
     else if (dice < 13) yield* protect(mm, start, bytes);
     else if (dice < 15) yield* moveThereAndBack(mm, start, bytes);
     else if (dice < 16) yield* lockAndUnlock(mm, start, bytes);
-    else if (dice < 20) yield* migrateUserPages(mm, start, bytes);
+    else if (dice < 19) yield* migrateUserPages(mm, start, bytes);
+    else if (dice < 20) yield* compactMemory(vm.host);
+    else if (dice < 22) yield* changeProtNuma(mm, start, bytes);
     else if (vm.host.zone.managedPages > FORK_NEEDS) yield* forkAndScribble(vm, start, bytes);
     vm.sched.spend(1000);
     yield RESCHED;

@@ -4,6 +4,8 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import {
+  changeProtNuma,
+  compactMemory,
   copyFromUser,
   copyToUser,
   exitMm,
@@ -39,7 +41,7 @@ const PAGES = 40;
 const STAMP = 16;
 const SWAP_SLOTS = 400;
 
-type RangeKind = 'dontneed' | 'cold' | 'pageout' | 'migrate' | 'munmap' | 'mmap';
+type RangeKind = 'dontneed' | 'cold' | 'pageout' | 'migrate' | 'hint' | 'munmap' | 'mmap';
 type Op =
   | { readonly kind: 'write'; readonly page: number; readonly offset: number; readonly value: number }
   | { readonly kind: 'read'; readonly page: number }
@@ -74,6 +76,7 @@ const opOf: fc.Arbitrary<Op> = fc.oneof(
         'cold' as const,
         'pageout' as const,
         'migrate' as const,
+        'hint' as const,
         'munmap' as const,
         'mmap' as const,
       ),
@@ -160,6 +163,7 @@ class Program {
       expect(yield* mmapAnonymous(this.#mm, start, length, PROT_READ | PROT_WRITE, MAP_FIXED)).toBe(start);
       for (const index of covered) this.#model.set(index, new Uint8Array(STAMP));
     } else if (kind === 'migrate') yield* migrateUserPages(this.#mm, start, length);
+    else if (kind === 'hint') yield* changeProtNuma(this.#mm, start, length);
     else {
       const advice = { dontneed: MADV_DONTNEED, cold: MADV_COLD, pageout: MADV_PAGEOUT }[kind];
       const whole = covered.every((index) => this.#model.has(index));
@@ -209,7 +213,7 @@ const sceneOf = (programs: number, ops: number): fc.Arbitrary<Scene> =>
   });
 
 type SharedOp = {
-  readonly kind: 'write' | 'read' | 'dma' | 'pageout' | 'cold' | 'migrate';
+  readonly kind: 'write' | 'read' | 'dma' | 'pageout' | 'cold' | 'migrate' | 'hint' | 'compact';
   readonly page: number;
   readonly value: number;
 };
@@ -218,8 +222,8 @@ const sharedOp: fc.Arbitrary<SharedOp> = fc.record({
   kind: fc.oneof(
     { weight: 8, arbitrary: fc.constantFrom('write' as const, 'read' as const) },
     {
-      weight: 4,
-      arbitrary: fc.constantFrom('dma' as const, 'pageout' as const, 'cold' as const, 'migrate' as const),
+      weight: 5,
+      arbitrary: fc.constantFrom('dma', 'pageout', 'cold', 'migrate', 'hint', 'compact'),
     },
   ),
   page: fc.nat({ max: SHARED_PAGES - 1 }),
@@ -269,6 +273,11 @@ function* runThread(mm: Mm, base: Hva, lane: number, ops: readonly SharedOp[]): 
       model[page] = value;
     } else if (kind === 'migrate') {
       yield* migrateUserPages(mm, pageAt(base, 0), SHARED_PAGES * PAGE_SIZE);
+    } else if (kind === 'hint') {
+      mm.host.sysctl.numaMisplaced = value % 2 === 0;
+      yield* changeProtNuma(mm, pageAt(base, 0), SHARED_PAGES * PAGE_SIZE);
+    } else if (kind === 'compact') {
+      yield* compactMemory(mm.host);
     } else {
       yield* madvise(mm, pageAt(base, page), PAGE_SIZE, kind === 'pageout' ? MADV_PAGEOUT : MADV_COLD);
     }

@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { ptePfn } from '../../src/hw/sv39/index.ts';
 import {
+  changeProtNuma,
   clearSoftDirty,
   copyFromUser,
   copyToUser,
@@ -33,6 +34,8 @@ import {
   munmap,
   PROT_READ,
   PROT_WRITE,
+  pageIdleBitmapRead,
+  pageIdleBitmapWrite,
   putPage,
   UFFDIO_REGISTER_MODE_WP,
   UFFDIO_WRITEPROTECT_MODE_WP,
@@ -295,6 +298,70 @@ describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
     ]);
   });
 
+  it('row 8, NUMA hints: as mprotect, under mmap_lock for read; the pages stay', () => {
+    const got = order({
+      act: function* (vm, base, mm) {
+        expect(yield* changeProtNuma(mm, part(base, 1), 2 * PAGE_SIZE)).toBe(2);
+        expect(vm.host.vmstat.numa_pte_updates).toBe(2);
+      },
+      *after({ host }) {
+        expect(host.vmstat).toMatchObject({
+          numa_hint_faults: 2,
+          numa_hint_faults_local: 2,
+          pgmigrate_success: 0,
+        });
+      },
+    });
+    expect(got).toEqual([
+      'start PROTECTION_VMA [1, 3): mm->mmap_lock read',
+      'pte 1: rwad -> ad',
+      'pte 2: rwad -> ad',
+      'end PROTECTION_VMA [1, 3): mm->mmap_lock read',
+      'cpu flush 2',
+      'secondary flush',
+    ]);
+  });
+
+  it('row 8, a NUMA hint fault: not notified, writable at once', () => {
+    const got = order({
+      gone: [1],
+      *before({ mm, ram }) {
+        expect(yield* changeProtNuma(mm, part(ram, 1), PAGE_SIZE)).toBe(1);
+      },
+      act: (vm, base, mm) => well(copyFromUser(mm, vm.spareCpu, part(base, 1), new Uint8Array(8))),
+    });
+    expect(got).toEqual(['pte 1: ad -> rwad']);
+  });
+
+  it('row 8 and 12, a NUMA hint fault of a page on the wrong node: it moves, and arrives accessible', () => {
+    const got = order({
+      gone: [1],
+      *before({ host, mm, ram }) {
+        host.sysctl.numaMisplaced = true;
+        expect(yield* changeProtNuma(mm, part(ram, 1), PAGE_SIZE)).toBe(1);
+      },
+      act: (vm, base, mm) => well(copyFromUser(mm, vm.spareCpu, part(base, 1), new Uint8Array(8))),
+      *after({ host }) {
+        expect(host.vmstat).toMatchObject({
+          numa_hint_faults: 1,
+          numa_pages_migrated: 1,
+          pgmigrate_success: 1,
+        });
+      },
+    });
+    const locks = 'vma->vm_lock read, folio lock (PG_locked), anon_vma->rwsem read';
+    expect(got).toEqual([
+      `start CLEAR [1, 2): ${locks}`,
+      'pte 1: ad -> none',
+      'secondary flush',
+      'pte 1: none -> migration',
+      `end CLEAR [1, 2): ${locks}`,
+      'cpu flush all',
+      'pte 1: migration -> rad',
+      'free',
+    ]);
+  });
+
   it('row 9, MADV_PAGEOUT: page by page; the CPUs are flushed before the write', () => {
     const got = order({
       act: (_, base, mm) => well(madvise(mm, part(base, 1), 2 * PAGE_SIZE, MADV_PAGEOUT)),
@@ -550,6 +617,52 @@ describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
       },
     });
     expect(got).toEqual(['pte 1: rwad -> rwd', 'young? 1: anon_vma->rwsem read, page table lock']);
+  });
+
+  it('row 10, idle page tracking: no flush of secondary TLBs; reclaim hears of the access all the same', () => {
+    const got = order({
+      act: function* (vm, base, mm) {
+        const pfn = ptePfn(inspectPte(mm, part(base, 1)));
+        const first = pfn - (pfn % 64);
+        const mark = new Uint8Array(8);
+        mark[(pfn % 64) >> 3] = 1 << (pfn % 8);
+        expect(yield* pageIdleBitmapWrite(vm.host, first, mark)).toBe(0);
+        expect(yield* pageIdleBitmapRead(vm.host, first, 64)).toEqual(mark);
+        expect(yield* folioReferenced(vm.host, pfn)).toBe(1);
+        expect(yield* folioReferenced(vm.host, pfn)).toBe(0);
+        expect(yield* pageIdleBitmapRead(vm.host, first, 64)).toEqual(mark);
+      },
+    });
+    const locks = 'anon_vma->rwsem read, page table lock';
+    expect(got).toEqual([
+      'pte 1: rwad -> rwd',
+      `young? 1, no flush: ${locks}`,
+      `young? 1, no flush: ${locks}`,
+      `young? 1: ${locks}`,
+      `young? 1: ${locks}`,
+      `young? 1, no flush: ${locks}`,
+    ]);
+  });
+
+  it('row 10, idle page tracking: what a guest uses is idle as long as its TLB has it, and not any more then', () => {
+    const idle: number[] = [];
+    order({
+      act: function* (vm, _, mm) {
+        const count = Math.ceil(vm.host.frames.endPfn / 64) * 64;
+        const look = function* (): Steps {
+          // The guest goes round once.
+          for (let i = 0; i < 20; i++) yield RESCHED;
+          const bitmap = (yield* pageIdleBitmapRead(vm.host, 0, count)) as Uint8Array;
+          idle.push(bitmap.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0));
+        };
+        yield* pageIdleBitmapWrite(vm.host, 0, new Uint8Array(count / 8).fill(255));
+        yield* look();
+        // Flushes everything.
+        yield* clearSoftDirty(mm);
+        yield* look();
+      },
+    });
+    expect(idle).toEqual([1 + PAGES, 0]);
   });
 
   it('row 24, not notified: a swap-in', () => {

@@ -4,6 +4,7 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import {
+  changeProtNuma,
   copyFromUser,
   copyToUser,
   exitMm,
@@ -53,6 +54,7 @@ type Kind =
   | 'cold'
   | 'pageout'
   | 'migrate'
+  | 'hint'
   | 'munmap'
   | 'mmap'
   | 'readonly'
@@ -76,6 +78,7 @@ const WEIGHTS: readonly (readonly [number, Kind])[] = [
   [1, 'cold'],
   [4, 'pageout'],
   [4, 'migrate'],
+  [2, 'hint'],
   [1, 'munmap'],
   [2, 'mmap'],
   [2, 'readonly'],
@@ -140,7 +143,9 @@ export class Program {
       case 'fork':
         return this.#fork(rest);
       case 'migrate':
-        return this.#migrate(op.page, pages);
+        return this.#place(migrateUserPages, op.page, pages);
+      case 'hint':
+        return this.#place(changeProtNuma, op.page, pages);
       case 'munmap':
       case 'mmap':
         return this.#map(op.kind, op.page, pages);
@@ -214,8 +219,12 @@ export class Program {
       this.#model.get(index)!.writable = writable;
   }
 
-  *#migrate(first: number, pages: number): Steps {
-    yield* migrateUserPages(this.#mm, pageAt(this.#base, first), pages * PAGE_SIZE);
+  *#place(
+    operation: (mm: Mm, start: Hva, bytes: number) => Steps<number>,
+    first: number,
+    pages: number,
+  ): Steps {
+    yield* operation(this.#mm, pageAt(this.#base, first), pages * PAGE_SIZE);
   }
 
   *#advise(kind: 'dontneed' | 'free' | 'cold' | 'pageout', first: number, pages: number): Steps {

@@ -10,7 +10,7 @@ import {
   reclaimSwapCache,
   type SwapDevice,
 } from '../../src/mm/index.ts';
-import { FrameKind, forEachPte } from '../../src/mm/internals.ts';
+import { FrameKind, forEachPte, isPresentPte } from '../../src/mm/internals.ts';
 import { LRU_TYPES } from '../../src/mm/lru.ts';
 import { type Policy, runPolicy, Scheduler, type Steps } from '../../src/sched/index.ts';
 import { Trace, TraceRing } from '../../src/trace/index.ts';
@@ -144,7 +144,7 @@ export function expectBalanced(bench: Bench): void {
     let present = 0;
     let swapEntries = 0;
     forEachPte(mm, (_address, pte) => {
-      if ((pte & 1) === 0) {
+      if (!isPresentPte(pte)) {
         swapEntries++;
         swapped.set(pte >>> 11, (swapped.get(pte >>> 11) ?? 0) + 1);
         return;

@@ -35,6 +35,9 @@ export class HostSequence {
     trace.subscribe('clear_flush_young', ({ fields }) =>
       this.#add(`young? ${this.#page(fields.start!)}: ${this.#locks()}`),
     );
+    trace.subscribe('clear_young', ({ fields }) =>
+      this.#add(`young? ${this.#page(fields.start!)}, no flush: ${this.#locks()}`),
+    );
     trace.subscribe('release', () => this.#add('release'));
     trace.subscribe('invalidate_secondary_tlbs', () => this.#add('secondary flush'));
     trace.subscribe('tlb_flush', ({ fields }) => this.#add(flushText(fields.pages!)));

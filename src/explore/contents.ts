@@ -79,19 +79,35 @@ export class GuestContents {
     for (const [i, byte] of bytes.entries()) this.#put(this.#world.offsetOf(address) + i, 1, BigInt(byte));
   }
 
+  /** The data access of the instruction that the hart is about to execute, at what the guest calls `address`; null: none. */
+  accessAt(hart: Hart): { readonly address: number; readonly isStore: boolean } | null {
+    const access = this.#decode(hart);
+    return access === null ? null : { address: this.#addressOf(hart, access), isStore: access.isStore };
+  }
+
   /** The hart is about to execute the instruction at its pc. */
   before(hart: Hart): void {
-    decode(this.#world.instructionAt(hart.pc), this.#decoded, 0);
-    const [w, imm] = this.#decoded as unknown as [number, number];
-    const access = ACCESSES.get(opOf(w)) ?? null;
+    const access = this.#decode(hart);
     if (access === null) {
       this.#pending[hart.id] = null;
       return;
     }
-    const base = fromWords(hart.block[rs1Of(w) * 2]!, hart.block[rs1Of(w) * 2 + 1]!);
-    const address = this.#world.translate(base + (access.isLoad && access.isStore ? 0 : imm));
+    const w = this.#decoded[0]!;
+    const address = this.#world.translate(this.#addressOf(hart, access));
     const value = register(hart, rs2Of(w));
     this.#pending[hart.id] = { access, address, value, rd: rdOf(w), attempted: hart.attempted };
+  }
+
+  #decode(hart: Hart): Access | null {
+    decode(this.#world.instructionAt(hart.pc), this.#decoded, 0);
+    return ACCESSES.get(opOf(this.#decoded[0]!)) ?? null;
+  }
+
+  /** Of the instruction that #decode() has decoded. */
+  #addressOf(hart: Hart, access: Access): number {
+    const [w, imm] = this.#decoded as unknown as [number, number];
+    const base = fromWords(hart.block[rs1Of(w) * 2]!, hart.block[rs1Of(w) * 2 + 1]!);
+    return base + (access.isLoad && access.isStore ? 0 : imm);
   }
 
   /** The hart has run since before(); nothing happens unless the instruction retired. */

@@ -41,6 +41,7 @@ export class Explorer {
     this.scenario = scenario;
     this.world = new World(this.steering, scenario);
     const { sched } = this.world;
+    this.steering.hardware = this.world.hardware;
     this.steering.clock = () => sched.now + Math.min(sched.nextEventTime, 2 ** 40);
     if (scenario.setUp !== undefined) this.world.setUp(scenario.setUp(this.world));
     this.world.contents.mark();
@@ -85,15 +86,15 @@ export class Explorer {
   #play(before: number): Found | null {
     const { world, scenario, steering } = this;
     const { sched, oracle } = world;
-    const tasks = Object.entries(scenario.tasks(world)).map(([name, body], index) =>
+    const others = Object.entries(scenario.tasks(world)).map(([name, body], index) =>
       sched.spawn(name, body(), world.cpuOf(index)),
     );
-    for (const { index } of world.kvm.vcpus)
-      if (world.hasCode(index)) tasks.push(sched.spawn(`vcpu${index}`, world.runGuest(index), index));
+    const tasks = [...others, ...world.spawnVcpus()];
     let limitReached = false;
     let found: Found | null = null;
     const end = sched.run(() => {
       if (sched.steps > before) {
+        steering.stepped();
         if (steering.changedTranslation) found = brokenTranslation(world);
         this.onStep?.();
       }

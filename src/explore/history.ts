@@ -10,6 +10,7 @@
 // be all page tables and frames. Invariant: equal numbers mean equal states, up to collisions of 53 bits.
 
 import type { Point, PointKind, Task } from '../sched/index.ts';
+import type { HardwareAction } from './hardware.ts';
 import { keyOf } from './objects.ts';
 
 /** Objects that hardware reads on its own. */
@@ -32,7 +33,7 @@ function mix(past: Past, a: number, b: number): void {
 }
 
 export class History {
-  readonly #tasks = new Map<Task, Past>();
+  readonly #tasks = new Map<{ readonly id: number }, Past>();
   readonly #objects = new Map<number, Past>();
   /** The last hardware step, and the sum of all accesses since to what hardware sees. */
   readonly #hardware: Past = { lo: 0, hi: 0 };
@@ -45,7 +46,7 @@ export class History {
   }
 
   /** `task` takes the access that `point` names. */
-  access(task: Task, { kind, object }: Point): void {
+  access(task: { readonly id: number }, { kind, object }: Point): void {
     const past = this.#of(task);
     if (HARDWARE.has(kind)) {
       mix(past, this.#since.lo, this.#since.hi);
@@ -72,12 +73,19 @@ export class History {
     }
   }
 
+  /** Hardware acts on its own: it looks at all that hardware sees. */
+  act({ actor, number }: HardwareAction): void {
+    const past = this.#of(actor);
+    mix(past, number | 0, Math.floor(number / 2 ** 32));
+    if (actor.kind !== null) this.access(actor, { type: 'point', kind: actor.kind, object: actor.object });
+  }
+
   /** `task` begins, was woken, or goes on after giving the CPU away. */
   resume(task: Task): void {
     mix(this.#of(task), 1, 0);
   }
 
-  #of(task: Task): Past {
+  #of(task: { readonly id: number }): Past {
     let past = this.#tasks.get(task);
     if (past === undefined) {
       past = { lo: task.id, hi: 0 };

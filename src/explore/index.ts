@@ -1,5 +1,6 @@
 // The face of explore/: scenarios, and the explorer that runs them in every order.
 
+export { BoundedSearch, MAX_BOUND, MAX_HARDWARE } from './bounded.ts';
 export { type CounterexampleOptions, counterexample } from './counterexample.ts';
 export { Explorer, type RunResult } from './explorer.ts';
 export { checkUsed, hasReturned, ioDone, loadFrom, storeByDevice, storeThrough } from './hostTasks.ts';
@@ -8,6 +9,6 @@ export { minimise, passingTwin, type Twin } from './minimise.ts';
 export type { HostShape, Scenario, VmShape } from './scenario.ts';
 export { formatSchedule, parseSchedule, type Schedule } from './schedule.ts';
 export { type PolicyName, Search, type SearchOptions, type SearchState } from './search.ts';
-export { BoundedSearch, pctStrategy, posStrategy, randomStrategy } from './strategies.ts';
+export { pctStrategy, posStrategy, randomStrategy } from './strategies.ts';
 export type { Found } from './verdict.ts';
 export { RAM, World } from './world.ts';

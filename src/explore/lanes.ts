@@ -8,9 +8,10 @@ import { changesSince, reached, siteOf, undo } from '../journal.ts';
 import type { Task } from '../sched/index.ts';
 import { hex } from '../units.ts';
 import type { Explorer, RunResult } from './explorer.ts';
+import type { HardwareAction } from './hardware.ts';
 import { NameBook } from './names.ts';
 import type { Schedule } from './schedule.ts';
-import { isAtPoint } from './steering.ts';
+import { isAtPoint, type Watcher } from './steering.ts';
 
 export interface Step {
   readonly number: number;
@@ -36,11 +37,7 @@ export interface Lanes extends RunResult {
 export function traceRun(explorer: Explorer, schedule: Schedule): Lanes {
   const recorder = new Recorder(explorer);
   const { steering } = explorer;
-  const stepping = steering.stepping.bind(steering);
-  steering.stepping = (task) => {
-    stepping(task);
-    recorder.before(task);
-  };
+  steering.watcher = recorder;
   steering.stopsEverywhere = true;
   explorer.onStep = () => recorder.after();
   try {
@@ -49,11 +46,11 @@ export function traceRun(explorer: Explorer, schedule: Schedule): Lanes {
   } finally {
     explorer.onStep = null;
     steering.stopsEverywhere = false;
-    steering.stepping = stepping;
+    steering.watcher = null;
   }
 }
 
-class Recorder {
+class Recorder implements Watcher {
   readonly steps: Step[] = [];
   readonly #explorer: Explorer;
   readonly #names: NameBook;
@@ -71,7 +68,7 @@ class Recorder {
     return [...new Set(this.steps.map(({ task }) => task))];
   }
 
-  before(task: Task): void {
+  step(task: Task): void {
     this.#task = task;
     this.#logged = undo.length;
     const site = siteOf(this.#sites.get(task) ?? 0);
@@ -87,9 +84,23 @@ class Recorder {
     };
   }
 
+  /** Hardware has acted; nothing else has happened since the last step was over. */
+  acted({ actor, name, text }: HardwareAction): void {
+    const step = { number: this.steps.length + 1, task: actor.name, point: name, site: '', held: [] };
+    this.steps.push({ ...step, isShared: true, changes: [text, ...this.#changes()] });
+    this.#logged = undo.length;
+  }
+
   after(): void {
     if (this.#current === null || this.#task === null) return;
     this.#sites.set(this.#task, reached.site);
+    this.steps.push({ ...this.#current, changes: this.#changes() });
+    this.#logged = undo.length;
+    this.#current = null;
+  }
+
+  /** What has changed since it was looked last. */
+  #changes(): string[] {
     const changes = new Map<string, string>();
     const firsts = new Map<string, unknown>();
     for (const change of changesSince(this.#logged)) {
@@ -101,8 +112,7 @@ class Recorder {
       if (before === now) changes.delete(name);
       else changes.set(name, `${name} ${before} -> ${now}`);
     }
-    this.steps.push({ ...this.#current, changes: [...changes.values()] });
-    this.#current = null;
+    return [...changes.values()];
   }
 }
 

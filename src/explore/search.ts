@@ -1,14 +1,15 @@
 // A search: which runs of a scenario are made, and what came of them all.
 //
-// Bounded: pre-emption bounds 0, 1, ... in turn, each exhaustively, so that the first failure has the fewest
-// pre-emptions that there are. The others draw schedules from seeds that follow one another. Whoever drives the
+// Bounded: pre-emption bounds 0, 1, ... in turn, each exhaustively, first with hardware that does only what it is told
+// and then with what it may do by itself, so that the first failure has the fewest pre-emptions that there are. The others draw schedules from seeds that follow one another. Whoever drives the
 // search calls step() until it is over, and may look in between.
 //
 // Invariant: a search is a function of the scenario and its options; how step() was called never matters.
 
+import { BoundedSearch } from './bounded.ts';
 import type { Explorer, RunResult } from './explorer.ts';
 import type { Strategy } from './steering.ts';
-import { BoundedSearch, pctStrategy, posStrategy, randomStrategy } from './strategies.ts';
+import { type HardwareShare, pctStrategy, posStrategy, randomStrategy } from './strategies.ts';
 
 export type PolicyName = 'bounded' | 'pos' | 'pct' | 'random';
 
@@ -16,6 +17,8 @@ export interface SearchOptions {
   readonly policy: PolicyName;
   /** Most pre-emptions of a schedule (bounded), 0 at least. */
   readonly bound: number;
+  /** Most actions of hardware in a schedule, 0 at least. Default 3. */
+  readonly hardware?: number;
   /** Seed of the first schedule (the others). */
   readonly seed: number;
   /** Runs after which the search is given up. */
@@ -31,6 +34,8 @@ export interface SearchState {
   readonly states: number;
   /** The bound that is being searched, or was last. */
   readonly bound: number;
+  /** The actions of hardware that the schedules of this bound may have. */
+  readonly hardware: number;
   /** Everything up to the bound was run, and nothing found. */
   readonly complete: boolean;
   readonly failure: RunResult | null;
@@ -39,6 +44,7 @@ export interface SearchState {
 
 /** The change points of PCT lie among so many choices, until a run has shown how many there are. */
 const FIRST_LENGTH = 100;
+const DEFAULT_HARDWARE = 3;
 
 export class Search {
   readonly explorer: Explorer;
@@ -50,11 +56,13 @@ export class Search {
   #isOver = false;
   // Bounded
   #bound = 0;
+  #hardware = 0;
   #tree: BoundedSearch;
   #learned: number;
   // Random
   #drawn = 0;
   #longest = FIRST_LENGTH;
+  #chances = FIRST_LENGTH;
 
   constructor(explorer: Explorer, options: SearchOptions) {
     this.explorer = explorer;
@@ -68,6 +76,7 @@ export class Search {
       schedules: this.#schedules,
       states: this.#states + this.#tree.states,
       bound: this.#bound,
+      hardware: this.#hardware,
       complete: this.#complete,
       failure: this.#failure,
       isOver: this.#isOver,
@@ -88,6 +97,7 @@ export class Search {
     const result = this.explorer.run(strategy);
     this.#schedules++;
     this.#longest = Math.max(this.#longest, this.explorer.steering.choices);
+    this.#chances = this.explorer.steering.chances;
     if (result.found !== null) {
       this.#failure = result;
       this.#isOver = true;
@@ -100,31 +110,38 @@ export class Search {
     if (version !== this.#learned) {
       // What was left out as private is not: all bounds again.
       this.#learned = version;
-      this.#startBound(0);
+      this.#startTree(0, 0);
     }
     while (!this.#tree.next()) {
-      if (this.#bound === this.options.bound) {
+      if (this.#hardware < this.#hardwareBound) this.#startTree(this.#bound, this.#hardwareBound);
+      else if (this.#bound < this.options.bound) this.#startTree(this.#bound + 1, 0);
+      else {
         this.#complete = this.options.shard === undefined || this.options.shard.count === 1;
         this.#isOver = true;
         return null;
       }
-      this.#startBound(this.#bound + 1);
     }
     return this.#tree;
   }
 
-  #startBound(bound: number): void {
+  get #hardwareBound(): number {
+    return this.options.hardware ?? DEFAULT_HARDWARE;
+  }
+
+  #startTree(bound: number, hardware: number): void {
     this.#states += this.#tree.states;
     this.#bound = bound;
-    this.#tree = new BoundedSearch(bound, this.options.shard);
+    this.#hardware = hardware;
+    this.#tree = new BoundedSearch(bound, this.options.shard, hardware);
   }
 
   #nextDrawn(): Strategy {
     const { policy, seed, shard = { index: 0, count: 1 } } = this.options;
     const drawn = seed + this.#drawn++ * shard.count + shard.index;
-    if (policy === 'pos') return posStrategy(drawn);
-    if (policy === 'random') return randomStrategy(drawn);
+    const share: HardwareShare = { bound: this.#hardwareBound, chances: this.#chances };
+    if (policy === 'pos') return posStrategy(drawn, share);
+    if (policy === 'random') return randomStrategy(drawn, share);
     // Depths 2 to 5 in turn: bugs of all of them are found, and 3 first.
-    return pctStrategy(drawn, 2 + ((drawn + 1) % 4), this.#longest);
+    return pctStrategy(drawn, 2 + ((drawn + 1) % 4), this.#longest, share);
   }
 }

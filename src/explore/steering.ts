@@ -10,6 +10,7 @@
 
 import { type Point, type PointKind, type Policy, points, type Task } from '../sched/index.ts';
 import { bug } from '../units.ts';
+import type { Hardware, HardwareAction } from './hardware.ts';
 import { History } from './history.ts';
 import type { Deviation } from './schedule.ts';
 import { Sharing } from './sharing.ts';
@@ -24,9 +25,29 @@ export interface Choice {
   readonly state: () => number;
 }
 
+/** What hardware may do before a step. */
+export interface HardwareChoice {
+  readonly actions: readonly HardwareAction[];
+  /** Who takes the step. */
+  readonly task: Task;
+  readonly state: () => number;
+}
+
+/** For who writes a run down. */
+export interface Watcher {
+  /** `task` is about to take a step. */
+  step(task: Task): void;
+  /** Hardware has acted, before a step. */
+  acted(action: HardwareAction): void;
+}
+
 export interface Strategy {
   /** Index into choice.tasks, or -1: the run need not go on. */
   choose(choice: Choice): number;
+  /** Number of the action that hardware takes, from 1; 0: none, or no more before this step; -1: the run need not go on. */
+  hardware?(choice: HardwareChoice): number;
+  /** The step is over before which hardware() was asked last: whether it could make a difference. */
+  hardwareMattered?(did: boolean): void;
   /** Told of each step; `state` is what it is taken in. True: the run need not go on. */
   stepping?(task: Task, state: () => number): boolean | undefined;
 }
@@ -46,14 +67,19 @@ export class Steering implements Policy {
   passed = 0;
   /** The strategy has seen enough of this run: what comes now it knows. */
   isPruned = false;
-  /** Choices made in this run. */
+  /** Choices made in this run, and times that hardware could have acted. */
   choices = 0;
+  chances = 0;
+  hardware: Hardware | null = null;
+  watcher: Watcher | null = null;
   readonly sharing = new Sharing();
   readonly history = new History();
   /** For traces: every point is a stop, also where no switch can matter. */
   stopsEverywhere = false;
   /** The step that was taken last can have changed a page table, an rmap or a TLB. */
   changedTranslation = false;
+  /** Hardware could have acted before the step that is taken. */
+  #wasOffered = false;
   #last: Task | null = null;
   readonly #steps = new Map<Task, number>();
   /** Who yielded last, and how often without a step of another. */
@@ -66,12 +92,14 @@ export class Steering implements Policy {
     this.deviations.length = 0;
     this.preemptions = 0;
     this.choices = 0;
+    this.chances = 0;
     this.passed = 0;
     this.#last = null;
     this.#forgetIdler();
     this.#steps.clear();
     this.history.begin();
     this.isPruned = false;
+    this.#wasOffered = false;
   }
 
   end(): void {
@@ -91,7 +119,12 @@ export class Steering implements Policy {
     const chosen = tasks[index] ?? bug('a strategy chose no task', { index, count: tasks.length });
     if (index !== 0) {
       if (goesOn) this.preemptions++;
-      this.deviations.push({ after: last?.name ?? '', steps: this.stepsOf(last), to: chosen.name });
+      this.deviations.push({
+        after: last?.name ?? '',
+        steps: this.stepsOf(last),
+        to: chosen.name,
+        hardware: false,
+      });
     }
     return runnable.indexOf(chosen);
   }
@@ -117,12 +150,42 @@ export class Steering implements Policy {
     if (!this.stopsAtPoints) return;
     if (task !== this.#idler) this.#forgetIdler();
     this.#last = task;
-    this.#count(task);
     this.changedTranslation = !isAtPoint(task) || TRANSLATIONS.has(task.pointKind);
     if (this.strategy.stepping?.(task, () => this.#state(task.id)) === true) this.isPruned = true;
+    else this.#letHardwareAct(task);
+    this.#count(task);
+    this.watcher?.step(task);
     if (isAtPoint(task))
       this.history.access(task, { type: 'point', kind: task.pointKind, object: task.pointObject });
     else this.history.resume(task);
+  }
+
+  /** After each step of a run. */
+  stepped(): void {
+    if (this.#wasOffered) this.strategy.hardwareMattered?.(this.hardware!.mattered);
+    this.#wasOffered = false;
+  }
+
+  /** Whatever the strategy wants to come before the step. */
+  #letHardwareAct(task: Task): void {
+    if (this.hardware === null || this.strategy.hardware === undefined) return;
+    for (;;) {
+      this.#wasOffered = false;
+      const actions = this.hardware.before(task);
+      if (actions.length === 0) return;
+      this.#wasOffered = true;
+      this.chances++;
+      const chosen = this.strategy.hardware({ actions, task, state: () => this.#state(task.id) });
+      if (chosen < 0) this.isPruned = true;
+      if (chosen <= 0) return;
+      const action = actions[chosen - 1] ?? bug('a strategy chose no action', { chosen });
+      this.deviations.push({ after: task.name, steps: this.stepsOf(task), to: action.name, hardware: true });
+      action.perform();
+      this.history.act(action);
+      this.changedTranslation = true;
+      this.#forgetIdler();
+      this.watcher?.acted(action);
+    }
   }
 
   #noteIdler(task: Task): void {

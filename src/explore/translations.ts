@@ -8,7 +8,7 @@
 
 import { isPresent, PTE_W, ptePfn } from '../hw/sv39/index.ts';
 import { INFO_WRITE } from '../hw/tlb/index.ts';
-import { gfnToMemslot, Request } from '../kvm/internals.ts';
+import { gfnToMemslot, Request, VcpuMode } from '../kvm/internals.ts';
 import { FrameKind, inspectPte } from '../mm/internals.ts';
 import { hex, type Pfn } from '../units.ts';
 import { brokenCpuTlb } from './cpuTlbs.ts';
@@ -29,7 +29,9 @@ export function brokenTranslation(world: World): Found | null {
     }
   }
   for (const vcpu of kvm.vcpus) {
-    if ((vcpu.requests & Request.tlbFlush) !== 0) continue;
+    // Who is in the guest and has not noticed its kick goes on using what it has.
+    const isStill = vcpu.mode === VcpuMode.exitingGuest;
+    if ((vcpu.requests & Request.tlbFlush) !== 0 && !isStill) continue;
     const found = brokenTlbEntry(world, vcpu.index);
     if (found !== null) return found;
   }

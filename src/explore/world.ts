@@ -8,7 +8,7 @@
 // Invariant: between build() and the first run nothing is under way: no task is left, no generator is alive.
 
 import { assemble } from '../asm/index.ts';
-import { CodeCache, Exit, Hart, hartDeviceBytes } from '../hw/hart/index.ts';
+import { CodeCache, Hart, hartDeviceBytes } from '../hw/hart/index.ts';
 import { registerNumber } from '../hw/isa/index.ts';
 import { PhysicalMemory } from '../hw/memory/index.ts';
 import { TlbDomain, type TlbGeometry } from '../hw/tlb/index.ts';
@@ -30,15 +30,29 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../mm/index.ts';
+import { FrameKind } from '../mm/internals.ts';
 import { Oracle, type WatchedDevice } from '../oracle/index.ts';
-import { type Policy, Scheduler, type Steps } from '../sched/index.ts';
+import { type Policy, Scheduler, type Steps, type Task } from '../sched/index.ts';
 import { Trace } from '../trace/index.ts';
-import { bug, type Gfn, type Gpa, gpaToGfn, type Hva, hiWord, hva, loWord, PAGE_SIZE } from '../units.ts';
+import {
+  bug,
+  type Gfn,
+  type Gpa,
+  gpaToGfn,
+  type Hpa,
+  type Hva,
+  hiWord,
+  hpaToPfn,
+  hva,
+  loWord,
+  PAGE_SIZE,
+} from '../units.ts';
 import { readElf } from '../vmm/index.ts';
 import { GuestContents } from './contents.ts';
 import { stillReached } from './cpuTlbs.ts';
+import { FollowedHart } from './followedHart.ts';
+import { Hardware } from './hardware.ts';
 import type { Scenario, VmShape } from './scenario.ts';
-import { brokenTlbEntry } from './translations.ts';
 
 /** Where guest RAM begins: page 0 holds the guest's code. */
 export const RAM = 0x8000_0000;
@@ -54,11 +68,16 @@ export class World {
   readonly harts: readonly Hart[];
   readonly oracle: Oracle;
   readonly contents: GuestContents;
+  /** By hart. */
+  readonly followed: readonly FollowedHart[];
+  readonly hardware: Hardware;
   readonly vm: Required<VmShape>;
   /** Processes that the scenario has made beside the VM's. */
   readonly others: Mm[] = [];
   /** Devices that the scenario has opened. */
   readonly devices: WatchedDevice[] = [];
+  /** Guest physical addresses of the pages of RAM. */
+  readonly ramAddresses: readonly number[];
   readonly symbols: ReadonlyMap<string, number>;
   readonly #scenario: Scenario;
   readonly #code: DataView;
@@ -79,6 +98,7 @@ export class World {
       maxMmuPages: 64,
       ...scenario.vm,
     };
+    this.ramAddresses = Array.from({ length: this.vm.ramPages }, (_, number) => this.page(number));
     this.#scenario = scenario;
     this.#translate = scenario.translate ?? ((address) => address);
     const { vcpus, mmu, ad } = this.vm;
@@ -104,8 +124,9 @@ export class World {
     this.symbols = new Map([...image.symbols].map(([name, { address }]) => [name, address]));
     this.#code = new DataView(image.segments[0]!.fileBytes.slice().buffer);
     this.contents = new GuestContents(this);
-    for (const hart of this.harts) this.#follow(hart);
+    this.followed = this.harts.map((hart) => new FollowedHart(this, hart));
     this.#run(this.#boot(image.segments));
+    this.hardware = new Hardware(this);
   }
 
   get kvm(): Kvm {
@@ -194,23 +215,37 @@ export class World {
     };
   }
 
-  /** Has the contents told of each instruction that the hart finishes. */
-  #follow(hart: Hart): void {
-    const run = hart.run.bind(hart);
-    hart.run = (budget) => {
-      this.contents.before(hart);
-      const stale = brokenTlbEntry(this, hart.id);
-      const reason = run(budget);
-      if (stale !== null && reason !== Exit.kick) this.oracle.report(stale.invariant, stale.message);
-      this.contents.after(hart);
-      return reason;
-    };
-    const emulate = hart.emulateStore.bind(hart);
-    hart.emulateStore = (frame) => {
-      this.contents.before(hart);
-      emulate(frame);
-      this.contents.after(hart);
-    };
+  /** A run begins: the threads of the vCPUs that have something to run. */
+  spawnVcpus(): Task[] {
+    const threads: Task[] = [];
+    for (const hart of this.harts) {
+      const thread = this.hasCode(hart.id)
+        ? this.sched.spawn(`vcpu${hart.id}`, this.runGuest(hart.id), hart.id)
+        : null;
+      if (thread !== null) threads.push(thread);
+      this.followed[hart.id]!.begin(thread);
+    }
+    this.hardware.begin();
+    return threads;
+  }
+
+  /** The vCPU of hart `index`, if the VM is there. */
+  vcpuOf(index: number): Vcpu | null {
+    return this.#kvm?.vcpus[index] ?? null;
+  }
+
+  /** The process's address space, if CPU `cpu` has it loaded. */
+  loadedOn(cpu: number): Mm | null {
+    const mm = this.#mm;
+    return mm !== null && mm.mmUsers > 0 && (mm.cpuMask & (1 << cpu)) !== 0 ? mm : null;
+  }
+
+  /** CPU `cpu` walks for a load of page `number` of guest RAM, by the process's tables, which map it. */
+  fillCpu(cpu: number, number: number): void {
+    const { mm } = this;
+    const reached = this.host.cpus[cpu]!.tlb.translate(mm.id, mm.root, this.hva(number), false);
+    if (this.host.frames.kind[hpaToPfn(reached as Hpa)] === FrameKind.free)
+      this.oracle.report('I1', `cpu ${cpu} walked to a free frame for page ${number}`);
   }
 
   /** Runs `body` with nobody but the host's own threads, which are gone again when it has ended. */

@@ -5,4 +5,5 @@ export { inspectMemslot as gfnToMemslot, type Memslot } from './memslot.ts';
 export { kvmMmuNotifierOps } from './notifierClient.ts';
 export type { ShadowPage } from './shadowPage.ts';
 export { isShadowLeaf, isShadowPresent, isWritableSpte } from './spte.ts';
-export { Request } from './vcpuMode.ts';
+export { Request, VcpuMode } from './vcpuMode.ts';
+export type { Vcpu } from './vcpuState.ts';

@@ -45,7 +45,7 @@ export class Scheduler {
   /** Of every task that ever was, by id. */
   readonly #names: { readonly name: string; readonly cpu: number }[] = [];
   #nextId = 1;
-  #nextOrder = 0;
+  #nextOrder = 1;
   #nextLockId = 1;
   #current: Task | null = null;
   /** The last step ended at a plain point. */
@@ -151,6 +151,16 @@ export class Scheduler {
   /** The time of the next event, or Infinity. */
   get nextEventTime(): Nanoseconds {
     return this.#events[0]?.time ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Number of the next event, in the order in which they were scheduled; 0: there is none. */
+  get nextEvent(): number {
+    return this.#events.length === 0 ? 0 : this.#events[0]!.order;
+  }
+
+  /** The next event comes now: time goes on to it. Between steps, or before one is taken. */
+  deliverNext(): void {
+    if (this.#skipToEvent()) this.#events.shift()!.deliver();
   }
 
   /** Time that the running task spent; due events are delivered before the next step. */

@@ -1,9 +1,10 @@
 // Searches: tiny programs whose interleavings can be counted, the protocols under each policy, and schedules as text.
 
 import { beforeAll, describe, expect, it } from 'vitest';
+import { BoundedSearch } from '../../src/explore/bounded.ts';
 import { formatSchedule, parseSchedule } from '../../src/explore/schedule.ts';
 import { Steering, type Strategy } from '../../src/explore/steering.ts';
-import { BoundedSearch } from '../../src/explore/strategies.ts';
+
 import { at, points, Scheduler, type Steps } from '../../src/sched/index.ts';
 import { loadScenarios, type Variant } from './support.ts';
 
@@ -63,8 +64,9 @@ describe('bounded search', () => {
 describe('schedules as text', () => {
   it('are read as they are written', () => {
     const schedule = [
-      { after: '', steps: 0, to: 'vcpu0' },
-      { after: 'ipi/1', steps: 12, to: 'reclaim' },
+      { after: '', steps: 0, to: 'vcpu0', hardware: false },
+      { after: 'ipi/1', steps: 12, to: 'reclaim', hardware: false },
+      { after: 'reclaim', steps: 31, to: 'vcpu0/fill/80001', hardware: true },
     ];
     expect(parseSchedule(formatSchedule(schedule))).toEqual(schedule);
     expect(parseSchedule(formatSchedule([]))).toEqual([]);

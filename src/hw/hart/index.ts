@@ -18,5 +18,6 @@ export { guestTranslationMode, satpAsid, satpIsPaged, satpRoot } from './guestSt
 export { type AdScheme, Hart, type HartOptions, hartDeviceBytes, type MmuKind } from './hart.ts';
 export { NO_ROOT } from './mmu.ts';
 export { OPEN_PMP, PMP_SPLIT, Pmp } from './pmp.ts';
+export { Speculation } from './speculation.ts';
 export { DEFAULT_TRANSLATOR, jumpCacheBytes, WasmTranslator } from './translate/translator.ts';
 export { Word64 } from './word64.ts';

@@ -4,6 +4,7 @@
 // TableMemory (hw/hart/mmu.ts, kvm).
 //
 // Has Svrsw60t59b: bits 59 and 60 of an entry are software's, and a walk neither sees nor changes them.
+// PeekTables are the same for who only wants to know what a walk would find.
 //
 // Invariant: a table outside the frames is a kernel's mistake, so it is a bug and not a fault.
 
@@ -32,6 +33,30 @@ export class HostTables implements TableMemory {
     const hi = this.memory.i32[at + 1]!;
     if (this.memory.i32[at] !== oldLo || (hi & ~PTE_RSW_60_59_HI) !== oldHi) return Entry.changed;
     this.memory.write64(address as Hpa, newLo, newHi | (hi & PTE_RSW_60_59_HI));
+    return Entry.ok;
+  }
+}
+
+/** A walk here sets no A and no D, and ends as if it had. */
+export class PeekTables extends HostTables {
+  /** Addresses of the entries that were read, newest last. */
+  readonly entries: number[] = [];
+  /** The walk would have set A or D. */
+  sets = false;
+
+  /** Before a walk. */
+  begin(): void {
+    this.entries.length = 0;
+    this.sets = false;
+  }
+
+  override readEntry(address: number, walk: Walk): EntryAnswer {
+    this.entries.push(address);
+    return super.readEntry(address, walk);
+  }
+
+  override compareAndSet(): EntryAnswer {
+    this.sets = true;
     return Entry.ok;
   }
 }

@@ -1,6 +1,6 @@
 // The face of hw/sv39: the page-table entry and the walker.
 
-export { HostTables } from './hostTables.ts';
+export { HostTables, PeekTables } from './hostTables.ts';
 export {
   isLeaf,
   isPresent,

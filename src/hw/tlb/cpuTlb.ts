@@ -13,6 +13,7 @@ import type { PhysicalMemory } from '../memory/index.ts';
 import {
   Access,
   HostTables,
+  PeekTables,
   SV39,
   type TranslationMode,
   Walk,
@@ -36,6 +37,8 @@ export interface CpuTlbEntry {
 
 export class CpuTlb {
   readonly #tables: HostTables;
+  /** Of the last peek(). */
+  readonly peeked: PeekTables;
   readonly #walk = new Walk();
   readonly #mask: number;
   /** Address-space id, INVALID for an empty entry. */
@@ -48,6 +51,7 @@ export class CpuTlb {
   /** `entries` is a power of two. */
   constructor(memory: PhysicalMemory, entries = DEFAULT_ENTRIES) {
     this.#tables = new HostTables(memory);
+    this.peeked = new PeekTables(memory);
     this.#mask = entries - 1;
     this.#asid = new Int32Array(entries).fill(INVALID);
     this.#page = new Int32Array(entries);
@@ -64,6 +68,25 @@ export class CpuTlb {
       if (!this.#fill(entry, asid, root, address, page, write)) return TLB_FAULT;
     }
     return hpa(this.#pfn[entry]! * PAGE_SIZE + pageOffset(address));
+  }
+
+  /** Whether an entry translates the page of `address`. */
+  isCached(asid: number, address: Hva): boolean {
+    const page = Math.floor(address / PAGE_SIZE);
+    return this.#asid[page & this.#mask] === asid && this.#page[page & this.#mask] === page;
+  }
+
+  /** Whether a walk for a load of `address` would find a frame. For inspection: nothing changes; peeked says more. */
+  peek(root: Hpa, address: Hva): boolean {
+    this.peeked.begin();
+    return walkTables(hostMode(root), this.peeked, address, Access.load, this.#walk) === WalkStatus.ok;
+  }
+
+  /** The entry of `address`, if there is one, permits what the last peek() of it found, and leads there. */
+  agrees(address: Hva): boolean {
+    const entry = Math.floor(address / PAGE_SIZE) & this.#mask;
+    const { pa, writable } = this.#walk;
+    return this.#pfn[entry] === Math.floor(pa / PAGE_SIZE) && this.#writable[entry] === Number(writable);
   }
 
   /** sfence.vma with neither operand. */

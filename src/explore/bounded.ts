@@ -1,0 +1,149 @@
+// The exhaustive strategy: all that schedules with at most so many pre-emptions and hardware actions can do.
+//
+// A depth-first search whose run is one call of next(). A run is cut short where it comes to a state (history.ts) that
+// the search has gone on from with as much left. What is shared is learned (sharing.ts): whoever drives the search
+// begins again when more turns out to be.
+//
+// Invariant: two searches with equal bounds make the same runs in the same order.
+
+import type { Task } from '../sched/index.ts';
+import type { Choice, HardwareChoice, Strategy } from './steering.ts';
+
+/** Most hardware actions of a search, and most pre-emptions: what is left of both fits in one number (Frontier). */
+export const MAX_HARDWARE = 6;
+export const MAX_BOUND = 8;
+
+/** What a choice other than the first costs. */
+type Cost = 'nothing' | 'preemption' | 'action';
+
+/** A choice on the path of the run that is under way. */
+interface Branch {
+  count: number;
+  taken: number;
+  readonly cost: Cost;
+  /** Pre-emptions before it. */
+  readonly spent: number;
+}
+
+const LEFT_BITS = 3;
+
+/** With how much left each state was gone on from: for each number of pre-emptions, the most actions. */
+class Frontier {
+  readonly #known = new Map<number, number>();
+
+  /** Whether the state was gone on from with as many pre-emptions and actions left; notes it if not. */
+  covers(state: number, preemptions: number, actions: number): boolean {
+    let known = this.#known.get(state) ?? 0;
+    const levelAt = (left: number): number => (known >>> (left * LEFT_BITS)) & (2 ** LEFT_BITS - 1);
+    if (levelAt(preemptions) > actions) return true;
+    // Who had more pre-emptions left had also fewer.
+    for (let left = preemptions; left >= 0 && levelAt(left) <= actions; left--) {
+      known &= ~((2 ** LEFT_BITS - 1) << (left * LEFT_BITS));
+      known |= (actions + 1) << (left * LEFT_BITS);
+    }
+    this.#known.set(state, known);
+    return false;
+  }
+}
+
+export class BoundedSearch implements Strategy {
+  readonly bound: number;
+  /** Most actions of hardware. */
+  readonly hardwareBound: number;
+  /** Choices met so far: nodes of the tree of schedules. */
+  states = 0;
+  readonly #shard: { readonly index: number; readonly count: number };
+  readonly #path: Branch[] = [];
+  readonly #frontier = new Frontier();
+  #depth = 0;
+  /** What hardware was asked last. */
+  #asked: Branch | null = null;
+  #spent = 0;
+  #acted = 0;
+  #isFirst = true;
+  /** First pre-emptions met. */
+  #dealt = 0;
+
+  /**
+   * `bound` up to MAX_BOUND, `hardwareBound` up to MAX_HARDWARE. `shard`: only the subtrees below the first pre-emption
+   * whose place in the tree is one of every `count`.
+   */
+  constructor(bound: number, shard = { index: 0, count: 1 }, hardwareBound = 0) {
+    this.bound = bound;
+    this.hardwareBound = hardwareBound;
+    this.#shard = shard;
+  }
+
+  /** Prepares the next run; false: there is none left. */
+  next(): boolean {
+    this.#depth = 0;
+    this.#spent = 0;
+    this.#acted = 0;
+    if (this.#isFirst) {
+      this.#isFirst = false;
+      return true;
+    }
+    for (;;) {
+      const branch = this.#path.at(-1);
+      if (branch === undefined) return false;
+      if (++branch.taken < branch.count) {
+        if (this.#isOurs(branch)) return true;
+        continue;
+      }
+      this.#path.pop();
+    }
+  }
+
+  /** The first pre-emption decides whose a subtree is: they are dealt out in the order in which they are met. */
+  #isOurs(branch: Branch): boolean {
+    if (this.#shard.count === 1 || branch.cost !== 'preemption' || branch.spent > 0) return true;
+    return this.#dealt++ % this.#shard.count === this.#shard.index;
+  }
+
+  #isKnown(state: number): boolean {
+    return this.#frontier.covers(state, this.bound - this.#spent, this.hardwareBound - this.#acted);
+  }
+
+  stepping(_task: Task, state: () => number): boolean {
+    // Behind the path is where the search has been; the step that the last choice of the path leads to is new.
+    return this.#depth >= this.#path.length && this.#isKnown(state());
+  }
+
+  choose({ tasks, preempts, state }: Choice): number {
+    if (preempts && this.#spent >= this.bound) return 0;
+    const taken = this.#branch(tasks.length, preempts ? 'preemption' : 'nothing', state);
+    if (taken > 0 && preempts) this.#spent++;
+    return taken;
+  }
+
+  hardware({ actions }: HardwareChoice): number {
+    this.#asked = null;
+    if (this.#acted >= this.hardwareBound) return 0;
+    // The state was looked at before the step, and is not another for what may come before it.
+    const taken = this.#branch(actions.length + 1, 'action', null);
+    this.#asked = this.#path[this.#depth - 1]!;
+    if (taken > 0) this.#acted++;
+    return taken;
+  }
+
+  hardwareMattered(did: boolean): void {
+    const branch = this.#asked;
+    if (did || branch === null || branch.taken > 0) return;
+    // Nothing that could have been chosen makes a difference. It stays on the path, since it is met each time.
+    if (branch.count > 1) this.states--;
+    branch.count = 1;
+  }
+
+  /** What the path says of the choice that the run has come to; -1: the search has gone on from here. */
+  #branch(count: number, cost: Cost, state: (() => number) | null): number {
+    let branch = this.#path[this.#depth];
+    if (branch === undefined) {
+      if (state !== null && this.#isKnown(state())) return -1;
+      branch = { count, taken: 0, cost, spent: this.#spent };
+      this.#path.push(branch);
+      this.states++;
+    }
+    this.#depth++;
+    return branch.taken;
+  }
+}

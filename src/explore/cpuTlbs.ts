@@ -26,18 +26,24 @@ export function stillReached(host: Host, devices: readonly WatchedDevice[], pfn:
   );
 }
 
-/**
- * I2: a CPU reaches another frame than its process's page table now shows there. What a gather has dropped may be
- * faulted in anew before the gather has flushed: whoever gives up a page that others use gets either.
- */
+/** I2: a CPU reaches another frame than its process's page table now shows there. */
 export function brokenCpuTlb(host: Host): Found | null {
-  return find(host, ({ asid, address, pfn }, who) => {
+  return find(host, (entry, who) => {
+    const { asid, address, pfn } = entry;
     const mm = host.mms.find(({ id }) => id === asid);
-    const pte = mm === undefined || mm.tlbFlushPending > 0 ? 0 : inspectPte(mm, address);
-    if (!isPresent(pte) || ptePfn(pte) === pfn) return null;
+    const pte = mm === undefined ? 0 : inspectPte(mm, address);
+    if (!isPresent(pte) || ptePfn(pte) === pfn || isFlushDue(mm!, entry)) return null;
     return { invariant: 'I2', message: `${who}, but ${hex(ptePfn(pte))} is mapped there already` };
   });
 }
+
+/**
+ * Linux lets a CPU use an old entry until the flush that was put off. What a gather has dropped may be faulted in anew
+ * before the gather has flushed: whoever gives up a page that others use gets either. Reclaim has frozen the folio and
+ * flushes before it frees it; what it has written may be read until then.
+ */
+const isFlushDue = ({ tlbFlushPending, host }: Mm, { writable, pfn }: CpuTlbEntry): boolean =>
+  tlbFlushPending > 0 || (!writable && host.frames.refcount[pfn] === 0);
 
 /** I5: some CPU permits more in [start, end) of `mm` than the page table, and nobody is there any more to flush it. */
 export function staleInCpuTlb(mm: Mm, start: Hva, end: Hva): Found | null {

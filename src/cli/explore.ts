@@ -16,6 +16,7 @@ import { count, plural } from './words.ts';
 interface ExploreFlags {
   readonly policy: PolicyName;
   readonly bound: number;
+  readonly hardware: number;
   readonly seed: number;
   readonly schedules?: number;
   readonly seconds?: number;
@@ -52,6 +53,7 @@ export function command(exit: (code: number) => void): Command {
         .default('bounded'),
     )
     .option('--bound <number>', 'most pre-emptions of a schedule (bounded)', wholeBetween(0, 8), 2)
+    .option('--hardware <number>', 'most actions of hardware on its own in a schedule', wholeBetween(0, 6), 3)
     .option('--seed <number>', 'first seed (pos, pct, random)', wholeBetween(0, Number.MAX_SAFE_INTEGER), 1)
     .option('--schedules <number>', 'stop after so many', wholeBetween(1, Number.MAX_SAFE_INTEGER))
     .option('--seconds <number>', 'stop after so much time', positiveSeconds)
@@ -144,13 +146,17 @@ const howFound = ({ policy, bound }: ExploreReport, { seed }: ExploreFlags): str
 /** What was covered, in words that claim no more than that. */
 function coverage(
   { verdict, policy, bound, schedules, states, complete }: ExploreReport,
-  { seed }: ExploreFlags,
+  { seed, hardware }: ExploreFlags,
 ): string {
   const ran = `${plural(schedules, 'schedule')}, ${plural(states, 'state')}`;
   if (verdict === 'fail') return `broken, after ${plural(schedules, 'schedule')}`;
   if (policy !== 'bounded')
     return `nothing found in ${plural(schedules, 'schedule')} (${policy}, seeds from ${seed})`;
-  if (complete) return `nothing found in any schedule of at most ${plural(bound, 'pre-emption')} (${ran})`;
-  const below = bound === 0 ? 'no bound' : `every schedule of at most ${plural(bound - 1, 'pre-emption')}`;
+  if (complete) return `nothing found in any schedule of at most ${limits(bound, hardware)} (${ran})`;
+  const below = bound === 0 ? 'no bound' : `every schedule of at most ${limits(bound - 1, hardware)}`;
   return `incomplete: nothing found in ${below} and part of those with ${bound} (${ran})`;
 }
+
+/** What the schedules of a bounded search were limited to. */
+const limits = (bound: number, hardware: number): string =>
+  `${plural(bound, 'pre-emption')} and ${plural(hardware, 'action')} of hardware on its own`;

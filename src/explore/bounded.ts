@@ -21,8 +21,8 @@ interface Branch {
   count: number;
   taken: number;
   readonly cost: Cost;
-  /** Pre-emptions before it. */
-  readonly spent: number;
+  /** Nothing that costs came before it. */
+  readonly isFirst: boolean;
 }
 
 const LEFT_BITS = 3;
@@ -61,12 +61,12 @@ export class BoundedSearch implements Strategy {
   #spent = 0;
   #acted = 0;
   #isFirst = true;
-  /** First pre-emptions met. */
+  /** First choices with a cost that were met. */
   #dealt = 0;
 
   /**
-   * `bound` up to MAX_BOUND, `hardwareBound` up to MAX_HARDWARE. `shard`: only the subtrees below the first pre-emption
-   * whose place in the tree is one of every `count`.
+   * `bound` up to MAX_BOUND, `hardwareBound` up to MAX_HARDWARE. `shard`: only the subtrees below the first pre-emption or
+   * action whose place in the tree is one of every `count`.
    */
   constructor(bound: number, shard = { index: 0, count: 1 }, hardwareBound = 0) {
     this.bound = bound;
@@ -94,9 +94,9 @@ export class BoundedSearch implements Strategy {
     }
   }
 
-  /** The first pre-emption decides whose a subtree is: they are dealt out in the order in which they are met. */
-  #isOurs(branch: Branch): boolean {
-    if (this.#shard.count === 1 || branch.cost !== 'preemption' || branch.spent > 0) return true;
+  /** The first choice that costs decides whose a subtree is: they are dealt out in the order in which they are met. */
+  #isOurs({ cost, isFirst }: Branch): boolean {
+    if (this.#shard.count === 1 || cost === 'nothing' || !isFirst) return true;
     return this.#dealt++ % this.#shard.count === this.#shard.index;
   }
 
@@ -139,7 +139,7 @@ export class BoundedSearch implements Strategy {
     let branch = this.#path[this.#depth];
     if (branch === undefined) {
       if (state !== null && this.#isKnown(state())) return -1;
-      branch = { count, taken: 0, cost, spent: this.#spent };
+      branch = { count, taken: 0, cost, isFirst: this.#spent + this.#acted === 0 };
       this.#path.push(branch);
       this.states++;
     }

@@ -103,7 +103,7 @@ describe('a scenario', () => {
   };
 
   it('passes every schedule with one pre-emption, in production', () => {
-    const { search: made } = search(production, {});
+    const { search: made } = search(production, { hardware: 0 });
     made.step(() => false);
     expect(made.state).toMatchObject({ complete: true, failure: null, bound: 1 });
     expect(made.state.schedules).toBeGreaterThan(100);
@@ -127,13 +127,13 @@ describe('a scenario', () => {
   });
 
   it('is searched the same way however it is sliced, and its shards are all of it', () => {
-    const whole = search(production, {}).search;
+    const whole = search(production, { hardware: 0 }).search;
     whole.step(() => false);
-    const sliced = search(production, {}).search;
+    const sliced = search(production, { hardware: 0 }).search;
     while (!sliced.state.isOver) sliced.step(() => true);
     expect(sliced.state).toEqual(whole.state);
     const parts = [0, 1, 2].map((index) => {
-      const part = search(production, { shard: { index, count: 3 } }).search;
+      const part = search(production, { hardware: 0, shard: { index, count: 3 } }).search;
       part.step(() => false);
       return part.state;
     });

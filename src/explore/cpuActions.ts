@@ -5,7 +5,7 @@
 import type { CpuTlb } from '../hw/tlb/index.ts';
 import type { Mm } from '../mm/index.ts';
 import { type Hva, PAGE_SIZE } from '../units.ts';
-import type { Actor, HardwareAction } from './hardware.ts';
+import type { Actor, HardwareAction } from './hardwareAction.ts';
 import type { World } from './world.ts';
 
 export class CpuActions {

@@ -9,30 +9,11 @@
 // entry that ends it, and what needs the hart in the guest before it leaves. Any earlier it would have done the same.
 // Invariant: looking for actions changes nothing.
 
-import type { PointKind, Task } from '../sched/index.ts';
+import type { Task } from '../sched/index.ts';
 import { CpuActions } from './cpuActions.ts';
+import type { HardwareAction } from './hardwareAction.ts';
 import { HartActions } from './hartActions.ts';
 import type { World } from './world.ts';
-
-/** Who acts: a vCPU, a host CPU or the clock. Its number is below those of all tasks. */
-export interface Actor {
-  readonly id: number;
-  readonly name: string;
-  /** What it touches beside the tables that it walks; null: nothing that a point names. */
-  readonly kind: PointKind | null;
-  readonly object: number;
-}
-
-export interface HardwareAction {
-  readonly actor: Actor;
-  /** For schedules: "vcpu0/fill/80002". */
-  readonly name: string;
-  /** For people. */
-  readonly text: string;
-  /** Unique to the actor. */
-  readonly number: number;
-  readonly perform: () => void;
-}
 
 export class Hardware {
   readonly #world: World;
@@ -96,20 +77,5 @@ export class Hardware {
   /** The step is over: whether it can make a difference that the actions came before it. */
   get mattered(): boolean {
     return this.#entry < 0 || this.#world.host.memory.i32[this.#entry] !== this.#old;
-  }
-}
-
-/** Has `count` called whenever one of the methods is. */
-export function countCalls<K extends string>(
-  object: Record<K, (...args: never[]) => void>,
-  names: readonly K[],
-  count: () => void,
-): void {
-  for (const name of names) {
-    const method: (...args: never[]) => void = object[name].bind(object);
-    object[name] = (...args) => {
-      count();
-      method(...args);
-    };
   }
 }

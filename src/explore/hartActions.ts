@@ -9,7 +9,7 @@ import { type Vcpu, VcpuMode } from '../kvm/internals.ts';
 import type { Task } from '../sched/index.ts';
 import { PAGE_SIZE, pageAlignDown } from '../units.ts';
 import type { FollowedHart } from './followedHart.ts';
-import { type Actor, countCalls, type HardwareAction } from './hardware.ts';
+import { type Actor, countCalls, type HardwareAction } from './hardwareAction.ts';
 import type { World } from './world.ts';
 
 export class HartActions {

@@ -10,7 +10,7 @@
 // be all page tables and frames. Invariant: equal numbers mean equal states, up to collisions of 53 bits.
 
 import type { Point, PointKind, Task } from '../sched/index.ts';
-import type { HardwareAction } from './hardware.ts';
+import type { HardwareAction } from './hardwareAction.ts';
 import { keyOf } from './objects.ts';
 
 /** Objects that hardware reads on its own. */

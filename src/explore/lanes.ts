@@ -8,7 +8,7 @@ import { changesSince, reached, siteOf, undo } from '../journal.ts';
 import type { Task } from '../sched/index.ts';
 import { hex } from '../units.ts';
 import type { Explorer, RunResult } from './explorer.ts';
-import type { HardwareAction } from './hardware.ts';
+import type { HardwareAction } from './hardwareAction.ts';
 import { NameBook } from './names.ts';
 import type { Schedule } from './schedule.ts';
 import { isAtPoint, type Watcher } from './steering.ts';

@@ -10,7 +10,8 @@
 
 import { type Point, type PointKind, type Policy, points, type Task } from '../sched/index.ts';
 import { bug } from '../units.ts';
-import type { Hardware, HardwareAction } from './hardware.ts';
+import type { Hardware } from './hardware.ts';
+import type { HardwareAction } from './hardwareAction.ts';
 import { History } from './history.ts';
 import type { Deviation } from './schedule.ts';
 import { Sharing } from './sharing.ts';

@@ -229,6 +229,23 @@ export class Frames {
     this.#pageRefcount.fill(0, folio + 1, folio + HPAGE_PMD_NR);
   }
 
+  /**
+   * __split_folio_to_order(): a large folio whose references are frozen becomes one folio for each of its pages, with one
+   * reference each, on a list and locked as it was.
+   */
+  makeSmall(folio: Pfn): void {
+    const inherited = this.flags[folio]! & ~PG_anon_exclusive;
+    this.large.deferredSplit.delete(folio);
+    for (let page = folio as number; page < folio + HPAGE_PMD_NR; page++) {
+      this.order[page] = 0;
+      this.flags[page] = inherited;
+      this.mapping[page] = this.mapping[folio]!;
+      this.index[page] = this.index[folio]! + (page - folio);
+      this.private[page] = 0;
+      this.refcount[page] = 1;
+    }
+  }
+
   /** The end of a large folio whose last reference is gone: its frames can be released one by one. */
   unmakeLarge(folio: Pfn): void {
     if (points.on) points.check('page', folio);

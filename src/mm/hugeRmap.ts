@@ -47,6 +47,12 @@ export function* removeHugeRmap(mm: Mm, folio: Pfn): Steps {
   removeEntire(host, folio);
 }
 
+/** folio_remove_rmap_pmd() alone: the mm goes on counting the pages. */
+export function* folioRemoveHugeRmap(host: Host, folio: Pfn): Steps {
+  if (points.on) yield at.page(folio);
+  removeEntire(host, folio);
+}
+
 /** One step. Preceded by at.page(folio). */
 function removeEntire(host: Host, folio: Pfn): void {
   const { large } = host.frames;

@@ -97,6 +97,12 @@ export class LargeFolios {
     return true;
   }
 
+  /** Pages that no PTE maps; what comes free when a folio without a PMD is split. */
+  nrUnmapped(folio: Pfn): number {
+    if (points.on) points.check('page', folio);
+    return HPAGE_PMD_NR - this.#nrPagesMapped[folio >>> HPAGE_PMD_ORDER]!;
+  }
+
   /** folio_precise_page_mapcount(): how often the page is mapped, by itself and with its folio. */
   preciseMapcount(folio: Pfn, page: Pfn): number {
     return this.#pageMapcount[page]! + this.#entireMapcount[folio >>> HPAGE_PMD_ORDER]!;

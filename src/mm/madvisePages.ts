@@ -16,8 +16,9 @@ import { at, points, type Steps } from '../sched/index.ts';
 import type { Hpa, Hva, Pfn, SwapSlot } from '../units.ts';
 import { PG_activate, PG_active, PG_dirty, PG_referenced, PG_swapcache, PG_workingset } from './frames.ts';
 import type { Host } from './host.ts';
+import { coldHugePmd, freeHugePmd, type LargeToSplit, walkSplitting } from './madviseHuge.ts';
 import { MmuGather } from './mmuGather.ts';
-import { type PteVisitor, visitPtes, walkPageRange, walkPtes } from './pagewalk.ts';
+import { type PteVisitor, walkPtes } from './pagewalk.ts';
 import {
   dropPte,
   isPresentPte,
@@ -57,15 +58,22 @@ export function* free(gather: MmuGather, vma: Vma, start: Hva, end: Hva): Steps<
       ? null
       : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  yield* walkPtes(vma, start, end, true, (ptep, address) => freePte(gather, ptep, address));
+  yield* walkSplitting(
+    vma,
+    start,
+    end,
+    (ptep, address, large) => freePte(gather, ptep, address, large),
+    (pmdp, first, last, large) => freeHugePmd(gather, pmdp, first, last, large),
+  );
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
   return 0;
 }
 
 /** One entry of madvise_free_pte_range(). */
-function* freePte(gather: MmuGather, ptep: Hpa, address: Hva): Steps {
+function* freePte(gather: MmuGather, ptep: Hpa, address: Hva, large: LargeToSplit): Steps {
   const { mm } = gather;
   const { host } = mm;
+  const { frames } = host;
   if (points.on) yield at.pte(ptep);
   const pte = readPte(host, ptep);
   if (isSwapPte(pte)) {
@@ -76,7 +84,8 @@ function* freePte(gather: MmuGather, ptep: Hpa, address: Hva): Steps {
     return;
   }
   const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn | 0;
-  if (pfn === 0 || !(yield* cleanForFree(host, pfn))) return;
+  if (pfn === 0 || (frames.order[pfn] !== 0 && (yield* large.note(host, pfn)))) return;
+  if (!(yield* cleanForFree(host, pfn))) return;
   if (points.on) yield at.pte(ptep);
   if (ptepClearYoungDirty(host, ptep)) gather.noteEntry(address);
   yield* host.lruvec.markLazyfree(pfn);
@@ -85,7 +94,6 @@ function* freePte(gather: MmuGather, ptep: Hpa, address: Hva): Steps {
 /** A folio that has a copy on swap, or is dirty: false when others map it, or when the copy cannot be let go of now. */
 function* cleanForFree(host: Host, pfn: Pfn): Steps<boolean> {
   const { frames, folioLocks } = host;
-  if (frames.order[pfn] !== 0) return false;
   if (points.on) yield at.page(pfn);
   if (!frames.test(pfn, PG_swapcache | PG_dirty)) return true;
   if (!folioLocks.tryLock(pfn)) return false;
@@ -122,27 +130,45 @@ export function* coldOrPageout(vma: Vma, start: Hva, end: Hva, pageout: boolean)
   const { mm } = vma;
   const { host } = mm;
   const gather = new MmuGather(mm);
-  yield* walkPageRange(vma, start, end, function* (ptep, first, last) {
-    const isolated: Pfn[] = [];
-    yield* visitPtes(mm, ptep, first, last, true, function* (entry, address) {
-      const pfn = yield* coldPte(gather, entry, address, pageout);
-      if (pfn !== 0 && pageout && (yield* host.lruvec.isolate(pfn as Pfn))) isolated.push(pfn as Pfn);
-      else if (pfn !== 0 && !pageout && (yield* host.lruvec.deactivate(pfn as Pfn)))
-        host.vmstat.pgdeactivate++;
-    });
-    yield* reclaimPages(host, isolated);
-  });
+  const isolated: Pfn[] = [];
+  yield* walkSplitting(
+    vma,
+    start,
+    end,
+    function* (entry, address, large) {
+      const pfn = yield* coldPte(gather, entry, address, pageout, large);
+      if (pfn !== 0) yield* coldFolio(host, pfn as Pfn, pageout, isolated);
+    },
+    function* (pmdp, first, last, large) {
+      const folio = yield* coldHugePmd(gather, pmdp, first, last, pageout, large);
+      if (folio !== 0) yield* coldFolio(host, folio, pageout, isolated);
+    },
+    () => reclaimPages(host, isolated.splice(0)),
+  );
   yield* gather.finish();
 }
 
+/** What is to be reclaimed is isolated for it, what is only cold is deactivated. */
+function* coldFolio(host: Host, pfn: Pfn, pageout: boolean, isolated: Pfn[]): Steps {
+  const pages = host.frames.nrPages(pfn);
+  if (pageout && (yield* host.lruvec.isolate(pfn))) isolated.push(pfn);
+  else if (!pageout && (yield* host.lruvec.deactivate(pfn))) host.vmstat.pgdeactivate += pages;
+}
+
 /** One entry of madvise_cold_or_pageout_pte_range(): the folio, no longer young; 0 when it is not this mm's alone. */
-function* coldPte(gather: MmuGather, ptep: Hpa, address: Hva, pageout: boolean): Steps<number> {
+function* coldPte(
+  gather: MmuGather,
+  ptep: Hpa,
+  address: Hva,
+  pageout: boolean,
+  large: LargeToSplit,
+): Steps<number> {
   const { host } = gather.mm;
   const { frames } = host;
   if (points.on) yield at.pte(ptep);
   const pte = readPte(host, ptep);
   const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn;
-  if (pfn === 0 || frames.order[pfn] !== 0) return 0;
+  if (pfn === 0 || (frames.order[pfn] !== 0 && (yield* large.note(host, pfn)))) return 0;
   if (points.on) yield at.page(pfn);
   if (frames.maps(pfn) !== 1) return 0;
   if (!pageout && (pte & PTE_A) !== 0) {

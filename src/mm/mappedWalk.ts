@@ -16,6 +16,10 @@ import type { Vma } from './vma.ts';
 /** An entry that maps the folio, or at level 0 one page of it. True: do not go on. */
 export type MappedVisitor = (entryp: Hpa, address: Hva, level: 0 | 1) => Steps<boolean>;
 
+/** vma_address_end(): where the VMA ends to map a folio that has `pages` pages from `index` on. */
+export const endInVma = (vma: Vma, index: number, pages: number): Hva =>
+  Math.min(vma.end, vma.start + (index + pages - vma.pgoff) * PAGE_SIZE) as Hva;
+
 /** page_vma_mapped_walk(), from `first`, the folio's first address in the VMA; `index` is that of its first page. */
 export function* walkMapped(
   vma: Vma,
@@ -25,7 +29,7 @@ export function* walkMapped(
   visit: MappedVisitor,
 ): Steps<boolean> {
   const { mm } = vma;
-  const end = Math.min(vma.end, vma.start + (index + HPAGE_PMD_NR - vma.pgoff) * PAGE_SIZE);
+  const end = endInVma(vma, index, HPAGE_PMD_NR);
   for (let address = first; address < end; ) {
     const next = Math.min(end, hugeAlignDown(address) + HPAGE_PMD_SIZE) as Hva;
     if (points.on) yield at.list(mm.pageTableLock.id);

@@ -38,16 +38,18 @@ export function* addNewAnonRmap(vma: Vma, pfn: Pfn, address: Hva, exclusive: boo
 }
 
 /** folio_add_anon_rmap_pte(): a folio from the swap cache, locked; one that was just read has no anon_vma yet. */
-export function* addAnonRmap(vma: Vma, pfn: Pfn, address: Hva, exclusive: boolean): Steps {
+export function* addAnonRmap(vma: Vma, page: Pfn, address: Hva, exclusive: boolean): Steps {
   const { host } = vma.mm;
   const { frames } = host;
+  const pfn = frames.folioOf(page);
   if (points.on) yield at.page(pfn);
   if (frames.mapping[pfn] === 0) {
     yield* addNewAnonRmap(vma, pfn, address, exclusive);
     return;
   }
-  if (exclusive) frames.set(pfn, PG_anon_exclusive);
-  if (frames.mapcount[pfn]!++ === 0) host.vmstat.nr_anon_pages++;
+  if (exclusive) frames.setAnonExclusive(pfn, page, true);
+  if (frames.order[pfn] !== 0) host.vmstat.nr_anon_pages += frames.large.addPte(pfn, page);
+  else if (frames.mapcount[pfn]!++ === 0) host.vmstat.nr_anon_pages++;
 }
 
 /** folio_try_dup_anon_rmap_pte() and folio_dup_file_rmap_pte(): `vma` is a copy whose entry is about to map the folio. */
@@ -85,6 +87,15 @@ export function* folioRemoveRmap(host: Host, pfn: Pfn): Steps {
   else host.vmstat.nr_mapped--;
   frames.setAnonExclusive(folio, pfn, false);
   if (isLarge && isAnon && frames.large.deferSplit(folio)) host.vmstat.thp_deferred_split_page++;
+}
+
+/** folio_try_share_anon_rmap_pte(): not a page that is pinned, since the swapped one would be another. */
+export function* tryShareAnonRmap({ frames }: Host, page: Pfn): Steps<boolean> {
+  const folio = frames.folioOf(page);
+  if (points.on) yield at.page(folio);
+  if (frames.isMaybePinned(folio)) return false;
+  frames.setAnonExclusive(folio, page, false);
+  return true;
 }
 
 /** ptep_clear_flush(): under the page table lock. Returns what the entry was, with the CPU's last A and D. */

@@ -27,6 +27,7 @@ import type { Host } from './host.ts';
 import { folioReferenced } from './referenced.ts';
 import { PAGEOUT_COST, ReclaimStat, type ScanControl } from './scanControl.ts';
 import { shmemWriteout } from './shmemWriteout.ts';
+import { splitFolio } from './splitFolio.ts';
 import { folioAllocSwap, folioFreeSwap, swapCacheDelFolioLocked, swapOf } from './swapCache.ts';
 import { swapWriteout } from './swapIo.ts';
 import { tryToUnmap } from './tryToUnmap.ts';
@@ -57,8 +58,10 @@ export function* shrinkFolioList(
   const kept: Pfn[] = [];
   const free: Pfn[] = [];
   let reclaimed = 0;
-  for (const pfn of isolated) {
-    const verdict = yield* shrinkFolio(host, pfn, sc, stat, ignoreReferences);
+  // A large folio that is split puts its pages at the end.
+  const list = [...isolated];
+  for (const pfn of list) {
+    const verdict = yield* shrinkFolio(host, pfn, list, sc, stat, ignoreReferences);
     if (verdict === 'free') {
       reclaimed++;
       free.push(pfn);
@@ -86,6 +89,7 @@ function* freeReclaimed(host: Host, free: Pfn[], sc: ScanControl): Steps {
 function* shrinkFolio(
   host: Host,
   pfn: Pfn,
+  list: Pfn[],
   sc: ScanControl,
   stat: ReclaimStat,
   ignoreReferences: boolean,
@@ -94,13 +98,13 @@ function* shrinkFolio(
   if (points.on) yield at.page(pfn);
   if (!host.folioLocks.tryLock(pfn)) return 'keep';
   sc.nrScanned++;
-  if (frames.order[pfn] !== 0) return 'activate_locked';
   if (points.on) yield at.page(pfn);
   if (checkWriteback(host, pfn, sc, stat)) return 'activate_locked';
   if (!ignoreReferences) {
     const verdict = yield* checkReferences(host, pfn, stat);
     if (verdict !== null) return verdict;
   }
+  if (frames.order[pfn] !== 0 && !(yield* splitForReclaim(host, pfn, list))) return 'activate_locked';
   if (points.on) yield at.page(pfn);
   if (frames.test(pfn, PG_swapbacked) && !frames.test(pfn, PG_swapcache) && !isInPageCache(host, pfn)) {
     if (frames.isMaybePinned(pfn)) return 'keep_locked';
@@ -133,6 +137,17 @@ function* shrinkFolio(
   if (points.on) yield at.page(pfn);
   host.folioLocks.unlock(pfn);
   return 'free';
+}
+
+/** Without CONFIG_THP_SWAP there are no 512 slots in one piece for a large folio: page by page, or not at all. */
+function* splitForReclaim(host: Host, folio: Pfn, list: Pfn[]): Steps<boolean> {
+  const { frames, vmstat } = host;
+  const isWhole = !frames.large.deferredSplit.has(folio);
+  if (points.on) yield at.page(folio);
+  if (frames.isMaybePinned(folio)) return false;
+  if ((yield* splitFolio(host, folio, list)) !== 0) return false;
+  if (isWhole) vmstat.thp_swpout_fallback++;
+  return true;
 }
 
 /** folio_check_dirty_writeback(), and what is done about a folio that is being written: true to leave it alone. One step. */

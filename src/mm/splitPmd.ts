@@ -15,13 +15,15 @@ import {
   mmuNotifierInvalidateRangeStart,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { type Hpa, type Hva, type Pfn, pfnToHpa } from '../units.ts';
+import { bug, type Hpa, type Hva, type Pfn, pfnToHpa } from '../units.ts';
 import { folioMarkDirty, folioPut } from './folio.ts';
 import { PG_dirty, PG_referenced } from './frames.ts';
-import { removeHugeRmap, spreadHugeRmap } from './hugeRmap.ts';
+import { folioRemoveHugeRmap, removeHugeRmap, spreadHugeRmap } from './hugeRmap.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
+import { makeMigrationPte } from './migrationEntry.ts';
 import { findHugePmd, isHugePmd, pmdpHugeClearFlush, pmdpInvalidate, withdrawTable } from './pmd.ts';
 import { mkPte, PTE_SOFT_DIRTY, readPte, setPte } from './pte.ts';
+import { tryShareAnonRmap } from './rmap.ts';
 import type { Vma } from './vma.ts';
 
 /** __split_huge_pmd(): nothing where the entry does not map a huge page (any more). */
@@ -35,7 +37,7 @@ export function* splitHugePmd(vma: Vma, pmdp: Hpa, address: Hva): Steps {
       : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   yield* mm.pageTableLock.lock();
-  yield* splitHugePmdLocked(vma, pmdp, start);
+  yield* splitHugePmdLocked(vma, pmdp, start, false);
   yield* mm.pageTableLock.unlock();
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
 }
@@ -50,14 +52,17 @@ export function* splitHugePmdIfNeeded(vma: Vma, address: Hva): Steps {
   if (pmdp !== 0) yield* splitHugePmd(vma, pmdp, address);
 }
 
-/** split_huge_pmd_locked(): between start and end, under mm.pageTableLock. */
-export function* splitHugePmdLocked(vma: Vma, pmdp: Hpa, start: Hva): Steps {
+/**
+ * split_huge_pmd_locked(): between start and end, under mm.pageTableLock. `freeze`: the folio is to be split too, so that
+ * its pages get migration entries at once, unless they may be pinned.
+ */
+export function* splitHugePmdLocked(vma: Vma, pmdp: Hpa, start: Hva, freeze: boolean): Steps {
   const { host } = vma.mm;
   if (points.on) yield at.pte(pmdp);
   if (!isHugePmd(readPte(host, pmdp))) return;
   host.vmstat.thp_split_pmd++;
   if (vma.file !== null) yield* dropFilePmd(vma, pmdp, start);
-  else yield* refill(vma, pmdp, start);
+  else yield* refill(vma, pmdp, start, freeze);
 }
 
 /** Of a file: what the entry knew goes to the folio. */
@@ -73,7 +78,7 @@ function* dropFilePmd({ mm }: Vma, pmdp: Hpa, start: Hva): Steps {
 }
 
 /** __split_huge_pmd_locked() of anonymous memory. */
-function* refill(vma: Vma, pmdp: Hpa, start: Hva): Steps {
+function* refill(vma: Vma, pmdp: Hpa, start: Hva, freeze: boolean): Steps {
   const { mm } = vma;
   const { host } = mm;
   // If CPUs could still use the entry of 2 MiB while they find entries of 4 KiB, they might have both in their TLBs.
@@ -83,16 +88,27 @@ function* refill(vma: Vma, pmdp: Hpa, start: Hva): Steps {
     if (points.on) yield at.page(folio);
     host.frames.set(folio, PG_dirty);
   }
-  yield* spreadHugeRmap(host, folio);
+  if (points.on) yield at.page(folio);
+  const exclusive = host.frames.isAnonExclusive(folio, folio);
+  const freezes = freeze && (!exclusive || (yield* tryShareAnonRmap(host, folio)));
+  if (!freezes) yield* spreadHugeRmap(host, folio);
   const table = withdrawTable(mm);
-  const kept = pmd & (PTE_W | PTE_D | PTE_SOFT_DIRTY);
   for (let i = 0; i < HPAGE_PMD_NR; i++) {
     const ptep = (pfnToHpa(table) + i * PTE_BYTES) as Hpa;
-    const entry = mkPte((folio + i) as Pfn, vma);
+    const page = (folio + i) as Pfn;
+    const entry = freezes ? makeMigrationPte(page, pmd, exclusive) : pteOfSplit(pmd, page, vma);
     if (points.on) yield at.pte(ptep);
-    setPte(host, ptep, ((pmd & PTE_A) !== 0 ? entry : entry & ~PTE_A) | kept);
+    setPte(host, ptep, entry);
   }
+  if (freezes) yield* folioRemoveHugeRmap(host, folio);
+  if (points.on) yield at.page(folio);
+  if (freezes && host.frames.putTestZero(folio)) bug('folio freed while it was being split', { folio });
   if (points.on) yield at.pte(pmdp);
   setPte(host, pmdp, makePte(table, PTE_V));
   mm.hugePmds--;
+}
+
+function pteOfSplit(pmd: number, page: Pfn, vma: Vma): number {
+  const entry = mkPte(page, vma) | (pmd & (PTE_W | PTE_D | PTE_SOFT_DIRTY));
+  return (pmd & PTE_A) !== 0 ? entry : entry & ~PTE_A;
 }

@@ -9,7 +9,7 @@
 // pinned and the mm's alone keeps its PTE.
 // Locks: the folio lock, by the caller; i_mmap_rwsem or anon_vma->rwsem for read.
 
-import { PTE_A, PTE_D, PTE_W } from '../hw/sv39/index.ts';
+import { PTE_A, PTE_D, PTE_W, ptePfn } from '../hw/sv39/index.ts';
 import {
   MmuNotifyEvent,
   mmuNotifierArchInvalidateSecondaryTlbs,
@@ -18,9 +18,12 @@ import {
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
+import type { AnonVma } from './anonVma.ts';
 import { folioMarkDirty } from './folio.ts';
-import { PG_anon_exclusive, PG_dirty } from './frames.ts';
+import { PG_dirty } from './frames.ts';
 import type { Host } from './host.ts';
+import { HPAGE_PMD_NR } from './largeFolio.ts';
+import { endInVma, walkMapped } from './mappedWalk.ts';
 import {
   isDirtyMigrationPte,
   isMigrationPte,
@@ -30,12 +33,20 @@ import {
   makeMigrationPte,
   migrationPfn,
 } from './migrationEntry.ts';
+import { walkPtes } from './pagewalk.ts';
 import { isSoftDirty, mkPte, mkSoftDirty, ptepGetAndClear, ptlOf, readPte, setPte } from './pte.ts';
-import { addAnonRmap, folioRemoveRmap, lockMappedPte, lockPteIf, ptepClearFlush } from './rmap.ts';
+import {
+  addAnonRmap,
+  folioRemoveRmap,
+  lockMappedPte,
+  lockPteIf,
+  ptepClearFlush,
+  tryShareAnonRmap,
+} from './rmap.ts';
 import { folioAddFileRmap, isAnonFolio } from './rmapFile.ts';
 import { rmapWalk, rmapWalkAll } from './rmapWalk.ts';
+import { splitHugePmdLocked } from './splitPmd.ts';
 import type { TlbUnmapBatch } from './tlbFlush.ts';
-import { tryShareAnonRmap } from './tryToUnmap.ts';
 import type { Vma } from './vma.ts';
 
 /** try_to_migrate(), with TTU_BATCH_FLUSH if there is a batch; whether it worked is what the mapcount then says. */
@@ -67,17 +78,19 @@ function* tryToMigrateOne(vma: Vma, pfn: Pfn, address: Hva, batch: TlbUnmapBatch
   return unmapped;
 }
 
+/** Of a page; of a large folio perhaps. */
 function* setMigrationPte(
   vma: Vma,
-  pfn: Pfn,
+  page: Pfn,
   address: Hva,
   ptep: Hpa,
   batch: TlbUnmapBatch | null,
 ): Steps<boolean> {
   const { mm } = vma;
   const { host } = mm;
+  const pfn = host.frames.folioOf(page);
   if (points.on) yield at.page(pfn);
-  const exclusive = isAnonFolio(host, pfn) && host.frames.test(pfn, PG_anon_exclusive);
+  const exclusive = isAnonFolio(host, pfn) && host.frames.isAnonExclusive(pfn, page);
   const pte = yield* batch === null
     ? ptepClearFlush(mm, address, ptep)
     : clearBatched(vma, address, ptep, batch);
@@ -86,13 +99,13 @@ function* setMigrationPte(
     folioMarkDirty(host, pfn);
   }
   // Cleared first: nobody can pin it through this PTE any more.
-  const stays = exclusive && !(yield* tryShareAnonRmap(host, pfn));
-  const entry = stays ? pte : makeMigrationPte(pfn, pte, exclusive);
+  const stays = exclusive && !(yield* tryShareAnonRmap(host, page));
+  const entry = stays ? pte : makeMigrationPte(page, pte, exclusive);
   if (points.on) yield at.pte(ptep);
   setPte(host, ptep, entry);
   if (stays) return false;
   host.trace.set_migration_pte?.(address, entry >>> 0, 0);
-  yield* folioRemoveRmap(host, pfn);
+  yield* folioRemoveRmap(host, page);
   if (points.on) yield at.page(pfn);
   if (host.frames.putTestZero(pfn)) bug('folio freed while it was being unmapped', { pfn });
   return true;
@@ -108,6 +121,67 @@ function* clearBatched({ mm }: Vma, address: Hva, ptep: Hpa, batch: TlbUnmapBatc
   return pte;
 }
 
+/**
+ * try_to_migrate() of an anonymous large folio that is to be split, with TTU_RMAP_LOCKED, TTU_SPLIT_HUGE_PMD and
+ * TTU_BATCH_FLUSH: `anonVma` is held for write. One start and end for each VMA.
+ */
+export function* tryToMigrateLarge(anonVma: AnonVma, folio: Pfn, index: number, batch: TlbUnmapBatch): Steps {
+  if (points.on) yield at.list(anonVma.rwsem.id);
+  for (const vma of anonVma.vmas.overlapping(index, index + HPAGE_PMD_NR - 1)) {
+    const first = vma.addressOf(index, HPAGE_PMD_NR);
+    if (first !== null && !(yield* tryToMigrateLargeOne(vma, folio, index, first, batch))) return;
+  }
+}
+
+/** try_to_migrate_one(): false when the folio has to stay. */
+function* tryToMigrateLargeOne(
+  vma: Vma,
+  folio: Pfn,
+  index: number,
+  first: Hva,
+  batch: TlbUnmapBatch,
+): Steps<boolean> {
+  const { mm } = vma;
+  const range =
+    mm.notifierSubscriptions === null
+      ? null
+      : {
+          mm,
+          start: first,
+          end: endInVma(vma, index, HPAGE_PMD_NR),
+          event: MmuNotifyEvent.CLEAR,
+          blockable: true,
+        };
+  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
+  const stays = yield* walkMapped(vma, folio, index, first, function* (entryp, address, level) {
+    if (level === 0) {
+      if (points.on) yield at.pte(entryp);
+      const page = ptePfn(readPte(mm.host, entryp));
+      return !(yield* setMigrationPte(vma, page, address, entryp, batch));
+    }
+    yield* splitHugePmdLocked(vma, entryp, address, true);
+    return false;
+  });
+  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
+  return !stays;
+}
+
+/** remove_migration_ptes() of all pages of a folio that is or was large, at their places: `anonVma` is held for write. */
+export function* removeMigrationPtesOfLarge(anonVma: AnonVma, folio: Pfn, index: number): Steps {
+  if (points.on) yield at.list(anonVma.rwsem.id);
+  for (const vma of anonVma.vmas.overlapping(index, index + HPAGE_PMD_NR - 1)) {
+    const first = vma.addressOf(index, HPAGE_PMD_NR);
+    if (first === null) continue;
+    yield* walkPtes(vma, first, endInVma(vma, index, HPAGE_PMD_NR), false, function* (ptep, address) {
+      if (points.on) yield at.pte(ptep);
+      const entry = readPte(vma.mm.host, ptep);
+      const page = migrationPfn(entry);
+      const isOurs = isMigrationPte(entry) && page >= folio && page < folio + HPAGE_PMD_NR;
+      if (isOurs) yield* removeMigrationPte(vma, page, address, ptep);
+    });
+  }
+}
+
 /** remove_migration_ptes(): where `from` was mapped `to` is mapped from now on, which has its place in the rmap. */
 export function* removeMigrationPtes(host: Host, from: Pfn, to: Pfn): Steps {
   yield* rmapWalkAll(host, to, false, function* (vma, address) {
@@ -120,16 +194,17 @@ export function* removeMigrationPtes(host: Host, from: Pfn, to: Pfn): Steps {
 }
 
 /** remove_migration_pte(): under the page table lock. */
-function* removeMigrationPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa): Steps {
+function* removeMigrationPte(vma: Vma, page: Pfn, address: Hva, ptep: Hpa): Steps {
   const { host } = vma.mm;
+  const pfn = host.frames.folioOf(page);
   if (points.on) yield at.pte(ptep);
   const entry = readPte(host, ptep);
   if (points.on) yield at.page(pfn);
   host.frames.get(pfn);
   const isDirty = host.frames.test(pfn, PG_dirty) && isDirtyMigrationPte(entry);
-  if (isAnonFolio(host, pfn)) yield* addAnonRmap(vma, pfn, address, !isReadableMigrationPte(entry));
-  else yield* folioAddFileRmap(host, pfn);
-  const pte = mkPte(pfn, vma) & ~(isYoungMigrationPte(entry) ? 0 : PTE_A);
+  if (isAnonFolio(host, pfn)) yield* addAnonRmap(vma, page, address, !isReadableMigrationPte(entry));
+  else yield* folioAddFileRmap(host, page);
+  const pte = mkPte(page, vma) & ~(isYoungMigrationPte(entry) ? 0 : PTE_A);
   const rights = (isWritableMigrationPte(entry) ? PTE_W : 0) | (isDirty ? PTE_D : 0);
   const present = isSoftDirty(entry) ? mkSoftDirty(pte | rights) : pte | rights;
   if (points.on) yield at.pte(ptep);

@@ -19,7 +19,7 @@ import { folioMarkDirty } from './folio.ts';
 import { PG_anon_exclusive, PG_dirty, PG_swapbacked, PG_swapcache } from './frames.ts';
 import type { Host } from './host.ts';
 import { dropPte, isPresentPte, isSoftDirty, makeSwapPte, ptepGetAndClear, ptlOf, setPte } from './pte.ts';
-import { lockMappedPte, removeRmap } from './rmap.ts';
+import { lockMappedPte, removeRmap, tryShareAnonRmap } from './rmap.ts';
 import { isAnonFolio } from './rmapFile.ts';
 import { rmapWalk } from './rmapWalk.ts';
 import { swapDuplicate } from './swapCache.ts';
@@ -101,14 +101,6 @@ function* unmapPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapB
   yield* removeRmap(mm, pfn);
   if (points.on) yield at.page(pfn);
   if (host.frames.putTestZero(pfn)) bug('folio freed while it was being unmapped', { pfn });
-  return true;
-}
-
-/** folio_try_share_anon_rmap_pte(): not a page that is pinned, since the swapped one would be another. */
-export function* tryShareAnonRmap({ frames }: Host, pfn: Pfn): Steps<boolean> {
-  if (points.on) yield at.page(pfn);
-  if (frames.isMaybePinned(pfn)) return false;
-  frames.clear(pfn, PG_anon_exclusive);
   return true;
 }
 

@@ -9,6 +9,7 @@
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { reclaimFlags } from '../trace/index.ts';
 import { bug, type Pfn } from '../units.ts';
+import { deferredSplitScan } from './deferredSplit.ts';
 import { freeFolio } from './folio.ts';
 import { PG_active, PG_lru, PG_workingset } from './frames.ts';
 import type { Host } from './host.ts';
@@ -36,6 +37,7 @@ export function* shrinkNode(host: Host, sc: ScanControl): Steps {
   prepareScanControl(host, sc);
   yield* shrinkLruvec(host, sc);
   sc.nrReclaimed += yield* host.shrinkers.shrinkSlab(sc.priority);
+  if (host.frames.large.deferredSplit.size > 0) sc.nrReclaimed += yield* deferredSplitScan(host);
   const { nr } = sc;
   if (sc.isKswapd) {
     // Everything that was taken is being written: pages are freed faster than they can be cleaned.

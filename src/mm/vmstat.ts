@@ -69,8 +69,11 @@ export const newVmstat = () => ({
   compact_success: 0,
   thp_fault_alloc: 0,
   thp_fault_fallback: 0,
+  thp_split_page: 0,
+  thp_split_page_failed: 0,
   thp_split_pmd: 0,
   thp_deferred_split_page: 0,
+  thp_swpout_fallback: 0,
   nr_tlb_remote_flush: 0,
   nr_tlb_remote_flush_received: 0,
 });

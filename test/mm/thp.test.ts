@@ -1,6 +1,7 @@
 // Transparent huge pages: where faults map them, and what each operation makes of one that it meets whole or in part.
 
 import { describe, expect, it } from 'vitest';
+import { deferredSplitScan } from '../../src/mm/deferredSplit.ts';
 import {
   copyFromUser,
   copyToUser,
@@ -9,8 +10,10 @@ import {
   getUserPage,
   type Host,
   MADV_DONTNEED,
+  MADV_FREE,
   MADV_HUGEPAGE,
   MADV_NOHUGEPAGE,
+  MADV_PAGEOUT,
   MAP_FIXED,
   type Mm,
   MREMAP_FIXED,
@@ -258,6 +261,70 @@ describe('fork', () => {
       expect(yield* read(child, pageOf(100))).toBe(101);
       yield* exitMm(child);
       yield* unpinUserPage(host, pinned, true);
+    });
+  });
+});
+
+describe('reclaim', () => {
+  it('splits a huge page and swaps its pages out one by one; they come back as they were', () => {
+    withHuge(function* (mm, host) {
+      expect(yield* madvise(mm, BASE, HUGE, MADV_PAGEOUT)).toBe(0);
+      const { thp_split_page, thp_split_pmd, thp_swpout_fallback } = host.vmstat;
+      expect([thp_split_page, thp_split_pmd, thp_swpout_fallback]).toEqual([1, 1, 1]);
+      expect([mm.anonPages, mm.swapEntries, mm.hugePmds]).toEqual([512, 512, 1]);
+      yield* expectStamps(mm);
+    });
+  });
+
+  it('of a part takes the folio apart and leaves the rest mapped', () => {
+    withHuge(function* (mm, host) {
+      expect(yield* madvise(mm, pageOf(100), 2 * PAGE_SIZE, MADV_PAGEOUT)).toBe(0);
+      expect([host.vmstat.thp_split_page, mm.swapEntries, mm.anonPages]).toEqual([1, 2, 1022]);
+      expect(host.frames.order[inspectPte(mm, BASE) >>> 10]).toBe(0);
+      yield* expectStamps(mm);
+    });
+  });
+
+  it('under pressure gives up huge pages like any other', () => {
+    withHuge(function* (mm, host) {
+      host.thp.enabled = 'never';
+      expect(yield* mmapAnonymous(mm, FAR, 3 * HUGE, RW, MAP_FIXED)).toBe(FAR);
+      for (let page = 0; page < 1536; page++) yield* write(mm, pageOf(page, FAR), page & 255);
+      expect(host.vmstat.thp_split_page).toBeGreaterThan(0);
+      expect(mm.swapEntries).toBeGreaterThan(0);
+      yield* expectStamps(mm);
+    }, 2300);
+  });
+
+  it('leaves alone what somebody has a reference to, or has pinned', () => {
+    withHuge(function* (mm, host) {
+      const pfn = (yield* pinUserPage(mm, pageOf(100), true)) as Pfn;
+      expect(yield* madvise(mm, BASE, HUGE, MADV_PAGEOUT)).toBe(0);
+      expect([mm.swapEntries, mm.anonPages, host.vmstat.thp_split_page]).toEqual([0, 1024, 0]);
+      expect(inspectPte(mm, pageOf(100)) >>> 10).toBe(pfn);
+      yield* unpinUserPage(host, pfn, false);
+    });
+  });
+
+  it('frees the pages of a huge page that are not mapped any more', () => {
+    withHuge(function* (mm, host) {
+      expect(yield* munmap(mm, pageOf(1), 99 * PAGE_SIZE)).toBe(0);
+      const before = host.zone.freePages;
+      expect(yield* deferredSplitScan(host)).toBe(99);
+      expect([host.zone.freePages - before, host.vmstat.thp_split_page]).toEqual([99, 1]);
+      yield* expectStamps(mm, [0, 100, 511]);
+    });
+  });
+
+  it('drops what MADV_FREE gave up, unless it was written to again', () => {
+    withHuge(function* (mm) {
+      expect(yield* madvise(mm, BASE, HUGE, MADV_FREE)).toBe(0);
+      expect(isHuge(mm, BASE)).toBe(true);
+      yield* write(mm, pageOf(511), 9);
+      expect(yield* madvise(mm, pageOf(511), PAGE_SIZE, MADV_FREE)).toBe(0);
+      yield* write(mm, pageOf(511), 8);
+      expect(yield* madvise(mm, BASE, HUGE, MADV_PAGEOUT)).toBe(0);
+      expect([yield* read(mm, pageOf(511)), yield* read(mm, pageOf(5))]).toEqual([8, 0]);
     });
   });
 });

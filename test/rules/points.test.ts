@@ -30,7 +30,7 @@ const ACCESSORS: Readonly<Record<string, readonly string[]>> = {
     ...members('Frames', 'maps', 'test', 'set', 'clear', 'unpinTestZero'),
     ...members('Frames', 'isAnonExclusive', 'setAnonExclusive', 'makeLarge', 'unmakeLarge'),
     ...members('LargeFolios', 'mapcount', 'entireMapcount', 'addPte', 'addPmd', 'removePte', 'removePmd'),
-    ...members('LargeFolios', 'deferSplit'),
+    ...members('LargeFolios', 'deferSplit', 'nrUnmapped'),
   ],
   lru: members('Lruvec', 'tail', 'remove', '#insert'),
   list: [
@@ -103,6 +103,7 @@ const TABLES: PointTables = {
     mappedPageBits: 'for who inspects a stopped machine',
     readKpageflags: 'for who inspects a stopped machine',
     kpageFlags: 'for who inspects a stopped machine',
+    'Frames.makeSmall': 'nobody else has a reference to the folio, nor can get one',
     'Frames.pageMapcount': 'for who inspects a stopped machine',
     kvmVcpuKick: 'an interrupt, which events raise too, between steps',
   },

@@ -7,11 +7,15 @@
 // mmu_lock.
 
 import { points } from '../sched/index.ts';
-import { type Gfn, type Hva, PAGE_SIZE } from '../units.ts';
+import { type Gfn, type Hpa, type Hva, PAGE_SIZE } from '../units.ts';
 import type { Kvm } from './kvm.ts';
 import { GfnRmap } from './rmap.ts';
 
 export const KVM_MEM_READONLY = 2;
+/** Gfns of 2 MiB. */
+export const HUGE_GFNS = 512;
+/** The number of the 2 MiB that `gfn` lies in. */
+export const hugeGfnOf = (gfn: Gfn): Gfn => Math.floor(gfn / HUGE_GFNS) as Gfn;
 
 /** struct kvm_userspace_memory_region. */
 export interface UserMemoryRegion {
@@ -32,8 +36,12 @@ export class Memslot {
   /** KVM_MEMSLOT_INVALID: being deleted or moved; faults on it retry. */
   readonly invalid: boolean;
   readonly rmap: GfnRmap;
+  /** The same of leaves of 2 MiB, by hugeGfnOf(). */
+  readonly hugeRmap: GfnRmap;
   /** gfn -> how many reasons there are to keep it write-protected (kvm_write_track). */
   readonly writeTrack: Map<Gfn, number>;
+  /** By hugeGfnOf(): how many reasons there are to map it by pages of 4 KiB (lpage_info.disallow_lpage). */
+  readonly disallowedLpages: Map<Gfn, number>;
 
   /** `keeps`: the slot whose rmap and write tracking the new version goes on with. */
   constructor(region: UserMemoryRegion, keeps: Memslot | null = null) {
@@ -44,7 +52,9 @@ export class Memslot {
     this.flags = region.flags;
     this.invalid = keeps !== null;
     this.rmap = keeps?.rmap ?? new GfnRmap(this.baseGfn);
+    this.hugeRmap = keeps?.hugeRmap ?? new GfnRmap(hugeGfnOf(this.baseGfn));
     this.writeTrack = keeps?.writeTrack ?? new Map();
+    this.disallowedLpages = keeps?.disallowedLpages ?? new Map();
   }
 
   get region(): UserMemoryRegion {
@@ -59,6 +69,14 @@ export class Memslot {
 
   get endGfn(): Gfn {
     return (this.baseGfn + this.npages) as Gfn;
+  }
+
+  /** The leaf sptes of 2 MiB that map any of [startGfn, endGfn), as a copy. */
+  hugeSptesIn(startGfn: Gfn, endGfn: Gfn): readonly Hpa[] {
+    const { hugeRmap } = this;
+    if (hugeRmap.isEmpty) return [];
+    const end = (hugeGfnOf((endGfn - 1) as Gfn) + 1) as Gfn;
+    return hugeRmap.mappedGfns(hugeGfnOf(startGfn), end).flatMap((huge) => hugeRmap.sptesOf(huge));
   }
 
   contains(gfn: Gfn): boolean {

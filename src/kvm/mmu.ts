@@ -11,18 +11,18 @@ import { isPresent, PTE_A, PTE_D, PTE_R, PTE_U, PTE_W, PTE_X, ptePfn } from '../
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Gfn, type Hpa, type Pfn, pfn as toPfn } from '../units.ts';
 import type { Kvm } from './kvm.ts';
-import { gfnToMemslot, type Memslot } from './memslot.ts';
+import { gfnToMemslot, hugeGfnOf, type Memslot } from './memslot.ts';
 import { makeMmuPagesAvailable } from './recycle.ts';
 import { kvmFlushRemoteTlbs } from './requests.ts';
 import { type Role, ShadowPage, sameRole, shadowAccess } from './shadowPage.ts';
-import { isShadowLeaf, makeLeafSpte, makeNonleafSpte, readSpte, setSpte } from './spte.ts';
+import { framesAt, isShadowLeaf, makeLeafSpte, makeNonleafSpte, readSpte, setSpte } from './spte.ts';
 import { childOf, mayBeWritable, updateSpte } from './spteChange.ts';
 import { syncPage } from './sync.ts';
 import { roleWord } from './traceTerms.ts';
 import { setUnsyncChild } from './unsyncTree.ts';
 import type { Vcpu } from './vcpuState.ts';
 import { accountShadowed } from './writeTrack.ts';
-import { commitZapPage, dropSpte, prepareZapPage, zapGfn, zapPte } from './zap.ts';
+import { commitZapPage, prepareZapPage, unmapGfnRange, zapPte } from './zap.ts';
 
 /** More sptes than this on one gfn: the rmap is zapped instead of growing (RMAP_RECYCLE_THRESHOLD). */
 const RMAP_RECYCLE_THRESHOLD = 1000;
@@ -110,6 +110,8 @@ export function* linkedChild(kvm: Kvm, sptep: Hpa, gfn: Gfn, role: Role): Steps<
 
 /** A page that is about to be mapped. */
 export interface Leaf {
+  /** 0 maps 4 KiB, 1 maps 2 MiB; gfn and pfn are the first ones of it. */
+  readonly level: number;
   readonly gfn: Gfn;
   readonly pfn: Pfn;
   /** R, W, X, U as the guest grants them; ACCESS_ALL in a direct table. */
@@ -120,7 +122,7 @@ export interface Leaf {
   readonly write: boolean;
 }
 
-/** mmu_set_spte(): installs `leaf` at `sptep` of a level-0 page. */
+/** mmu_set_spte(): installs `leaf` at `sptep` of a page of its level. */
 export function* setLeafSpte(kvm: Kvm, sp: ShadowPage, sptep: Hpa, leaf: Leaf): Steps<RetPf> {
   if (points.on) yield at.list(kvm.id);
   const slot = gfnToMemslot(kvm, leaf.gfn) ?? bug('mapping a gfn without a memslot', { gfn: leaf.gfn });
@@ -128,7 +130,8 @@ export function* setLeafSpte(kvm: Kvm, sp: ShadowPage, sptep: Hpa, leaf: Leaf): 
   const access = shadowAccess(sp.role, leaf.gfn, leaf.access);
   if (access === 0) bug('the PMP permits no spte here', { gfn: leaf.gfn });
   const wanted = hostWritable && (access & PTE_W) !== 0;
-  const mmuWritable = wanted && (yield* mayBeWritable(kvm, slot, leaf.gfn, true));
+  // No gfn of a huge leaf is a guest table, or tracked.
+  const mmuWritable = wanted && (leaf.level > 0 || (yield* mayBeWritable(kvm, slot, leaf.gfn, true)));
   const spte = makeLeafSpte(leaf.pfn, access, hostWritable, mmuWritable);
   const changed = yield* installLeaf(kvm, slot, sp, sptep, leaf, spte);
   if (leaf.write && wanted && !mmuWritable) return RetPf.emulate;
@@ -150,7 +153,8 @@ function* installLeaf(
   const sameTarget = isPresent(old) && ptePfn(old) === leaf.pfn && sp.gfnOf(index) === leaf.gfn;
   if (sameTarget && (old & ~(PTE_A | PTE_D)) === spte) return false;
   if (isPresent(old) && !sameTarget) {
-    yield* dropSpte(kvm, sp, sptep);
+    // A leaf, or in the place of a huge one the table that has its pages so far.
+    yield* zapPte(kvm, sp, sptep);
     yield* kvmFlushRemoteTlbs(kvm);
   }
   sp.setTranslation(index, leaf.gfn, leaf.access);
@@ -169,14 +173,17 @@ function* installLeaf(
   }
   if (points.on) yield at.spte(sptep);
   setSpte(kvm.memory, sptep, spte);
-  yield* rmapAdd(kvm, slot, leaf.gfn, sptep);
+  yield* rmapAdd(kvm, slot, leaf, sptep);
   return true;
 }
 
-function* rmapAdd(kvm: Kvm, slot: Memslot, gfn: Gfn, sptep: Hpa): Steps {
-  kvm.stats.pages_4k++;
-  const size = slot.rmap.add(gfn, sptep);
-  kvm.stats.max_mmu_rmap_size = Math.max(kvm.stats.max_mmu_rmap_size, size);
+function* rmapAdd(kvm: Kvm, slot: Memslot, { level, gfn }: Leaf, sptep: Hpa): Steps {
+  const { stats } = kvm;
+  if (level === 0) stats.pages_4k++;
+  else stats.pages_2m++;
+  const size = level === 0 ? slot.rmap.add(gfn, sptep) : slot.hugeRmap.add(hugeGfnOf(gfn), sptep);
+  stats.max_mmu_rmap_size = Math.max(stats.max_mmu_rmap_size, size);
   if (size <= RMAP_RECYCLE_THRESHOLD) return;
-  if (yield* zapGfn(kvm, slot, gfn)) yield* kvmFlushRemoteTlbs(kvm);
+  const endGfn = (gfn + framesAt(level)) as Gfn;
+  if (yield* unmapGfnRange(kvm, slot, gfn, endGfn)) yield* kvmFlushRemoteTlbs(kvm);
 }

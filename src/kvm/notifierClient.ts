@@ -70,6 +70,10 @@ function invalidateRangeAdd(kvm: Kvm, startGfn: Gfn, endGfn: Gfn): void {
 /** Age every spte of the gfns; true if one was used. The TLB is left alone (CONFIG_KVM_ELIDE_TLB_FLUSH_IF_YOUNG). */
 function* ageGfnRange(kvm: Kvm, slot: Memslot, startGfn: Gfn, endGfn: Gfn): Steps<boolean> {
   let young = false;
+  for (const sptep of slot.hugeSptesIn(startGfn, endGfn)) {
+    if (points.on) yield at.spte(sptep);
+    young = testAndClearAccessed(kvm.memory, sptep) || young;
+  }
   for (const gfn of slot.rmap.mappedGfns(startGfn, endGfn)) {
     for (const sptep of slot.rmap.sptesOf(gfn)) {
       if (points.on) yield at.spte(sptep);
@@ -80,6 +84,10 @@ function* ageGfnRange(kvm: Kvm, slot: Memslot, startGfn: Gfn, endGfn: Gfn): Step
 }
 
 function* testAgeGfnRange(kvm: Kvm, slot: Memslot, startGfn: Gfn, endGfn: Gfn): Steps<boolean> {
+  for (const sptep of slot.hugeSptesIn(startGfn, endGfn)) {
+    if (points.on) yield at.spte(sptep);
+    if (isAccessed(kvm.memory, sptep)) return true;
+  }
   for (const gfn of slot.rmap.mappedGfns(startGfn, endGfn)) {
     for (const sptep of slot.rmap.sptesOf(gfn)) {
       if (points.on) yield at.spte(sptep);

@@ -16,6 +16,7 @@ import { bug, Errno, type Gfn, type Gpa, gpaToGfn, type Pfn } from '../units.ts'
 import { guestAccess } from './guestMemory.ts';
 import type { GuestWalk, GuestWalkResult } from './guestWalk.ts';
 import type { Kvm } from './kvm.ts';
+import { hugepageAdjust } from './mappingLevel.ts';
 import { gfnToMemslot, KVM_MEM_READONLY, type Memslot } from './memslot.ts';
 import { getShadowPage, type Leaf, linkedChild, linkShadowPage, RetPf, setLeafSpte } from './mmu.ts';
 import { topupShadowPageCache } from './recycle.ts';
@@ -24,6 +25,9 @@ import { syncChildren } from './sync.ts';
 import { rootState } from './traceTerms.ts';
 import type { Vcpu } from './vcpuState.ts';
 import { isWriteTracked } from './writeTrack.ts';
+
+/** Leaves of 2 MiB are the largest: the host has none of 1 GiB. */
+const MAX_LEAF_LEVEL = 1;
 
 /** The worst instruction needs some forty pages and shadow pages; guests that swap on the smallest host take ten faults. */
 const MAX_FAULTS_OF_INSTRUCTION = 2000;
@@ -55,8 +59,8 @@ export function* pagedFault(vcpu: Vcpu, hart: Hart, address: number, access: Acc
   if (shadowAccess(hart, gpaToGfn(pa as Gpa), guestAccess(lo)) === 0) {
     return yield* unshadowedFault(vcpu, pa as Gpa, access === Access.store);
   }
-  return yield* mapGuestPage(vcpu, pa as Gpa, guestAccess(lo), access === Access.store, (leaf) =>
-    fetchPaged(vcpu, guestWalk, address, leaf),
+  return yield* mapGuestPage(vcpu, pa as Gpa, guestAccess(lo), access === Access.store, (leaf, slot) =>
+    fetchPaged(vcpu, guestWalk, address, leaf, slot),
   );
 }
 
@@ -85,12 +89,12 @@ export function walkFailure(
 
 /** direct_page_fault(): the direct root (unpaged guest, or second stage) lacks `gpa`. */
 export function* directFault(vcpu: Vcpu, gpa: Gpa, access: AccessKind): Steps<FaultResult> {
-  return yield* mapGuestPage(vcpu, gpa, ACCESS_ALL, access === Access.store, (leaf) =>
-    fetchDirect(vcpu, leaf),
+  return yield* mapGuestPage(vcpu, gpa, ACCESS_ALL, access === Access.store, (leaf, slot) =>
+    fetchDirect(vcpu, leaf, slot),
   );
 }
 
-type Fetch = (leaf: Leaf) => Steps<RetPf>;
+type Fetch = (leaf: Leaf, slot: Memslot) => Steps<RetPf>;
 
 function* mapGuestPage(
   vcpu: Vcpu,
@@ -116,7 +120,7 @@ function* mapGuestPage(
   const page = yield* getUserPage(kvm.mm, slot.hvaOf(gfn), write);
   if (page < 0) return { kind: 'error', errno: -page, gpa };
   const hostWritable = kvm.host.gup.writable && !readOnly;
-  const leaf: Leaf = { gfn, pfn: page as Pfn, access, hostWritable, write };
+  const leaf: Leaf = { level: 0, gfn, pfn: page as Pfn, access, hostWritable, write };
   const answer = yield* installUnderLock(vcpu, slot, leaf, sequence, fetch);
   yield* putPage(kvm.host, leaf.pfn);
   if (answer === RetPf.fixed && isThrashing(vcpu)) return { kind: 'error', errno: Errno.ENOMEM, gpa };
@@ -168,10 +172,7 @@ function* installUnderLock(
     rootState(vcpu),
     Number(stale),
   );
-  if (!stale) {
-    kvm.trace.kvm_mmu_spte_requested?.(leaf.gfn, leaf.pfn, 1);
-    answer = yield* fetch(leaf);
-  }
+  if (!stale) answer = yield* fetch(leaf, slot);
   yield* kvm.mmuLock.unlock();
   return answer;
 }
@@ -197,7 +198,13 @@ export function mmuInvalidateRetryGfn(kvm: Kvm, sequence: number, gfn: Gfn): boo
 }
 
 /** FNAME(fetch): from the root down the guest's tables, then inside the guest's superpage, to the leaf. */
-function* fetchPaged(vcpu: Vcpu, guestWalk: GuestWalk, address: number, leaf: Leaf): Steps<RetPf> {
+function* fetchPaged(
+  vcpu: Vcpu,
+  guestWalk: GuestWalk,
+  address: number,
+  page: Leaf,
+  slot: Memslot,
+): Steps<RetPf> {
   const { kvm } = vcpu;
   const { level: guestLevel } = guestWalk.walk;
   const { root } = vcpu;
@@ -216,13 +223,16 @@ function* fetchPaged(vcpu: Vcpu, guestWalk: GuestWalk, address: number, leaf: Le
     if (yield* guestWalk.hasChanged(level - 1)) return RetPf.retry;
     sp = child;
   }
-  for (let level = guestLevel; level > 0; level--) {
+  // After the tables on the way are shadowed, which may speak against it.
+  const leaf = yield* hugepageAdjust(kvm, slot, page, root.role, guestLevel);
+  kvm.trace.kvm_mmu_spte_requested?.(leaf.gfn, leaf.pfn, leaf.level + 1);
+  for (let level = guestLevel; level > leaf.level; level--) {
     sp.writeFloodingCount = 0;
     const child = yield* stepDown(vcpu, sp, pteIndex(address, level), insideSuperpage(leaf, level, pmp));
     if (typeof child === 'number') return child;
     sp = child;
   }
-  return yield* setLeafSpte(kvm, sp, sp.sptep(pteIndex(address, 0)), leaf);
+  return yield* setLeafSpte(kvm, sp, sp.sptep(pteIndex(address, leaf.level)), leaf);
 }
 
 interface Child {
@@ -255,10 +265,13 @@ function* stepDown(vcpu: Vcpu, parent: ShadowPage, index: number, child: Child):
 }
 
 /** direct_map(). */
-function* fetchDirect(vcpu: Vcpu, leaf: Leaf): Steps<RetPf> {
+function* fetchDirect(vcpu: Vcpu, page: Leaf, slot: Memslot): Steps<RetPf> {
+  const { kvm } = vcpu;
   let sp = vcpu.directRoot ?? bug('a direct fault without a direct root', { vcpu: vcpu.index });
+  const leaf = yield* hugepageAdjust(kvm, slot, page, sp.role, MAX_LEAF_LEVEL);
+  kvm.trace.kvm_mmu_spte_requested?.(leaf.gfn, leaf.pfn, leaf.level + 1);
   const gpa = leaf.gfn * 4096;
-  for (let level = 2; level > 0; level--) {
+  for (let level = 2; level > leaf.level; level--) {
     const pages = levelBytes(level) / 4096;
     const child = yield* stepDown(vcpu, sp, pteIndexX4(gpa, level), {
       gfn: (leaf.gfn - (leaf.gfn % pages)) as Gfn,
@@ -267,5 +280,5 @@ function* fetchDirect(vcpu: Vcpu, leaf: Leaf): Steps<RetPf> {
     if (typeof child === 'number') return child;
     sp = child;
   }
-  return yield* setLeafSpte(vcpu.kvm, sp, sp.sptep(pteIndexX4(gpa, 0)), leaf);
+  return yield* setLeafSpte(kvm, sp, sp.sptep(pteIndexX4(gpa, leaf.level)), leaf);
 }

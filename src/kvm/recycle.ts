@@ -90,7 +90,7 @@ function* zapOldestPages(kvm: Kvm, wanted: number): Steps<number> {
 
 /** Whether hardware has set A in a leaf of `sp` since the host aged its pages: a guess, so it needs no points. */
 function wasUsed({ memory }: Kvm, sp: ShadowPage): boolean {
-  if (sp.role.level > 0) return false;
+  if (sp.role.level > 1) return false;
   for (let index = 0; index < sp.entries; index++) {
     const spte = memory.i32[sp.sptep(index) >>> 2]!;
     if (isPresent(spte) && (spte & PTE_A) !== 0) return true;

@@ -29,11 +29,11 @@ export function deviceStored(kvm: Kvm): void {
   kvm.lastTurn = null;
 }
 
-/** An spte of `frame` went or lost its W, and a flush is owed: no reservation in it outlives the hart's flush. */
-export function* owesFlushOf(kvm: Kvm, frame: Pfn): Steps {
+/** An spte of `frames` from `frame` on went or lost its W, and a flush is owed: no reservation there outlives it. */
+export function* owesFlushOf(kvm: Kvm, frame: Pfn, frames: number): Steps {
   for (const vcpu of kvm.vcpus) {
     if (points.on) yield at.vcpu(vcpu.index);
-    vcpu.staleFrames.add(frame);
+    for (let i = 0; i < frames; i++) vcpu.staleFrames.add((frame + i) as Pfn);
   }
 }
 

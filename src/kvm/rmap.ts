@@ -27,6 +27,10 @@ export class GfnRmap {
     this.#baseGfn = baseGfn;
   }
 
+  get isEmpty(): boolean {
+    return this.#chunks.size === 0;
+  }
+
   /** rmap_add(): returns the number of sptes that now map `gfn`. */
   add(gfn: Gfn, sptep: Hpa): number {
     const chunk = this.#chunkOf(gfn);

@@ -29,6 +29,8 @@ export const SPTE_MMU_WRITABLE = PTE_SOFT1;
 
 export const isShadowPresent = isPresent;
 export const isShadowLeaf = isLeaf;
+/** Frames that a leaf at `level` maps: 512 where it is huge. */
+export const framesAt = (level: number): number => 512 ** level;
 export const isWritableSpte = (spte: number): boolean => (spte & PTE_W) !== 0;
 
 /** A leaf with the permissions in `access` (R, W, X, U bits); A and D are left to hardware. */

@@ -1,6 +1,6 @@
 // KVM statistics under the names of kvm_vm_stats_desc and kvm_vcpu_stats_desc (arch/x86/kvm/x86.c).
 //
-// Plain counters, incremented where the event happens; `mmu_unsync`, `pages_4k` are instantaneous, `max_*` are peaks.
+// Plain counters, incremented where the event happens; `mmu_unsync`, `pages_4k`, `pages_2m` are instantaneous, `max_*` are peaks.
 
 export interface VmStats {
   remote_tlb_flush: number;
@@ -12,6 +12,7 @@ export interface VmStats {
   mmu_cache_miss: number;
   mmu_unsync: number;
   pages_4k: number;
+  pages_2m: number;
   max_mmu_rmap_size: number;
   max_mmu_page_hash_collisions: number;
 }
@@ -26,6 +27,7 @@ export const newVmStats = (): VmStats => ({
   mmu_cache_miss: 0,
   mmu_unsync: 0,
   pages_4k: 0,
+  pages_2m: 0,
   max_mmu_rmap_size: 0,
   max_mmu_page_hash_collisions: 0,
 });

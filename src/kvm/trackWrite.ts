@@ -9,6 +9,7 @@
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Gfn, type Gpa, gpaToGfn, pageOffset } from '../units.ts';
 import type { Kvm } from './kvm.ts';
+import { disallowLpage } from './mappingLevel.ts';
 import { gfnToMemslot } from './memslot.ts';
 import { kvmFlushRemoteTlbs } from './requests.ts';
 import type { ShadowPage } from './shadowPage.ts';
@@ -26,6 +27,7 @@ export function* trackWrites(kvm: Kvm, gfn: Gfn): Steps {
   if (!kvm.watchedGfns.has(gfn)) {
     kvm.watchedGfns.add(gfn);
     addTrack(slot, gfn);
+    disallowLpage(slot, gfn);
     if (yield* writeProtectGfn(kvm, slot, gfn)) yield* kvmFlushRemoteTlbs(kvm);
   }
   yield* kvm.mmuLock.unlock();

@@ -8,13 +8,14 @@
 
 import { ptePfn } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { bug, type Gfn } from '../units.ts';
+import { bug, type Gfn, type Hpa } from '../units.ts';
 import type { Kvm } from './kvm.ts';
+import { allowLpage, disallowLpage } from './mappingLevel.ts';
 import { gfnToMemslot, type Memslot } from './memslot.ts';
 import { kvmFlushRemoteTlbs } from './requests.ts';
 import { owesFlushOf } from './reservation.ts';
 import type { ShadowPage } from './shadowPage.ts';
-import { changeLeafSpte, isWritableSpte, readSpte, withoutWrite } from './spte.ts';
+import { changeLeafSpte, framesAt, isWritableSpte, readSpte, withoutWrite } from './spte.ts';
 
 export const isWriteTracked = (slot: Memslot, gfn: Gfn): boolean => slot.writeTrack.has(gfn);
 
@@ -32,16 +33,21 @@ function removeTrack(slot: Memslot, gfn: Gfn): void {
 /** kvm_mmu_slot_gfn_write_protect(): true when a writable spte lost its W; the caller owes a flush. */
 export function* writeProtectGfn(kvm: Kvm, slot: Memslot, gfn: Gfn): Steps<boolean> {
   let changed = false;
-  for (const sptep of slot.rmap.sptesOf(gfn)) {
-    if (points.on) yield at.spte(sptep);
-    const spte = readSpte(kvm.memory, sptep);
-    if (!isWritableSpte(spte)) continue;
-    if (points.on) yield at.spte(sptep);
-    changeLeafSpte(kvm.memory, sptep, withoutWrite(spte));
-    yield* owesFlushOf(kvm, ptePfn(spte));
-    changed = true;
-  }
+  for (const sptep of slot.rmap.sptesOf(gfn)) changed = (yield* writeProtect(kvm, sptep, 0)) || changed;
+  for (const sptep of slot.hugeSptesIn(gfn, (gfn + 1) as Gfn))
+    changed = (yield* writeProtect(kvm, sptep, 1)) || changed;
   return changed;
+}
+
+/** spte_write_protect(), of a leaf at `level`. */
+function* writeProtect(kvm: Kvm, sptep: Hpa, level: number): Steps<boolean> {
+  if (points.on) yield at.spte(sptep);
+  const spte = readSpte(kvm.memory, sptep);
+  if (!isWritableSpte(spte)) return false;
+  if (points.on) yield at.spte(sptep);
+  changeLeafSpte(kvm.memory, sptep, withoutWrite(spte));
+  yield* owesFlushOf(kvm, ptePfn(spte), framesAt(level));
+  return true;
 }
 
 /** account_shadowed(): from now on stores to the guest table behind `sp` trap. */
@@ -49,6 +55,7 @@ export function* accountShadowed(kvm: Kvm, sp: ShadowPage): Steps {
   if (points.on) yield at.list(kvm.id);
   const slot = gfnToMemslot(kvm, sp.gfn) ?? bug('a guest table outside memory is shadowed', { gfn: sp.gfn });
   kvm.indirectShadowPages++;
+  disallowLpage(slot, sp.gfn);
   if (sp.role.level > 0) addTrack(slot, sp.gfn);
   if (yield* writeProtectGfn(kvm, slot, sp.gfn)) yield* kvmFlushRemoteTlbs(kvm);
 }
@@ -57,5 +64,6 @@ export function* accountShadowed(kvm: Kvm, sp: ShadowPage): Steps {
 export function unaccountShadowed(kvm: Kvm, sp: ShadowPage): void {
   const slot = gfnToMemslot(kvm, sp.gfn) ?? bug('a shadowed guest table lost its memslot', { gfn: sp.gfn });
   kvm.indirectShadowPages--;
+  allowLpage(slot, sp.gfn);
   if (sp.role.level > 0) removeTrack(slot, sp.gfn);
 }

@@ -10,13 +10,13 @@
 import { isPresent, PTE_A, PTE_D, ptePfn } from '../hw/sv39/index.ts';
 import { freeKernelPages, markPageAccessed, setPageDirty } from '../mm/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { bug, type Gfn, type Hpa, pfn as toPfn } from '../units.ts';
+import { bug, type Gfn, type Hpa, type Pfn, pfn as toPfn } from '../units.ts';
 import type { Kvm } from './kvm.ts';
-import { gfnToMemslot, type Memslot } from './memslot.ts';
+import { gfnToMemslot, hugeGfnOf, type Memslot } from './memslot.ts';
 import { kvmFlushRemoteTlbs, kvmMakeAllCpusRequest } from './requests.ts';
 import { owesFlushOf } from './reservation.ts';
 import type { ShadowPage } from './shadowPage.ts';
-import { exchangeSpte, isShadowLeaf, readSpte } from './spte.ts';
+import { exchangeSpte, framesAt, isShadowLeaf, readSpte } from './spte.ts';
 import { roleWord } from './traceTerms.ts';
 import { clearUnsyncChild, unmarkUnsync, unsyncDescendants } from './unsyncTree.ts';
 import { Request } from './vcpuMode.ts';
@@ -39,13 +39,19 @@ export function* dropSpte(kvm: Kvm, sp: ShadowPage, sptep: Hpa): Steps {
   const gfn = sp.gfnOf(sp.indexOf(sptep));
   if (points.on) yield at.list(kvm.id);
   const slot = gfnToMemslot(kvm, gfn) ?? bug('a mapped gfn has no memslot', { gfn });
-  slot.rmap.remove(gfn, sptep);
-  kvm.stats.pages_4k--;
+  const { level } = sp.role;
+  if (level === 0) {
+    slot.rmap.remove(gfn, sptep);
+    kvm.stats.pages_4k--;
+  } else {
+    slot.hugeRmap.remove(hugeGfnOf(gfn), sptep);
+    kvm.stats.pages_2m--;
+  }
   for (const vcpu of kvm.vcpus) {
     if (points.on) yield at.vcpu(vcpu.index);
-    vcpu.hart.breakReservation(ptePfn(old));
+    for (let i = 0; i < framesAt(level); i++) vcpu.hart.breakReservation((ptePfn(old) + i) as Pfn);
   }
-  yield* owesFlushOf(kvm, ptePfn(old));
+  yield* owesFlushOf(kvm, ptePfn(old), framesAt(level));
   yield* transferAccessedDirty(kvm, old);
 }
 
@@ -68,7 +74,7 @@ function* unlinkChild(kvm: Kvm, sptep: Hpa, spte: number): Steps {
   exchangeSpte(kvm.memory, sptep, 0);
 }
 
-/** kvm_zap_all_rmap_sptes(): every translation of one gfn; true when the caller owes a flush. */
+/** kvm_zap_all_rmap_sptes(): every translation of 4 KiB of one gfn; true when the caller owes a flush. */
 export function* zapGfn(kvm: Kvm, slot: Memslot, gfn: Gfn): Steps<boolean> {
   const sptes = slot.rmap.sptesOf(gfn);
   for (const sptep of sptes) yield* dropSpte(kvm, kvm.pageOfSptep(sptep), sptep);
@@ -77,7 +83,9 @@ export function* zapGfn(kvm: Kvm, slot: Memslot, gfn: Gfn): Steps<boolean> {
 
 /** kvm_unmap_gfn_range(). */
 export function* unmapGfnRange(kvm: Kvm, slot: Memslot, startGfn: Gfn, endGfn: Gfn): Steps<boolean> {
-  let flush = false;
+  const huge = slot.hugeSptesIn(startGfn, endGfn);
+  for (const sptep of huge) yield* dropSpte(kvm, kvm.pageOfSptep(sptep), sptep);
+  let flush = huge.length > 0;
   for (const gfn of slot.rmap.mappedGfns(startGfn, endGfn)) flush = (yield* zapGfn(kvm, slot, gfn)) || flush;
   return flush;
 }

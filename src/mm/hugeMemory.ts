@@ -76,6 +76,7 @@ function* doHugePmdAnonymousPage(vmf: VmFault, pmdp: Hpa): Steps<number> {
   const isNone = readPte(host, pmdp) === 0;
   const unstable = isNone && mm.unstable;
   const maps = isNone && !unstable;
+  if (maps) mm.pageTables++;
   if (maps) yield* mapAnonFolioPmd(vmf.vma, folio, pmdp, hugeAlignDown(vmf.address) as Hva, table);
   yield* mm.pageTableLock.unlock();
   if (maps) {
@@ -87,7 +88,7 @@ function* doHugePmdAnonymousPage(vmf: VmFault, pmdp: Hpa): Steps<number> {
   return unstable ? VM_FAULT_SIGBUS : 0;
 }
 
-/** map_anon_folio_pmd(): a new folio at `start`, whose entry is none; under mm.pageTableLock. */
+/** map_anon_folio_pmd(): a new folio at `start`, whose entry is none; `table` is counted. Under mm.pageTableLock. */
 export function* mapAnonFolioPmd(vma: Vma, folio: Pfn, pmdp: Hpa, start: Hva, table: Pfn): Steps {
   const { mm } = vma;
   const { host } = mm;

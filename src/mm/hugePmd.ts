@@ -108,6 +108,7 @@ function* copyLocked(copy: Vma, vma: Vma, from: Hpa, to: Hpa, table: Pfn): Steps
   frames.get(folio);
   yield* dupHugeRmap(copy.mm, folio);
   depositTable(copy.mm, table);
+  copy.mm.pageTables++;
   if (points.on) yield at.pte(from);
   const pmd = readPte(host, from) & ~PTE_W;
   setPte(host, from, pmd);

@@ -22,6 +22,7 @@ export { KSM_RUN_MERGE, KSM_RUN_STOP, KSM_RUN_UNMERGE, ksmMaxPageSharingStore, r
 export { ksmRunStore } from './ksmScan.ts';
 export {
   MADV_COLD,
+  MADV_COLLAPSE,
   MADV_DOFORK,
   MADV_DONTFORK,
   MADV_DONTNEED,
@@ -70,6 +71,7 @@ export { munmap } from './munmap.ts';
 export { changeProtNuma } from './numaBalancing.ts';
 export { allocKernelPages } from './pageAlloc.ts';
 export { pageIdleBitmapRead, pageIdleBitmapWrite } from './pageIdle.ts';
+export { hostMappingLevel } from './pmd.ts';
 export { type MapsEntry, type PagemapEntry, readMaps, readPagemap } from './procMaps.ts';
 export {
   kpageFlags,

@@ -8,6 +8,7 @@
 
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hva, pageAlignUp, pageOffset } from '../units.ts';
+import { madviseCollapse } from './collapse.ts';
 import { madviseRemove, madviseWillneedFile } from './fileMadvise.ts';
 import { ksmMergeable, ksmUnmerge } from './ksmMadvise.ts';
 import { coldOrPageout, dontneed, free, willneedSwapped } from './madvisePages.ts';
@@ -50,6 +51,7 @@ export const MADV_PAGEOUT = 21;
 export const MADV_POPULATE_READ = 22;
 export const MADV_POPULATE_WRITE = 23;
 export const MADV_DONTNEED_LOCKED = 24;
+export const MADV_COLLAPSE = 25;
 
 /** What is done to one VMA's part of the range: the VMA that has it afterwards, or -errno. */
 type Visitor = (vma: Vma, start: Hva, end: Hva) => Steps<Vma | number>;
@@ -76,6 +78,7 @@ const PAGE_ADVICE: Readonly<Record<number, Advise>> = {
   [MADV_WILLNEED]: (vma, start, end) =>
     vma.file === null ? willneedSwapped(vma, start, end) : madviseWillneedFile(vma, start, end),
   [MADV_REMOVE]: madviseRemove,
+  [MADV_COLLAPSE]: madviseCollapse,
   [MADV_COLD]: (vma, start, end) => ageUnlocked(vma, start, end, false),
   [MADV_PAGEOUT]: (vma, start, end) => ageUnlocked(vma, start, end, true),
 };
@@ -91,8 +94,8 @@ const ZAP_ADVICE: Readonly<Record<number, (gather: MmuGather) => Advise>> = {
 
 /**
  * madvise(2): 0, -EINVAL (alignment, advice, or a VMA that it does not fit), -ENOMEM (holes in the range: what is
- * mapped was still advised), -EFAULT (populating met SIGBUS), -EAGAIN (too many VMAs), -EACCES (removing from a
- * private mapping).
+ * mapped was still advised), -EFAULT (populating met SIGBUS), -EAGAIN (too many VMAs, or a page is in use that was to be
+ * collapsed), -EACCES (removing from a private mapping).
  */
 export function* madvise(mm: Mm, start: Hva, length: number, advice: number): Steps<number> {
   if (pageOffset(start) !== 0 || length < 0) return -Errno.EINVAL;

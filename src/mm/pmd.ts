@@ -8,7 +8,7 @@
 // Invariant: mm.hugePmds counts them. Lock: mm.pageTableLock (pmd_lock()); a task announces an entry with at.pte(its
 // address).
 
-import { isTable, PTE_G, PTE_PPN_SHIFT, PTE_V } from '../hw/sv39/index.ts';
+import { isPresent, isTable, PTE_G, PTE_PPN_SHIFT, PTE_V } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { freeKernelPages } from './kernelPages.ts';
@@ -29,6 +29,15 @@ export function findHugePmd(mm: Mm, address: Hva): Hpa {
   if (mm.hugePmds === 0) return 0 as Hpa;
   const pmdp = findEntry(mm, address, 1);
   return pmdp !== 0 && isHugePmd(mm.host.memory.i32[pmdp >>> 2]!) ? pmdp : (0 as Hpa);
+}
+
+/**
+ * host_pfn_mapping_level(): 1 where the process maps `address` by an entry of 2 MiB that is in use, else 0. Preceded by
+ * at.list(mm.pageTableLock.id); without a lock, so that only a client of the mm's notifiers can rely on it.
+ */
+export function hostMappingLevel(mm: Mm, address: Hva): 0 | 1 {
+  const pmdp = findHugePmd(mm, address);
+  return pmdp !== 0 && isPresent(mm.host.memory.i32[pmdp >>> 2]!) ? 1 : 0;
 }
 
 /** pmd_trans_huge_lock(): true with mm.pageTableLock held, if the entry (still) maps a huge page. */
@@ -58,11 +67,10 @@ export function* pmdpHugeClearFlush(mm: Mm, address: Hva, pmdp: Hpa): Steps<numb
   return pmd;
 }
 
-/** pgtable_trans_huge_deposit(), and mm_inc_nr_ptes(): `table` is zeroed. Under mm.pageTableLock. */
+/** pgtable_trans_huge_deposit(): `table` is zeroed, and counted by mm.pageTables. Under mm.pageTableLock. */
 export function depositTable(mm: Mm, table: Pfn): void {
   mm.pageTableLock.assertHeld();
   mm.depositedTables.push(table);
-  mm.pageTables++;
 }
 
 /** pgtable_trans_huge_withdraw(): stays counted. Under mm.pageTableLock. */

@@ -69,6 +69,8 @@ export const newVmstat = () => ({
   compact_success: 0,
   thp_fault_alloc: 0,
   thp_fault_fallback: 0,
+  thp_collapse_alloc: 0,
+  thp_collapse_alloc_failed: 0,
   thp_split_page: 0,
   thp_split_page_failed: 0,
   thp_split_pmd: 0,

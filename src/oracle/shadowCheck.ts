@@ -6,7 +6,7 @@
 //
 // Called by oracle.ts between scheduler steps; reads, never writes.
 
-import { isLeaf, isPresent, PTE_W, ptePfn } from '../hw/sv39/index.ts';
+import { isLeaf, isPresent, PTE_PPN_SHIFT, PTE_W, ptePfn } from '../hw/sv39/index.ts';
 import { INFO_WRITE } from '../hw/tlb/index.ts';
 import { gfnToMemslot, type Kvm, type Memslot, Request, type ShadowPage } from '../kvm/internals.ts';
 import { FrameKind, inspectPte } from '../mm/internals.ts';
@@ -18,11 +18,11 @@ type Mapped = Map<Pfn, boolean>;
 
 export function checkShadow(kvm: Kvm, report: Report): void {
   const mapped: Mapped = new Map();
-  let leaves = 0;
-  for (const sp of kvm.shadowPages) leaves += checkPage(kvm, sp, mapped, report);
-  if (leaves !== kvm.stats.pages_4k) {
-    report('I7', `${leaves} leaf sptes are present, but ${kvm.stats.pages_4k} are accounted`);
-  }
+  const leaves = [0, 0, 0];
+  for (const sp of kvm.shadowPages) leaves[sp.role.level]! += checkPage(kvm, sp, mapped, report);
+  const { pages_4k, pages_2m } = kvm.stats;
+  if (leaves[0] !== pages_4k || leaves[1] !== pages_2m)
+    report('I7', `${leaves} leaf sptes are present by level, but ${pages_4k}, ${pages_2m} are accounted`);
   for (const vcpu of kvm.vcpus) {
     if ((vcpu.requests & Request.tlbFlush) === 0) checkTlb(vcpu, mapped, report);
   }
@@ -38,7 +38,10 @@ function checkPage(kvm: Kvm, sp: ShadowPage, mapped: Mapped, report: Report): nu
     if (!isPresent(spte)) continue;
     if (isLeaf(spte)) {
       leaves++;
-      mapped.set(ptePfn(spte), (spte & PTE_W) !== 0 || mapped.get(ptePfn(spte)) === true);
+      for (let i = 0; i < 512 ** sp.role.level; i++) {
+        const frame = (ptePfn(spte) + i) as Pfn;
+        mapped.set(frame, (spte & PTE_W) !== 0 || mapped.get(frame) === true);
+      }
       checkLeaf(kvm, sp, sptep, spte, report);
       continue;
     }
@@ -59,15 +62,26 @@ function checkPage(kvm: Kvm, sp: ShadowPage, mapped: Mapped, report: Report): nu
 }
 
 function checkLeaf(kvm: Kvm, sp: ShadowPage, sptep: Hpa, spte: number, report: Report): void {
-  const gfn = sp.gfnOf(sp.indexOf(sptep));
+  const first = sp.gfnOf(sp.indexOf(sptep));
+  const slot = gfnToMemslot(kvm, first);
+  const isListed =
+    sp.role.level === 0
+      ? slot?.rmap.sptesOf(first).includes(sptep)
+      : slot?.hugeSptesIn(first, (first + 1) as Gfn).includes(sptep);
+  if (isListed === false)
+    report('I1', `spte ${hex(sptep)} of gfn ${hex(first)} is in no rmap: no notifier will find it`);
+  for (let i = 0; i < 512 ** sp.role.level; i++)
+    checkMapping(kvm, (first + i) as Gfn, sptep, spte + (i << PTE_PPN_SHIFT), report);
+}
+
+/** One page of what a leaf maps; `spte` is the leaf that would map that alone. */
+function checkMapping(kvm: Kvm, gfn: Gfn, sptep: Hpa, spte: number, report: Report): void {
   const slot = gfnToMemslot(kvm, gfn);
   const what = `spte ${hex(sptep)} of gfn ${hex(gfn)}`;
   if (slot === null) {
     report('I1', `${what} maps a gfn that has no memslot`);
     return;
   }
-  if (!slot.rmap.sptesOf(gfn).includes(sptep))
-    report('I1', `${what} is in no rmap: no notifier will find it`);
   if (!isBeingInvalidated(kvm, gfn)) checkAgainstHost(kvm, slot, gfn, spte, what, report);
   if ((spte & PTE_W) === 0) return;
   if (slot.writeTrack.has(gfn)) report('I10', `${what} is writable, but stores to its gfn must trap`);

@@ -29,6 +29,7 @@ export const C_TYPES = {
   gfn_t: unsigned(8),
   gpa_t: unsigned(8),
   'u64 *': unsigned(8),
+  'struct mm_struct *': unsigned(8),
   'void *': unsigned(8),
 } as const satisfies Record<string, CLayout>;
 

@@ -5,6 +5,7 @@
 // line of JSON has these next to them; a record has room for the fields of each.
 
 import { COMPACTION_EVENTS } from './events/compaction.ts';
+import { HUGE_MEMORY_EVENTS } from './events/hugeMemory.ts';
 import { KSM_EVENTS } from './events/ksm.ts';
 import { KVM_EVENTS, KVMMMU_EVENTS } from './events/kvm.ts';
 import { MIGRATE_EVENTS } from './events/migrate.ts';
@@ -19,6 +20,7 @@ export const EVENTS = {
   ...MMU_NOTIFIER_EVENTS,
   ...EXCEPTION_EVENTS,
   ...VMSCAN_EVENTS,
+  ...HUGE_MEMORY_EVENTS,
   ...MIGRATE_EVENTS,
   ...COMPACTION_EVENTS,
   ...SWAP_EVENTS,

@@ -218,7 +218,7 @@ class Scene {
     const base = (yield* mmapAnonymous(this.mm, 0, bytes, RW, 0)) as Hva;
     const model = new Map(Array.from({ length: PROGRAM_PAGES }, (_, page) => [page, freshPage()]));
     const operations = fc.sample(operationOf, { seed: this.random.next(), numRuns: PROGRAM_OPERATIONS });
-    yield* new Program(this.mm, this.#cpu, base, 1, model).run(operations);
+    yield* new Program(this.mm, this.#cpu, base, 1, 1, model).run(operations);
     expect(yield* munmap(this.mm, base, bytes)).toBe(0);
   }
 

@@ -3,7 +3,7 @@
 
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
-import { interleavedProcessesProperty, processesProperty } from './processes.ts';
+import { hugeProcessesProperty, interleavedProcessesProperty, processesProperty } from './processes.ts';
 
 describe('processes that fork, move and protect their memory', () => {
   it('keep it on tiny hosts', () => {
@@ -12,5 +12,9 @@ describe('processes that fork, move and protect their memory', () => {
 
   it('keep it in every interleaving that a random scheduler finds', () => {
     fc.assert(interleavedProcessesProperty(50), { numRuns: 25 });
+  });
+
+  it('keep it on hosts with huge pages', () => {
+    fc.assert(hugeProcessesProperty(30), { numRuns: 2 });
   });
 });

@@ -38,7 +38,10 @@ import {
   runTasks,
 } from './support.ts';
 
+/** What a program maps and works on, in units; of a host with huge pages a unit is so many pages, of which it uses one. */
 export const PROGRAM_PAGES = 16;
+const HUGE_UNIT = 128;
+const HUGE_BASE = 0x4000_0000;
 /** Bytes of a page that a program writes. */
 const STAMP = 4;
 const RW = PROT_READ | PROT_WRITE;
@@ -108,14 +111,17 @@ export class Program {
   readonly #mm: Mm;
   readonly #cpu: number;
   readonly #base: Hva;
+  /** Pages. */
+  readonly #unit: number;
   readonly #depth: number;
   readonly #model: Map<number, Page>;
   #children = 0;
 
-  constructor(mm: Mm, cpu: number, base: Hva, depth: number, model: ReadonlyMap<number, Page>) {
+  constructor(mm: Mm, cpu: number, base: Hva, unit: number, depth: number, model: ReadonlyMap<number, Page>) {
     this.#mm = mm;
     this.#cpu = cpu;
     this.#base = base;
+    this.#unit = unit;
     this.#depth = depth;
     this.#model = new Map([...model].map(([i, page]) => [i, { ...page, bytes: page.bytes.slice() }]));
   }
@@ -157,13 +163,22 @@ export class Program {
     }
   }
 
+  #start(index: number): Hva {
+    return pageAt(this.#base, index * this.#unit);
+  }
+
+  /** Where the bytes lie that are written and read. */
+  #stamp(index: number): Hva {
+    return pageAt(this.#start(index), Math.floor(this.#unit / 3));
+  }
+
   #covered(first: number, pages: number): number[] {
     return Array.from({ length: pages }, (_, i) => first + i);
   }
 
   *#write(index: number, value: number): Steps {
     const page = this.#model.get(index);
-    const address = (pageAt(this.#base, index) + (value % STAMP)) as Hva;
+    const address = (this.#stamp(index) + (value % STAMP)) as Hva;
     const error = yield* copyToUser(this.#mm, this.#cpu, address, Uint8Array.of(value));
     expect({ index, error }).toEqual({ index, error: page?.writable ? 0 : -Errno.EFAULT });
     if (error !== 0 || page === undefined) return;
@@ -180,14 +195,14 @@ export class Program {
 
   *#bytes(index: number): Steps<Uint8Array> {
     const found = new Uint8Array(STAMP);
-    expect(yield* copyFromUser(this.#mm, this.#cpu, pageAt(this.#base, index), found)).toBe(0);
+    expect(yield* copyFromUser(this.#mm, this.#cpu, this.#stamp(index), found)).toBe(0);
     return found;
   }
 
   *#read(index: number): Steps {
     const page = this.#model.get(index);
     if (page === undefined) {
-      const address = pageAt(this.#base, index);
+      const address = this.#stamp(index);
       const error = yield* copyFromUser(this.#mm, this.#cpu, address, new Uint8Array(1));
       expect({ index, error }).toEqual({ index, error: -Errno.EFAULT });
       return;
@@ -199,8 +214,8 @@ export class Program {
   }
 
   *#map(kind: 'munmap' | 'mmap', first: number, pages: number): Steps {
-    const start = pageAt(this.#base, first);
-    const length = pages * PAGE_SIZE;
+    const start = this.#start(first);
+    const length = pages * this.#unit * PAGE_SIZE;
     if (kind === 'munmap') expect(yield* munmap(this.#mm, start, length)).toBe(0);
     else expect(yield* mmapAnonymous(this.#mm, start, length, RW, MAP_FIXED)).toBe(start);
     for (const index of this.#covered(first, pages)) {
@@ -213,7 +228,7 @@ export class Program {
     const prot = writable ? RW : PROT_READ;
     const covered = this.#covered(first, pages);
     const hole = covered.findIndex((index) => !this.#model.has(index));
-    const error = yield* mprotect(this.#mm, pageAt(this.#base, first), pages * PAGE_SIZE, prot);
+    const error = yield* mprotect(this.#mm, this.#start(first), pages * this.#unit * PAGE_SIZE, prot);
     expect(error).toBe(hole < 0 ? 0 : -Errno.ENOMEM);
     for (const index of hole < 0 ? covered : covered.slice(0, hole))
       this.#model.get(index)!.writable = writable;
@@ -224,7 +239,7 @@ export class Program {
     first: number,
     pages: number,
   ): Steps {
-    yield* operation(this.#mm, pageAt(this.#base, first), pages * PAGE_SIZE);
+    yield* operation(this.#mm, this.#start(first), pages * this.#unit * PAGE_SIZE);
   }
 
   *#advise(kind: 'dontneed' | 'free' | 'cold' | 'pageout', first: number, pages: number): Steps {
@@ -235,7 +250,7 @@ export class Program {
       const page = this.#model.get(index);
       if (page !== undefined && kind === 'free') page.mayBeZero = true;
     }
-    const error = yield* madvise(this.#mm, pageAt(this.#base, first), pages * PAGE_SIZE, advice);
+    const error = yield* madvise(this.#mm, this.#start(first), pages * this.#unit * PAGE_SIZE, advice);
     expect(error).toBe(covered.every((index) => this.#model.has(index)) ? 0 : -Errno.ENOMEM);
     if (kind !== 'dontneed') return;
     for (const index of covered) {
@@ -248,10 +263,10 @@ export class Program {
   *#move(first: number, pages: number, to: number): Steps {
     const covered = this.#covered(first, pages);
     if (!covered.every((index) => this.#model.has(index)) || Math.abs(first - to) < pages) return;
-    const length = pages * PAGE_SIZE;
-    const target = pageAt(this.#base, to);
+    const length = pages * this.#unit * PAGE_SIZE;
+    const target = this.#start(to);
     const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
-    const got = yield* mremap(this.#mm, pageAt(this.#base, first), length, length, flags, target);
+    const got = yield* mremap(this.#mm, this.#start(first), length, length, flags, target);
     expect(got).toBe(target);
     for (const [i, index] of covered.entries()) {
       this.#model.set(to + i, this.#model.get(index)!);
@@ -264,7 +279,7 @@ export class Program {
     if (this.#children >= MAX_CHILDREN || this.#depth >= MAX_DEPTH) return;
     const mm = yield* fork(this.#mm);
     if (typeof mm === 'number') return;
-    const child = new Program(mm, this.#cpu, this.#base, this.#depth + 1, this.#model);
+    const child = new Program(mm, this.#cpu, this.#base, this.#unit, this.#depth + 1, this.#model);
     const life = this.#live(child, mm, rest.filter((_, i) => i % 2 === 0).slice(0, 30));
     this.#children++;
     mm.host.sched.spawn('child', life, this.#cpu);
@@ -284,7 +299,7 @@ interface Scene {
   readonly shared: boolean;
 }
 
-function play(scene: Scene, bench: Bench): void {
+function play(scene: Scene, bench: Bench, unit = 1): void {
   const { host } = bench;
   const mms: Mm[] = [];
   const programs: Program[] = [];
@@ -292,9 +307,16 @@ function play(scene: Scene, bench: Bench): void {
     for (let i = 0; i < scene.programs.length; i++) {
       const mm = i > 0 && scene.shared ? mms[0]! : yield* newMm(host);
       if (!mms.includes(mm)) mms.push(mm);
-      const base = (yield* mmapAnonymous(mm, 0, PROGRAM_PAGES * PAGE_SIZE, RW, 0)) as Hva;
+      const hint = (HUGE_BASE + i * HUGE_UNIT * PROGRAM_PAGES * PAGE_SIZE) as Hva;
+      const base = (yield* mmapAnonymous(
+        mm,
+        unit === 1 ? 0 : hint,
+        PROGRAM_PAGES * unit * PAGE_SIZE,
+        RW,
+        0,
+      )) as Hva;
       const model = new Map(Array.from({ length: PROGRAM_PAGES }, (_, page) => [page, freshPage()]));
-      programs.push(new Program(mm, i % host.cpus.length, base, 0, model));
+      programs.push(new Program(mm, i % host.cpus.length, base, unit, 0, model));
     }
   });
   runTasks(bench, ...programs.map((program, i) => () => program.run(scene.programs[i]!)));
@@ -325,4 +347,20 @@ export const processesProperty = (ops: number) =>
 export const interleavedProcessesProperty = (ops: number) =>
   fc.property(sceneOf(ops), fc.nat(), (scene, seed) => {
     play(scene, makeBench({ frames: scene.frames, swapSlots: 500, policy: randomPolicy(seed) }));
+  });
+
+const hugeSceneOf = (ops: number): fc.Arbitrary<Scene> =>
+  sceneOf(ops).map((scene) => ({
+    ...scene,
+    programs: scene.programs.slice(0, 2),
+    frames: scene.frames * 32,
+  }));
+
+/** On a host with huge pages, where programs share them, have parts of them, and lose them to swap. */
+export const hugeProcessesProperty = (ops: number) =>
+  fc.property(hugeSceneOf(ops), fc.option(fc.nat()), (scene, seed) => {
+    const policy = seed === null ? {} : { policy: randomPolicy(seed) };
+    const bench = makeBench({ frames: scene.frames, swapSlots: 12_000, ...policy });
+    bench.host.thp.enabled = 'always';
+    play(scene, bench, HUGE_UNIT);
   });

@@ -9,6 +9,7 @@ import {
   fork,
   getUserPage,
   type Host,
+  MADV_COLLAPSE,
   MADV_DONTNEED,
   MADV_FREE,
   MADV_HUGEPAGE,
@@ -33,7 +34,7 @@ import {
 import { inspectEntry } from '../../src/mm/inspect.ts';
 import { forEachPte, inspectPte } from '../../src/mm/internals.ts';
 import { isHugePmd } from '../../src/mm/pmd.ts';
-import type { Steps } from '../../src/sched/index.ts';
+import { RESCHED, type Steps } from '../../src/sched/index.ts';
 import { bug, Errno, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import { type Bench, expectBalanced, expectNothingLeaked, makeBench, newMm, runTasks } from './support.ts';
 
@@ -326,6 +327,75 @@ describe('reclaim', () => {
       expect(yield* madvise(mm, BASE, HUGE, MADV_PAGEOUT)).toBe(0);
       expect([yield* read(mm, pageOf(511)), yield* read(mm, pageOf(5))]).toEqual([8, 0]);
     });
+  });
+});
+
+describe('MADV_COLLAPSE', () => {
+  it('copies pages into a huge page, what is missing as zeros', () => {
+    withHuge(function* (mm, host) {
+      host.thp.enabled = 'never';
+      expect(yield* mmapAnonymous(mm, FAR, 2 * HUGE, RW, MAP_FIXED)).toBe(FAR);
+      for (const page of STAMPED) yield* write(mm, pageOf(page, FAR), 1 + (page % 200));
+      expect(yield* read(mm, pageOf(9, FAR))).toBe(0);
+      expect(yield* madvise(mm, FAR, 2 * HUGE, MADV_COLLAPSE)).toBe(0);
+      expect([mm.hugePmds, mm.anonPages, host.vmstat.thp_collapse_alloc]).toEqual([4, 2048, 2]);
+      yield* expectStamps(mm, STAMPED, FAR);
+      expect([yield* read(mm, pageOf(9, FAR)), yield* read(mm, pageOf(10, FAR))]).toEqual([0, 0]);
+      expect(yield* madvise(mm, FAR, 2 * HUGE, MADV_COLLAPSE)).toBe(0);
+      expect(host.vmstat.thp_collapse_alloc).toBe(2);
+    }, 3900);
+  });
+
+  it('puts a folio together again that was split, and brings in what was swapped out', () => {
+    withHuge(function* (mm, host) {
+      expect(yield* mprotect(mm, pageOf(5), PAGE_SIZE, PROT_READ)).toBe(0);
+      expect(yield* mprotect(mm, pageOf(5), PAGE_SIZE, RW)).toBe(0);
+      expect(yield* madvise(mm, BASE, HUGE, MADV_COLLAPSE)).toBe(0);
+      expect(isHuge(mm, BASE)).toBe(true);
+      expect(yield* madvise(mm, pageOf(100), 4 * PAGE_SIZE, MADV_PAGEOUT)).toBe(0);
+      let result = -Errno.EAGAIN as number;
+      for (let i = 0; i < 50 && result === -Errno.EAGAIN; i++) {
+        result = yield* madvise(mm, BASE, HUGE, MADV_COLLAPSE);
+        host.sched.spend(100_000);
+        yield RESCHED;
+      }
+      expect([result, mm.swapEntries, isHuge(mm, BASE)]).toEqual([0, 0, true]);
+      yield* expectStamps(mm);
+    }, 3200);
+  });
+
+  it('shares nothing with a child any more', () => {
+    withHuge(function* (mm) {
+      const child = (yield* fork(mm)) as Mm;
+      yield* write(child, pageOf(100), 77);
+      expect(yield* madvise(child, BASE, HUGE, MADV_COLLAPSE)).toBe(0);
+      expect([isHuge(child, BASE), isHuge(mm, BASE)]).toEqual([true, true]);
+      expect([yield* read(child, pageOf(100)), yield* read(child, pageOf(511))]).toEqual([77, 112]);
+      yield* expectStamps(mm);
+      yield* exitMm(child);
+    }, 3200);
+  });
+
+  it.each([
+    ['is pinned', -Errno.EAGAIN],
+    ['no huge page is left', -Errno.ENOMEM],
+    ['it is forbidden', -Errno.EINVAL],
+    ['nothing was ever there', -Errno.EINVAL],
+  ] as const)('fails where a page %s, and leaves everything as it was', (why, errno) => {
+    withHuge(
+      function* (mm, host) {
+        host.thp.enabled = 'never';
+        expect(yield* mmapAnonymous(mm, FAR, HUGE, RW, MAP_FIXED)).toBe(FAR);
+        if (why !== 'nothing was ever there') yield* write(mm, pageOf(3, FAR), 3);
+        const pinned = why === 'is pinned' ? yield* pinUserPage(mm, pageOf(3, FAR), true) : 0;
+        if (why === 'it is forbidden') expect(yield* madvise(mm, FAR, HUGE, MADV_NOHUGEPAGE)).toBe(0);
+        expect(yield* madvise(mm, FAR, HUGE, MADV_COLLAPSE)).toBe(errno);
+        expect([isHuge(mm, FAR), host.lruvec.isolated.anon]).toEqual([false, 0]);
+        if (why !== 'nothing was ever there') expect(yield* read(mm, pageOf(3, FAR))).toBe(3);
+        if (pinned !== 0) yield* unpinUserPage(host, pinned as Pfn, false);
+      },
+      why === 'no huge page is left' ? 1700 : 2600,
+    );
   });
 });
 

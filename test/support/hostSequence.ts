@@ -5,7 +5,7 @@
 // Pages count from the start of the watched memory. Tracepoints tell of ranges and flushes, the rest is seen by standing
 // between the kernel and the memory and the zone.
 
-import { PTE_A, PTE_D, PTE_R, PTE_W } from '../../src/hw/sv39/index.ts';
+import { isTable, PTE_A, PTE_D, PTE_R, PTE_W, pteIndex, ptePfn } from '../../src/hw/sv39/index.ts';
 import type { Host, Mm } from '../../src/mm/index.ts';
 import { FrameKind, inspectPtep } from '../../src/mm/internals.ts';
 import { isMigrationPte } from '../../src/mm/migrationEntry.ts';
@@ -21,14 +21,19 @@ export class HostSequence {
   readonly #host: Host;
   readonly #base: Hva;
   readonly #pages: number;
+  readonly #span: number;
   readonly #task: string;
 
-  /** From now on, records what the task called `task` does; `pages` pages from `base` are watched. */
-  constructor(mm: Mm, trace: Trace, base: Hva, pages: number, task: string) {
+  /**
+   * From now on, records what the task called `task` does; `pages` pages from `base` are watched, and the entries of
+   * huge pages there. Ranges are told by page up to `span`.
+   */
+  constructor(mm: Mm, trace: Trace, base: Hva, pages: number, task: string, span = pages) {
     this.#mm = mm;
     this.#host = mm.host;
     this.#base = base;
     this.#pages = pages;
+    this.#span = span;
     this.#task = task;
     trace.subscribe('invalidate_range_start', ({ fields }) => this.#range('start', fields));
     trace.subscribe('invalidate_range_end', ({ fields }) => this.#range('end', fields));
@@ -55,7 +60,7 @@ export class HostSequence {
 
   #page(address: number): string {
     const page = (address - this.#base) / PAGE_SIZE;
-    return page < 0 || page > this.#pages ? 'far' : `${page}`;
+    return page < 0 || page > this.#span ? 'far' : `${page}`;
   }
 
   #range(call: 'start' | 'end', fields: Readonly<Record<string, number>>): void {
@@ -85,6 +90,10 @@ export class HostSequence {
         if (inspectPtep(this.#mm, (this.#base + page * PAGE_SIZE) as Hva) === address)
           this.#add(`pte ${page}: ${pteText(before)} -> ${pteText(lo)}`);
       }
+      for (let page = 0; page < this.#span; page += HUGE_PAGES) {
+        if (pmdpOf(this.#mm, (this.#base + page * PAGE_SIZE) as Hva) === address)
+          this.#add(`pmd ${page}: ${pmdText(before)} -> ${pmdText(lo)}`);
+      }
     };
   }
 
@@ -97,6 +106,19 @@ export class HostSequence {
       return give(pfn, order);
     };
   }
+}
+
+const HUGE_PAGES = 512;
+
+/** Where the entry of the 2 MiB around `address` lies, or 0. */
+function pmdpOf({ pgd, host }: Mm, address: Hva): number {
+  const root = host.memory.i32[(pgd * PAGE_SIZE + pteIndex(address, 2) * 8) >>> 2]!;
+  return isTable(root) ? ptePfn(root) * PAGE_SIZE + pteIndex(address, 1) * 8 : 0;
+}
+
+function pmdText(pmd: number): string {
+  if (pmd === 0 || isTable(pmd)) return pmd === 0 ? 'none' : 'table';
+  return isPresentPte(pmd) ? `huge ${pteText(pmd)}` : 'invalid';
 }
 
 const flushText = (pages: number): string => (pages < 0 ? 'cpu flush all' : `cpu flush ${pages}`);

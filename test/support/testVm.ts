@@ -27,6 +27,7 @@ import {
   mmap,
   PROT_READ,
   PROT_WRITE,
+  type ThpEnabled,
 } from '../../src/mm/index.ts';
 import { Oracle } from '../../src/oracle/index.ts';
 import { type Policy, runPolicy, Scheduler, type Steps } from '../../src/sched/index.ts';
@@ -53,6 +54,8 @@ export interface TestVmOptions {
   readonly checkEvery?: number;
   /** Fill RAM with words that say where they lie. Default true. */
   readonly filled?: boolean;
+  /** transparent_hugepage/enabled of the host; default: never. */
+  readonly thp?: ThpEnabled;
   /** Guest RAM is a shared mapping of a shmem object, or of a file on a disk; default: anonymous memory. */
   readonly ramBacking?: 'anonymous' | 'shmem' | 'file';
 }
@@ -87,6 +90,7 @@ export class TestVm {
     this.trace.attachRing(this.ring);
     const swap = swapSlots > 0 ? new MemorySwapDevice(swapSlots + 1) : null;
     this.host = new Host({ memory, sched: this.sched, trace: this.trace.points, swap, cpus: harts + 1 });
+    this.host.thp.enabled = options.thp ?? 'never';
     this.oracle = new Oracle(this.host);
     const domain = new TlbDomain(memory);
     const code = new CodeCache(memory);
@@ -250,9 +254,9 @@ export class TestVm {
       pages: 0,
       frames: 0,
     });
-    expect([kvm.pagesOfGfn.size, kvm.indirectShadowPages, kvm.stats.pages_4k, kvm.stats.mmu_unsync]).toEqual([
-      0, 0, 0, 0,
-    ]);
+    const { pages_4k, pages_2m, mmu_unsync } = kvm.stats;
+    expect([kvm.pagesOfGfn.size, kvm.indirectShadowPages, mmu_unsync]).toEqual([0, 0, 0]);
+    expect([pages_4k, pages_2m]).toEqual([0, 0]);
     yield* fput(this.#ramFile);
     if (this.#disk !== null) yield* this.#disk.unmount();
     this.#kvm = null;

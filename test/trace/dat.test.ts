@@ -80,7 +80,7 @@ describe('a trace.dat of 200,000 events', () => {
         .trimEnd();
       // trace-cmd prints pointers with 0x and without leading zeros.
       const text = printEvent(record, TASKS)
-        .replace(/page=0*/, 'page=0x')
+        .replace(/\b(page=|mm=|mm |rmap_item )(?=[0-9a-f]{16})0*(?=[0-9a-f])/g, '$10x')
         .trimEnd();
       const expected = `${who} ${record.event}: ${text}`;
       if (line !== expected) expect(line).toBe(expected);

@@ -5,6 +5,7 @@ import { EXIT_NAMES } from '../../src/hw/hart/index.ts';
 import { MmuNotifyEvent } from '../../src/notifier/index.ts';
 import { C_TYPES } from '../../src/trace/ctypes.ts';
 import { COMPACTION_EVENTS } from '../../src/trace/events/compaction.ts';
+import { HUGE_MEMORY_EVENTS } from '../../src/trace/events/hugeMemory.ts';
 import { KSM_EVENTS } from '../../src/trace/events/ksm.ts';
 import { KVM_EVENTS, KVMMMU_EVENTS } from '../../src/trace/events/kvm.ts';
 import { MIGRATE_EVENTS } from '../../src/trace/events/migrate.ts';
@@ -54,6 +55,7 @@ describe('the tables of tracepoints', () => {
       MMU_NOTIFIER_EVENTS,
       EXCEPTION_EVENTS,
       VMSCAN_EVENTS,
+      HUGE_MEMORY_EVENTS,
       MIGRATE_EVENTS,
       COMPACTION_EVENTS,
       SWAP_EVENTS,

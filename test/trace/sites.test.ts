@@ -50,6 +50,7 @@ describe('a call of a tracepoint', () => {
     watch('harts', 'shadow', look);
     expect([...wrong]).toEqual([]);
     const rare: readonly string[] = [
+      ...EVENT_NAMES.filter((event) => event.startsWith('ksm_')),
       'invalidate_range_start_failed',
       'swap_io_error',
       'mark_victim',
@@ -70,6 +71,10 @@ describe('a call of a tracepoint', () => {
       'mm_compaction_migratepages',
       'mm_compaction_begin',
       'mm_compaction_end',
+      'mm_khugepaged_scan_pmd',
+      'mm_collapse_huge_page',
+      'mm_collapse_huge_page_isolate',
+      'mm_collapse_huge_page_swapin',
     ];
     expect(EVENT_NAMES.filter((event) => !seen.has(event) && !rare.includes(event))).toEqual([]);
   });

@@ -32,8 +32,10 @@ export function shadowedFrames(kvm: Kvm): Map<Pfn, boolean> {
     for (let index = 0; index < sp.entries; index++) {
       const spte = kvm.memory.i32[sp.sptep(index) >>> 2]!;
       if (!isPresent(spte) || !isLeaf(spte)) continue;
-      const pfn = ptePfn(spte);
-      frames.set(pfn, (spte & PTE_W) !== 0 || frames.get(pfn) === true);
+      for (let i = 0; i < 512 ** sp.role.level; i++) {
+        const pfn = (ptePfn(spte) + i) as Pfn;
+        frames.set(pfn, (spte & PTE_W) !== 0 || frames.get(pfn) === true);
+      }
     }
   }
   return frames;

@@ -5,6 +5,7 @@
 
 import { isPresent, ptePfn } from '../../hw/sv39/index.ts';
 import type { Vcpu } from '../../kvm/index.ts';
+import { HUGE_GFNS } from '../../kvm/internals.ts';
 import {
   inspectPte,
   isMigrationPte,
@@ -14,6 +15,7 @@ import {
   swapPteSlot,
 } from '../../mm/internals.ts';
 import {
+  type Gfn,
   type Gpa,
   gpaToGfn,
   type Hva,
@@ -100,11 +102,16 @@ function hostStage(view: GuestView, hva: Hva, offset: number, put: Put): Pfn | n
 }
 
 function shadowStage(view: GuestView, gpa: Gpa, pfn: Pfn | null, put: Put): void {
-  const sptes = view.slotOf(gpa)?.rmap.sptesOf(gpaToGfn(gpa)) ?? [];
+  const gfn = gpaToGfn(gpa);
+  const slot = view.slotOf(gpa);
+  const small = slot?.rmap.sptesOf(gfn) ?? [];
+  const huge = slot?.hugeSptesIn(gfn, (gfn + 1) as Gfn) ?? [];
+  const sptes = [...small, ...huge];
   if (sptes.length === 0) put('spte', 'none');
   for (const sptep of sptes) {
     const spte = view.kvm.memory.i32[sptep >>> 2]!;
-    const agrees = isPresent(spte) && ptePfn(spte) === pfn;
+    const mapped = huge.includes(sptep) ? ptePfn(spte) + (gfn % HUGE_GFNS) : ptePfn(spte);
+    const agrees = isPresent(spte) && mapped === pfn;
     put(
       'spte',
       `${hex(spte >>> 0)} ${flagsOf(spte)} at ${hex(sptep)} pfn ${hex(ptePfn(spte))} ${agrees ? 'agree' : 'STALE'}`,

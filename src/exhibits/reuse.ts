@@ -68,4 +68,26 @@ export const reuse: readonly Exhibit[] = [
       'removals out; who waits for the sequence sees it change, returns, and frees what is about to be touched.',
     fix: 'The sequence is looked at under the lock that the end holds until everything is carried out.',
   },
+  {
+    name: 'old-guest-entry',
+    title: "A fault installs what it read from the guest's table before the table was changed",
+    source: 'f7d9c7b7b902 (KVM: MMU: Fix race when instantiating a shadow pte)',
+    invariant: 'I2',
+    scenario: 'guest-table-smp',
+    edits: [
+      {
+        file: 'kvm/pageFault.ts',
+        find: `    // Written between the walk and the write protection of the table: what was read is not what is shadowed.
+    if (yield* guestWalk.hasChanged(level - 1)) return RetPf.retry;
+`,
+        replace: '',
+      },
+    ],
+    preemptions: 1,
+    budget: { bounded: 4000, pos: 1000 },
+    story:
+      "One vCPU walks the guest's tables, lock-free, and is pre-empted. Another changes the entry, fences, and faults: the " +
+      'table is shadowed from now on. Then the first installs the entry that it remembers, into a shadow that counts as in sync.',
+    fix: 'Each entry is read again under mmu_lock, after its table was write-protected; if it differs the fault is retried.',
+  },
 ];

@@ -3,9 +3,11 @@
 export { BoundedSearch, MAX_BOUND, MAX_HARDWARE } from './bounded.ts';
 export { type CounterexampleOptions, counterexample } from './counterexample.ts';
 export { Explorer, type RunResult } from './explorer.ts';
+export type { GuestPaging } from './guestPaging.ts';
 export { checkUsed, hasReturned, ioDone, loadFrom, storeByDevice, storeThrough } from './hostTasks.ts';
 export { type Lanes, type Step, traceRun } from './lanes.ts';
 export { minimise, passingTwin, type Twin } from './minimise.ts';
+export { GUEST_PAGING, SUPERVISOR, writeTables } from './pagedGuest.ts';
 export type { HostShape, Scenario, VmShape } from './scenario.ts';
 export { formatSchedule, parseSchedule, type Schedule } from './schedule.ts';
 export { type PolicyName, Search, type SearchOptions, type SearchState } from './search.ts';

@@ -6,6 +6,7 @@
 import type { KvmExitReason } from '../kvm/index.ts';
 import type { InvariantName } from '../oracle/index.ts';
 import type { Steps } from '../sched/index.ts';
+import type { GuestPaging } from './guestPaging.ts';
 import type { World } from './world.ts';
 
 export interface HostShape {
@@ -36,8 +37,8 @@ export interface Scenario {
   readonly vm?: VmShape;
   /** Assembly; the thread of vCPU n begins at the symbol `vcpuN` and ends at `done`. */
   readonly guest: string;
-  /** Where untranslated addresses differ from guest physical ones: the guest's own paging. */
-  readonly translate?: (address: number) => number;
+  /** The guest's own page tables, where it has any. */
+  readonly paging?: GuestPaging;
   /** Runs alone, before every run's start. */
   readonly setUp?: (world: World) => Steps;
   /** The tasks beside the vCPU threads, by name. */

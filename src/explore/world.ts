@@ -81,7 +81,6 @@ export class World {
   readonly symbols: ReadonlyMap<string, number>;
   readonly #scenario: Scenario;
   readonly #code: DataView;
-  readonly #translate: (address: number) => number;
   #mm: Mm | null = null;
   #kvm: Kvm | null = null;
   #ram = 0 as Hva;
@@ -100,7 +99,6 @@ export class World {
     };
     this.ramAddresses = Array.from({ length: this.vm.ramPages }, (_, number) => this.page(number));
     this.#scenario = scenario;
-    this.#translate = scenario.translate ?? ((address) => address);
     const { vcpus, mmu, ad } = this.vm;
     const { frames = 64, swapPages = 16, cpus = 1 } = scenario.host ?? {};
     const memory = new PhysicalMemory({ frames, deviceBytes: vcpus * (hartDeviceBytes(TLB) + 4096) });
@@ -123,7 +121,7 @@ export class World {
     const image = readElf(assemble(`${scenario.guest}\n`, { file: 'guest.s', base: RAM }).elf, 'guest.s');
     this.symbols = new Map([...image.symbols].map(([name, { address }]) => [name, address]));
     this.#code = new DataView(image.segments[0]!.fileBytes.slice().buffer);
-    this.contents = new GuestContents(this);
+    this.contents = new GuestContents(this, scenario.paging ?? null);
     this.followed = this.harts.map((hart) => new FollowedHart(this, hart));
     this.#run(this.#boot(image.segments));
     this.hardware = new Hardware(this);
@@ -193,14 +191,9 @@ export class World {
     return offset;
   }
 
-  /** Guest physical address of what the guest calls `address`. */
-  translate(address: number): number {
-    return this.#translate(address);
-  }
-
   /** The instruction at `pc`, of the guest's code as it was assembled; 0 where there is none. */
   instructionAt(pc: number): number {
-    const offset = this.translate(pc) - RAM;
+    const offset = pc - RAM;
     return offset >= 0 && offset + 4 <= this.#code.byteLength ? this.#code.getInt32(offset, true) : 0;
   }
 

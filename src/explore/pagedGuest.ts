@@ -23,7 +23,7 @@ const LEAF_RWX = 0xcf;
 
 export const GUEST_PAGING: GuestPaging = { root: addressOf(ROOT), pages: [VIRTUAL] };
 
-/** The code at `warm`: sets satp to what a5 says, enters supervisor mode, and loads from the page at VIRTUAL. */
+/** The code at `warm`: sets satp to what a5 says, enters supervisor mode, and goes on behind. */
 export const SUPERVISOR = `
     warm:   li t0, -1
             csrw pmpaddr0, t0
@@ -42,7 +42,7 @@ export const SUPERVISOR = `
             la t0, within
             csrw mepc, t0
             mret
-    within: ld a2, 0(a0)`;
+    within:`;
 
 /** Part of a setup: the tables, two pages of data, and of each vCPU a0 VIRTUAL, a4 and a3 its entry and another for it. */
 export function* writeTables(world: World): Steps {

@@ -38,7 +38,7 @@ import { scheduleTimeout } from './timeout.ts';
 import type { Vma } from './vma.ts';
 import { VM_MERGEABLE } from './vmFlags.ts';
 
-/** Virtual time that it takes to look at a page, ns. */
+/** Virtual time that it takes to look for a page and at it, ns. */
 const PAGE_COST = 2_000;
 const NS_PER_MS = 1_000_000;
 /** Scans of a page before it may be passed over. */
@@ -80,9 +80,9 @@ function* ksmScanThread(host: Host): Steps {
 function* ksmDoScan(host: Host, pages: number): Steps {
   for (let i = 0; i < pages; i++) {
     yield RESCHED;
+    host.sched.spend(PAGE_COST);
     const next = yield* scanGetNextRmapItem(host);
     if (next === null) return;
-    host.sched.spend(PAGE_COST);
     yield* cmpAndMergePage(host, next.pfn, next.item);
     yield* folioPut(host, next.pfn);
     host.ksm.pagesScanned++;
@@ -102,7 +102,7 @@ function* scanGetNextRmapItem(host: Host): Steps<Scanned | null> {
   if (ksm.cursor === null) {
     trace.ksm_start_scan?.(ksm.seqnr, ksm.rmapItems);
     ksm.unstableTree.length = 0;
-    yield* moveCursor(ksm, ksm.slots[0] ?? null);
+    yield* moveCursor(ksm, 'first');
   }
   while (ksm.cursor !== null) {
     const found = yield* scanSlot(host, ksm.cursor);
@@ -113,9 +113,9 @@ function* scanGetNextRmapItem(host: Host): Steps<Scanned | null> {
   return null;
 }
 
-function* moveCursor(ksm: Ksm, slot: KsmMmSlot | null): Steps {
+function* moveCursor(ksm: Ksm, to: 'first' | 'end'): Steps {
   yield* ksm.mmlistLock.lock();
-  ksm.cursor = slot;
+  ksm.cursor = to === 'first' ? (ksm.slots[0] ?? null) : null;
   ksm.address = Number.NEGATIVE_INFINITY;
   ksm.position = 0;
   yield* ksm.mmlistLock.unlock();
@@ -333,7 +333,7 @@ function* getMergeablePage({ mm, address }: RmapItem): Steps<number> {
 /** unmerge_and_remove_all_rmap_items(): everybody gets pages of his own again. 0 or -ENOMEM. */
 function* unmergeAndRemoveAllRmapItems(host: Host): Steps<number> {
   const { ksm, locks } = host;
-  yield* moveCursor(ksm, ksm.slots[0] ?? null);
+  yield* moveCursor(ksm, 'first');
   while (ksm.cursor !== null) {
     const slot: KsmMmSlot = ksm.cursor;
     const { mm } = slot;
@@ -341,7 +341,7 @@ function* unmergeAndRemoveAllRmapItems(host: Host): Steps<number> {
     const error = mm.mmUsers === 0 ? 0 : yield* unmergeAll(slot);
     if (error !== 0) {
       yield* locks.mmapReadUnlock(mm);
-      yield* moveCursor(ksm, null);
+      yield* moveCursor(ksm, 'end');
       return error;
     }
     ksm.position = 0;

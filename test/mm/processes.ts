@@ -9,10 +9,17 @@ import {
   copyToUser,
   exitMm,
   fork,
+  type Host,
+  KSM_RUN_MERGE,
+  KSM_RUN_STOP,
+  KSM_RUN_UNMERGE,
+  ksmRunStore,
   MADV_COLD,
   MADV_DONTNEED,
   MADV_FREE,
+  MADV_MERGEABLE,
   MADV_PAGEOUT,
+  MADV_UNMERGEABLE,
   MAP_FIXED,
   type Mm,
   MREMAP_FIXED,
@@ -25,6 +32,14 @@ import {
   munmap,
   PROT_READ,
   PROT_WRITE,
+  UFFDIO_REGISTER_MODE_WP,
+  UFFDIO_WRITEPROTECT_MODE_WP,
+  type Userfaultfd,
+  uffdioRegister,
+  uffdioWake,
+  uffdioWriteprotect,
+  userfaultfd,
+  userfaultfdRelease,
 } from '../../src/mm/index.ts';
 import { RESCHED, randomPolicy, type Steps } from '../../src/sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE } from '../../src/units.ts';
@@ -63,7 +78,10 @@ type Kind =
   | 'readonly'
   | 'writable'
   | 'mremap'
-  | 'fork';
+  | 'fork'
+  | 'mergeable'
+  | 'unmergeable'
+  | 'protect';
 
 interface Op {
   readonly kind: Kind;
@@ -88,6 +106,9 @@ const WEIGHTS: readonly (readonly [number, Kind])[] = [
   [3, 'writable'],
   [3, 'mremap'],
   [2, 'fork'],
+  [2, 'mergeable'],
+  [1, 'unmergeable'],
+  [2, 'protect'],
 ];
 export const operationOf: fc.Arbitrary<Op> = fc.record({
   kind: fc.oneof(...WEIGHTS.map(([weight, kind]) => ({ weight, arbitrary: fc.constant(kind) }))),
@@ -107,6 +128,26 @@ interface Page {
 export const freshPage = (): Page => ({ bytes: new Uint8Array(STAMP), writable: true, mayBeZero: false });
 
 /** What a process does, and what it must find; its children are of its kind, `MAX_DEPTH` generations of them. */
+const ADVICE = {
+  dontneed: MADV_DONTNEED,
+  free: MADV_FREE,
+  cold: MADV_COLD,
+  pageout: MADV_PAGEOUT,
+  mergeable: MADV_MERGEABLE,
+  unmergeable: MADV_UNMERGEABLE,
+};
+
+/** Who handles the faults of each process. */
+type Handlers = Map<Mm, Userfaultfd>;
+
+/** Lifts the protection of each page that a store meets; what was moved or unmapped meanwhile is tried again. */
+function* letThrough(uffd: Userfaultfd): Steps {
+  for (let fault = yield* uffd.read(); fault !== null; fault = yield* uffd.read()) {
+    if ((yield* uffdioWriteprotect(uffd, fault.address, PAGE_SIZE, 0)) !== 0)
+      yield* uffdioWake(uffd, fault.address, PAGE_SIZE);
+  }
+}
+
 export class Program {
   readonly #mm: Mm;
   readonly #cpu: number;
@@ -115,9 +156,20 @@ export class Program {
   readonly #unit: number;
   readonly #depth: number;
   readonly #model: Map<number, Page>;
+  /** Null: nobody hears of stores. */
+  readonly #handlers: Handlers | null;
   #children = 0;
 
-  constructor(mm: Mm, cpu: number, base: Hva, unit: number, depth: number, model: ReadonlyMap<number, Page>) {
+  constructor(
+    mm: Mm,
+    cpu: number,
+    base: Hva,
+    unit: number,
+    depth: number,
+    model: ReadonlyMap<number, Page>,
+    handlers: Handlers | null = null,
+  ) {
+    this.#handlers = handlers;
     this.#mm = mm;
     this.#cpu = cpu;
     this.#base = base;
@@ -155,6 +207,8 @@ export class Program {
       case 'munmap':
       case 'mmap':
         return this.#map(op.kind, op.page, pages);
+      case 'protect':
+        return this.#hearOfStores(op.page, pages);
       case 'readonly':
       case 'writable':
         return this.#protect(op.page, pages, op.kind === 'writable');
@@ -242,8 +296,29 @@ export class Program {
     yield* operation(this.#mm, this.#start(first), pages * this.#unit * PAGE_SIZE);
   }
 
-  *#advise(kind: 'dontneed' | 'free' | 'cold' | 'pageout', first: number, pages: number): Steps {
-    const advice = { dontneed: MADV_DONTNEED, free: MADV_FREE, cold: MADV_COLD, pageout: MADV_PAGEOUT }[kind];
+  /** From now on each store to the pages faults first, and a handler lets it through. Holes are passed over. */
+  *#hearOfStores(first: number, pages: number): Steps {
+    if (this.#handlers === null) return;
+    const uffd = this.#handlers.get(this.#mm) ?? this.#startHandler(this.#handlers);
+    const start = pageAt(this.#base, first);
+    const registered = yield* uffdioRegister(uffd, start, pages * PAGE_SIZE, UFFDIO_REGISTER_MODE_WP);
+    const isHole = this.#covered(first, pages).every((index) => !this.#model.has(index));
+    expect(registered).toBe(isHole ? -Errno.EINVAL : 0);
+    if (isHole) return;
+    const length = pages * PAGE_SIZE;
+    expect(yield* uffdioWriteprotect(uffd, start, length, UFFDIO_WRITEPROTECT_MODE_WP)).toBe(0);
+  }
+
+  #startHandler(handlers: Handlers): Userfaultfd {
+    const mm = this.#mm;
+    const uffd = userfaultfd(mm);
+    handlers.set(mm, uffd);
+    mm.host.sched.spawn('handler', letThrough(uffd), this.#cpu);
+    return uffd;
+  }
+
+  *#advise(kind: keyof typeof ADVICE, first: number, pages: number): Steps {
+    const advice = ADVICE[kind];
     const covered = this.#covered(first, pages);
     // From now on: the pages may go before the call returns.
     for (const index of covered) {
@@ -279,7 +354,8 @@ export class Program {
     if (this.#children >= MAX_CHILDREN || this.#depth >= MAX_DEPTH) return;
     const mm = yield* fork(this.#mm);
     if (typeof mm === 'number') return;
-    const child = new Program(mm, this.#cpu, this.#base, this.#unit, this.#depth + 1, this.#model);
+    const depth = this.#depth + 1;
+    const child = new Program(mm, this.#cpu, this.#base, this.#unit, depth, this.#model, this.#handlers);
     const life = this.#live(child, mm, rest.filter((_, i) => i % 2 === 0).slice(0, 30));
     this.#children++;
     mm.host.sched.spawn('child', life, this.#cpu);
@@ -287,9 +363,16 @@ export class Program {
 
   *#live(child: Program, mm: Mm, ops: readonly Op[]): Steps {
     yield* child.run(ops);
-    yield* exitMm(mm);
+    yield* leave(mm, this.#handlers);
     this.#children--;
   }
+}
+
+/** The end of a process, and of who handled its faults. */
+function* leave(mm: Mm, handlers: Handlers | null): Steps {
+  yield* exitMm(mm);
+  const uffd = handlers?.get(mm);
+  if (uffd !== undefined) yield* userfaultfdRelease(uffd);
 }
 
 interface Scene {
@@ -299,11 +382,19 @@ interface Scene {
   readonly shared: boolean;
 }
 
+function* setKsm(host: Host, run: number): Steps {
+  expect(yield* ksmRunStore(host, run)).toBe(0);
+}
+
 function play(scene: Scene, bench: Bench, unit = 1): void {
   const { host } = bench;
   const mms: Mm[] = [];
   const programs: Program[] = [];
+  // Programs of huge pages are left to themselves: it would be one page at a time.
+  const handlers: Handlers | null = unit === 1 ? new Map() : null;
+  Object.assign(host.ksm, { sleepMillisecs: 0, smartScan: false, pagesToScan: 20, maxPageSharing: 3 });
   runTasks(bench, function* () {
+    if (unit === 1) yield* setKsm(host, KSM_RUN_MERGE);
     for (let i = 0; i < scene.programs.length; i++) {
       const mm = i > 0 && scene.shared ? mms[0]! : yield* newMm(host);
       if (!mms.includes(mm)) mms.push(mm);
@@ -316,14 +407,17 @@ function play(scene: Scene, bench: Bench, unit = 1): void {
         0,
       )) as Hva;
       const model = new Map(Array.from({ length: PROGRAM_PAGES }, (_, page) => [page, freshPage()]));
-      programs.push(new Program(mm, i % host.cpus.length, base, unit, 0, model));
+      programs.push(new Program(mm, i % host.cpus.length, base, unit, 0, model, handlers));
     }
   });
   runTasks(bench, ...programs.map((program, i) => () => program.run(scene.programs[i]!)));
+  runTasks(bench, () => setKsm(host, KSM_RUN_STOP));
   expectBalanced(bench);
   runTasks(bench, function* () {
-    for (const mm of mms) yield* exitMm(mm);
+    for (const mm of mms) yield* leave(mm, handlers);
+    yield* setKsm(host, KSM_RUN_UNMERGE);
   });
+  expect(host.ksm.nodes.size).toBe(0);
   expectNothingLeaked(bench);
 }
 

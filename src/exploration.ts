@@ -28,7 +28,12 @@ export const scenarioNames = (): string[] =>
 export async function loadScenario(scenario: string, edits: readonly SourceEdit[] = []): Promise<Variant> {
   const path = scenarioPath(scenario);
   const entry = `export * from './explore/index.ts'; export { scenario } from ${JSON.stringify(path)};`;
-  const variant = await loadVariant<Variant>({ entry, edits });
+  const variant = await loadVariant<Variant>({ entry, edits }).catch((error: unknown) => {
+    // A standing scenario loads, unless Umbra has a bug; what a file of a user's throws is theirs to hear.
+    if (error instanceof LoadError || scenarioNames().includes(scenario) || !(error instanceof Error))
+      throw error;
+    throw new LoadError(`${scenario}: ${error.message}`);
+  });
   if (typeof variant.scenario?.tasks !== 'function') throw new LoadError(`${scenario}: exports no scenario`);
   return variant;
 }

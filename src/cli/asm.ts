@@ -1,7 +1,9 @@
 // umbra asm: assembles GNU assembly into an ELF executable, for here, for QEMU and for Spike.
 
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { writeOutputFile } from '../platform/index.ts';
+import { InputError } from '../vmm/index.ts';
 import { path } from './flags.ts';
 import { EXIT_CODES } from './outcome.ts';
 import { assembleFile } from './program.ts';
@@ -11,7 +13,10 @@ export function command(exit: (code: number) => void): Command {
     .argument('<file>', 'the source')
     .option('-o, --output <file>', 'the program (default: the source with .elf in place of its suffix)', path)
     .action((file: string, flags: { readonly output?: string }) => {
-      writeOutputFile(flags.output ?? file.replace(/(\.[sS])?$/, '.elf'), assembleFile(file));
+      const output = flags.output ?? file.replace(/(\.[sS])?$/, '.elf');
+      if (resolve(output) === resolve(file))
+        throw new InputError(`${file} is the source: it would be overwritten`);
+      writeOutputFile(output, assembleFile(file));
       exit(EXIT_CODES.pass);
     });
 }

@@ -45,7 +45,7 @@ function programWith(name: string, verb: Verb | undefined, exit: Exit): Command 
   for (const known of Object.keys(VERBS)) {
     program.addCommand(known === name && verb !== undefined ? described(known, verb, exit) : bare(known));
   }
-  return program.addCommand(quiet(completionCommand(exit)));
+  return program.addCommand(withExamples(quiet(completionCommand(exit)), COMPLETION_EXAMPLES));
 }
 
 const bare = (name: string): Command => quiet(new Command(name)).summary(VERBS[name]!.summary);
@@ -53,17 +53,21 @@ const bare = (name: string): Command => quiet(new Command(name)).summary(VERBS[n
 /** A verb whose help begins with examples. */
 function described(name: string, verb: Verb, exit: Exit): Command {
   const { summary, examples } = VERBS[name]!;
-  const lines = examples.map((example) => `  umbra ${example}\n`).join('');
-  return quiet(verb.command(exit))
-    .summary(summary)
-    .description(summary)
-    .addHelpText('before', `Examples:\n${lines}`);
+  return withExamples(quiet(verb.command(exit)).summary(summary).description(summary), examples);
 }
+
+const withExamples = (command: Command, examples: readonly string[]): Command =>
+  command.addHelpText('before', `Examples:\n${examples.map((line) => `  umbra ${line}\n`).join('')}`);
+
+const COMPLETION_EXAMPLES = [
+  'completion bash    # source <(umbra completion bash), in ~/.bashrc for good',
+  'completion fish > ~/.config/fish/completions/umbra.fish',
+];
 
 const completionCommand = (exit: Exit): Command =>
   new Command('completion')
     .summary('print what a shell needs to complete command lines')
-    .addArgument(new Argument('<shell>', 'for example: source <(umbra completion bash)').choices(SHELLS))
+    .addArgument(new Argument('<shell>', 'whose').choices(SHELLS))
     .action(async (shell: Shell) => {
       const names = Object.keys(VERBS);
       const verbs = await Promise.all(

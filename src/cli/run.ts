@@ -168,7 +168,7 @@ function settingsOf(file: string, flags: RunFlags, trace: TraceRequest | null): 
         ? null
         : { path: flags.report, guest: basename(file), command: commandLine() },
     gdb: gdbChoice(flags),
-    trace: trace ?? (flags.trace === undefined ? null : everythingTo(flags.trace)),
+    trace: traceRequest(flags.trace, trace),
   };
 }
 
@@ -182,6 +182,13 @@ function gdbChoice({ s, S, gdb }: RunFlags): GdbChoice | null {
   const port = gdb ?? (s ? GDB_PORT : null);
   if (port === null && S) throw new InputError('-S waits for a debugger, which needs -s or --gdb <port>');
   return port === null ? null : { port, waits: S === true };
+}
+
+/** Throws InputError. */
+function traceRequest(path: string | undefined, observed: TraceRequest | null): TraceRequest | null {
+  if (path === undefined) return observed;
+  if (observed !== null) throw new InputError('umbra trace has the events already: no --trace beside it');
+  return everythingTo(path);
 }
 
 function swapChoice(swap: string | undefined): SwapChoice {

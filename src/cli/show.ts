@@ -39,6 +39,7 @@ export function command(exit: (code: number) => void): Command {
       const [first, ...texts] = words.slice(0, at < 0 ? undefined : at);
       const what = WHAT.find((each) => each === first);
       if (what === undefined) throw new InputError(`what is '${first ?? ''}'? It can be ${WHAT.join(', ')}`);
+      checkAddresses(what, flags.style, texts);
       const addresses = texts.map(addressOf);
       const end = (machine: Machine): void => {
         process.stdout.write(textOf(machine, what, flags, addresses));
@@ -46,6 +47,15 @@ export function command(exit: (code: number) => void): Command {
       const observer = { takesOutput: true, begin: checkVcpu(flags.vcpu), end };
       await runObserved(at < 0 ? [] : words.slice(at), ['run'], observer, exit);
     });
+}
+
+/** Throws InputError. */
+function checkAddresses(what: What, style: ShowFlags['style'], texts: readonly string[]): void {
+  const takesAddresses = what === 'tables' && style === 'crash';
+  if (takesAddresses && texts.length === 0)
+    throw new InputError('--style crash shows the way of addresses: which? For example 0x80000000');
+  if (!takesAddresses && texts.length > 0)
+    throw new InputError(`addresses are for tables of --style crash; what is '${texts[0]}'?`);
 }
 
 function addressOf(text: string): number {

@@ -5,6 +5,7 @@
 import { Command, Option } from 'commander';
 import {
   EVENT_TITLES,
+  EVENTS,
   type EventFilter,
   type EventName,
   parseFilter,
@@ -88,12 +89,14 @@ function eventsOf(choices: readonly Choice[]): EventName[] {
   return selectEvents(patterns.length === 0 ? ['*'] : patterns);
 }
 
+const fieldsOf = (event: EventName): string[] => Object.keys(EVENTS[event].fields);
+
 function filtersOf(choices: readonly Choice[], all: readonly EventName[]): EventFilter[] {
   const filters: EventFilter[] = [];
   let events = all;
   for (const { kind, text } of choices) {
     if (kind === 'event') events = selectEvents([text]);
-    else filters.push({ events, filter: parseFilter(text) });
+    else filters.push({ events, filter: parseFilter(text, events.flatMap(fieldsOf)) });
   }
   return filters;
 }

@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { readInputFile } from '../platform/index.ts';
 import {
   type DatEvent,
+  type EventFormat,
   type FilterInput,
   filterInput,
   globToRegExp,
@@ -51,7 +52,7 @@ export function command(exit: (code: number) => void): Command {
 
 function report(file: string, { filter, hist }: ReportFlags): number {
   const dat = read(file);
-  const passes = filter.map(parseReportFilter);
+  const passes = filter.map((text) => parseReportFilter(text, dat));
   const chosen = function* (): Iterable<Reported> {
     for (const each of reportedOf(dat))
       if (passes.length === 0 || passes.some((pass) => pass(each))) yield each;
@@ -111,22 +112,28 @@ function inputOf(event: DatEvent, record: TraceRecord | null, comm: string, task
   };
 }
 
-/** trace-cmd's: "kvm/kvm_exit: scause == 21", or a filter for all events. */
-function parseReportFilter(text: string): (reported: Reported) => boolean {
+/** trace-cmd's: "kvm/kvm_exit: scause == 21", or a filter for all events. Throws TraceError. */
+function parseReportFilter(text: string, { formats }: TraceDat): (reported: Reported) => boolean {
   const match = /^\s*([\w*?]+)(?:[/:]([\w*?]+))?\s*:\s+(.*)$/.exec(text);
-  if (match === null) {
-    const filter = parseFilter(text);
-    return ({ input }) => filter(input);
-  }
-  const [first, second] = [globToRegExp(match[1]!), match[2] === undefined ? null : globToRegExp(match[2])];
-  const filter = parseFilter(match[3]!);
-  return ({ event: { format }, input }) => {
-    const named =
-      second === null
-        ? first.test(format.system) || first.test(format.name)
-        : first.test(format.system) && second.test(format.name);
-    return named && filter(input);
-  };
+  const named = match === null ? formats : formatsNamed(match[1]!, match[2], formats);
+  const fields = named.flatMap((format) => format.fields.map(({ name }) => name));
+  const filter = parseFilter(match === null ? text : match[3]!, fields);
+  const wanted = new Set(named);
+  return ({ event: { format }, input }) => wanted.has(format) && filter(input);
+}
+
+/** Throws TraceError where there are none. */
+function formatsNamed(
+  first: string,
+  second: string | undefined,
+  formats: readonly EventFormat[],
+): EventFormat[] {
+  const [outer, inner] = [globToRegExp(first), second === undefined ? null : globToRegExp(second)];
+  const named = formats.filter(({ system, name }) =>
+    inner === null ? outer.test(system) || outer.test(name) : outer.test(system) && inner.test(name),
+  );
+  if (named.length > 0) return named;
+  throw new TraceError(`no event of the trace is named ${first}${second === undefined ? '' : `:${second}`}`);
 }
 
 function printAll(out: Printer, { cpus }: TraceDat, events: Iterable<Reported>): void {

@@ -88,17 +88,24 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
   },
   explore: {
     summary: 'run a scenario in every order of its tasks',
-    examples: ['explore --help'],
+    examples: [
+      'explore pageout                             # every schedule of at most 2 pre-emptions',
+      'explore pageout --policy pos --schedules 1000',
+      'explore my-scenario.ts --bound 1            # a module that exports `scenario`',
+    ],
     load: () => import('./explore.ts'),
   },
   replay: {
     summary: 'run one schedule of a scenario again',
-    examples: ["replay SCENARIO 'vcpu0:14>reclaim'   # as umbra explore prints it"],
+    examples: [
+      "replay no-count-check 'reclaim:39>vcpu0'    # as umbra explore and umbra museum print it",
+      'replay pageout - --full                     # no switch; every step',
+    ],
     load: () => import('./replay.ts'),
   },
   museum: {
     summary: 'bugs of real kernels, and how they are found',
-    examples: ['museum'],
+    examples: ['museum', 'museum no-count-check', 'museum --check'],
     load: () => import('./museum.ts'),
   },
   mm: {

@@ -3,8 +3,19 @@
 // Used by cli/. Only regular files are read: a device may never end, and a pipe without a writer would hang the process
 // where no signal reaches it.
 
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, writeFileSync } from 'node:fs';
-import { FileError, fileError } from './fileError.ts';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { codeOf, FileError, fileError } from './fileError.ts';
 
 const MAX_BYTES = 2 ** 30;
 
@@ -52,10 +63,14 @@ export async function readStandardInput(): Promise<Uint8Array> {
 
 /** Makes the folder, and those above it, if it is not there. Throws FileError. */
 export function makeFolder(path: string): void {
+  // Not by mkdir's `recursive`, which never ends where a parent is there and takes no folders (/proc).
+  const above = dirname(path);
+  if (!existsSync(above)) makeFolder(above);
   try {
-    mkdirSync(path, { recursive: true });
+    mkdirSync(path);
   } catch (error) {
-    throw fileError(`cannot make the folder ${path}`, error);
+    if (codeOf(error) !== 'EEXIST' || !statSync(path).isDirectory())
+      throw fileError(`cannot make the folder ${path}`, error);
   }
 }
 

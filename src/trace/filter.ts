@@ -7,7 +7,7 @@
 // COMM, common_pid and CPU are there for every event.
 
 import type { Printable } from './printf.ts';
-import { globToRegExp } from './select.ts';
+import { globToRegExp, nearest } from './select.ts';
 import { TraceError } from './traceError.ts';
 
 /** The fields of an event: number and words; undefined: it has none of that name. */
@@ -20,9 +20,12 @@ export type Filter = (input: FilterInput) => boolean;
 
 const TOKEN = /\s*(&&|\|\||==|!=|<=|>=|[<>&~!()]|"[^"]*"|'[^']*'|[\w.:+*?/-]+)/y;
 
-/** Throws TraceError. */
-export function parseFilter(text: string): Filter {
-  const parser = new Parser(text, tokensOf(text));
+/** Fields that every event has beside its own. */
+const COMMON = ['COMM', 'common_pid', 'CPU'];
+
+/** Of events that have no fields but `fields`, in any of them. Throws TraceError. */
+export function parseFilter(text: string, fields: Iterable<string>): Filter {
+  const parser = new Parser(text, tokensOf(text), new Set([...COMMON, ...fields]));
   const filter = parser.disjunction();
   parser.expectEnd();
   return filter;
@@ -43,11 +46,13 @@ function tokensOf(text: string): string[] {
 class Parser {
   readonly #text: string;
   readonly #tokens: readonly string[];
+  readonly #fields: ReadonlySet<string>;
   #next = 0;
 
-  constructor(text: string, tokens: readonly string[]) {
+  constructor(text: string, tokens: readonly string[], fields: ReadonlySet<string>) {
     this.#text = text;
     this.#tokens = tokens;
+    this.#fields = fields;
   }
 
   disjunction(): Filter {
@@ -87,6 +92,7 @@ class Parser {
   #comparison(): Filter {
     const field = this.#tokens[this.#next++];
     if (field === undefined || !/^\w+$/.test(field)) return this.#fail('expected FIELD OP VALUE');
+    if (!this.#fields.has(field)) this.#failField(field);
     const operator = this.#tokens[this.#next++];
     const value = this.#tokens[this.#next++];
     if (operator === undefined || value === undefined || /^[&|=!<>~()]+$/.test(value))
@@ -122,6 +128,11 @@ class Parser {
     if (this.#tokens[this.#next] !== token) return false;
     this.#next++;
     return true;
+  }
+
+  #failField(field: string): never {
+    const [near] = nearest(field, [...this.#fields]);
+    return this.#fail(`no event here has a field ${field}${near === undefined ? '' : `; is it ${near}?`}`);
   }
 
   #fail(what: string): never {

@@ -1,7 +1,7 @@
 // The face of trace/: tracepoints, the bus, the ring, the text of a record, and the sinks that write traces for other
 // tools.
 
-export { type DatEvent, readTraceDat, type TraceDat } from './datReader.ts';
+export { type DatEvent, type EventFormat, readTraceDat, type TraceDat } from './datReader.ts';
 export { CompactResult } from './events/compaction.ts';
 export { Scan } from './events/hugeMemory.ts';
 export { exitCause, HART_EXITS } from './events/kvm.ts';

@@ -9,7 +9,7 @@ import { FOLDER, umbra } from './umbra.ts';
 
 describe('umbra help', () => {
   it('of a verb begins with examples', () => {
-    for (const verb of ['run', 'trace']) {
+    for (const verb of ['run', 'completion']) {
       const { status, stdout, stderr } = umbra('help', verb);
       expect([status, stderr]).toEqual([0, '']);
       expect(stdout).toMatch(new RegExp(`^Examples:\\n( {2}umbra ${verb} .*\\n)+\\nUsage: umbra ${verb} `));

@@ -43,10 +43,11 @@ describe('--report', () => {
   it('writes one of what was run until Ctrl-C', async () => {
     const child = start('run', guest('spin.s', SPIN), '--report', 'spin.html');
     const wait = setInterval(() => {
-      if (existsSync(join(FOLDER, 'spin.html'))) setTimeout(() => child.kill('SIGINT'), 300);
+      if (!existsSync(join(FOLDER, 'spin.html'))) return;
+      clearInterval(wait);
+      child.kill('SIGINT');
     }, 50);
     const code = await ended(child);
-    clearInterval(wait);
     expect(code).toBe(130);
     expect(dataOf('spin.html').verdict).toMatch(/^interrupted; /);
   });

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import {
+  EVENTS,
   filterInput,
   parseFilter,
   selectEvents,
@@ -18,7 +19,16 @@ const START: TraceRecord = {
 };
 const SWITCH: TraceRecord = { event: 'sched_switch', time: 0, task: 0, fields: { prev_pid: 0, next_pid: 5 } };
 
-const matches = (text: string, record = START): boolean => parseFilter(text)(filterInput(record, TASKS));
+const FIELDS = Object.values(EVENTS).flatMap(({ fields }) => Object.keys(fields));
+
+const matches = (text: string, record = START): boolean =>
+  parseFilter(text, FIELDS)(filterInput(record, TASKS));
+
+it('knows which fields there are', () => {
+  expect(() => parseFilter('rety == 1', ['retry'])).toThrow(
+    "filter 'rety == 1': no event here has a field rety; is it retry?",
+  );
+});
 
 describe('a filter', () => {
   it.each([
@@ -74,8 +84,8 @@ describe('a filter', () => {
     ['gfn < abc', "'<' compares numbers, and 'abc' is none"],
     ['gfn == && 1', "expected an operator and a value after 'gfn'"],
   ])("'%s' is a mistake", (text, message) => {
-    expect(() => parseFilter(text)).toThrow(TraceError);
-    expect(() => parseFilter(text)).toThrow(message);
+    expect(() => parseFilter(text, FIELDS)).toThrow(TraceError);
+    expect(() => parseFilter(text, FIELDS)).toThrow(message);
   });
 });
 

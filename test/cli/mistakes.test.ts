@@ -1,0 +1,87 @@
+// Each verb with wrong, missing and absurd arguments: one clear line on stderr, nothing on stdout, exit code 2.
+//
+// In this process, so that there can be many.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { main } from '../../src/cli/main.ts';
+
+const FOLDER = mkdtempSync(join(tmpdir(), 'umbra-mistakes-'));
+const inFolder = (name: string): string => join(FOLDER, name);
+const HELLO = join(import.meta.dirname, '../../guests/hello.s');
+const TEXT = inFolder('text');
+const SCRIPT = inFolder('a.mm');
+
+beforeAll(() => {
+  // Every call of main() listens.
+  process.setMaxListeners(0);
+  process.stdout.setMaxListeners(0);
+  process.stderr.setMaxListeners(0);
+  writeFileSync(TEXT, 'text');
+  writeFileSync(SCRIPT, 'dump\n');
+});
+afterAll(() => rmSync(FOLDER, { recursive: true, force: true }));
+
+async function said(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const parts = { stdout: '', stderr: '' };
+  const spies = (['stdout', 'stderr'] as const).map((name) =>
+    vi.spyOn(process[name], 'write').mockImplementation((text) => {
+      parts[name] += text;
+      return true;
+    }),
+  );
+  try {
+    return { code: await main(args), ...parts };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+const run = ['--', 'run', HELLO];
+
+it.each([
+  [['run', HELLO, '--seed', '-1'], /whole number from 0/],
+  [['run', HELLO, '--seconds', 'x'], /number of seconds above 0/],
+  [['run', HELLO, '--ram', '99999999999999999999G'], /from 4K to 64G/],
+  [['run', HELLO, '--gdb', '99999'], /whole number from 0 to 65535/],
+  [['run', HELLO, '-S'], /-S waits for a debugger, which needs -s or --gdb/],
+  [['run', HELLO, '--repot', 'x'], /unknown option '--repot' \(Did you mean --report\?\)/],
+  [['trace'], /what shall be run\? For example: -- run guests\/hello\.s/],
+  [['trace', '--', 'explore', 'pageout'], /explore cannot be observed/],
+  [['trace', '-e', 'kvm:nothing', ...run], /no event is named kvm:nothing/],
+  [
+    ['trace', '-e', 'fault_check', '-f', 'rety == 1', ...run],
+    /no event here has a field rety; is it retry\?/,
+  ],
+  [['trace', '-o', TEXT, ...run, '--trace', TEXT], /no --trace beside it/],
+  [['trace', '-o', TEXT, ...run, '--report', TEXT], /is named for two things/],
+  [['stat', '-i', '0', ...run], /whole number from 1/],
+  [['stat', '--', 'mm', SCRIPT], /mm cannot be observed/],
+  [['top', '-d', '0', ...run], /number of seconds above 0/],
+  [['vtop'], /what kind of address is ''/],
+  [['vtop', 'gva', 'x', ...run], /'x' is no address/],
+  [['vtop', 'gva', '0x80000000', '--vcpu', '5', ...run], /there is no vCPU 5/],
+  [['show', 'nothing', ...run], /what is 'nothing'\? It can be tables/],
+  [['show', 'tables', '--style', 'crash', ...run], /which\? For example 0x80000000/],
+  [['show', 'smaps', '12', ...run], /addresses are for tables of --style crash; what is '12'\?/],
+  [['report', TEXT], /cannot read .*text/],
+  [['report', '/dev/zero'], /not a regular file/],
+  [['asm', HELLO, '-o', HELLO], /is the source: it would be overwritten/],
+  [['explore', 'nothing'], /no scenario is called nothing/],
+  [['explore', TEXT], /text is not defined/],
+  [['explore', 'pageout', '--shard', '3/2'], /i\/n with i from 1 to n/],
+  [['replay', 'pageout'], /missing required argument 'schedule'/],
+  [['museum', 'nothing'], /no exhibit is called nothing/],
+  [['mm', SCRIPT, SCRIPT], /several scripts need --out/],
+  [['mm', SCRIPT, '--out', '/proc/x'], /cannot make the folder \/proc\/x/],
+  [['mm', SCRIPT, '--out', join(TEXT, 'x')], /cannot make the folder .*: not a directory/],
+  [['demo', 'extra'], /too many arguments/],
+  [['completion', 'dash'], /Allowed choices are bash, zsh, fish/],
+] as [string[], RegExp][])('%j', async (args, message) => {
+  const { code, stdout, stderr } = await said(...args);
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toMatch(/^umbra: [^\n]+\n$/);
+  expect(stderr).toMatch(message);
+});

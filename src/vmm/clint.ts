@@ -53,6 +53,11 @@ export class Clint implements Device {
     return this.#offset === 0n ? ticks : Number(BigInt.asUintN(64, BigInt(ticks) + this.#offset));
   }
 
+  /** ns per tick while timeAt() is nothing but a division by it; 0 once the guest has set mtime. */
+  get plainTick(): number {
+    return this.#offset === 0n ? NS_PER_TICK : 0;
+  }
+
   /** Sets the timer line of `hart` by the clock. */
   update(hart: number): void {
     this.#host.setPending(hart, MTIP, this.#mtime() >= this.#mtimecmp[hart]!);

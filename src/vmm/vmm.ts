@@ -180,7 +180,12 @@ export class Vmm {
     hart.reset(this.#config.image.entry);
     hart.setX(A0, index, 0);
     hart.setX(A1, deviceTree | 0, Math.floor(deviceTree / 2 ** 32));
-    hart.readTime = () => this.board.clint.timeAt(this.sched.now + hart.attempted - this.#spent[index]!);
+    const { clint } = this.board;
+    hart.clock = {
+      timeAt: (ns) => clint.timeAt(ns),
+      origin: () => this.sched.now - this.#spent[index]!,
+      tick: () => clint.plainTick,
+    };
     this.#threads++;
     this.#vcpuOfTask[this.sched.spawn(`vcpu/${index}`, this.#thread(vcpu), index).id] = index;
   }

@@ -7,6 +7,7 @@
 // harts, and set A and D in present entries of shadow and second-stage tables. Host tables, the swap cache's pages, the
 // zero page and free frames stay as they are; free frames hold canaries, and no hart and no page of the guest ever does.
 
+import { BLOCK_JUMP_CACHE } from '../../src/hw/hart/block.ts';
 import {
   BLOCK_BYTES,
   CSR_SLOTS,
@@ -22,7 +23,7 @@ import { FrameKind } from '../../src/mm/internals.ts';
 import { hex, PAGE_SIZE } from '../../src/units.ts';
 
 /** Where a hart's jump cache lies: a field of its block (block.ts). */
-const JUMP_CACHE_WORD = 0x11c >> 2;
+const JUMP_CACHE_WORD = BLOCK_JUMP_CACHE >> 2;
 
 export interface EnclosureOptions {
   readonly host: Host;

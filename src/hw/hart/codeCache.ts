@@ -10,7 +10,6 @@
 import { bug, PAGE_SIZE, type Pfn, pfnToHpa } from '../../units.ts';
 import { decode, opOf, rdOf } from '../isa/index.ts';
 import type { PhysicalMemory } from '../memory/index.ts';
-import type { ExitReason } from './block.ts';
 import type { Hart } from './hart.ts';
 import { isPureOp, NOP_WORD, OP_CROSSING, OP_REFETCH } from './pseudoOps.ts';
 
@@ -45,9 +44,10 @@ export interface Translator {
   attach(hart: Hart): void;
   /**
    * Runs translated code from the state in hart's block while there is some and the budget lasts, and leaves a precise
-   * state there. Answers Exit.none to go on in the interpreter at pc, which makes progress by at least one instruction.
+   * state there. Answers whether to go on in the interpreter at pc, which makes progress by at least one instruction; else
+   * interrupts must be looked at first.
    */
-  enter(hart: Hart): ExitReason;
+  enter(hart: Hart): boolean;
   /** The instruction at `offset` of the page reached the heat. */
   noteHot(page: CodePage, offset: number): void;
   /** The page is decoded anew after it was dropped: set its entry marks again. */

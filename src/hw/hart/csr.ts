@@ -46,7 +46,7 @@ import { type Counter, readCounter, writeCounter, writeInhibit } from './counter
 import type { Hart } from './hart.ts';
 import { pendingInterrupts } from './interrupts.ts';
 import { readPmpConfig, writePmpAddress, writePmpConfig } from './pmpRegisters.ts';
-import { updateContext } from './regimes.ts';
+import { forgetContexts, updateContext } from './regimes.ts';
 import { SLOT } from './slots.ts';
 import type { Word64 } from './word64.ts';
 
@@ -236,6 +236,7 @@ rows[Csr.menvcfg] = {
     if (((hart.block[SLOT.menvcfg + 1]! ^ hi) & MENVCFG_HI_STCE) !== 0) hart.exit(Exit.timer);
     hart.block[SLOT.menvcfg] = lo & ENVCFG_FIOM;
     hart.block[SLOT.menvcfg + 1] = hi & mask;
+    forgetContexts(hart);
     updateContext(hart);
   },
   resync: true,

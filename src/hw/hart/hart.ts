@@ -7,7 +7,7 @@
 // and whatever was decoded, translated or cached. Budget is used up by one for each instruction that retires or traps;
 // one that exits is attempted again, unless kvm completes it or raises an exception in its place.
 
-import { fromWords, type Hpa, type Pfn } from '../../units.ts';
+import { fromWords, type Hpa, hiWord, loWord, type Pfn } from '../../units.ts';
 import { encode, lengthOf, opOf, rdOf, rs1Of, rs2Of } from '../isa/index.ts';
 import type { PhysicalMemory } from '../memory/index.ts';
 import { Access, HostTables } from '../sv39/index.ts';
@@ -22,31 +22,46 @@ import {
 } from '../tlb/index.ts';
 import { type IrqNumber, MIP_ALL, MIP_SSIP, MIP_STIP, PRV_M } from './architecture.ts';
 import {
+  BLOCK_ATTEMPTS,
   BLOCK_BUDGET,
   BLOCK_BYTES,
+  BLOCK_CLOCK,
+  BLOCK_DTLB,
   BLOCK_EXIT,
   BLOCK_FILLS,
+  BLOCK_GRANT,
+  BLOCK_HANDLER,
+  BLOCK_LINES,
   BLOCK_PC,
   BLOCK_PRIVILEGE,
   BLOCK_RESERVATION,
   BLOCK_RESERVATION_LENGTH,
+  BLOCK_ROOTS,
+  BLOCK_SHADOW_ROOT,
+  BLOCK_TICK,
+  BLOCK_TLB,
+  BLOCK_TRAPPED,
   BLOCK_WALKS,
   Exit,
   type ExitReason,
+  GRANTED_ROOT_BYTES,
+  GRANTED_ROOTS,
+  Grant,
 } from './block.ts';
 import { type StaleHit, TlbChecker } from './checker.ts';
 import type { CodeCache } from './codeCache.ts';
 import { DataAccess, Fence, type HartStats, MmuFault } from './exits.ts';
-import { guestSetsAccessedDirty } from './guestState.ts';
+import { guestSetsAccessedDirty, satpIsPaged } from './guestState.ts';
 import { interpret } from './interpret.ts';
 import { NO_INTERRUPT, pendingInterrupts, supervisorDeadline, takeableInterrupt } from './interrupts.ts';
 import { Loans } from './loans.ts';
 import { atomicAt, writeLoaded } from './memoryOps.ts';
+import { catchUp } from './missedFlushes.ts';
 import { type Mmu, NO_ROOT, ShadowMmu, TdpMmu } from './mmu.ts';
 import { PlainWalk } from './plainWalk.ts';
 import { OPEN_PMP, type Pmp } from './pmp.ts';
 import { resetPmp } from './pmpRegisters.ts';
-import { updateContext } from './regimes.ts';
+import { forgetContexts, updateContext } from './regimes.ts';
 import { SLOT } from './slots.ts';
 import { takeException, takeInterrupt } from './traps.ts';
 
@@ -76,6 +91,21 @@ const EXIT = BLOCK_EXIT >> 2;
 const PRIVILEGE = BLOCK_PRIVILEGE >> 2;
 const RESERVATION = BLOCK_RESERVATION >> 2;
 const RESERVATION_LENGTH = BLOCK_RESERVATION_LENGTH >> 2;
+const SHADOW_ROOT = BLOCK_SHADOW_ROOT >> 2;
+const LINES = BLOCK_LINES >> 2;
+const GRANT = BLOCK_GRANT >> 2;
+
+/** The board's clock, as one hart sees it. */
+export interface Clock {
+  /** What the time CSR shows at virtual time `ns`: ticks, exact below 2^53. */
+  readonly timeAt: (ns: number) => number;
+  /** Virtual ns when the hart had attempted nothing, if it had run all the time: constant while a run is under way. */
+  readonly origin: () => number;
+  /** ns per tick if timeAt() is a division by it and nothing else; 0 if it is more than that. */
+  readonly tick: () => number;
+}
+
+const STOPPED: Clock = { timeAt: () => 0, origin: () => 0, tick: () => 0 };
 
 export class Hart {
   readonly id: number;
@@ -93,8 +123,8 @@ export class Hart {
   readonly fence = new Fence();
   /** What kvm lent for the instruction at pc. */
   readonly loans = new Loans(this);
-  /** The board's clock for the time CSR and stimecmp, in ticks of 10 MHz. Must be a function of guest progress. */
-  readTime: () => number = () => 0;
+  /** For the time CSR and stimecmp. Must be a function of guest progress. */
+  clock = STOPPED;
 
   // Of this room only
   readonly mmu: Mmu;
@@ -104,19 +134,13 @@ export class Hart {
   readonly dtlbMask: number;
   readonly itlbMask: number;
   directRoot = NO_ROOT;
-  shadowRoot = NO_ROOT;
   /** The last answer of access.ts holds for one access only. */
   alone = false;
-  /** Lines that devices hold up: MTIP, MSIP, MEIP, SEIP. */
-  interruptLines = 0;
   private kicked = false;
   /** Attempted and trapped instructions since reset, up to the start of this run; the block's budget has the rest. */
   private attemptedBefore = 0;
   /** Of the run that is under way. */
   runBudget = 0;
-  private trapped = 0;
-  /** The value of `attempted` when the last trap was taken; -1: none. */
-  private handlerEnteredAt = -1;
 
   constructor({ domain, code, id, mmu, ad, tlb = DEFAULT_TLB, onStaleHit }: HartOptions) {
     const { memory } = domain;
@@ -129,6 +153,8 @@ export class Hart {
     this.base = memory.reserve(BLOCK_BYTES, BLOCK_BYTES);
     this.block = memory.i32.subarray(this.base >>> 2, (this.base + BLOCK_BYTES) >>> 2);
     this.tlb = new Tlb(domain, tlb);
+    this.block[BLOCK_TLB >> 2] = this.tlb.first.base;
+    this.block[SHADOW_ROOT] = NO_ROOT;
     this.dtlbMask = (tlb.dtlbEntries - 1) * (DTLB_ENTRY_BYTES / 4);
     this.itlbMask = (tlb.itlbEntries - 1) * (ITLB_ENTRY_BYTES / 4);
     this.mmu = mmu === 'shadow' ? new ShadowMmu(tables) : new TdpMmu(tables);
@@ -138,7 +164,7 @@ export class Hart {
     code.translator?.attach(this);
   }
 
-  /** Power-on: M mode at `pc` (a guest physical address), all else 0 or empty. Roots, lines and readTime stay. */
+  /** Power-on: M mode at `pc` (a guest physical address), all else 0 or empty. Roots, lines and the clock stay. */
   reset(pc: number): void {
     this.block.fill(0, 0, BLOCK_RESET_WORDS);
     this.block.fill(0, BLOCK_FILLS >> 2);
@@ -150,10 +176,12 @@ export class Hart {
     this.clearReservation();
     this.attemptedBefore = 0;
     this.runBudget = 0;
-    this.trapped = 0;
-    this.handlerEnteredAt = -1;
+    this.putCount(BLOCK_TRAPPED, 0);
+    this.putCount(BLOCK_HANDLER, -1);
     this.kicked = false;
+    this.block[GRANT] = this.mmuKind === 'tdp' ? Grant.all : 0;
     this.tlb.reset();
+    forgetContexts(this);
     updateContext(this);
   }
 
@@ -165,6 +193,9 @@ export class Hart {
     this.runBudget = budget;
     this.block[BUDGET] = budget;
     this.block[EXIT] = Exit.none;
+    this.putCount(BLOCK_ATTEMPTS, this.attemptedBefore + budget);
+    this.putCount(BLOCK_CLOCK, this.clock.origin() + this.attemptedBefore + budget);
+    this.putCount(BLOCK_TICK, this.clock.tick());
     for (;;) {
       if (this.kicked) return this.leaveKicked();
       if (this.block[BUDGET]! <= 0) return Exit.budget;
@@ -192,7 +223,12 @@ export class Hart {
 
   /** Instructions that retired since reset. */
   get retired(): number {
-    return this.attempted - this.trapped;
+    return this.attempted - this.countAt(BLOCK_TRAPPED);
+  }
+
+  /** The time CSR. */
+  readTime(): number {
+    return this.clock.timeAt(this.clock.origin() + this.attempted);
   }
 
   /** What happened since reset. */
@@ -224,6 +260,16 @@ export class Hart {
     return fromWords(this.block[PC]!, this.block[PC + 1]!);
   }
 
+  /** The root of the present satp (shadow), or NO_ROOT. */
+  get shadowRoot(): number {
+    return this.block[SHADOW_ROOT]!;
+  }
+
+  /** Lines that devices hold up: MTIP, MSIP, MEIP, SEIP. */
+  get interruptLines(): number {
+    return this.block[LINES]!;
+  }
+
   /** PRV_U, PRV_S or PRV_M. */
   get privilege(): number {
     return this.block[PRIVILEGE]!;
@@ -239,12 +285,13 @@ export class Hart {
   /** The Sv39x4 table of guest physical memory, or NO_ROOT; nothing is flushed. */
   setDirectRoot(root: number): void {
     this.directRoot = root;
+    forgetContexts(this);
     updateContext(this);
   }
 
   /** The Sv39 table that stands for the present satp (shadow), or NO_ROOT; nothing is flushed. */
   setShadowRoot(root: number): void {
-    this.shadowRoot = root;
+    this.block[SHADOW_ROOT] = root;
     updateContext(this);
   }
 
@@ -291,7 +338,7 @@ export class Hart {
     const isLine = (bit & MIP_ALL & ~(MIP_SSIP | MIP_STIP)) !== 0;
     const old = isLine ? this.interruptLines : this.block[SLOT.mip]!;
     const value = level ? old | bit : old & ~bit;
-    if (isLine) this.interruptLines = value;
+    if (isLine) this.block[LINES] = value;
     else this.block[SLOT.mip] = value;
   }
 
@@ -334,6 +381,13 @@ export class Hart {
 
   // Of this room only
 
+  /** Translated code has run: brings up to date what is not in memory. `resync`: the context is still to be chosen. */
+  rejoin(resync: boolean): void {
+    this.tlb.first.resume(this.block[BLOCK_DTLB >> 2]!);
+    catchUp(this.block, this.tlb);
+    if (resync) updateContext(this);
+  }
+
   /** Ends the run; the block's state is precise. */
   exit(reason: ExitReason): void {
     this.block[EXIT] = reason;
@@ -353,16 +407,16 @@ export class Hart {
 
   countTrap(): void {
     this.block[BUDGET]!--;
-    this.trapped++;
+    this.count(BLOCK_TRAPPED);
   }
 
   /** A trap was taken: nothing of its handler was attempted yet. */
   noteFreshHandler(): void {
-    this.handlerEnteredAt = this.attempted;
+    this.putCount(BLOCK_HANDLER, this.attempted);
   }
 
   isAtFreshHandler(): boolean {
-    return this.handlerEnteredAt === this.attempted;
+    return this.countAt(BLOCK_HANDLER) === this.attempted;
   }
 
   /** The bits of the instruction that decoded to `w`, `imm`; of the 4-byte ones. */
@@ -375,6 +429,11 @@ export class Hart {
     const at = offset >> 2;
     this.block[at]!++;
     if (this.block[at] === 0) this.block[at + 1]!++;
+  }
+
+  private putCount(offset: number, value: number): void {
+    this.block[offset >> 2] = loWord(value);
+    this.block[(offset >> 2) + 1] = hiWord(value);
   }
 
   private countAt(offset: number): number {
@@ -391,15 +450,25 @@ export class Hart {
     return held !== -1 && held >>> 0 === at && this.block[RESERVATION_LENGTH] === bytes;
   }
 
-  /** satp takes effect at once; under shadow paging kvm must say what stands for it now. */
+  /** satp takes effect at once; under shadow paging kvm must say what stands for it now, if it has not yet. */
   writeSatp(lo: number, hi: number): void {
     this.block[SLOT.satp] = lo;
     this.block[SLOT.satp + 1] = hi;
     if (this.mmuKind === 'shadow') {
-      this.shadowRoot = NO_ROOT;
-      this.exit(Exit.satp);
+      const root = this.grantedRoot(lo, hi);
+      this.block[SHADOW_ROOT] = root;
+      if (root === NO_ROOT) this.exit(Exit.satp);
     }
     updateContext(this);
+  }
+
+  private grantedRoot(lo: number, hi: number): number {
+    if (!satpIsPaged(this)) return NO_ROOT;
+    for (let i = 0; i < GRANTED_ROOTS; i++) {
+      const at = (BLOCK_ROOTS + i * GRANTED_ROOT_BYTES) >> 2;
+      if (this.block[at] === lo && this.block[at + 1] === hi) return this.block[at + 2]!;
+    }
+    return NO_ROOT;
   }
 
   /** The PMP protects as `pmp` says; what is cached or shadowed may permit too much, or too little. */
@@ -408,9 +477,10 @@ export class Hart {
     this.mmu.pmp = pmp;
     this.tlb.flushAll();
     if (this.mmuKind === 'shadow') {
-      this.shadowRoot = NO_ROOT;
+      this.block[SHADOW_ROOT] = NO_ROOT;
       this.exit(Exit.satp);
     }
+    forgetContexts(this);
     updateContext(this);
   }
 
@@ -419,11 +489,17 @@ export class Hart {
     return !(this.pmp.isOpen && this.pmp.isOpenToMachine);
   }
 
-  /** sfence.vma: hardware's to do under tdp, kvm's under shadow paging. */
+  /** sfence.vma: hardware's to do under tdp; kvm's under shadow paging, unless there is nothing for it to do. */
   fenceTranslations(page: number | null, asid: number | null): void {
     if (this.mmuKind === 'tdp') {
       this.clearReservation();
       this.tlb.flushPaged(page, asid);
+      return;
+    }
+    if ((this.block[GRANT]! & Grant.fence) !== 0) {
+      this.clearReservation();
+      if (page === null) this.flushAll();
+      else this.flushPage(page);
       return;
     }
     this.fence.page = page;
@@ -435,8 +511,8 @@ export class Hart {
   private runStretch(): ExitReason {
     const { translator } = this.code;
     if (translator !== null && this.checker === null) {
-      const reason = translator.enter(this);
-      if (reason !== Exit.none || this.block[BUDGET]! <= 0) return reason;
+      const goesOn = translator.enter(this);
+      if (!goesOn || this.block[BUDGET]! <= 0) return Exit.none;
     }
     return interpret(this);
   }

@@ -4,14 +4,15 @@
 // pair of regimes, for fetches and for data, so an entry is keyed by effective privilege, SUM, MXR, MPRV and address
 // space; changing the pair only changes the current slot.
 //
-// Translated code refills entries itself where a plain walk finds a translation (hw/hart/translate/refill.ts); what
-// such a walk needs to know of a context is in the context's header.
+// Translated code refills entries itself where a plain walk finds a translation (hw/hart/translate/refill.ts), and goes
+// from one context to another (hw/hart/translate/privileged.ts); what it needs to know of a context is in the context's
+// header.
 //
 // Invariants: reach() is the only place here that turns a frame into something guests can reach, and refill.ts asks the
 // same: is it a frame, used for what guests may see. A bank's entries all belong to its regime. A frame with code has no
 // write tag (domain.ts).
 
-import { bug, hiWord, loWord, type Pfn, pageAlignDown } from '../../units.ts';
+import { bug, fromWords, hiWord, loWord, type Pfn, pageAlignDown } from '../../units.ts';
 import { Fact, type PhysicalMemory } from '../memory/index.ts';
 import type { TlbDomain } from './domain.ts';
 import {
@@ -21,12 +22,14 @@ import {
   DTLB_ENTRY_BYTES,
   HEADER_CHUNKS,
   HEADER_FRAGMENTS,
+  HEADER_LAST_USE,
   HEADER_OF_DATA,
   HEADER_OF_FETCHES,
   HEADER_PERMITS,
   HEADER_ROOT,
   HEADER_SECOND_PERMITS,
   HEADER_SECOND_STAGE,
+  HEADER_SPACE,
   HEADER_STAGES,
   INFO_LEVEL,
   INFO_READ,
@@ -34,6 +37,7 @@ import {
   ITLB_ENTRY_BYTES,
   LEAF_KINDS,
   Stages,
+  TLB_HEADER_BYTES,
   type TlbGeometry,
   tlbBytes,
 } from './layout.ts';
@@ -126,6 +130,7 @@ class Bank {
     i32.fill(0, header, header + (HEADER_FRAGMENTS >>> 2));
     this.permits.fill(0);
     this.secondPermits.fill(0);
+    i32[header + (HEADER_SPACE >>> 2)] = regime?.paged ? regime.asid + 1 : 0;
     if (regime === null || !isRefillable(regime)) return;
     i32[header + (HEADER_STAGES >>> 2)] = regime.stages;
     i32[header + (HEADER_SECOND_STAGE >>> 2)] = regime.secondStage;
@@ -144,7 +149,8 @@ class Bank {
 interface Slot {
   readonly data: Bank;
   readonly fetch: Bank;
-  lastUse: number;
+  /** Index into i32 of when it became the current one last. */
+  readonly lastUse: number;
 }
 
 /** Told of each valid entry: regime, page address, frame, info bits, kind of table. */
@@ -155,18 +161,23 @@ export class FirstLevel {
   private readonly memory: PhysicalMemory;
   private readonly domain: TlbDomain;
   private readonly i32: Int32Array;
+  /** Byte address of the TLB in the device area. */
+  readonly base: number;
+  /** How often a slot was taken from a pair of regimes, or from none. */
+  takes = 0;
   private readonly slots: Slot[];
+  private readonly slotBytes: number;
   private current: Slot;
-  private clock = 0;
 
   constructor(domain: TlbDomain, geometry: TlbGeometry) {
     assertGeometry(geometry);
     this.domain = domain;
     this.memory = domain.memory;
     this.i32 = domain.memory.i32;
-    const base = this.memory.reserve(tlbBytes(geometry), 64);
+    this.base = this.memory.reserve(tlbBytes(geometry), 64);
+    this.slotBytes = contextBytes(geometry);
     this.slots = Array.from({ length: geometry.contexts }, (_, i) =>
-      makeSlot(this.memory, base + i * contextBytes(geometry), geometry),
+      makeSlot(this.memory, this.base + TLB_HEADER_BYTES + i * this.slotBytes, geometry),
     );
     this.current = this.slots[0]!;
     this.reset();
@@ -183,11 +194,45 @@ export class FirstLevel {
     return this.current.fetch.base;
   }
 
+  /** The current context's regimes; null before the first select(). */
+  get dataRegime(): Regime | null {
+    return this.current.data.regime;
+  }
+
+  get fetchRegime(): Regime | null {
+    return this.current.fetch.regime;
+  }
+
   /** Makes the context of this pair the current one; the least recently used slot is taken when it has none. */
   select(fetch: Regime, data: Regime): void {
-    const slot = this.find(fetch, data) ?? this.take(fetch, data);
-    slot.lastUse = ++this.clock;
-    this.current = slot;
+    if (this.current.fetch.regime === fetch && this.current.data.regime === data) return;
+    this.current = this.find(fetch, data) ?? this.take(fetch, data);
+    const clock = this.base >>> 2;
+    this.i32[clock]!++;
+    if (this.i32[clock] === 0) this.i32[clock + 1]!++;
+    this.i32.copyWithin(this.current.lastUse, clock, clock + 2);
+  }
+
+  /** Translated code has made the context current whose data table is at an address. */
+  resume(dtlbBase: number): void {
+    if (dtlbBase === this.current.data.base) return;
+    this.current = this.slots[Math.floor((dtlbBase - this.base - TLB_HEADER_BYTES) / this.slotBytes)]!;
+  }
+
+  /** How often a context was made the current one. */
+  get clock(): number {
+    return this.timeAt(this.base >>> 2);
+  }
+
+  /** The clock when `regime` was last selected by way of a context that is still there, or 0. */
+  lastUse(regime: Regime): number {
+    let last = 0;
+    for (const slot of this.slots) {
+      if (slot.fetch.regime === regime || slot.data.regime === regime) {
+        last = Math.max(last, this.timeAt(slot.lastUse));
+      }
+    }
+    return last;
   }
 
   /** Fills the current context's data entry for `page`. */
@@ -270,9 +315,9 @@ export class FirstLevel {
     for (const slot of this.slots) {
       slot.data.use(null);
       slot.fetch.use(null);
-      slot.lastUse = 0;
+      this.i32.fill(0, slot.lastUse, slot.lastUse + 2);
     }
-    this.clock = 0;
+    this.i32.fill(0, this.base >>> 2, (this.base >>> 2) + 2);
     this.current = this.slots[0]!;
   }
 
@@ -281,6 +326,10 @@ export class FirstLevel {
       this.visitBank(data, DATA_ADDEND, 'data', visit);
       this.visitBank(fetch, FETCH_ADDEND, 'fetch', visit);
     }
+  }
+
+  private timeAt(at: number): number {
+    return fromWords(this.i32[at]!, this.i32[at + 1]!);
   }
 
   private find(fetch: Regime, data: Regime): Slot | undefined {
@@ -292,7 +341,13 @@ export class FirstLevel {
 
   private take(fetch: Regime, data: Regime): Slot {
     let oldest = this.slots[0]!;
-    for (const slot of this.slots) if (slot.lastUse < oldest.lastUse) oldest = slot;
+    for (const slot of this.slots) {
+      if (this.timeAt(slot.lastUse) < this.timeAt(oldest.lastUse)) oldest = slot;
+    }
+    this.takes++;
+    for (const regime of [oldest.fetch.regime, oldest.data.regime]) {
+      if (regime !== null) regime.lastUse = Math.max(regime.lastUse, this.timeAt(oldest.lastUse));
+    }
     oldest.data.clear();
     oldest.fetch.clear();
     oldest.data.use(data);
@@ -355,7 +410,7 @@ function makeSlot(memory: PhysicalMemory, base: number, g: TlbGeometry): Slot {
   return {
     data: new Bank(memory, base + HEADER_OF_DATA, data, g.dtlbEntries, DTLB_ENTRY_BYTES),
     fetch: new Bank(memory, base + HEADER_OF_FETCHES, fetch, g.itlbEntries, ITLB_ENTRY_BYTES),
-    lastUse: 0,
+    lastUse: (base + HEADER_OF_DATA + HEADER_LAST_USE) >>> 2,
   };
 }
 

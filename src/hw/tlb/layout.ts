@@ -9,13 +9,17 @@
 // Hit: tag === (va & (-4096 + size - 1)), so a misaligned access never hits. Host byte address: low32(va) + addend
 // modulo 2^32.
 //
+// A TLB's contexts stand behind the number of times that one was made the current one (i64 at +0 of 64 bytes).
+//
 // A context's tables, first data, then fetches, stand behind a header, which says what its regimes' walks need:
 //
 //     data at +0, fetches at +128    +0   stages i32 (Stages)                 +8   root of stage one, or the only one, i64
 //                                    +4   root of the second stage i32        +16  some entry is a fragment, i32
 //                                    +20  bit c: some entry of chunk c may be valid (chunkShift())
+//                                    +24  in the data half: when the context became current last, in such times, i64
 //                                    +32  what a leaf permits there: info by leafIndex(), 32 bytes
 //                                    +64  the same of a leaf of the second stage behind stage one
+//                                    +96  1 + ASID where there is a stage one, i32; 0 where there is none
 
 export const DTLB_ENTRY_BYTES = 32;
 export const DTLB_READ_TAG = 0;
@@ -35,6 +39,7 @@ export const INFO_READ = 4;
 export const INFO_WRITE = 8;
 export const INFO_EXECUTE = 16;
 
+export const TLB_HEADER_BYTES = 64;
 export const CONTEXT_HEADER_BYTES = 256;
 /** From the context's first byte. */
 export const HEADER_OF_DATA = 0;
@@ -45,8 +50,10 @@ export const HEADER_SECOND_STAGE = 4;
 export const HEADER_ROOT = 8;
 export const HEADER_FRAGMENTS = 16;
 export const HEADER_CHUNKS = 20;
+export const HEADER_LAST_USE = 24;
 export const HEADER_PERMITS = 32;
 export const HEADER_SECOND_PERMITS = 64;
+export const HEADER_SPACE = 96;
 
 /** A table is 32 chunks, or as many as it has entries: entry e is in chunk e >>> chunkShift(entries). */
 export const chunkShift = (entries: number): number => Math.max(0, Math.log2(entries) - 5);
@@ -87,4 +94,4 @@ export const contextBytes = (g: TlbGeometry): number =>
   CONTEXT_HEADER_BYTES + g.dtlbEntries * DTLB_ENTRY_BYTES + g.itlbEntries * ITLB_ENTRY_BYTES;
 
 /** Device-area bytes of one TLB. */
-export const tlbBytes = (g: TlbGeometry): number => g.contexts * contextBytes(g);
+export const tlbBytes = (g: TlbGeometry): number => TLB_HEADER_BYTES + g.contexts * contextBytes(g);

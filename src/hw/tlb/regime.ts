@@ -56,6 +56,7 @@ export class Regime implements RegimeKey, TranslationMode {
   fragments = false;
   /** Nothing was put into the second level under this id. */
   isUnused = true;
+  /** When it was selected last, as far as the first level does not know (firstLevel.ts). */
   lastUse = 0;
 
   constructor(key: RegimeKey, id: number) {
@@ -98,21 +99,28 @@ export class Regime implements RegimeKey, TranslationMode {
   }
 }
 
+/** When regimes were used, by a clock that goes on with each use. */
+export interface RegimeUses {
+  readonly clock: number;
+  lastUse(regime: Regime): number;
+}
+
 export class RegimeTable {
   readonly regimes: Regime[] = [];
   /** Empties what is keyed by ids, because they start anew. */
   private readonly onIdsExhausted: () => void;
+  private readonly uses: RegimeUses;
   private nextId = 0;
-  private clock = 0;
 
-  constructor(onIdsExhausted: () => void) {
+  constructor(onIdsExhausted: () => void, uses: RegimeUses) {
     this.onIdsExhausted = onIdsExhausted;
+    this.uses = uses;
   }
 
-  /** The regime of `key`; the least recently used one is forgotten when there are too many. */
+  /** The regime of `key`, which is used now; the least recently used one is forgotten when there are too many. */
   intern(key: RegimeKey): Regime {
     const regime = this.find(key) ?? this.add(key);
-    regime.lastUse = ++this.clock;
+    regime.lastUse = this.uses.clock;
     return regime;
   }
 
@@ -127,7 +135,6 @@ export class RegimeTable {
   clear(): void {
     this.regimes.length = 0;
     this.nextId = 0;
-    this.clock = 0;
   }
 
   private find(key: RegimeKey): Regime | undefined {
@@ -143,11 +150,8 @@ export class RegimeTable {
   }
 
   private leastRecentlyUsed(): number {
-    let oldest = 0;
-    for (let i = 1; i < this.regimes.length; i++) {
-      if (this.regimes[i]!.lastUse < this.regimes[oldest]!.lastUse) oldest = i;
-    }
-    return oldest;
+    const uses = this.regimes.map((regime) => Math.max(regime.lastUse, this.uses.lastUse(regime)));
+    return uses.indexOf(Math.min(...uses));
   }
 
   private takeId(): number {

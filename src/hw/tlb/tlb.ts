@@ -23,29 +23,26 @@ export const translationInfo = (t: number): number => t & ((1 << INFO_BITS) - 1)
 export class Tlb {
   readonly first: FirstLevel;
   private readonly second: SecondLevel;
-  private readonly table = new RegimeTable(() => this.second.clear());
-  private currentFetch: Regime | null = null;
-  private currentData: Regime | null = null;
+  private readonly table: RegimeTable;
 
   constructor(domain: TlbDomain, geometry: TlbGeometry) {
     this.first = new FirstLevel(domain, geometry);
     this.second = new SecondLevel(geometry.l2Entries);
+    this.table = new RegimeTable(() => this.second.clear(), this.first);
   }
 
   /** Makes these the regimes of the hart's fetches and data accesses; nothing is flushed. */
   select(fetch: RegimeKey, data: RegimeKey): void {
-    this.currentFetch = this.table.intern(fetch);
-    this.currentData = this.table.intern(data);
-    this.first.select(this.currentFetch, this.currentData);
+    this.first.select(this.table.intern(fetch), this.table.intern(data));
   }
 
   /** The regime of fetches; select() came first. */
   get fetchRegime(): Regime {
-    return this.currentFetch!;
+    return this.first.fetchRegime!;
   }
 
   get dataRegime(): Regime {
-    return this.currentData!;
+    return this.first.dataRegime!;
   }
 
   /** The second level's translation of `page`, or -1. */
@@ -104,6 +101,11 @@ export class Tlb {
 
   private flush(affected: (regime: Regime) => boolean, page: number | null): void {
     this.first.flush(affected, page);
+    this.flushSecond(affected, page);
+  }
+
+  /** As a flush, of the second level alone: translated code has flushed the first. */
+  flushSecond(affected: (regime: Regime) => boolean, page: number | null): void {
     for (const regime of this.table.regimes) {
       if (regime.isUnused || !affected(regime)) continue;
       if (page === null || regime.fragments) this.table.renew(regime);

@@ -158,9 +158,9 @@ class Recorder implements Translator {
   attach(hart: Hart): void {
     this.harts.push(hart);
   }
-  enter(): typeof Exit.none {
+  enter(): boolean {
     this.entered.push(this.machine.pc);
-    return Exit.none;
+    return true;
   }
   noteHot(page: CodePage, offset: number): void {
     this.hot.push(offset);

@@ -2,11 +2,14 @@
 
 import { beforeEach, describe, expect, it } from 'vitest';
 import { plainCsr } from '../../../src/hw/hart/csr.ts';
+import type { Clock } from '../../../src/hw/hart/hart.ts';
 import { Cause, Irq, type IrqNumber, PRV_M, PRV_S, PRV_U } from '../../../src/hw/hart/index.ts';
 import { Csr, encode, Op } from '../../../src/hw/isa/index.ts';
 import { RAM, TestMachine } from './testMachine.ts';
 
 const ALL = 2n ** 64n - 1n;
+/** A clock that shows what it is told to. */
+const clockAt = (ticks: () => number): Clock => ({ timeAt: ticks, origin: () => 0, tick: () => 0 });
 const HANDLER = RAM + 0x800;
 
 let machine: TestMachine;
@@ -316,7 +319,7 @@ describe('counters', () => {
   });
 
   it('time is the board clock', () => {
-    machine.hart.readTime = () => 2 ** 40 + 5;
+    machine.hart.clock = clockAt(() => 2 ** 40 + 5);
     expect(read(Csr.time)).toBe(2n ** 40n + 5n);
   });
 });
@@ -344,7 +347,7 @@ describe('interrupt lines', () => {
 
   it('with STCE, STIP is the comparator and not what software wrote', () => {
     let now = 99;
-    machine.hart.readTime = () => now;
+    machine.hart.clock = clockAt(() => now);
     write(Csr.mip, 0x20n);
     write(Csr.menvcfg, 1n << 63n);
     write(Csr.stimecmp, 100n);

@@ -87,7 +87,7 @@ function outcome(words: readonly number[], way: Way): unknown {
     ...(way.check ? { onStaleHit: (hit) => stale.push(hit) } : {}),
   });
   const { hart, memory } = machine;
-  hart.readTime = () => hart.attempted;
+  hart.clock = { timeAt: (ns) => ns, origin: () => 0, tick: () => 1 };
   machine.load([encode(Op.csrrw, 0, 12, 0, Csr.mtvec)]);
   machine.load(handler, HANDLER);
   machine.setX(12, BigInt(HANDLER));
@@ -115,7 +115,7 @@ function outcome(words: readonly number[], way: Way): unknown {
   return {
     stops,
     stale,
-    block: [...hart.block.subarray(0, 66), ...hart.block.subarray(76)],
+    block: [...hart.block.subarray(0, 66), ...hart.block.subarray(80)],
     attempted: hart.attempted,
     retired: hart.retired,
     stats: { ...hart.stats },

@@ -147,7 +147,7 @@ export class TestMachine implements TableMemory {
     for (;;) {
       const left = limit - this.hart.attempted;
       if (left <= 0) return Exit.budget;
-      const reason = this.hart.run(left);
+      const reason = this.hart.run(Math.min(left, this.untilTimer()));
       if (reason === Exit.mmuFault) {
         if (this.resolve() === Exit.crash) return Exit.crash;
       } else if (reason === Exit.satp || reason === Exit.sfence) {
@@ -156,6 +156,13 @@ export class TestMachine implements TableMemory {
         return reason;
       }
     }
+  }
+
+  /** Instructions until the supervisor timer comes due, which no run may reach past. */
+  private untilTimer(): number {
+    const { timerDeadline, clock, attempted } = this.hart;
+    const left = timerDeadline * clock.tick() - attempted;
+    return left > 0 ? left : Number.POSITIVE_INFINITY;
   }
 
   /** Handles Exit.mmuFault: Exit.none, or Exit.crash. */

@@ -195,7 +195,7 @@ describe('contexts', () => {
 describe('regime ids', () => {
   it('start anew, with an empty second level, before keys could collide', () => {
     let emptied = 0;
-    const table = new RegimeTable(() => emptied++);
+    const table = new RegimeTable(() => emptied++, { clock: 0, lastUse: () => 0 });
     const [a, b] = [table.intern(key({ asid: 1 })), table.intern(key({ asid: 2 }))];
     for (let i = 0; i < 2 ** 22 - 2; i++) table.renew(a);
     expect(emptied).toBe(0);

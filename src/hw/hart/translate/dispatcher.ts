@@ -3,7 +3,7 @@
 // Called by the translator for a vCPU block; calls regions through the only table. For each pc it checks the fetch
 // TLB as a fetch would, so that no region runs where the hart could not fetch, then the vCPU's jump cache: a
 // direct-mapped table of {pc i64, hpa i32, slot i32}, which the translator fills and clears. What a TLB lacks it
-// refills by a plain walk (refill.ts).
+// refills by a plain walk (refill.ts); privileged instructions between regions it executes (privileged.ts).
 //
 // Invariants: a fetch that the budget does not pay for fills nothing; only this module imports the table (V8 keeps a
 // copy of an imported table per instance); a slot stands in a jump cache only while its region is linked.
@@ -13,6 +13,7 @@ import type { PhysicalMemory } from '../../memory/index.ts';
 import { Access } from '../../sv39/index.ts';
 import { ITLB_ADDEND, ITLB_ENTRY_BYTES, ITLB_TAG, type TlbGeometry } from '../../tlb/index.ts';
 import { BLOCK_BUDGET, BLOCK_DTLB, BLOCK_ITLB, BLOCK_JUMP_CACHE, BLOCK_MISSED, BLOCK_PC } from '../block.ts';
+import { emitPrivileged, PRIVILEGED_CALLS, PRIVILEGED_TYPE, PRIVILEGED_TYPES } from './privileged.ts';
 import { emitRefill, REFILL_TYPES, refillFunction } from './refill.ts';
 import { Leave } from './regionCode.ts';
 import { Code, encodeModule, memoryPages, Type, W } from './wasm.ts';
@@ -24,11 +25,11 @@ export const JUMP_SLOT = 12;
 
 /** Parameters and results of a region and of the dispatcher. */
 export const REGION_TYPE = { params: [Type.i32, Type.i32], results: [Type.i64] } as const;
-const DISPATCHER_TYPE = { params: [Type.i32], results: [Type.i32] } as const;
 
-const TYPES = [...REFILL_TYPES, DISPATCHER_TYPE, REGION_TYPE] as const;
-const TYPE_OF_DISPATCHER = TYPES.indexOf(DISPATCHER_TYPE);
+const TYPES = [...REFILL_TYPES, ...PRIVILEGED_TYPES, REGION_TYPE] as const;
+const TYPE_OF_DISPATCHER = TYPES.indexOf(PRIVILEGED_TYPE);
 const TYPE_OF_REGION = TYPES.indexOf(REGION_TYPE);
+const FIRST_PRIVILEGED = refillFunction(Access.fetch) + 1;
 
 const CPU = 0;
 const FETCH = 1;
@@ -62,7 +63,11 @@ export function encodeDispatcher(
     types: TYPES,
     memoryPages: memoryPages(memory.wasm),
     tableSlots: 1,
-    functions: [...emitRefill(memory, tlb), run],
+    functions: [
+      ...emitRefill(memory, tlb),
+      ...emitPrivileged(tlb, REFILL_TYPES.length, FIRST_PRIVILEGED),
+      run,
+    ],
   });
 }
 
@@ -146,7 +151,7 @@ function findRegion(body: Code, jumpEntries: number): void {
   leaveIf(body, Leave.unlinked);
 }
 
-/** pc = region(cpu, dtlb); an odd result is why it left, with pc in the block. */
+/** pc = region(cpu, dtlb), or where it leads; an odd result is why it left, with pc in the block. */
 function callRegion(body: Code): void {
   body.get(CPU);
   body.get(DATA);
@@ -163,9 +168,36 @@ function callRegion(body: Code): void {
   refillData(body, Leave.load, refillFunction(Access.load));
   refillData(body, Leave.store, refillFunction(Access.store));
   body.get(PC);
+  body.i64Const(Leave.ecall);
+  body.byte(W.i64_lt_u);
+  body.open(W.if);
+  body.get(PC);
   body.byte(W.i32_wrap_i64);
   body.byte(W.return);
   body.byte(W.end);
+  executePrivileged(body);
+  body.byte(W.end);
+}
+
+/** Executes the privileged instruction for which the region left, and leaves if something is in the way. */
+function executePrivileged(body: Code): void {
+  for (const [why, index] of PRIVILEGED_CALLS) {
+    body.get(PC);
+    body.i64Const(why);
+    body.byte(W.i64_eq);
+    body.open(W.if);
+    body.get(CPU);
+    body.byte(W.call);
+    body.unsigned(FIRST_PRIVILEGED + index);
+    body.set(ENTRY);
+    body.byte(W.end);
+  }
+  body.get(ENTRY);
+  body.open(W.if);
+  body.get(ENTRY);
+  body.byte(W.return);
+  body.byte(W.end);
+  loadBases(body);
 }
 
 /** Where the region left for such a miss: refills the data TLB, and returns whether it could. */

@@ -16,6 +16,7 @@ import { emitComparison, emitInstruction } from './instructions.ts';
 import { isComputedJump } from './loops.ts';
 import { type PageCaches, planPageCaches } from './pageCaches.ts';
 import { crossesPage, type PageCode } from './pageCode.ts';
+import { privilegedLeave } from './privileged.ts';
 import { type Block, discover, End } from './region.ts';
 import { NO_BLOCK, type Place, RegionCode, type UnitFrame } from './regionCode.ts';
 import { W } from './wasm.ts';
@@ -33,8 +34,9 @@ export interface RegionPlan {
 /** Plans the region at a page offset where an instruction stands that is translated. */
 export function planRegion(page: PageCode, entry: number): RegionPlan {
   const flow = analyse(discover(page, entry), entry);
+  // A region that only leaves, for a privileged instruction, is as good as one.
   const instructions = flow.blocks.reduce((sum, block) => sum + block.count, 0);
-  return { page, entry, flow, instructions };
+  return { page, entry, flow, instructions: Math.max(1, instructions) };
 }
 
 /** Writes a region as a function of its unit. */
@@ -191,8 +193,16 @@ class RegionEmitter {
         region.goOnIndirect(dirty, isComputedJump(block.word) ? block.last : null);
         break;
       case End.interpret:
-        region.leaveBefore({ pc: block.last, dirty, unexecuted: 0 });
+        this.emitLeave({ pc: block.last, dirty, unexecuted: 0 });
     }
+  }
+
+  /** Leaves before an instruction that regions do not execute. */
+  private emitLeave(place: Place): void {
+    const word = this.words[place.pc]!;
+    const why = crossesPage(word, place.pc) ? null : privilegedLeave(word, this.words[place.pc + 1]!);
+    if (why === null) this.region.leaveBefore(place);
+    else this.region.leaveFor(why, word, place);
   }
 
   private emitLink(block: Block): void {

@@ -29,6 +29,15 @@ export const Leave = {
   store: 9,
   /** Such a miss, and the data TLB has it now. */
   refilled: 11,
+  /** The run loop must look at interrupts, and choose the context, before the next instruction. */
+  resync: 13,
+  /** At a privileged instruction, whose decoded word is in the block: to the dispatcher alone (privileged.ts). */
+  ecall: 15,
+  mret: 17,
+  sret: 19,
+  status: 21,
+  satp: 23,
+  fence: 25,
 } as const;
 export type LeaveCode = (typeof Leave)[keyof typeof Leave];
 
@@ -234,6 +243,11 @@ export class RegionCode {
     }
   }
 
+  /** Pushes the budget, from which the whole block is taken off. */
+  getBudget(): void {
+    this.code.get(this.budget);
+  }
+
   /** Adds to the budget; a block takes its instructions off it in advance. */
   adjustBudget(instructions: number): void {
     if (instructions === 0) return;
@@ -284,6 +298,14 @@ export class RegionCode {
 
   leaveBefore(place: Place): void {
     this.setPlace(place, Leave.interpret);
+    this.code.branch(W.br, this.depthOfTail(place.dirty));
+  }
+
+  /** Leaves before the privileged instruction that decoded to `word`. */
+  leaveFor(why: LeaveCode, word: number, place: Place): void {
+    this.code.i64Const(word >>> 0);
+    this.code.set(this.address);
+    this.setPlace(place, why);
     this.code.branch(W.br, this.depthOfTail(place.dirty));
   }
 

@@ -37,8 +37,6 @@ import {
   BLOCK_MISSED,
   BLOCK_PC,
   BLOCK_STRAYED,
-  Exit,
-  type ExitReason,
 } from '../block.ts';
 import { type CodeCache, type CodePage, ENTRY_MARK, type Translator } from '../codeCache.ts';
 import type { Hart } from '../hart.ts';
@@ -125,17 +123,20 @@ export class WasmTranslator implements Translator {
     this.regions.addJumpCache(base);
   }
 
-  enter({ base, block, runBudget }: Hart): ExitReason {
-    if (block[BUDGET]! < MAX_UNCHECKED) return Exit.none;
+  enter(hart: Hart): boolean {
+    const { base, block, runBudget } = hart;
+    if (block[BUDGET]! < MAX_UNCHECKED) return true;
+    let why: number;
     for (;;) {
-      const why = this.dispatch(base);
+      why = this.dispatch(base);
       if (why === Leave.refilled) this.learnMiss(block);
       if (why !== Leave.unlinked || !this.linkNext(block, block[BUDGET] !== runBudget)) break;
     }
     block[STRAYED] = 0;
     block[MISSED] = 0;
     block[MISSED + 1] = 0;
-    return Exit.none;
+    hart.rejoin(why === Leave.resync);
+    return why !== Leave.resync;
   }
 
   noteHot(page: CodePage, offset: number): void {

@@ -11,7 +11,8 @@ import { DTLB_ENTRY_BYTES, type TlbGeometry } from '../../tlb/index.ts';
 import { REGION_TYPE } from './dispatcher.ts';
 import { emitRegion, planRegion, type RegionPlan } from './emitter.ts';
 import { LEAVES } from './flow.ts';
-import { isTranslated, type PageCode } from './pageCode.ts';
+import { crossesPage, isTranslated, type PageCode } from './pageCode.ts';
+import { privilegedLeave } from './privileged.ts';
 import { REFILL_TYPE } from './refill.ts';
 import { End, forks, goesOn } from './region.ts';
 import { encodeModule, type FunctionImport, memoryPages } from './wasm.ts';
@@ -83,7 +84,7 @@ function planUnit(page: PageCode, entries: Iterable<number>, coverage: Coverage)
   let instructions = 0;
   const plan = (entry: number): void => {
     if (plans.length === MAX_UNIT_REGIONS || instructions >= MAX_UNIT_INSTRUCTIONS) return;
-    if (!isTranslated(page.at(entry), page.words[entry + 1]!)) return;
+    if (!canBegin(page, entry)) return;
     const region = planRegion(page, entry);
     instructions += region.instructions;
     plans.push(region);
@@ -103,8 +104,15 @@ function planUnit(page: PageCode, entries: Iterable<number>, coverage: Coverage)
 function* leftFor({ flow }: RegionPlan): Generator<number> {
   for (const [i, { end, taken, next }] of flow.blocks.entries()) {
     if (end === End.call || (goesOn(end) && flow.taken[i] === LEAVES)) yield taken;
-    if (forks(end) && flow.next[i] === LEAVES) yield next;
+    if ((forks(end) && flow.next[i] === LEAVES) || end === End.interpret) yield next;
   }
+}
+
+/** Whether a region can begin at an offset: with what it executes, or leaves for the dispatcher to execute. */
+function canBegin(page: PageCode, entry: number): boolean {
+  const word = page.at(entry);
+  const imm = page.words[entry + 1]!;
+  return isTranslated(word, imm) || (privilegedLeave(word, imm) !== null && !crossesPage(word, entry));
 }
 
 /** The module's functions, by index. */
@@ -136,7 +144,9 @@ function instantiate(
 }
 
 function cover(coverage: Coverage, plan: RegionPlan): void {
-  for (const { start, last, next, word } of plan.flow.blocks) coverage.add(start, word === 0 ? last : next);
+  for (const { start, last, next, word, end } of plan.flow.blocks) {
+    coverage.add(start, word === 0 && end !== End.interpret ? last : next);
+  }
 }
 
 const guessesOf = ({ flow }: RegionPlan): number[] =>

@@ -182,6 +182,13 @@ export class Code {
     this.unsigned(offset);
   }
 
+  /** memory.fill: the address, the byte and how many are on the stack. */
+  memoryFill(): void {
+    this.byte(0xfc);
+    this.unsigned(11);
+    this.byte(0);
+  }
+
   /** block, loop or if, without parameters. */
   open(opcode: number, type: number = Type.none): void {
     this.byte(opcode);

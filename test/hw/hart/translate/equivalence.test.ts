@@ -18,6 +18,8 @@ const jumpsIntoItself: RandomGuest = {
   ],
   lead: 42,
   mode: 'M',
+  delegates: false,
+  period: 0,
   permissions: [2, 2, 2, 2, 2, 2, 2, 2],
   registers: [
     0n,

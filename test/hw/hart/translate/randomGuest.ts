@@ -1,15 +1,18 @@
 // Random guest programs for the translator's property test: mostly sensible instructions in a loop over two pages, with
-// branches, calls, loads and stores of every kind, atomics, traps, CSRs, and stores into the code itself.
+// branches, calls, loads and stores of every kind, atomics, traps to M or S mode, CSRs, fences, address spaces, timer
+// interrupts, and stores into the code itself.
 
 import fc from 'fast-check';
-import { decode, encode, Op, opOf } from '../../../../src/hw/isa/index.ts';
+import { Csr, decode, encode, Op, opOf } from '../../../../src/hw/isa/index.ts';
 import { hiWord, loWord } from '../../../../src/units.ts';
 import { RAM, type TestMachine } from '../testMachine.ts';
 
 const PAGES = 16;
 const DATA = RAM + 4 * 4096;
 const HANDLER = RAM + 12 * 4096;
+const SUPERVISOR_HANDLER = HANDLER + 2048;
 const TABLES = RAM + 13 * 4096;
+const SATP = (8n << 60n) | BigInt(TABLES / 4096);
 
 /** Registers that hold addresses and are seldom overwritten; the others are the program's to compute with. */
 const DATA_BASE = 8;
@@ -18,6 +21,8 @@ const LINK = 1;
 const TEMPORARIES = [0, 5, 6, 7, 10, 11, 12, 13, 14, 15, 28, 29];
 /** Hold instruction words, for stores into the code. */
 const WORDS = [16, 17];
+/** Hold values for satp: two address spaces with the same tables. */
+const SPACES = [18, 19];
 
 export interface RandomGuest {
   readonly code: readonly (readonly number[])[];
@@ -25,6 +30,10 @@ export interface RandomGuest {
   readonly lead: number;
   /** Privilege that it runs at. */
   readonly mode: 'M' | 'S' | 'U';
+  /** What it does wrong below M mode, and the timer, is S mode's to handle. */
+  readonly delegates: boolean;
+  /** Ticks from a timer interrupt to the next; 0: there are none. */
+  readonly period: number;
   /** Permissions (R 2, W 4, X 8) of the data pages, paged modes only. */
   readonly permissions: readonly number[];
   readonly registers: readonly bigint[];
@@ -163,6 +172,41 @@ const intoCode = instruction(
 );
 
 const CSRS = [0x340, 0xb00, 0xb02, 0xc00, 0xc02, 0x300, 0x304, 0x7c0, 0x100, 0x140, 0x141, 0x143];
+const COUNTERS = [Csr.time, Csr.cycle, Csr.instret, Csr.satp, Csr.sstatus];
+/** SIE, SPIE, SPP, SUM and MXR, one by one or all of them. */
+const STATUS_BITS = [1 << 1, 1 << 5, 1 << 8, 1 << 18, 1 << 19, 0xc0122];
+const status = fc
+  .tuple(
+    fc.constantFrom(Op.csrrs, Op.csrrc),
+    fc.constantFrom(...TEMPORARIES),
+    fc.constantFrom(...STATUS_BITS),
+  )
+  .map(([op, d, bits]) => [
+    ...one(Op.lui, 7, 0, 0, bits & ~4095),
+    ...one(Op.addi, 7, 7, 0, bits & 2047),
+    ...one(op, d, 7, 0, Csr.sstatus),
+  ]);
+const privileged = fc.oneof(
+  status,
+  instruction([Op.csrrs], destination, nothing, nothing, fc.constantFrom(...COUNTERS)),
+  instruction([Op.csrrw], nothing, fc.constantFrom(...SPACES), nothing, fc.constant(Csr.satp)),
+  instruction(
+    [Op.sfence_vma],
+    nothing,
+    fc.constantFrom(0, DATA_BASE, 5),
+    fc.constantFrom(0, 0, 5, 20),
+    nothing,
+  ),
+  instruction([Op.ecall], nothing, nothing, nothing, nothing),
+  instruction(
+    [Op.csrrsi, Op.csrrci, Op.csrrwi],
+    destination,
+    fc.constantFrom(2, 0),
+    nothing,
+    fc.constant(Csr.sstatus),
+  ),
+);
+const rarePrivileged = instruction([Op.sret, Op.mret], nothing, nothing, nothing, nothing);
 const system = fc.oneof(
   instruction([Op.fence, Op.fence_i, Op.ecall, Op.ebreak, Op.sfence_vma], nothing, nothing, nothing, nothing),
   instruction(range(Op.csrrw, Op.csrrci), destination, source, nothing, fc.constantFrom(...CSRS)),
@@ -190,7 +234,18 @@ const anyInstruction = fc.oneof(
   { weight: 20, arbitrary: compressed },
   { weight: 2, arbitrary: intoCode },
   { weight: 2, arbitrary: system },
+  { weight: 6, arbitrary: privileged },
+  { weight: 1, arbitrary: rarePrivileged },
   { weight: 1, arbitrary: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }).map(word) },
+);
+
+/** What kernels do most; little of it traps for another reason. */
+const kernelInstruction = fc.oneof(
+  { weight: 8, arbitrary: privileged },
+  { weight: 1, arbitrary: rarePrivileged },
+  { weight: 4, arbitrary: computation },
+  { weight: 2, arbitrary: instruction([Op.ld, Op.sd], destination, fc.constant(DATA_BASE), source, nothing) },
+  { weight: 1, arbitrary: instruction([Op.bne], nothing, source, source, fc.constantFrom(4, 8, 12)) },
 );
 
 const value = fc.oneof(
@@ -199,13 +254,18 @@ const value = fc.oneof(
   fc.constantFrom(-(2n ** 63n), 2n ** 63n - 1n, -(2n ** 31n), 2n ** 31n, 0xffffffffn),
 );
 
-export const randomGuest: fc.Arbitrary<RandomGuest> = fc.record({
-  code: fc.array(anyInstruction, { minLength: 4, maxLength: 120, size: 'max' }),
-  lead: fc.integer({ min: 0, max: 120 }).map((n) => n * 2),
-  mode: fc.constantFrom('M', 'S', 'U'),
-  permissions: fc.array(fc.constantFrom(2, 6, 6, 6, 6, 6, 14, 0), { minLength: 8, maxLength: 8 }),
-  registers: fc.array(value, { minLength: 32, maxLength: 32 }),
-});
+const guestOf = (code: fc.Arbitrary<number[]>, longest: number): fc.Arbitrary<RandomGuest> =>
+  fc.record({
+    code: fc.array(code, { minLength: 4, maxLength: longest, size: 'max' }),
+    lead: fc.integer({ min: 0, max: 120 }).map((n) => n * 2),
+    mode: fc.constantFrom('M', 'S', 'U'),
+    delegates: fc.boolean(),
+    period: fc.constantFrom(0, 0, 40, 150, 1000),
+    permissions: fc.array(fc.constantFrom(2, 6, 6, 6, 6, 6, 14, 0), { minLength: 8, maxLength: 8 }),
+    registers: fc.array(value, { minLength: 32, maxLength: 32 }),
+  });
+
+export const randomGuest = fc.oneof(guestOf(anyInstruction, 120), guestOf(kernelInstruction, 30));
 
 const NOP = 0x0001;
 
@@ -221,7 +281,9 @@ export function loadGuest(machine: TestMachine, guest: RandomGuest): void {
     halves.push(NOP, ...word(encode(Op.jal, 0, 0, 0, start - at - 2)));
   }
   machine.loadBytes(new Uint8Array(Uint16Array.from(halves).buffer), RAM);
-  machine.load(HANDLER_CODE, HANDLER);
+  machine.hart.clock = { timeAt: (ns) => Math.floor(ns / TICK), origin: () => 0, tick: () => TICK };
+  machine.load(handlerCode(MACHINE_CSRS, guest.period), HANDLER);
+  machine.load(handlerCode(SUPERVISOR_CSRS, guest.period), SUPERVISOR_HANDLER);
   loadTables(machine, guest);
   guest.registers.forEach((initial, r) => {
     machine.setX(r, initial);
@@ -230,31 +292,57 @@ export function loadGuest(machine: TestMachine, guest: RandomGuest): void {
   machine.setX(CODE_BASE, BigInt(start));
   machine.setX(WORDS[0]!, BigInt(encode(Op.addi, 10, 10, 0, 3)));
   machine.setX(WORDS[1]!, BigInt(encode(Op.bne, 0, 10, 11, -8)));
+  SPACES.forEach((register, i) => {
+    machine.setX(register, SATP | (BigInt(i) << 44n));
+  });
   enterMode(machine, guest, start);
 }
 
-/** Skips four bytes after a trap, or starts over where nothing could be fetched (mcause 1 and 12). */
+/** ns of a tick of the clock. */
+const TICK = 3;
 const SCRATCH = 31;
-const MSCRATCH = 0x340;
-const HANDLER_CODE = [
-  encode(Op.csrrw, SCRATCH, SCRATCH, 0, MSCRATCH),
-  encode(Op.csrrs, SCRATCH, 0, 0, 0x342),
-  encode(Op.addi, SCRATCH, SCRATCH, 0, -1),
-  encode(Op.beq, 0, SCRATCH, 0, 28),
-  encode(Op.addi, SCRATCH, SCRATCH, 0, -11),
-  encode(Op.beq, 0, SCRATCH, 0, 20),
-  encode(Op.csrrs, SCRATCH, 0, 0, 0x341),
-  encode(Op.addi, SCRATCH, SCRATCH, 0, 4),
-  encode(Op.csrrw, 0, SCRATCH, 0, 0x341),
-  encode(Op.jal, 0, 0, 0, 8),
-  encode(Op.csrrw, 0, CODE_BASE, 0, 0x341),
-  encode(Op.csrrw, SCRATCH, SCRATCH, 0, MSCRATCH),
-  encode(Op.mret, 0, 0, 0, 0),
-];
+interface TrapCsrs {
+  readonly scratch: number;
+  readonly cause: number;
+  readonly epc: number;
+  /** Op of the return. */
+  readonly back: number;
+}
+
+const MACHINE_CSRS: TrapCsrs = { scratch: Csr.mscratch, cause: Csr.mcause, epc: Csr.mepc, back: Op.mret };
+const SUPERVISOR_CSRS: TrapCsrs = { scratch: Csr.sscratch, cause: Csr.scause, epc: Csr.sepc, back: Op.sret };
+
+/**
+ * Skips four bytes after an exception, or starts over where nothing could be fetched (causes 1 and 12); after a timer
+ * interrupt sets the next.
+ */
+function handlerCode(csrs: TrapCsrs, period: number): number[] {
+  const { scratch, cause, epc, back } = csrs;
+  return [
+    encode(Op.csrrw, SCRATCH, SCRATCH, 0, scratch),
+    encode(Op.csrrs, SCRATCH, 0, 0, cause),
+    encode(Op.blt, 0, SCRATCH, 0, 44),
+    encode(Op.addi, SCRATCH, SCRATCH, 0, -1),
+    encode(Op.beq, 0, SCRATCH, 0, 28),
+    encode(Op.addi, SCRATCH, SCRATCH, 0, -11),
+    encode(Op.beq, 0, SCRATCH, 0, 20),
+    encode(Op.csrrs, SCRATCH, 0, 0, epc),
+    encode(Op.addi, SCRATCH, SCRATCH, 0, 4),
+    encode(Op.csrrw, 0, SCRATCH, 0, epc),
+    encode(Op.jal, 0, 0, 0, 24),
+    encode(Op.csrrw, 0, CODE_BASE, 0, epc),
+    encode(Op.jal, 0, 0, 0, 16),
+    encode(Op.csrrs, SCRATCH, 0, 0, Csr.time),
+    encode(Op.addi, SCRATCH, SCRATCH, 0, period),
+    encode(Op.csrrw, 0, SCRATCH, 0, Csr.stimecmp),
+    encode(Op.csrrw, SCRATCH, SCRATCH, 0, scratch),
+    encode(back, 0, 0, 0, 0),
+  ];
+}
 
 /** Three levels that map the RAM's pages to themselves, the data pages in another order: no two distances are equal. */
 function loadTables(machine: TestMachine, guest: RandomGuest): void {
-  const user = guest.mode === 'U' ? 16 : 0;
+  const isUser = guest.mode === 'U';
   const put = (table: number, index: number, target: number, flags: number): void => {
     const pte = (BigInt(target) / 4096n) * 1024n + BigInt(flags);
     machine.load([loWord(Number(pte)), hiWord(Number(pte))], table + index * 8);
@@ -262,32 +350,45 @@ function loadTables(machine: TestMachine, guest: RandomGuest): void {
   put(TABLES, 2, TABLES + 4096, 1);
   put(TABLES + 4096, 0, TABLES + 8192, 1);
   for (let page = 0; page < PAGES; page++) {
-    const permission = page < 4 ? 14 : (guest.permissions[page - 4] ?? 6);
+    const isHandler = page === (HANDLER - RAM) / 4096;
+    const permission = page < 4 || isHandler ? 14 : (guest.permissions[page - 4] ?? 6);
+    const user = isUser && !isHandler ? 16 : 0;
     const isData = page >= 4 && page < 12;
     const target = isData ? 4 + (((page - 4) * 5 + 3) % 8) : page;
     put(TABLES + 8192, page, RAM + target * 4096, permission === 0 ? 0 : 1 | permission | user);
   }
 }
 
-/** mtvec, satp and mret into the mode, by a few instructions in the handler's page. */
+/** The CSRs of the start and mret into the mode, by a few instructions in the handler's page. */
 function enterMode(machine: TestMachine, guest: RandomGuest, start: number): void {
   const { hart } = machine;
   const mpp = { M: 3, S: 1, U: 0 }[guest.mode];
   const boot = HANDLER + 1024;
-  const satp = 8n * 2n ** 60n + BigInt(TABLES / 4096);
-  const values = [BigInt(HANDLER), satp, BigInt(start), BigInt(mpp) << 11n, -1n];
-  const csrs = [0x305, 0x180, 0x341, 0x300, 0x306];
-  const saved = values.map((_, i) => machine.x(20 + i));
-  values.forEach((v, i) => {
-    machine.setX(20 + i, v);
-  });
-  machine.load(
-    [...csrs.map((csr, i) => encode(Op.csrrw, 0, 20 + i, 0, csr)), encode(Op.mret, 0, 0, 0, 0)],
-    boot,
-  );
+  const timer = 1n << 5n;
+  const csrs: readonly (readonly [csr: number, value: bigint])[] = [
+    [Csr.mtvec, BigInt(HANDLER)],
+    [Csr.stvec, BigInt(SUPERVISOR_HANDLER)],
+    [Csr.medeleg, guest.delegates ? -1n : 0n],
+    [Csr.mideleg, guest.delegates ? -1n : 0n],
+    [Csr.mcounteren, -1n],
+    [Csr.scounteren, -1n],
+    [Csr.menvcfg, guest.period > 0 ? 1n << 63n : 0n],
+    [Csr.stimecmp, BigInt(guest.period)],
+    [Csr.mie, guest.period > 0 ? timer : 0n],
+    [Csr.satp, SATP],
+    [Csr.mepc, BigInt(start)],
+    [Csr.mstatus, BigInt(mpp) << 11n],
+    [Csr.pmpaddr0, -1n],
+    [Csr.pmpcfg0, 0x1fn],
+  ];
+  const code = csrs.map(([csr]) => encode(Op.csrrw, 0, 20, 0, csr));
+  const saved = machine.x(20);
+  machine.load([...code, encode(Op.mret, 0, 0, 0, 0)], boot);
   hart.setPc(loWord(boot), hiWord(boot));
-  for (let i = 0; i <= csrs.length; i++) machine.run(1);
-  saved.forEach((v, i) => {
-    machine.setX(20 + i, v);
-  });
+  for (const [, value] of csrs) {
+    machine.setX(20, value);
+    machine.run(1);
+  }
+  machine.run(1);
+  machine.setX(20, saved);
 }

@@ -69,6 +69,7 @@ export function* doWpPage(vmf: VmFault, ptl: Mutex): Steps<number> {
     const folio = host.frames.folioOf(pfn as Pfn);
     if (points.on) yield at.page(folio);
     host.frames.get(folio);
+    if (host.frames.test(folio, PG_ksm)) host.vmstat.cow_ksm++;
   }
   yield* ptl.unlock();
   return yield* wpPageCopy(vmf, pfn);

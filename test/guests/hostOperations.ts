@@ -23,15 +23,20 @@ import {
   fileWrite,
   fork,
   fput,
+  KSM_RUN_MERGE,
+  KSM_RUN_UNMERGE,
+  ksmRunStore,
   MADV_COLD,
   MADV_DOFORK,
   MADV_DONTFORK,
+  MADV_MERGEABLE,
   MADV_NORMAL,
   MADV_PAGEOUT,
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
   MADV_RANDOM,
   MADV_SEQUENTIAL,
+  MADV_UNMERGEABLE,
   MADV_WILLNEED,
   MLOCK_ONFAULT,
   type Mm,
@@ -58,6 +63,7 @@ import {
   unpinUserPage,
   vfsFsync,
 } from '../../src/mm/index.ts';
+import type { ThpEnabled } from '../../src/mm/thp.ts';
 import { scheduleTimeout } from '../../src/mm/timeout.ts';
 import { Random, type Steps } from '../../src/sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE, type Pfn, pfn as toPfn } from '../../src/units.ts';
@@ -66,17 +72,29 @@ import { MMUS } from './matrix.ts';
 import { type GuestProgram, loadGuest, startGuest } from './support.ts';
 
 const KIB = 2 ** 10;
-const RAM = 1024 * KIB;
 const RW = PROT_READ | PROT_WRITE;
 const BACKINGS = ['anonymous', 'shmem', 'file'] as const;
-/** Below, between and above what guest and operations need together. */
-const HOST_RAM = [1024 * KIB, 1536 * KIB, 4096 * KIB] as const;
+interface Memory {
+  readonly ramBytes: number;
+  readonly hostRamBytes: number;
+  readonly thp: ThpEnabled;
+}
+
+/** Hosts with less, about as much and more than guest and operations need together; and with huge pages. */
+const MEMORIES: readonly Memory[] = [
+  { ramBytes: 1024 * KIB, hostRamBytes: 1024 * KIB, thp: 'never' },
+  { ramBytes: 1024 * KIB, hostRamBytes: 1536 * KIB, thp: 'never' },
+  { ramBytes: 1024 * KIB, hostRamBytes: 4096 * KIB, thp: 'never' },
+  { ramBytes: 6144 * KIB, hostRamBytes: 8192 * KIB, thp: 'always' },
+  { ramBytes: 6144 * KIB, hostRamBytes: 20_480 * KIB, thp: 'always' },
+];
 const TASKS = 3;
 /** Virtual time between two operations of a task, at most. */
 const PAUSE_NS = 2000;
 /** Operations of a process that is forked off for them. */
 const PROGRAM_OPERATIONS = 40;
 const MAX_PART = 48;
+const MERGE_PAUSES = 400;
 const MAX_LOCKED = 8 * PAGE_SIZE;
 const LRU_ADVICE: ReadonlySet<number> = new Set([MADV_COLD, MADV_PAGEOUT]);
 const OBJECT_PAGES = 24;
@@ -87,8 +105,8 @@ const PM_PRESENT = 1n << 63n;
 
 /** Both are endless at this size. */
 const GUESTS: readonly GuestProgram[] = [
-  loadGuest('thrash', { equ: { BUFFER_SIZE: 640 * KIB, PASSES: 2 ** 30 }, header: { ramBytes: RAM } }),
-  loadGuest('sort', { equ: { COUNT: 65_536, ROUNDS: 2 ** 30, PAGING: 1 }, header: { ramBytes: RAM } }),
+  loadGuest('thrash', { equ: { BUFFER_SIZE: 640 * KIB, PASSES: 2 ** 30 } }),
+  loadGuest('sort', { equ: { COUNT: 65_536, ROUNDS: 2 ** 30, PAGING: 1 } }),
 ];
 
 /** How often each operation was played, and a guest's work meanwhile. */
@@ -133,7 +151,7 @@ class Scene {
 
   /** Some pages of guest RAM. */
   part(): readonly [start: Hva, bytes: number] {
-    const pages = RAM / PAGE_SIZE;
+    const pages = this.machine.config.ramBytes / PAGE_SIZE;
     const first = this.random.below(pages);
     const count = 1 + this.random.below(Math.min(MAX_PART, pages - first));
     return [(this.machine.vmm.ramAddress + first * PAGE_SIZE) as Hva, count * PAGE_SIZE];
@@ -222,6 +240,40 @@ class Scene {
     expect(yield* munmap(this.mm, base, bytes)).toBe(0);
   }
 
+  /** What did not move was in use. */
+  *migrate(): Steps {
+    expect(yield* migrateUserPages(this.mm, ...this.part())).toBeGreaterThanOrEqual(-Errno.ENOMEM);
+  }
+
+  /** ksmd merges a part of RAM and equal pages beside it for a while; who writes to one of those has his own again. */
+  *merge(): Steps {
+    const { host } = this.machine;
+    expect(yield* ksmRunStore(host, KSM_RUN_MERGE)).toBe(0);
+    const [start, bytes] = this.part();
+    expect(yield* madvise(this.mm, start, bytes, MADV_MERGEABLE)).toBe(0);
+    yield* this.mergeEqual();
+    expect([0, -Errno.ENOMEM]).toContain(yield* madvise(this.mm, start, bytes, MADV_UNMERGEABLE));
+    if (this.random.below(2) === 0) return;
+    expect([0, -Errno.ENOMEM]).toContain(yield* ksmRunStore(host, KSM_RUN_UNMERGE));
+  }
+
+  *mergeEqual(): Steps {
+    const bytes = 8 * PAGE_SIZE;
+    const base = (yield* mmapAnonymous(this.mm, 0, bytes, RW, 0)) as Hva;
+    const model = new Uint8Array(bytes).fill(this.random.below(256));
+    expect(yield* copyToUser(this.mm, this.#cpu, base, model)).toBe(0);
+    expect(yield* madvise(this.mm, base, bytes, MADV_MERGEABLE)).toBe(0);
+    for (let i = 0; i < MERGE_PAUSES; i++) yield* this.pause();
+    const changed = Uint8Array.of(this.random.below(256));
+    const at = this.random.below(bytes);
+    model.set(changed, at);
+    expect(yield* copyToUser(this.mm, this.#cpu, (base + at) as Hva, changed)).toBe(0);
+    const found = new Uint8Array(bytes);
+    expect(yield* copyFromUser(this.mm, this.#cpu, base, found)).toBe(0);
+    expect(Buffer.compare(found, model)).toBe(0);
+    expect(yield* munmap(this.mm, base, bytes)).toBe(0);
+  }
+
   *looks(): Steps {
     const [start, bytes] = this.part();
     expect(yield* mincore(this.mm, start, new Uint8Array(bytes / PAGE_SIZE))).toBe(0);
@@ -295,11 +347,14 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   readahead: { weight: 5, play: (scene) => scene.advise(MADV_RANDOM, MADV_SEQUENTIAL, MADV_NORMAL) },
   dontfork: { weight: 5, play: (scene) => scene.advise(MADV_DONTFORK, MADV_DOFORK) },
   reclaim: {
-    weight: 10,
+    weight: 3,
     *play({ machine, random }) {
       yield* shrinkAllMemory(machine.host, 1 + random.below(32));
     },
   },
+  migrate: { weight: 10, play: (scene) => scene.migrate() },
+  compact: { weight: 1, play: ({ machine }) => compactMemory(machine.host) },
+  merge: { weight: 2, play: (scene) => scene.merge() },
   softDirty: { weight: 5, play: ({ mm }) => clearSoftDirty(mm) },
   mlock: { weight: 5, play: (scene) => scene.lock(0) },
   mlockOnfault: { weight: 5, play: (scene) => scene.lock(MLOCK_ONFAULT) },
@@ -336,6 +391,7 @@ const ALONE: ReadonlySet<string> = new Set([
   'program',
   'writeObject',
   'readObject',
+  'merge',
   'cutObject',
 ]);
 
@@ -355,15 +411,22 @@ function* playOperations(scene: Scene, task: number, count: number, coverage: Co
 export function playHostOperations(seed: number, operations: number, coverage: Coverage): void {
   const random = new Random(seed);
   const [mmu, vcpus] = [MMUS[seed % 2]!, 1 + ((seed >> 1) % 2)];
-  const started = startGuest(GUESTS[random.below(GUESTS.length)]!, {
+  const guest = GUESTS[random.below(GUESTS.length)]!;
+  const ramBacking = BACKINGS[random.below(BACKINGS.length)]!;
+  const { ramBytes, hostRamBytes, thp } = MEMORIES[random.below(MEMORIES.length)]!;
+  const { machine, runSlice } = startGuest(guest, {
     mmu,
     vcpus,
     seed,
-    ramBytes: RAM,
-    ramBacking: BACKINGS[random.below(BACKINGS.length)]!,
-    hostRamBytes: HOST_RAM[random.below(HOST_RAM.length)]!,
+    ramBytes,
+    hostRamBytes,
+    ramBacking,
+    // Reclaim that finds nothing waits long.
+    maxInstructions: Number.POSITIVE_INFINITY,
   });
-  const { machine, runSlice } = started;
+  machine.host.thp.enabled = thp;
+  // Some 10 us, so that ksmd comes round while something is merged.
+  machine.host.ksm.sleepMillisecs = 0.01;
   runSlice(() => machine.vmm.kvm !== null);
   const object = memfdCreate(machine.host, OBJECT_PAGES * PAGE_SIZE);
   const shared: Shared = { machine, object, mlocks: 0, locked: 0 };
@@ -373,16 +436,18 @@ export function playHostOperations(seed: number, operations: number, coverage: C
     return machine.sched.spawn(`host ${task}`, playOperations(scene, task, share, coverage));
   });
   runSlice(() => tasks.every(({ state }) => state === 'done'));
-  expect({ stop: machine.stop, violations: machine.check.violations }).toEqual({
-    stop: null,
-    violations: [],
-  });
+  if (machine.stop !== null) throw new Error(`the guest stopped: ${JSON.stringify(machine.stop)}`);
+  expect(machine.check.violations).toEqual([]);
   machine.sched.spawn('close', fput(object));
-  const { kvm, notifier } = machine.statistics();
+  const { kvm, notifier, vm } = machine.statistics();
   const seen = {
     instructions: machine.instructions,
     faults: kvm.pf_taken!,
     starts: notifier.invalidate_range_start!,
+    hugePages: vm.thp_fault_alloc!,
+    migrated: vm.pgmigrate_success!,
+    unmerged: vm.cow_ksm!,
+    swappedOut: vm.pswpout!,
   };
   machine.vmm.stopWith({ via: null, code: 0, crash: null, reason: 'enough' });
   machine.shutdown();

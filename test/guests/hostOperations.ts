@@ -27,9 +27,12 @@ import {
   KSM_RUN_UNMERGE,
   ksmRunStore,
   MADV_COLD,
+  MADV_COLLAPSE,
   MADV_DOFORK,
   MADV_DONTFORK,
+  MADV_HUGEPAGE,
   MADV_MERGEABLE,
+  MADV_NOHUGEPAGE,
   MADV_NORMAL,
   MADV_PAGEOUT,
   MADV_POPULATE_READ,
@@ -72,8 +75,9 @@ import { MMUS } from './matrix.ts';
 import { type GuestProgram, loadGuest, startGuest } from './support.ts';
 
 const KIB = 2 ** 10;
+const HUGE = 2048 * KIB;
 const RW = PROT_READ | PROT_WRITE;
-const BACKINGS = ['anonymous', 'shmem', 'file'] as const;
+const BACKINGS = ['anonymous', 'anonymous', 'shmem', 'file'] as const;
 interface Memory {
   readonly ramBytes: number;
   readonly hostRamBytes: number;
@@ -240,11 +244,6 @@ class Scene {
     expect(yield* munmap(this.mm, base, bytes)).toBe(0);
   }
 
-  /** What did not move was in use. */
-  *migrate(): Steps {
-    expect(yield* migrateUserPages(this.mm, ...this.part())).toBeGreaterThanOrEqual(-Errno.ENOMEM);
-  }
-
   /** ksmd merges a part of RAM and equal pages beside it for a while; who writes to one of those has his own again. */
   *merge(): Steps {
     const { host } = this.machine;
@@ -255,6 +254,15 @@ class Scene {
     expect([0, -Errno.ENOMEM]).toContain(yield* madvise(this.mm, start, bytes, MADV_UNMERGEABLE));
     if (this.random.below(2) === 0) return;
     expect([0, -Errno.ENOMEM]).toContain(yield* ksmRunStore(host, KSM_RUN_UNMERGE));
+  }
+
+  /** Where 2 MiB of RAM can be one page, they become it, if nobody is at them. */
+  *collapse(): Steps {
+    const { config, vmm } = this.machine;
+    const start = Math.ceil(vmm.ramAddress / HUGE) * HUGE;
+    if (start + HUGE > vmm.ramAddress + config.ramBytes) return;
+    const error = yield* madvise(this.mm, start as Hva, HUGE, MADV_COLLAPSE);
+    expect([0, -Errno.EINVAL, -Errno.EAGAIN, -Errno.ENOMEM, -Errno.EBUSY]).toContain(error);
   }
 
   *mergeEqual(): Steps {
@@ -352,8 +360,8 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
       yield* shrinkAllMemory(machine.host, 1 + random.below(32));
     },
   },
-  migrate: { weight: 10, play: (scene) => scene.migrate() },
-  compact: { weight: 1, play: ({ machine }) => compactMemory(machine.host) },
+  collapse: { weight: 2, play: (scene) => scene.collapse() },
+  nohugepage: { weight: 2, play: (scene) => scene.advise(MADV_NOHUGEPAGE, MADV_HUGEPAGE) },
   merge: { weight: 2, play: (scene) => scene.merge() },
   softDirty: { weight: 5, play: ({ mm }) => clearSoftDirty(mm) },
   mlock: { weight: 5, play: (scene) => scene.lock(0) },
@@ -392,6 +400,7 @@ const ALONE: ReadonlySet<string> = new Set([
   'writeObject',
   'readObject',
   'merge',
+  'nohugepage',
   'cutObject',
 ]);
 
@@ -445,6 +454,7 @@ export function playHostOperations(seed: number, operations: number, coverage: C
     faults: kvm.pf_taken!,
     starts: notifier.invalidate_range_start!,
     hugePages: vm.thp_fault_alloc!,
+    splits: vm.thp_split_pmd!,
     migrated: vm.pgmigrate_success!,
     unmerged: vm.cow_ksm!,
     swappedOut: vm.pswpout!,

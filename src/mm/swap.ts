@@ -4,7 +4,7 @@
 // swapCache.ts is the only user. Slots are handed out in clusters, so that pages that leave together lie together and
 // readahead pays.
 //
-// Invariants: map[slot] = number of swap PTEs, plus SWAP_HAS_CACHE while the table holds a folio; 0 means free; slot 0 is
+// Invariants: map[slot] = number of swap PTEs, plus SWAP_HAS_CACHE while the table holds a folio or a fault has pinned it; 0 means free; slot 0 is
 // the header. table[slot] is a pfn, a shadow (negative: when the page was evicted), or 0; a free slot has none.
 // Lock: all of it changes under `lock` (Linux: the cluster's lock); a task announces a slot with at.slot(slot).
 
@@ -92,6 +92,27 @@ export class SwapInfo {
     const shadow = this.#table[slot]!;
     this.#setFolio(slot, pfn);
     return shadow;
+  }
+
+  /**
+   * swapcache_prepare(): the slot stays taken, and gets no folio, until unpin(). As adopt(), also when somebody else has
+   * pinned it.
+   */
+  pin(slot: SwapSlot): number | null {
+    const entry = this.#entry(slot);
+    if (entry === 0 || entry === SWAP_MAP_BAD || (entry & SWAP_HAS_CACHE) !== 0) return null;
+    this.#map[slot]! |= SWAP_HAS_CACHE;
+    return this.#table[slot]!;
+  }
+
+  /** swapcache_clear(). */
+  unpin(slot: SwapSlot): void {
+    this.#setEntry(slot, this.#entry(slot) & ~SWAP_HAS_CACHE);
+  }
+
+  /** Somebody reads the slot past the cache. */
+  isPinned(slot: SwapSlot): boolean {
+    return (this.#entry(slot) & SWAP_HAS_CACHE) !== 0 && this.folioOf(slot) === 0;
   }
 
   /** __swap_cache_del_folio() and put_swap_folio(). */

@@ -17,17 +17,21 @@ export interface SwapRequest {
 export interface SwapDevice {
   /** Slots, the header (slot 0, never used) included; at most 2^21. */
   readonly slots: number;
+  /** submit() is done when it returns: pages are read past the swap cache (SWP_SYNCHRONOUS_IO). */
+  readonly isSynchronous?: boolean;
   submit(request: SwapRequest): void;
 }
 
 /** A swap device in memory; grows as slots are first written. */
 export class MemorySwapDevice implements SwapDevice {
   readonly slots: number;
+  readonly isSynchronous: boolean;
   readonly #pages: (Uint8Array | undefined)[] = [];
 
   /** `slots` counts the header: a device of n pages has n + 1 slots. */
-  constructor(slots: number) {
+  constructor(slots: number, isSynchronous = false) {
     this.slots = slots;
+    this.isSynchronous = isSynchronous;
   }
 
   submit(request: SwapRequest): void {

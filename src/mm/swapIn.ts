@@ -38,6 +38,7 @@ import {
   swapPteSlot,
 } from './pte.ts';
 import { addAnonRmap } from './rmap.ts';
+import { maySkipSwapCache, readPastSwapCache, unpinSlot } from './swapBypass.ts';
 import { folioFreeSwap, swapCacheGetFolio, swapFree, swapOf } from './swapCache.ts';
 import { swapinReadahead } from './swapReadahead.ts';
 import { VM_WRITE } from './vmFlags.ts';
@@ -49,6 +50,7 @@ export function* doSwapPage(vmf: VmFault): Steps<number> {
   const slot = swapPteSlot(vmf.origPte);
   let pfn = yield* lookUp(host, slot);
   let major = 0;
+  if (pfn === 0 && (yield* maySkipSwapCache(host, slot))) return yield* swapInPastCache(vmf, slot);
   if (pfn === 0) {
     pfn = yield* swapinReadahead(host, mm, slot);
     if (pfn === 0) return yield* backOut(vmf);
@@ -60,6 +62,17 @@ export function* doSwapPage(vmf: VmFault): Steps<number> {
     return major | VM_FAULT_RETRY;
   }
   return major | (yield* mapLocked(vmf, pfn as Pfn, slot));
+}
+
+/** The page is nobody's but this fault's, and its slot stays taken until the entry has gone. */
+function* swapInPastCache(vmf: VmFault, slot: SwapSlot): Steps<number> {
+  const { mm } = vmf.vma;
+  const pfn = yield* readPastSwapCache(mm, slot);
+  if (pfn <= 0) return pfn === 0 ? yield* backOut(vmf) : 0;
+  mm.host.vmstat.pgmajfault++;
+  const result = yield* mapPage(vmf, pfn as Pfn, pfn as Pfn, slot);
+  yield* unpinSlot(mm.host, slot);
+  return VM_FAULT_MAJOR | result;
 }
 
 /** The folio in the swap cache, if any; tells readahead that it was right. */
@@ -96,7 +109,12 @@ function* mapLocked(vmf: VmFault, pfn: Pfn, slot: SwapSlot): Steps<number> {
     return 0;
   }
   const copies = yield* needsCopyOfMerged(vmf.vma, pfn, vmf.address);
-  const page = copies ? yield* copyOfMerged(vmf.vma, pfn) : pfn;
+  return yield* mapPage(vmf, copies ? yield* copyOfMerged(vmf.vma, pfn) : pfn, pfn, slot);
+}
+
+/** Maps `page`, which is `pfn` or a copy of it (null: there was no memory for that); `pfn` is locked and referenced. */
+function* mapPage(vmf: VmFault, page: Pfn | null, pfn: Pfn, slot: SwapSlot): Steps<number> {
+  const { host } = vmf.vma.mm;
   const ptl = ptlOf(host, vmf.ptep);
   yield* ptl.lock();
   const refused = page === null ? VM_FAULT_OOM : yield* refuse(vmf, pfn, slot);
@@ -104,7 +122,7 @@ function* mapLocked(vmf: VmFault, pfn: Pfn, slot: SwapSlot): Steps<number> {
   yield* ptl.unlock();
   if (page !== null && page !== pfn) yield* folioPut(host, page);
   if (points.on) yield at.page(pfn);
-  folioLocks.unlock(pfn);
+  host.folioLocks.unlock(pfn);
   yield* folioPut(host, pfn);
   return refused ?? 0;
 }

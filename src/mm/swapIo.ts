@@ -11,7 +11,7 @@ import { at, points, type Scheduler, type Steps } from '../sched/index.ts';
 import { PAGE_SIZE, type Pfn, pfnToHpa, type SwapSlot } from '../units.ts';
 import { folioMarkDirty } from './folio.ts';
 import { folioEndRead, folioEndWriteback } from './folioIo.ts';
-import { PG_reclaim, PG_writeback } from './frames.ts';
+import { PG_reclaim, PG_uptodate, PG_writeback } from './frames.ts';
 import type { Host } from './host.ts';
 import { IoCompletions } from './ioCompletions.ts';
 import { folioFreeSwap, swapOf } from './swapCache.ts';
@@ -140,6 +140,33 @@ export function* swapReadFolio(host: Host, pfn: Pfn, slot: SwapSlot): Steps {
   const transfer = new Transfer(host.swapIo, pfn, slot, false, bounce);
   swap.device.submit(transfer);
   if (transfer.errno === 0) host.memory.writeBytes(pfnToHpa(pfn), bounce);
+}
+
+/** swap_read_folio() of a synchronous device: the folio is new, locked by the caller, and uptodate afterwards if all went well. */
+export function* swapReadFolioSync(host: Host, pfn: Pfn, slot: SwapSlot): Steps {
+  const { bounce, readErrors } = host.swapIo;
+  const swap = swapOf(host);
+  host.trace.swap_read_folio?.(pfn, slot);
+  if (points.on) yield at.slot(slot);
+  const isZero = swap.isZeroFilled(slot);
+  let failure = 0;
+  if (points.on) yield at.page(pfn);
+  if (isZero) {
+    host.vmstat.swpin_zero++;
+    host.memory.zero(pfn);
+  } else {
+    host.vmstat.pswpin++;
+    host.vmstat.pgpgin += PAGE_KILOBYTES;
+    // In one step: the bounce buffer is everybody's.
+    swap.device.submit({ write: false, slot, memory: bounce, done: (errno) => (failure = errno) });
+    host.memory.writeBytes(pfnToHpa(pfn), bounce);
+  }
+  if (failure === 0) {
+    host.frames.set(pfn, PG_uptodate);
+    return;
+  }
+  host.trace.swap_io_error?.(slot, 0, failure);
+  readErrors.set(slot, failure);
 }
 
 /** end_swap_bio_read(). */

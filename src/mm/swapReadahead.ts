@@ -12,6 +12,7 @@ import { PG_readahead, PG_swapbacked } from './frames.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocFilePage, allocReadaheadPage } from './pageAlloc.ts';
+import { waitForPinned } from './swapBypass.ts';
 import { swapCacheAddFolio, swapCacheGetFolio, swapOf } from './swapCache.ts';
 import { swapReadFolio } from './swapIo.ts';
 import { workingsetRefault } from './workingset.ts';
@@ -95,6 +96,7 @@ function* readSwapCacheAsync(host: Host, slot: SwapSlot, mm: Mm | null, isReadah
     if (pfn === null) return 0;
     if (yield* startRead(host, pfn, slot, isReadahead)) return pfn;
     yield* folioPut(host, pfn);
+    yield* waitForPinned(host, slot);
   }
 }
 

@@ -21,6 +21,7 @@ import {
   MADV_PAGEOUT,
   MADV_UNMERGEABLE,
   MAP_FIXED,
+  MemorySwapDevice,
   type Mm,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
@@ -380,6 +381,8 @@ interface Scene {
   readonly frames: number;
   /** One address space for all programs, or one each. */
   readonly shared: boolean;
+  /** Pages are read past the swap cache. */
+  readonly synchronous: boolean;
 }
 
 function* setKsm(host: Host, run: number): Steps {
@@ -429,18 +432,21 @@ const sceneOf = (ops: number): fc.Arbitrary<Scene> =>
     }),
     frames: fc.constantFrom(64, 96),
     shared: fc.boolean(),
+    synchronous: fc.boolean(),
   });
+
+const deviceOf = ({ synchronous }: Scene): MemorySwapDevice => new MemorySwapDevice(501, synchronous);
 
 /** In run mode, first come first served. */
 export const processesProperty = (ops: number) =>
   fc.property(sceneOf(ops), (scene) => {
-    play(scene, makeBench({ frames: scene.frames, swapSlots: 500 }));
+    play(scene, makeBench({ frames: scene.frames, device: deviceOf(scene) }));
   });
 
 /** Where a random scheduler may switch tasks before each access to shared state. */
 export const interleavedProcessesProperty = (ops: number) =>
   fc.property(sceneOf(ops), fc.nat(), (scene, seed) => {
-    play(scene, makeBench({ frames: scene.frames, swapSlots: 500, policy: randomPolicy(seed) }));
+    play(scene, makeBench({ frames: scene.frames, device: deviceOf(scene), policy: randomPolicy(seed) }));
   });
 
 const hugeSceneOf = (ops: number): fc.Arbitrary<Scene> =>

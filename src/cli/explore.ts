@@ -8,10 +8,12 @@ import { DRAWN_SCHEDULES, loadScenario, runSearch, type Variant } from '../explo
 import type { PolicyName } from '../explore/index.ts';
 import { counterexample } from '../explore/index.ts';
 import { Interrupt } from '../platform/index.ts';
-import { positiveSeconds, wholeBetween } from './flags.ts';
+import { lanesPageOf } from '../report/index.ts';
+import { path, positiveSeconds, wholeBetween } from './flags.ts';
 import { EXIT_CODES } from './outcome.ts';
 import { StatusLine } from './statusLine.ts';
 import { count, plural } from './words.ts';
+import { writePage } from './writePage.ts';
 
 interface ExploreFlags {
   readonly policy: PolicyName;
@@ -22,6 +24,7 @@ interface ExploreFlags {
   readonly seconds?: number;
   readonly shard?: { readonly index: number; readonly count: number };
   readonly full?: true;
+  readonly html?: string;
   readonly json?: true;
 }
 
@@ -60,6 +63,7 @@ export function command(exit: (code: number) => void): Command {
     .option('--shard <i/n>', 'only part i of n of all schedules', shard)
     .option('--full', 'print every step of a counterexample')
     .option('--json', 'print the report as one line of JSON')
+    .option('--html <file>', 'write a page that shows the counterexample', path)
     .action(async (scenario: string, flags: ExploreFlags) => exit(await explore(scenario, flags)));
 }
 
@@ -106,6 +110,10 @@ async function explore(name: string, flags: ExploreFlags): Promise<number> {
           ? null
           : { ...failure.found!, schedule, steps: failure.steps, preemptions: failure.preemptions, replay },
     };
+    if (flags.html !== undefined && failure !== null) {
+      const lanes = variant.traceRun(explorer, failure.schedule);
+      writePage(flags.html, lanesPageOf({ ...lanes, scenario: name, replay }));
+    }
     if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`);
     else print(report, variant, explorer, flags);
     if (report.verdict === 'fail') return EXIT_CODES.fail;

@@ -4,11 +4,15 @@ import { Command } from 'commander';
 import { exhibitByName } from '../exhibits/index.ts';
 import { loadScenario } from '../exploration.ts';
 import { counterexample } from '../explore/index.ts';
+import { lanesPageOf } from '../report/index.ts';
 import { InputError } from '../vmm/index.ts';
+import { path } from './flags.ts';
 import { EXIT_CODES } from './outcome.ts';
+import { writePage } from './writePage.ts';
 
 interface ReplayFlags {
   readonly full?: true;
+  readonly html?: string;
   readonly json?: true;
 }
 
@@ -18,6 +22,7 @@ export function command(exit: (code: number) => void): Command {
     .argument('<schedule>', "as explore prints it: 'vcpu0:14>reclaim', or - for no switch")
     .option('--full', 'print every step')
     .option('--json', 'print the steps as one line of JSON')
+    .option('--html <file>', 'write a page that shows the steps', path)
     .action(async (scenario: string, schedule: string, flags: ReplayFlags) =>
       exit(await replay(scenario, schedule, flags)),
     );
@@ -35,12 +40,15 @@ async function replay(name: string, text: string, flags: ReplayFlags): Promise<n
     );
   }
   const lanes = variant.traceRun(explorer, schedule);
+  const command = `umbra replay ${name} '${text}'`;
+  if (flags.html !== undefined)
+    writePage(flags.html, lanesPageOf({ ...lanes, scenario: name, replay: command }));
   if (flags.json)
     process.stdout.write(`${JSON.stringify({ schema: 'umbra.replay/1', scenario: name, ...lanes })}\n`);
   else {
     process.stdout.write(
       counterexample(lanes, {
-        replay: `umbra replay ${name} '${text}'`,
+        replay: command,
         twin: null,
         how: 'replay',
         formatSchedule: variant.formatSchedule,

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { NOTIFIER_EVENTS } from '../trace/index.ts';
+import { escapeHtml, jsonOf } from './escape.ts';
 import type { HeatMapRecord } from './heatMap.ts';
 import { LIFE_EVENTS, type PageLife } from './pageLives.ts';
 import type { RunRecord } from './recorder.ts';
@@ -52,12 +53,6 @@ const script = (name: string): string =>
 
 const ofUplot = (name: string): string =>
   readFileSync(createRequire(import.meta.url).resolve(`uplot/dist/${name}`), 'utf8');
-
-const escapeHtml = (text: string): string =>
-  text.replace(/[&<>"]/g, (letter) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[letter]!);
-
-/** No text in it can end the script element that it stands in. */
-const jsonOf = (data: unknown): string => JSON.stringify(data).replaceAll('<', '\\u003c');
 
 const packed = ({ heat, lives, ...rest }: RunRecord) => ({
   ...rest,

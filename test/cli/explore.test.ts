@@ -1,6 +1,6 @@
 // umbra explore, replay and museum from outside: exit codes, the report, and one clear line for whatever is wrong.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -8,6 +8,21 @@ import { umbra } from './umbra.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'umbra-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('umbra replay', () => {
+  it('writes a page that holds the steps and asks for nothing from elsewhere', () => {
+    const page = join(folder, 'page.html');
+    const { status } = umbra('replay', 'told-after-unlock', '-', '--json', '--html', page);
+    expect(status).toBe(1);
+    const html = readFileSync(page, 'utf8');
+    const data = JSON.parse(/<script type="application\/json" id="data">(.*?)<\/script>/s.exec(html)![1]!);
+    expect(data).toMatchObject({ schema: 'umbra.replay/1', scenario: 'told-after-unlock' });
+    expect(data.trace.length).toBeGreaterThan(20);
+    expect(data.found.invariant).toBe('I1');
+    expect(html).toContain("default-src 'none'");
+    expect(html).not.toMatch(/(src|href)=|https?:(?!\/\/www\.w3\.org\/2000\/svg)/);
+  });
+});
 
 describe('umbra explore', () => {
   it('says what it covered when nothing is found', () => {

@@ -77,9 +77,17 @@ export class Explorer {
     return { found, steps, preemptions, schedule };
   }
 
+  /** Stops at every point, since who replays may not have learned which of them matter. */
   replay(schedule: Schedule): RunResult & { readonly missed: number } {
-    const strategy = replayStrategy(schedule, (task) => this.steering.stepsOf(task));
-    return { ...this.run(strategy), missed: strategy.missed() };
+    const { steering } = this;
+    const strategy = replayStrategy(schedule, (task) => steering.stepsOf(task));
+    const stopsEverywhere = steering.stopsEverywhere;
+    steering.stopsEverywhere = true;
+    try {
+      return { ...this.run(strategy), missed: strategy.missed() };
+    } finally {
+      steering.stopsEverywhere = stopsEverywhere;
+    }
   }
 
   /** Runs the tasks; what broke on the way, or null. */

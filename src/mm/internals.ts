@@ -6,6 +6,7 @@ export {
   PG_activate,
   PG_active,
   PG_dirty,
+  PG_ksm,
   PG_referenced,
   PG_swapcache,
   PG_uptodate,
@@ -27,4 +28,4 @@ export {
   isYoungMigrationPte,
   migrationPfn,
 } from './migrationEntry.ts';
-export { isPresentPte, isSwapPte, swapPteSlot } from './pte.ts';
+export { isPresentPte, isSwapPte, isUffdWp, swapPteSlot } from './pte.ts';

@@ -1,30 +1,35 @@
 // The host's own books: mappings against rmap counts, and what is left over at the end.
 
-import { ptePfn } from '../hw/sv39/index.ts';
-import type { Host } from '../mm/index.ts';
+import { PTE_W, ptePfn } from '../hw/sv39/index.ts';
+import type { Host, Mm } from '../mm/index.ts';
 import {
   type AddressSpace,
   FrameKind,
   forEachPte,
+  inspectPtep,
   isFolio,
   isPresentPte,
+  isUffdWp,
   PG_dirty,
+  PG_ksm,
   PG_swapcache,
 } from '../mm/internals.ts';
-import { hex, type Pfn } from '../units.ts';
+import { type Hva, hex, type Pfn } from '../units.ts';
 import type { Report } from './violation.ts';
 
-/** I1, I3: every page is mapped as often as it says, and referenced at least as often. */
+/** I1, I3: every page is mapped as often as it says, and referenced at least as often. I5: as checkRights(). */
 export function checkMappings(host: Host, report: Report): void {
   const { frames } = host;
   const maps = new Int32Array(frames.endPfn);
   // By folio: what refers to it in page tables.
   const entries = new Int32Array(frames.endPfn);
   for (const mm of host.mms) {
-    forEachPte(mm, (_address, pte, level) => {
+    const hasHandler = mm.vmas.all.some(({ userfaultfd }) => userfaultfd !== null);
+    forEachPte(mm, (address, pte, level) => {
       if (!isPresentPte(pte)) return;
       const pfn = ptePfn(pte);
       const folio = frames.folioOf(pfn);
+      if ((pte & PTE_W) !== 0) checkRights(mm, address, folio, hasHandler, report);
       maps[pfn]!++;
       if (level === 0 || pfn === folio) entries[folio]!++;
     });
@@ -46,6 +51,15 @@ export function checkMappings(host: Host, report: Report): void {
       report('I1', `frame ${hex(pfn)} has ${frames.refcount[pfn]} references for ${entries[pfn]} mappings`);
     }
   }
+}
+
+/** I5: an entry is writable, and nobody relies on its not being so: KSM, or a userfaultfd that wants to hear of stores. */
+function checkRights(mm: Mm, address: Hva, folio: Pfn, hasHandler: boolean, report: Report): void {
+  const { frames } = mm.host;
+  if ((frames.flags[folio]! & PG_ksm) !== 0)
+    report('I5', `a PTE permits stores to frame ${hex(folio)}, which is merged`);
+  if (hasHandler && isUffdWp(mm.host, inspectPtep(mm, address)))
+    report('I5', `the PTE of ${hex(address)} permits stores that a userfaultfd is to hear of`);
 }
 
 /**

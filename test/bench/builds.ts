@@ -51,7 +51,7 @@ export async function build<T>(folder: string, name: string, entry: string, edit
     logLevel: 'error',
     plugins: [editor(edit)],
     banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
     },
     define: { 'import.meta.url': JSON.stringify(pathToFileURL(join(ROOT, 'src/index.ts')).href) },
   });

@@ -420,4 +420,29 @@ export const MUTANTS: readonly Mutant[] = [
     '    yield* wq.until(() => subscriptions.invalidateSeq !== seq);\n',
     '',
   ),
+  // Migration
+  mutant(
+    'a page moves while CPUs still store to it',
+    'mm/migrate.ts',
+    '  if (batch !== null) yield* batch.flush();\n',
+    '',
+  ),
+  mutant(
+    'a migration without a start',
+    'mm/tryToMigrate.ts',
+    '      : { mm, start: address, end, event: MmuNotifyEvent.CLEAR, blockable: true };\n  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n',
+    '      : { mm, start: address, end, event: MmuNotifyEvent.CLEAR, blockable: true };\n',
+  ),
+  mutant(
+    'a page moves away from who has a reference',
+    'mm/migrateFolio.ts',
+    '  if (frames.count(from) !== expected) return -Errno.EAGAIN;\n',
+    '',
+  ),
+  mutant(
+    'a fault does not wait for a page that moves',
+    'mm/fault.ts',
+    '  yield* folioLocks.wait(frames.folioOf(migrationPfn(origPte)), PG_locked);\n',
+    '',
+  ),
 ];

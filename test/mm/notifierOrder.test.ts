@@ -572,6 +572,7 @@ describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
       'pte 3: rwad -> none',
       'pte 4: rwad -> none',
       'end UNMAP [far, far): mm->mmap_lock read',
+      'pmd 0: table -> none',
       'cpu flush 5',
       'secondary flush',
       'free',

@@ -28,6 +28,7 @@ interface ObservedVerb {
 const VERBS = {
   run: (): Promise<ObservedVerb> => import('./run.ts'),
   mm: (): Promise<ObservedVerb> => import('./mm.ts'),
+  replay: (): Promise<ObservedVerb> => import('./replay.ts'),
 } as const;
 
 export type ObservableVerb = keyof typeof VERBS;

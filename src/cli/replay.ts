@@ -3,12 +3,18 @@
 import { Command } from 'commander';
 import { exhibitByName } from '../exhibits/index.ts';
 import { loadScenario } from '../exploration.ts';
-import { counterexample } from '../explore/index.ts';
+import { counterexample, type Explorer, type RunResult, type Schedule } from '../explore/index.ts';
+import { Interrupt } from '../platform/index.ts';
 import { lanesPageOf } from '../report/index.ts';
+import { TraceRing } from '../trace/index.ts';
 import { InputError } from '../vmm/index.ts';
 import { path } from './flags.ts';
+import type { RunObserver } from './observer.ts';
 import { EXIT_CODES } from './outcome.ts';
+import { type TraceRequest, Tracing } from './tracing.ts';
 import { writePage } from './writePage.ts';
+
+const RING_RECORDS = 4096;
 
 interface ReplayFlags {
   readonly full?: true;
@@ -16,7 +22,7 @@ interface ReplayFlags {
   readonly json?: true;
 }
 
-export function command(exit: (code: number) => void): Command {
+export function command(exit: (code: number) => void, observer: RunObserver = {}): Command {
   return new Command('replay')
     .argument('<scenario>', 'a scenario by name or file, or an exhibit of the museum')
     .argument('<schedule>', "as explore prints it: 'vcpu0:14>reclaim', or - for no switch")
@@ -24,11 +30,16 @@ export function command(exit: (code: number) => void): Command {
     .option('--json', 'print the steps as one line of JSON')
     .option('--html <file>', 'write a page that shows the steps', path)
     .action(async (scenario: string, schedule: string, flags: ReplayFlags) =>
-      exit(await replay(scenario, schedule, flags)),
+      exit(await replay(scenario, schedule, flags, observer)),
     );
 }
 
-async function replay(name: string, text: string, flags: ReplayFlags): Promise<number> {
+async function replay(
+  name: string,
+  text: string,
+  flags: ReplayFlags,
+  { trace }: RunObserver,
+): Promise<number> {
   const exhibit = exhibitByName(name);
   const variant = await loadScenario(exhibit?.scenario ?? name, exhibit?.edits);
   const explorer = new variant.Explorer(variant.scenario);
@@ -38,6 +49,10 @@ async function replay(name: string, text: string, flags: ReplayFlags): Promise<n
     throw new InputError(
       `the schedule does not fit ${name}: ${missed} of its ${schedule.length} switches find no place`,
     );
+  }
+  if (trace !== undefined) {
+    const { found } = await traced(explorer, schedule, trace);
+    return found === null ? EXIT_CODES.pass : EXIT_CODES.fail;
   }
   const lanes = variant.traceRun(explorer, schedule);
   const command = `umbra replay ${name} '${text}'`;
@@ -57,4 +72,27 @@ async function replay(name: string, text: string, flags: ReplayFlags): Promise<n
     );
   }
   return lanes.found === null ? EXIT_CODES.pass : EXIT_CODES.fail;
+}
+
+/** Runs the schedule once more, and writes what its tracepoints say. Throws FileError. */
+async function traced(explorer: Explorer, schedule: Schedule, request: TraceRequest): Promise<RunResult> {
+  const { world } = explorer;
+  const interrupt = new Interrupt();
+  const tracing = new Tracing(request, interrupt);
+  try {
+    const ring = new TraceRing(RING_RECORDS, (records) => tracing.add(records));
+    tracing.attach(world.sched, world.host.cpus.length);
+    world.trace.attachRing(ring, request.events);
+    world.sched.trace = world.trace.points;
+    // After the run nobody knows the names of its tasks any more.
+    explorer.onStep = () => ring.flush();
+    const result = explorer.replay(schedule);
+    tracing.end();
+    await tracing.flush();
+    tracing.throwIfFailed();
+    return result;
+  } finally {
+    tracing.close();
+    interrupt.dispose();
+  }
 }

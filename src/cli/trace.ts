@@ -62,7 +62,7 @@ export function command(exit: (code: number) => void): Command {
     .action(async (words: readonly string[], flags: TraceFlags) => {
       if (flags.list) return exit(list(choices));
       const trace = requestOf(flags, choices);
-      await runObserved(words, ['run', 'mm'], { trace }, exit);
+      await runObserved(words, ['run', 'mm', 'replay'], { trace }, exit);
     });
 }
 

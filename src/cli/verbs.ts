@@ -38,6 +38,7 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
       'trace -o trace.dat -- run guests/sort.s       # for trace-cmd report -N, KernelShark',
       'trace -o trace.pftrace -- run guests/sort.s   # for ui.perfetto.dev',
       "trace -e fault_check -f 'retry == 1' -- run guests/sort.s --host-ram 1M",
+      "trace -o race.json -- replay SCENARIO 'vcpu0:14>reclaim'",
       'trace -l                                      # which events there are',
     ],
     load: () => import('./trace.ts'),

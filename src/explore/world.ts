@@ -33,7 +33,7 @@ import {
 import { FrameKind } from '../mm/internals.ts';
 import { Oracle, type WatchedDevice } from '../oracle/index.ts';
 import { type Policy, Scheduler, type Steps, type Task } from '../sched/index.ts';
-import { Trace } from '../trace/index.ts';
+import { type Stamp, Trace } from '../trace/index.ts';
 import {
   bug,
   type Gfn,
@@ -103,7 +103,7 @@ export class World {
     const { frames = 64, swapPages = 16, cpus = 1 } = scenario.host ?? {};
     const memory = new PhysicalMemory({ frames, deviceBytes: vcpus * (hartDeviceBytes(TLB) + 4096) });
     this.sched = new Scheduler(policy);
-    this.trace = new Trace(this.sched);
+    this.trace = new Trace(stampOf(this.sched));
     const swap = swapPages > 0 ? new MemorySwapDevice(swapPages + 1) : null;
     this.host = new Host({
       memory,
@@ -348,3 +348,15 @@ function newFile(host: Host, { ram, ramPages }: Required<VmShape>): File | null 
   if (ram === 'shmem') return memfdCreate(host, ramPages * PAGE_SIZE);
   return new Ext4(host, new MemoryBlockDevice(ramPages)).createFile(ramPages * PAGE_SIZE);
 }
+
+/** Virtual ns in traces: virtual time hardly passes in a scenario, so each step counts as a microsecond. */
+const STEP_NS = 1000;
+
+const stampOf = (sched: Scheduler): Stamp => ({
+  get now() {
+    return sched.steps * STEP_NS;
+  },
+  get currentId() {
+    return sched.currentId;
+  },
+});

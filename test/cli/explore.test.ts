@@ -9,6 +9,17 @@ import { umbra } from './umbra.ts';
 const folder = mkdtempSync(join(tmpdir(), 'umbra-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+describe('umbra trace', () => {
+  it('writes what the tracepoints say of a replay', () => {
+    const events = ['-e', 'invalidate_range_*', '-e', 'try_to_unmap'];
+    const { status, stdout } = umbra('trace', ...events, '--', 'replay', 'pageout-warm', '-');
+    expect(status).toBe(0);
+    const lines = stdout.split('\n').filter((line) => line.includes('reclaim-'));
+    const names = lines.map((line) => / \d+\.\d+: (\w+): /.exec(line)?.[1]);
+    expect(names.slice(0, 3)).toEqual(['invalidate_range_start', 'try_to_unmap', 'invalidate_range_end']);
+  });
+});
+
 describe('umbra replay', () => {
   it('writes a page that holds the steps and asks for nothing from elsewhere', () => {
     const page = join(folder, 'page.html');

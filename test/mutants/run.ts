@@ -3,6 +3,7 @@
 // A mutant is killed if a scenario fails that production passes: all schedules with at most one pre-emption first, as
 // far as a budget goes, then POS; a small budget for every scenario before a large one for any.
 
+import { spawnSync } from 'node:child_process';
 import { scenarioNames } from '../../src/exploration.ts';
 import type * as Explore from '../../src/explore/index.ts';
 import type { Explorer, Scenario } from '../../src/explore/index.ts';
@@ -15,6 +16,9 @@ const BUDGETS = [
   { bounded: 60, pos: 40 },
   { bounded: 600, pos: 400 },
 ] as const;
+
+/** The argument of a process that runs one mutant. */
+const ONE = '--one';
 
 type Variant = typeof Explore & { readonly scenarios: readonly Scenario[] };
 
@@ -69,15 +73,31 @@ function search(variant: Variant, explorer: Explorer, budget: (typeof BUDGETS)[n
 
 const print = (line: object): boolean => process.stdout.write(`${JSON.stringify(line)}\n`);
 
-const only = process.argv[2];
-const mutants = MUTANTS.filter(({ name }) => only === undefined || name.includes(only));
-let killed = 0;
-let counted = 0;
-for (const mutant of mutants) {
-  const result = await kill(mutant);
-  if (mutant.equivalent === undefined) counted++;
-  if (mutant.equivalent === undefined && result !== null) killed++;
-  print({ mutant: mutant.name, killed: result !== null, ...result, equivalent: mutant.equivalent });
+/** The result for one mutant, from a process of its own: what it loads would never go away again. */
+function killApart(index: number): Kill | null {
+  const args = [...process.execArgv, process.argv[1]!, ONE, String(index)];
+  const { stdout, status } = spawnSync(process.execPath, args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (status !== 0) throw new Error(`the run of mutant ${index} ended with ${status}`);
+  return JSON.parse(stdout) as Kill | null;
 }
-print({ name: 'mutants', count: counted, killed, rate: Number((killed / counted).toFixed(3)) });
-process.exitCode = killed / counted >= 0.9 ? 0 : 1;
+
+function killAll(only: string): void {
+  let killed = 0;
+  let counted = 0;
+  for (const [index, { name, equivalent }] of MUTANTS.entries()) {
+    if (!name.includes(only)) continue;
+    const result = killApart(index);
+    if (equivalent === undefined) counted++;
+    if (equivalent === undefined && result !== null) killed++;
+    print({ mutant: name, killed: result !== null, ...result, equivalent });
+  }
+  print({ name: 'mutants', count: counted, killed, rate: Number((killed / counted).toFixed(3)) });
+  process.exitCode = killed / counted >= 0.9 ? 0 : 1;
+}
+
+const [first, second] = process.argv.slice(2);
+if (first === ONE) process.stdout.write(JSON.stringify(await kill(MUTANTS[Number(second)]!)));
+else killAll(first ?? '');

@@ -18,7 +18,7 @@ import {
 } from './hw/hart/index.ts';
 import { PhysicalMemory } from './hw/memory/index.ts';
 import { DEFAULT_TLB, TlbDomain, type TlbGeometry } from './hw/tlb/index.ts';
-import { Host, readVmstat, reclaimSwapCache, type SwapDevice } from './mm/index.ts';
+import { Host, readVmstat, reclaimSwapCache, type SwapDevice, type ThpEnabled } from './mm/index.ts';
 import { Oracle, readPages, SwapCoverage, type Violation } from './oracle/index.ts';
 import { runPolicy, Scheduler, type Steps } from './sched/index.ts';
 import { type EventName, type Stamp, Trace, type TraceRing } from './trace/index.ts';
@@ -37,6 +37,8 @@ export interface MachineConfig {
   readonly hostRamBytes: number;
   readonly vcpus: number;
   readonly mmu: MmuKind;
+  /** transparent_hugepage/enabled of the host; default: never. */
+  readonly thp?: ThpEnabled;
   readonly ad: AdScheme;
   readonly seed: number;
   readonly check: CheckMode;
@@ -135,6 +137,7 @@ export class Machine {
       swap: config.swap,
       cpus: vcpus,
     });
+    this.host.thp.enabled = config.thp ?? 'never';
     this.oracle = new Oracle(this.host);
     this.harts = this.#buildHarts(tlb);
     this.vmm = new Vmm({

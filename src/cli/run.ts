@@ -5,6 +5,7 @@
 
 import { basename, resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import type { ThpEnabled } from '../mm/index.ts';
 import { EVENT_NAMES } from '../trace/index.ts';
 import { InputError, readProgram } from '../vmm/index.ts';
 import { formatSize, path, positiveSeconds, sizeBetween, wholeBetween } from './flags.ts';
@@ -26,6 +27,7 @@ interface RunFlags {
   readonly swapSize: number;
   readonly vcpus: number;
   readonly mmu: 'shadow' | 'tdp';
+  readonly thp: ThpEnabled;
   readonly ad: 'hardware' | 'svade' | 'svadu';
   readonly seed: number;
   readonly maxInsns?: number;
@@ -66,6 +68,11 @@ export function command(exit: (code: number) => void, observer: RunObserver = {}
       new Option('--mmu <kind>', 'shadow page tables, or two-dimensional paging')
         .choices(['shadow', 'tdp'])
         .default('shadow'),
+    )
+    .addOption(
+      new Option('--thp <when>', "huge pages of 2 MiB for the guest's memory")
+        .choices(['always', 'madvise', 'never'])
+        .default(DEFAULT_SETTINGS.thp),
     )
     .addOption(
       new Option('--ad <scheme>', "who sets A and D bits in the guest's tables")
@@ -158,6 +165,7 @@ function settingsOf(file: string, flags: RunFlags, trace: TraceRequest | null): 
     swapBytes: flags.swapSize,
     vcpus: flags.vcpus,
     mmu: flags.mmu,
+    thp: flags.thp,
     ad: flags.ad,
     seed: flags.seed,
     maxInstructions: flags.maxInsns ?? Number.POSITIVE_INFINITY,

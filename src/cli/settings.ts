@@ -1,6 +1,7 @@
 // The settings of a run, as the flags of `umbra run` and the demo give them.
 
 import { MACHINE_DEFAULTS } from '../machine.ts';
+import type { ThpEnabled } from '../mm/index.ts';
 import type { GdbChoice } from './gdb/server.ts';
 import type { PageRequest } from './reportPage.ts';
 import type { TraceRequest } from './tracing.ts';
@@ -12,6 +13,8 @@ export interface RunSettings {
   readonly swapBytes: number;
   readonly vcpus: number;
   readonly mmu: 'shadow' | 'tdp';
+  /** transparent_hugepage/enabled of the host. */
+  readonly thp: ThpEnabled;
   readonly ad: 'hardware' | 'svade' | 'svadu';
   readonly seed: number;
   readonly maxInstructions: number;
@@ -41,6 +44,7 @@ export const DEFAULT_SETTINGS: RunSettings = {
   swapBytes: 256 * 2 ** 20,
   vcpus,
   mmu,
+  thp: 'never',
   ad,
   seed,
   maxInstructions,

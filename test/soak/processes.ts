@@ -1,7 +1,7 @@
 // The soak `processes`: memory of processes that fork, move and protect it (test/mm/processes.ts).
 
 import type fc from 'fast-check';
-import { interleavedProcessesProperty, processesProperty } from '../mm/processes.ts';
+import { hugeProcessesProperty, interleavedProcessesProperty, processesProperty } from '../mm/processes.ts';
 import { playProperty } from './playProperty.ts';
 import type { Soak } from './soak.ts';
 
@@ -11,6 +11,7 @@ const properties = [
   interleavedProcessesProperty(50),
   processesProperty(300),
   interleavedProcessesProperty(150),
+  hugeProcessesProperty(60),
 ];
 
 export const processes = (): Soak => ({

@@ -92,7 +92,13 @@ describe.concurrent('the packed package', () => {
 
   it('tests swap under vitest, and has types', async ({ expect }) => {
     const [tests] = await Promise.all([
-      run(join(MODULES, 'vitest/vitest.mjs'), 'run', '--reporter=tap-flat', 'swap.test.ts'),
+      run(
+        join(MODULES, 'vitest/vitest.mjs'),
+        'run',
+        '--reporter=tap-flat',
+        '--testTimeout=120000',
+        'swap.test.ts',
+      ),
       run(join(MODULES, 'typescript/bin/tsc')),
     ]);
     expect(tests.match(/^ok /gm)).toHaveLength(2);

@@ -51,6 +51,8 @@ export class Kvm {
 
   readonly slotsLock: Mutex;
   readonly mmuLock: RwLock;
+  /** Tasks that bring pages up to date whose mark is off already: none of them is in sync yet. */
+  syncing = 0;
   readonly mnInvalidateLock: Mutex;
   readonly srcu: Srcu;
 

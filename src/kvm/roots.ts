@@ -11,6 +11,7 @@ import { NO_ROOT, OPEN_PMP, satpAsid, satpIsPaged, satpRoot } from '../hw/hart/i
 import { allocKernelPages, freeKernelPages } from '../mm/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Gfn, type Gpa, gpaToGfn, pfnToHpa } from '../units.ts';
+import { rememberRoot } from './grants.ts';
 import type { Kvm } from './kvm.ts';
 import { gfnToMemslot } from './memslot.ts';
 import { getShadowPage, insertShadowPage } from './mmu.ts';
@@ -45,6 +46,7 @@ export function* kvmMmuNewPgd(vcpu: Vcpu): Steps {
   const samePmp = root.role.pmp.userKey === userKey;
   if (samePmp && satpIsPaged(hart) && root.gfn === gpaToGfn(satpRoot(hart) as Gpa)) {
     vcpu.hart.setShadowRoot(pfnToHpa(root.spt));
+    rememberRoot(vcpu, root);
     return yield* syncRoot(vcpu);
   }
   vcpu.root = null;
@@ -81,7 +83,8 @@ function* freeObsoleteRoots(vcpu: Vcpu): Steps {
   }
 }
 
-function* release(vcpu: Vcpu, root: ShadowPage): Steps {
+/** The vCPU lets go of a root. Takes mmu_lock. */
+export function* release(vcpu: Vcpu, root: ShadowPage): Steps {
   const { kvm } = vcpu;
   const invalidList: ShadowPage[] = [];
   yield* kvm.mmuLock.lockWrite();
@@ -165,6 +168,7 @@ function* loadRootLocked(vcpu: Vcpu, gfn: Gfn): Steps<boolean> {
   vcpu.root = root;
   hart.setShadowRoot(pfnToHpa(root.spt));
   yield* syncIfFencedLocked(vcpu, root);
+  rememberRoot(vcpu, root);
   return true;
 }
 

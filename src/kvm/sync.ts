@@ -89,11 +89,13 @@ export function* syncChildren(kvm: Kvm, root: ShadowPage): Steps {
   }
   // A store through a stale TLB entry after the comparison would go unseen.
   if (protectedSome) yield* kvmFlushRemoteTlbs(kvm);
+  kvm.syncing++;
   for (const sp of pages) {
     if (!sp.unsync || sp.invalid) continue;
     unmarkUnsync(kvm, sp);
     yield* syncPage(kvm, sp, invalidList);
   }
+  kvm.syncing--;
   yield* remoteFlushOrZap(kvm, invalidList, false);
 }
 

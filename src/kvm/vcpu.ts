@@ -19,10 +19,11 @@ import { Access } from '../hw/sv39/index.ts';
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { Errno, fromWords, type Gpa, hiWord, loWord } from '../units.ts';
 import { emulateStore } from './emulate.ts';
+import { grant, takeOver } from './grants.ts';
 import { lendGuestPage } from './lend.ts';
 import { directFault, type FaultResult, pagedFault } from './pageFault.ts';
 import { breakStaleReservation, takeTurn } from './reservation.ts';
-import { kvmMmuFence, kvmMmuNewPgd, kvmMmuReload } from './roots.ts';
+import { kvmMmuFence, kvmMmuNewPgd, kvmMmuReload, release } from './roots.ts';
 import { exitAddress, exitCause, exitGuestAddress, pageFaultError } from './traceTerms.ts';
 import { Request, VcpuMode } from './vcpuMode.ts';
 import type { Vcpu } from './vcpuState.ts';
@@ -95,7 +96,9 @@ function* enterGuest(vcpu: Vcpu, budget: number): Steps<ExitReason | null> {
   const before = hart.attempted;
   if (points.on) yield at.vcpu(vcpu.index);
   takeTurn(vcpu);
+  grant(vcpu);
   const reason = vcpu.debug === null ? hart.run(budget) : vcpu.debug.run(vcpu, budget);
+  const released = takeOver(vcpu);
   vcpu.mode = VcpuMode.outsideGuest;
   vcpu.stats.exits++;
   const name = EXIT_NAMES[reason];
@@ -110,6 +113,7 @@ function* enterGuest(vcpu: Vcpu, budget: number): Steps<ExitReason | null> {
     reason,
     hart.attempted - before,
   );
+  if (released !== null) yield* release(vcpu, released);
   return reason;
 }
 

@@ -7,6 +7,7 @@ import type { Hart, ExitReason as HartExit } from '../hw/hart/index.ts';
 import { WaitQueue } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';
 import { FenceClock } from './fenceClock.ts';
+import type { KnownRoot } from './grants.ts';
 import { GuestWalk } from './guestWalk.ts';
 import type { Kvm } from './kvm.ts';
 import type { ShadowPage } from './shadowPage.ts';
@@ -65,6 +66,8 @@ export class Vcpu {
   directRoot: ShadowPage | null = null;
   /** Which roots are in sync with what this vCPU's fences demand. */
   readonly fences = new FenceClock();
+  /** What the hart may switch to by itself, the latest last (grants.ts). */
+  readonly knownRoots: KnownRoot[] = [];
   /** hart.pmp.userKey as kvm saw it last. */
   pmpKey = '';
   /** Frames set aside before mmu_lock is taken (mmu_shadow_page_cache). */

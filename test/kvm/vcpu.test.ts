@@ -263,7 +263,8 @@ describe('KVM_RUN', () => {
       yield* hart.load(DEVICE, PHYSICAL);
       yield* hart.complete();
       yield* hart.fence();
-      expect(exits).toMatchObject({ mmuFault: 2, sfence: 1 });
+      yield* hart.execute('wfi');
+      expect(exits).toMatchObject({ mmuFault: 2, wfi: 1 });
       const sum = Object.values(exits).reduce((a, b) => a + b, 0);
       expect(sum).toBe(hart.vcpu.stats.exits);
     });

@@ -295,6 +295,35 @@ export class Hart {
     updateContext(this);
   }
 
+  /** Present satp. */
+  get satp(): { readonly lo: number; readonly hi: number } {
+    return { lo: this.block[SLOT.satp]!, hi: this.block[SLOT.satp + 1]! };
+  }
+
+  /** Whether sfence.vma takes no exit in the next run: it is the hart's TLB alone that it concerns (shadow). */
+  grantFences(granted: boolean): void {
+    this.block[GRANT] = granted ? Grant.fence : 0;
+  }
+
+  /** How many roots can be granted. */
+  get rootsGranted(): number {
+    return GRANTED_ROOTS;
+  }
+
+  /** The i-th value of satp that takes no exit in the next run, and the root that stands for it (shadow). */
+  grantRoot(i: number, lo: number, hi: number, root: number): void {
+    const at = (BLOCK_ROOTS + i * GRANTED_ROOT_BYTES) >> 2;
+    this.block[at] = lo;
+    this.block[at + 1] = hi;
+    this.block[at + 2] = root;
+  }
+
+  /** No more than `count` roots are granted. */
+  endGrants(count: number): void {
+    const from = (BLOCK_ROOTS + count * GRANTED_ROOT_BYTES) >> 2;
+    this.block.fill(0, from, (BLOCK_ROOTS + GRANTED_ROOTS * GRANTED_ROOT_BYTES) >> 2);
+  }
+
   /** What the PMP permits now. */
   get pmp(): Pmp {
     return this.mmu.pmp;

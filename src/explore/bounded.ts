@@ -116,9 +116,11 @@ export class BoundedSearch implements Strategy {
     return taken;
   }
 
+  get wantsHardware(): boolean {
+    return this.#acted < this.hardwareBound;
+  }
+
   hardware({ actions }: HardwareChoice): number {
-    this.#asked = null;
-    if (this.#acted >= this.hardwareBound) return 0;
     // The state was looked at before the step, and is not another for what may come before it.
     const taken = this.#branch(actions.length + 1, 'action', null);
     this.#asked = this.#path[this.#depth - 1]!;

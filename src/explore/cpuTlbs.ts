@@ -7,7 +7,7 @@
 import { isPresent, PTE_W, ptePfn } from '../hw/sv39/index.ts';
 import type { CpuTlbEntry } from '../hw/tlb/index.ts';
 import type { Host, Mm } from '../mm/index.ts';
-import { inspectPte } from '../mm/internals.ts';
+import { inspectPte, isSwapPte } from '../mm/internals.ts';
 import type { WatchedDevice } from '../oracle/index.ts';
 import { type Hva, hex, type Pfn } from '../units.ts';
 import type { Found } from './verdict.ts';
@@ -50,6 +50,8 @@ export function staleInCpuTlb(mm: Mm, start: Hva, end: Hva): Found | null {
   return find(mm.host, ({ asid, address, pfn, writable }, who) => {
     if (asid !== mm.id || address < start || address >= end) return null;
     const pte = inspectPte(mm, address);
+    // Reclaim took it meanwhile, and owes the flush.
+    if (isSwapPte(pte) && !writable) return null;
     if (!isPresent(pte)) return { invariant: 'I5', message: `${who}, where nothing is mapped any more` };
     if (ptePfn(pte) === pfn && (!writable || (pte & PTE_W) !== 0)) return null;
     return { invariant: 'I5', message: `${who} for writing, but the PTE forbids it` };

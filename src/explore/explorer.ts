@@ -34,6 +34,8 @@ export class Explorer {
   readonly world: World;
   readonly steering = new Steering();
   readonly #start: SchedulerState;
+  /** False: nothing is looked at, during a run or after it; to measure what looking costs. */
+  looks = true;
   /** Called after each step of a run that is watched. */
   onStep: (() => void) | null = null;
 
@@ -69,12 +71,17 @@ export class Explorer {
     const schedule = deviations.slice();
     steering.end();
     filter.stops = () => true;
-    if (found === null && !steering.isPruned) found = this.#finish();
+    if (found === null && !steering.isPruned && this.looks) found = this.#finish();
     if (undo.length === 0) bug('the explorer runs code that no loader instrumented');
-    rewind();
-    world.contents.rewind();
-    world.sched.restore(this.#start);
+    this.reset();
     return { found, steps, preemptions, schedule };
+  }
+
+  /** Back to the start of every run. */
+  reset(): void {
+    rewind();
+    this.world.contents.rewind();
+    this.world.sched.restore(this.#start);
   }
 
   /** Stops at every point, since who replays may not have learned which of them matter. */
@@ -103,7 +110,7 @@ export class Explorer {
     const end = sched.run(() => {
       if (sched.steps > before) {
         steering.stepped();
-        if (steering.changedTranslation) found = brokenTranslation(world);
+        if (steering.changedTranslation && this.looks) found = brokenTranslation(world);
         this.onStep?.();
       }
       limitReached = sched.steps - before > MAX_STEPS;

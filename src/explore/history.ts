@@ -9,7 +9,7 @@
 // What a hardware step looks at without a point (a vCPU's or CPU's walk, and the frame that it reaches) is taken to
 // be all page tables and frames. Invariant: equal numbers mean equal states, up to collisions of 53 bits.
 
-import type { Point, PointKind, Task } from '../sched/index.ts';
+import type { PointKind, Task } from '../sched/index.ts';
 import type { HardwareAction } from './hardwareAction.ts';
 import { keyOf } from './objects.ts';
 
@@ -46,7 +46,7 @@ export class History {
   }
 
   /** `task` takes the access that `point` names. */
-  access(task: { readonly id: number }, { kind, object }: Point): void {
+  access(task: { readonly id: number }, kind: PointKind, object: number): void {
     const past = this.#of(task);
     if (HARDWARE.has(kind)) {
       mix(past, this.#since.lo, this.#since.hi);
@@ -77,7 +77,7 @@ export class History {
   act({ actor, number }: HardwareAction): void {
     const past = this.#of(actor);
     mix(past, number | 0, Math.floor(number / 2 ** 32));
-    if (actor.kind !== null) this.access(actor, { type: 'point', kind: actor.kind, object: actor.object });
+    if (actor.kind !== null) this.access(actor, actor.kind, actor.object);
   }
 
   /** `task` begins, was woken, or goes on after giving the CPU away. */

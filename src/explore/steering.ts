@@ -45,6 +45,8 @@ export interface Watcher {
 export interface Strategy {
   /** Index into choice.tasks, or -1: the run need not go on. */
   choose(choice: Choice): number;
+  /** Hardware may act (again) in this run. */
+  readonly wantsHardware?: boolean;
   /** Number of the action that hardware takes, from 1; 0: none, or no more before this step; -1: the run need not go on. */
   hardware?(choice: HardwareChoice): number;
   /** The step is over before which hardware() was asked last: whether it could make a difference. */
@@ -156,8 +158,7 @@ export class Steering implements Policy {
     else this.#letHardwareAct(task);
     this.#count(task);
     this.watcher?.step(task);
-    if (isAtPoint(task))
-      this.history.access(task, { type: 'point', kind: task.pointKind, object: task.pointObject });
+    if (isAtPoint(task)) this.history.access(task, task.pointKind, task.pointObject);
     else this.history.resume(task);
   }
 
@@ -169,14 +170,14 @@ export class Steering implements Policy {
 
   /** Whatever the strategy wants to come before the step. */
   #letHardwareAct(task: Task): void {
-    if (this.hardware === null || this.strategy.hardware === undefined) return;
-    for (;;) {
+    if (this.hardware === null || this.strategy.wantsHardware !== true) return;
+    while (this.strategy.wantsHardware) {
       this.#wasOffered = false;
       const actions = this.hardware.before(task);
       if (actions.length === 0) return;
       this.#wasOffered = true;
       this.chances++;
-      const chosen = this.strategy.hardware({ actions, task, state: () => this.#state(task.id) });
+      const chosen = this.strategy.hardware!({ actions, task, state: () => this.#state(task.id) });
       if (chosen < 0) this.isPruned = true;
       if (chosen <= 0) return;
       const action = actions[chosen - 1] ?? bug('a strategy chose no action', { chosen });
@@ -215,7 +216,7 @@ export class Steering implements Policy {
     const matters = this.sharing.touch(task, point);
     if (TRANSLATIONS.has(point.kind)) this.changedTranslation = true;
     if (matters || this.stopsEverywhere) return true;
-    this.history.access(task, point);
+    this.history.access(task, point.kind, point.object);
     // Goes through: the accessor must find the point announced all the same.
     points.kind = point.kind;
     points.object = point.object;

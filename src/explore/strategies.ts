@@ -17,14 +17,18 @@ export interface HardwareShare {
 
 export const NO_HARDWARE: HardwareShare = { bound: 0, chances: 1 };
 
-/** Its numbers are its own, so that with and without hardware a seed means the same switches. */
-function drawnHardware(seed: number, { bound, chances }: HardwareShare): Pick<Strategy, 'hardware'> {
-  if (bound === 0) return {};
+/** `strategy` with hardware. Its numbers are its own, so that with and without it a seed means the same switches. */
+function withHardware(strategy: Strategy, seed: number, { bound, chances }: HardwareShare): Strategy {
+  if (bound === 0) return strategy;
   const random = new Random(seed + 2 ** 40);
   let left = bound;
   return {
+    ...strategy,
+    get wantsHardware() {
+      return left > 0;
+    },
     hardware({ actions }) {
-      if (left === 0 || random.below(Math.max(chances, 2 * bound)) >= bound) return 0;
+      if (random.below(Math.max(chances, 2 * bound)) >= bound) return 0;
       left--;
       return 1 + random.below(actions.length);
     },
@@ -33,7 +37,7 @@ function drawnHardware(seed: number, { bound, chances }: HardwareShare): Pick<St
 
 export function randomStrategy(seed: number, share = NO_HARDWARE): Strategy {
   const random = new Random(seed);
-  return { choose: ({ tasks }) => random.below(tasks.length), ...drawnHardware(seed, share) };
+  return withHardware({ choose: ({ tasks }) => random.below(tasks.length) }, seed, share);
 }
 
 const PRIORITIES = 2 ** 30;
@@ -50,7 +54,7 @@ export function posStrategy(seed: number, share = NO_HARDWARE): Strategy {
     }
     return priority;
   };
-  return {
+  const strategy: Strategy = {
     choose: ({ tasks }) => indexOfHighest(tasks, priorityOf),
     stepping(task) {
       for (const other of priorities.keys()) {
@@ -58,8 +62,8 @@ export function posStrategy(seed: number, share = NO_HARDWARE): Strategy {
       }
       return false;
     },
-    ...drawnHardware(seed, share),
   };
+  return withHardware(strategy, seed, share);
 }
 
 const dependsOn = (a: Task, b: Task): boolean =>
@@ -79,14 +83,14 @@ export function pctStrategy(seed: number, depth: number, length: number, share =
     }
     return priority;
   };
-  return {
+  const strategy: Strategy = {
     choose({ tasks, preempts }) {
       const change = changes.indexOf(choices++);
       if (change >= 0 && preempts) priorities.set(tasks[0]!, change);
       return indexOfHighest(tasks, priorityOf);
     },
-    ...drawnHardware(seed, share),
   };
+  return withHardware(strategy, seed, share);
 }
 
 function indexOfHighest(tasks: readonly Task[], priorityOf: (task: Task) => number): number {
@@ -118,6 +122,7 @@ export function replayStrategy(
   };
   let last: Task | null = null;
   return {
+    wantsHardware: schedule.some(({ hardware }) => hardware),
     missed: () => [...waiting.values()].reduce((sum, { length }) => sum + length, 0),
     choose({ tasks }) {
       const place = placeOf(last?.name ?? '', stepsOf(last), false);

@@ -11,6 +11,7 @@ import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Engine, PEERS, UMBRA, warmUp } from './engines.ts';
 import { type ExitCost, measureExits } from './exits.ts';
+import { type ExploringRate, measureExploring } from './exploring.ts';
 import { type ForeignResult, measureForeign } from './foreign.ts';
 import { type InvalidationCost, measureInvalidations } from './invalidation.ts';
 import { geometricMean, measure, measureElf, type ProgramResult } from './measure.ts';
@@ -61,6 +62,7 @@ interface Results {
   notifiers?: SiteCosts;
   swap?: readonly SwapRate[];
   invalidations?: readonly InvalidationCost[];
+  explore?: readonly ExploringRate[];
 }
 
 const SUITES: Readonly<Record<string, (bench: Bench) => Results | Promise<Results>>> = {
@@ -73,10 +75,11 @@ const SUITES: Readonly<Record<string, (bench: Bench) => Results | Promise<Result
   notifiers: runNotifiers,
   swap: runSwap,
   invalidations: runInvalidations,
+  explore: runExplore,
 };
 
 /** They start nothing that a warm computer starts faster. */
-const COLD: ReadonlySet<string> = new Set(['startup', 'notifiers', 'swap', 'invalidations']);
+const COLD: ReadonlySet<string> = new Set(['startup', 'notifiers', 'swap', 'invalidations', 'explore']);
 
 class UsageError extends Error {}
 
@@ -282,6 +285,16 @@ function runInvalidations({ repeats, say }: Bench): Results {
     },
   );
   return { invalidations };
+}
+
+async function runExplore({ say }: Bench): Promise<Results> {
+  const table = new Table(say, [16, 12, -16, -8, -10]);
+  table.row('scenario', 'with', 'schedules/CPU-s', 'steps', 'reset us');
+  const explore = await measureExploring(({ scenario, mode, rate, steps, reset }) =>
+    table.row(scenario, mode, num(rate, 0), num(steps, 0), num(reset)),
+  );
+  say('loom and shuttle are Rust libraries: what they do on the same protocol is not measured here');
+  return { explore };
 }
 
 const isPeer = (engine: string): boolean => PEERS.some(({ name }) => name === engine);

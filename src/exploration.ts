@@ -116,16 +116,16 @@ export const DRAWN_SCHEDULES = 10_000;
  */
 export async function explore(scenario: string | URL, options: ExploreOptions = {}): Promise<Exploration> {
   const { policy = 'bounded', bound = 2, seed = 1, seconds = Number.POSITIVE_INFINITY, edits } = options;
-  const limit = policy === 'bounded' ? Number.POSITIVE_INFINITY : DRAWN_SCHEDULES;
   const name = scenario instanceof URL ? fileURLToPath(scenario) : scenario;
   const variant = await loadScenario(name, edits);
+  const isExhaustive = variant.isExhaustive(policy);
+  const limit = isExhaustive ? Number.POSITIVE_INFINITY : DRAWN_SCHEDULES;
   const explorer = new variant.Explorer(variant.scenario);
   const wanted = { policy, bound, seed, schedules: options.schedules ?? limit };
   const { search, stopped } = await runSearch(variant, explorer, wanted, { seconds });
   const { schedules, failure, complete } = search.state;
   const passed = { found: null, schedules, schedule: '', lanes: null, text: '' };
-  if (failure === null)
-    return { ...passed, complete: complete || (policy !== 'bounded' && stopped === null) };
+  if (failure === null) return { ...passed, complete: complete || (!isExhaustive && stopped === null) };
   const { found, schedule } = variant.minimise(explorer, failure);
   const lanes = variant.traceRun(explorer, schedule);
   const words = variant.formatSchedule(schedule);

@@ -9,6 +9,7 @@ import type { PolicyName } from '../explore/index.ts';
 import { counterexample } from '../explore/index.ts';
 import { Interrupt } from '../platform/index.ts';
 import { lanesPageOf } from '../report/index.ts';
+import { InputError } from '../vmm/index.ts';
 import { path, positiveSeconds, wholeBetween } from './flags.ts';
 import { EXIT_CODES } from './outcome.ts';
 import { StatusLine } from './statusLine.ts';
@@ -47,15 +48,46 @@ export interface ExploreReport {
   } | null;
 }
 
+/** Policies that go on bound by bound. */
+const BOUNDED: ReadonlySet<PolicyName> = new Set(['bounded', 'delay']);
+const DRAWN: ReadonlySet<PolicyName> = new Set(['pos', 'pct', 'random']);
+
+const POLICIES = `
+Policies:
+  bounded  every schedule with at most so many pre-emptions, 0, 1, ... in turn; what is found first has the fewest.
+           States that were gone on from are remembered. A pre-emption takes the CPU from a task that could go on; where
+           one blocks, yields or ends, whoever comes next is free.
+  delay    the same for delays: the CPU goes round in a queue, and to pass somebody over costs one. A quick first pass.
+  dfs      every schedule there is; states that were gone on from are remembered.
+  sleep    every schedule there is, by sleep sets instead of remembered states, without hardware on its own: an
+           independent check of the others, for small scenarios. Not with --shard.
+  pos      drawn: each access that is due has a random priority, drawn anew when something that it depends on was done.
+           Finds most bugs in the fewest schedules.
+  pct      drawn: random priorities of tasks, which fall at a few random moments.
+  random   drawn: anybody, at every moment.
+
+Hardware acts on its own up to --hardware times in a schedule, between any two steps, at no pre-emption: a vCPU in the
+guest fills its TLB unasked (setting A), walks for its next store (setting D), evicts, goes on until its kick arrives;
+a CPU fills and evicts; a completion or timer comes early. It is offered only where it can make a difference.
+
+Points at which no switch can matter are passed without a choice: objects that one task alone touches, or all under one
+lock. A task that yields twice while nobody else took a step waits until somebody has. A run of 20,000 steps is a
+livelock.`;
+
 export function command(exit: (code: number) => void): Command {
   return new Command('explore')
     .argument('<scenario>', 'a scenario by name, or a file that exports one')
     .addOption(
       new Option('--policy <name>', 'how schedules are chosen')
-        .choices(['bounded', 'pos', 'pct', 'random'])
+        .choices(['bounded', 'delay', 'dfs', 'sleep', 'pos', 'pct', 'random'])
         .default('bounded'),
     )
-    .option('--bound <number>', 'most pre-emptions of a schedule (bounded)', wholeBetween(0, 8), 2)
+    .option(
+      '--bound <number>',
+      'most pre-emptions (bounded) or delays (delay) of a schedule',
+      wholeBetween(0, 8),
+      2,
+    )
     .option('--hardware <number>', 'most actions of hardware on its own in a schedule', wholeBetween(0, 6), 3)
     .option('--seed <number>', 'first seed (pos, pct, random)', wholeBetween(0, Number.MAX_SAFE_INTEGER), 1)
     .option('--schedules <number>', 'stop after so many', wholeBetween(1, Number.MAX_SAFE_INTEGER))
@@ -64,6 +96,7 @@ export function command(exit: (code: number) => void): Command {
     .option('--full', 'print every step of a counterexample')
     .option('--json', 'print the report as one line of JSON')
     .option('--html <file>', 'write a page that shows the counterexample', path)
+    .addHelpText('after', POLICIES)
     .action(async (scenario: string, flags: ExploreFlags) => exit(await explore(scenario, flags)));
 }
 
@@ -75,12 +108,15 @@ function shard(text: string): { index: number; count: number } {
 }
 
 async function explore(name: string, flags: ExploreFlags): Promise<number> {
+  if (flags.policy === 'sleep' && flags.shard !== undefined)
+    throw new InputError('--shard: sleep sets are not cut in parts');
   const interrupt = new Interrupt();
   const status = new StatusLine(process.stderr);
   try {
     const variant = await loadScenario(name);
     const explorer = new variant.Explorer(variant.scenario);
-    const limit = flags.policy === 'bounded' ? Number.POSITIVE_INFINITY : DRAWN_SCHEDULES;
+    const isExhaustive = variant.isExhaustive(flags.policy);
+    const limit = isExhaustive ? Number.POSITIVE_INFINITY : DRAWN_SCHEDULES;
     const options = { ...flags, schedules: flags.schedules ?? limit };
     const { search, stopped } = await runSearch(variant, explorer, options, {
       seconds: flags.seconds ?? Number.POSITIVE_INFINITY,
@@ -95,13 +131,13 @@ async function explore(name: string, flags: ExploreFlags): Promise<number> {
     const failure = state.failure === null ? null : variant.minimise(explorer, state.failure);
     const schedule = failure === null ? '' : variant.formatSchedule(failure.schedule);
     const replay = `umbra replay ${name} '${schedule}'`;
-    const complete = state.complete || (flags.policy !== 'bounded' && stopped === null && failure === null);
+    const complete = state.complete || (!isExhaustive && stopped === null && failure === null);
     const report: ExploreReport = {
       schema: 'umbra.explore/1',
       scenario: name,
       verdict: failure !== null ? 'fail' : complete ? 'pass' : 'incomplete',
       policy: flags.policy,
-      bound: flags.policy === 'bounded' ? state.bound : 0,
+      bound: BOUNDED.has(flags.policy) ? state.bound : 0,
       schedules: state.schedules,
       states: state.states,
       complete: state.complete,
@@ -146,10 +182,11 @@ function print(
   process.stderr.write(`umbra: ${report.scenario}: ${coverage(report, flags)}\n`);
 }
 
-const howFound = ({ policy, bound }: ExploreReport, { seed }: ExploreFlags): string =>
-  policy === 'bounded'
-    ? `all schedules of at most ${plural(bound, 'pre-emption')}`
-    : `${policy} from seed ${seed}`;
+function howFound({ policy, bound }: ExploreReport, { seed }: ExploreFlags): string {
+  if (DRAWN.has(policy)) return `${policy} from seed ${seed}`;
+  if (!BOUNDED.has(policy)) return `all schedules (${policy})`;
+  return `all schedules of at most ${plural(bound, policy === 'delay' ? 'delay' : 'pre-emption')}`;
+}
 
 /** What was covered, in words that claim no more than that. */
 function coverage(
@@ -158,13 +195,18 @@ function coverage(
 ): string {
   const ran = `${plural(schedules, 'schedule')}, ${plural(states, 'state')}`;
   if (verdict === 'fail') return `broken, after ${plural(schedules, 'schedule')}`;
-  if (policy !== 'bounded')
+  if (DRAWN.has(policy))
     return `nothing found in ${plural(schedules, 'schedule')} (${policy}, seeds from ${seed})`;
-  if (complete) return `nothing found in any schedule of at most ${limits(bound, hardware)} (${ran})`;
-  const below = bound === 0 ? 'no bound' : `every schedule of at most ${limits(bound - 1, hardware)}`;
+  const actions = policy === 'sleep' ? 0 : hardware;
+  if (!BOUNDED.has(policy)) {
+    const all = `any schedule with at most ${plural(actions, 'action')} of hardware on its own`;
+    return complete
+      ? `nothing found in ${all} (${ran})`
+      : `incomplete: nothing found in part of them (${ran})`;
+  }
+  const limits = (most: number): string =>
+    `${plural(most, policy === 'delay' ? 'delay' : 'pre-emption')} and ${plural(actions, 'action')} of hardware on its own`;
+  if (complete) return `nothing found in any schedule of at most ${limits(bound)} (${ran})`;
+  const below = bound === 0 ? 'no bound' : `every schedule of at most ${limits(bound - 1)}`;
   return `incomplete: nothing found in ${below} and part of those with ${bound} (${ran})`;
 }
-
-/** What the schedules of a bounded search were limited to. */
-const limits = (bound: number, hardware: number): string =>
-  `${plural(bound, 'pre-emption')} and ${plural(hardware, 'action')} of hardware on its own`;

@@ -14,7 +14,7 @@ export const MAX_HARDWARE = 6;
 export const MAX_BOUND = 8;
 
 /** What a choice other than the first costs. */
-type Cost = 'nothing' | 'preemption' | 'action';
+type Cost = 'nothing' | 'preemption' | 'delay' | 'action';
 
 /** A choice on the path of the run that is under way. */
 interface Branch {
@@ -46,12 +46,17 @@ class Frontier {
   }
 }
 
+/** What a bound counts: pre-emptions; how far down the queue those stand who are chosen (delay bounding); or nothing. */
+export type BoundedCost = 'preemptions' | 'delays' | 'nothing';
+
 export class BoundedSearch implements Strategy {
+  readonly remembers = true;
   readonly bound: number;
   /** Most actions of hardware. */
   readonly hardwareBound: number;
   /** Choices met so far: nodes of the tree of schedules. */
   states = 0;
+  readonly #counts: BoundedCost;
   readonly #shard: { readonly index: number; readonly count: number };
   readonly #path: Branch[] = [];
   readonly #frontier = new Frontier();
@@ -68,7 +73,13 @@ export class BoundedSearch implements Strategy {
    * `bound` up to MAX_BOUND, `hardwareBound` up to MAX_HARDWARE. `shard`: only the subtrees below the first pre-emption or
    * action whose place in the tree is one of every `count`.
    */
-  constructor(bound: number, shard = { index: 0, count: 1 }, hardwareBound = 0) {
+  constructor(
+    bound: number,
+    shard = { index: 0, count: 1 },
+    hardwareBound = 0,
+    counts: BoundedCost = 'preemptions',
+  ) {
+    this.#counts = counts;
     this.bound = bound;
     this.hardwareBound = hardwareBound;
     this.#shard = shard;
@@ -110,9 +121,20 @@ export class BoundedSearch implements Strategy {
   }
 
   choose({ tasks, preempts, state }: Choice): number {
-    if (preempts && this.#spent >= this.bound) return 0;
-    const taken = this.#branch(tasks.length, preempts ? 'preemption' : 'nothing', state);
-    if (taken > 0 && preempts) this.#spent++;
+    if (this.#counts === 'delays') return this.#delay(tasks.length, state);
+    const costs = preempts && this.#counts === 'preemptions';
+    if (costs && this.#spent >= this.bound) return 0;
+    const taken = this.#branch(tasks.length, costs ? 'preemption' : 'nothing', state);
+    if (taken > 0 && costs) this.#spent++;
+    return taken;
+  }
+
+  /** The scheduler is round robin, but for so many turns that somebody is passed over. */
+  #delay(tasks: number, state: () => number): number {
+    const count = Math.min(tasks, this.bound - this.#spent + 1);
+    if (count === 1) return 0;
+    const taken = this.#branch(count, 'delay', state);
+    if (taken > 0) this.#spent += taken;
     return taken;
   }
 

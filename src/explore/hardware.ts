@@ -47,12 +47,15 @@ export class Hardware {
     for (const hart of this.#harts) hart.begin();
   }
 
-  /** What may happen directly before `task` takes the step that it stands before. */
-  before(task: Task): readonly HardwareAction[] {
+  /**
+   * What may happen directly before `task` takes the step that it stands before. `repeats`: also what was offered before
+   * and would do the same now.
+   */
+  before(task: Task, repeats: boolean): readonly HardwareAction[] {
     const actions: HardwareAction[] = [];
     this.#entry = -1;
     const { nextEvent } = this.#world.sched;
-    if (nextEvent > this.#lastEvent) {
+    if (nextEvent > this.#lastEvent || (repeats && nextEvent > 0)) {
       // Come early it may be handled at any time; so once is enough.
       this.#lastEvent = nextEvent;
       actions.push(this.#clock);

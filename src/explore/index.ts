@@ -10,7 +10,7 @@ export { minimise, passingTwin, type Twin } from './minimise.ts';
 export { GUEST_PAGING, SUPERVISOR, writeTables } from './pagedGuest.ts';
 export type { HostShape, Scenario, VmShape } from './scenario.ts';
 export { formatSchedule, parseSchedule, type Schedule } from './schedule.ts';
-export { type PolicyName, Search, type SearchOptions, type SearchState } from './search.ts';
+export { isExhaustive, type PolicyName, Search, type SearchOptions, type SearchState } from './search.ts';
 export { pctStrategy, posStrategy, randomStrategy } from './strategies.ts';
 export type { Found } from './verdict.ts';
 export { RAM, World } from './world.ts';

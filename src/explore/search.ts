@@ -8,10 +8,21 @@
 
 import { BoundedSearch } from './bounded.ts';
 import type { Explorer, RunResult } from './explorer.ts';
+import { SleepSets } from './sleepSets.ts';
 import type { Strategy } from './steering.ts';
 import { type HardwareShare, pctStrategy, posStrategy, randomStrategy } from './strategies.ts';
 
-export type PolicyName = 'bounded' | 'pos' | 'pct' | 'random';
+export type PolicyName = 'bounded' | 'delay' | 'dfs' | 'sleep' | 'pos' | 'pct' | 'random';
+
+interface Tree extends Strategy {
+  readonly states: number;
+  next(): boolean;
+}
+
+/** Those that end by themselves, when there is nothing left. */
+const EXHAUSTIVE: ReadonlySet<PolicyName> = new Set(['bounded', 'delay', 'dfs', 'sleep']);
+/** Policies that search all schedules at once, and not bound after bound. */
+const UNBOUNDED: ReadonlySet<PolicyName> = new Set(['dfs', 'sleep']);
 
 export interface SearchOptions {
   readonly policy: PolicyName;
@@ -46,6 +57,9 @@ export interface SearchState {
 const FIRST_LENGTH = 100;
 const DEFAULT_HARDWARE = 3;
 
+/** Whether a search by the policy ends by itself, when nothing is left. */
+export const isExhaustive = (policy: PolicyName): boolean => EXHAUSTIVE.has(policy);
+
 export class Search {
   readonly explorer: Explorer;
   readonly options: SearchOptions;
@@ -57,7 +71,7 @@ export class Search {
   // Bounded
   #bound = 0;
   #hardware = 0;
-  #tree: BoundedSearch;
+  #tree: Tree;
   #learned: number;
   // Random
   #drawn = 0;
@@ -67,7 +81,7 @@ export class Search {
   constructor(explorer: Explorer, options: SearchOptions) {
     this.explorer = explorer;
     this.options = options;
-    this.#tree = new BoundedSearch(0);
+    this.#tree = this.#newTree(0, 0);
     this.#learned = explorer.steering.sharing.version;
   }
 
@@ -86,7 +100,7 @@ export class Search {
   /** Runs schedules until the search is over or `pause()` says so, which it is asked after each. */
   step(pause: () => boolean): void {
     while (!this.#isOver) {
-      const strategy = this.options.policy === 'bounded' ? this.#nextOfTree() : this.#nextDrawn();
+      const strategy = EXHAUSTIVE.has(this.options.policy) ? this.#nextOfTree() : this.#nextDrawn();
       if (strategy === null) break;
       this.#run(strategy);
       if (pause()) return;
@@ -113,15 +127,25 @@ export class Search {
       this.#startTree(0, 0);
     }
     while (!this.#tree.next()) {
+      if (UNBOUNDED.has(this.options.policy)) return this.#exhausted();
       if (this.#hardware < this.#hardwareBound) this.#startTree(this.#bound, this.#hardwareBound);
       else if (this.#bound < this.options.bound) this.#startTree(this.#bound + 1, 0);
-      else {
-        this.#complete = this.options.shard === undefined || this.options.shard.count === 1;
-        this.#isOver = true;
-        return null;
-      }
+      else return this.#exhausted();
     }
     return this.#tree;
+  }
+
+  #exhausted(): null {
+    this.#complete = this.options.shard === undefined || this.options.shard.count === 1;
+    this.#isOver = true;
+    return null;
+  }
+
+  #newTree(bound: number, hardware: number): Tree {
+    const { policy, shard } = this.options;
+    if (policy === 'sleep') return new SleepSets();
+    if (policy === 'dfs') return new BoundedSearch(0, shard, this.#hardwareBound, 'nothing');
+    return new BoundedSearch(bound, shard, hardware, policy === 'delay' ? 'delays' : 'preemptions');
   }
 
   get #hardwareBound(): number {
@@ -132,7 +156,7 @@ export class Search {
     this.#states += this.#tree.states;
     this.#bound = bound;
     this.#hardware = hardware;
-    this.#tree = new BoundedSearch(bound, this.options.shard, hardware);
+    this.#tree = this.#newTree(bound, hardware);
   }
 
   #nextDrawn(): Strategy {

@@ -43,14 +43,20 @@ export interface Watcher {
 }
 
 export interface Strategy {
+  /** It asks for the state: the past is written down. */
+  readonly remembers?: boolean;
   /** Index into choice.tasks, or -1: the run need not go on. */
   choose(choice: Choice): number;
+  /** It knows what it wants, and waits for it to be offered. */
+  readonly repeats?: boolean;
   /** Hardware may act (again) in this run. */
   readonly wantsHardware?: boolean;
   /** Number of the action that hardware takes, from 1; 0: none, or no more before this step; -1: the run need not go on. */
   hardware?(choice: HardwareChoice): number;
   /** The step is over before which hardware() was asked last: whether it could make a difference. */
   hardwareMattered?(did: boolean): void;
+  /** Told of each access that a step makes beside the one that it stood before. */
+  passing?(kind: PointKind, object: number): void;
   /** Told of each step; `state` is what it is taken in. True: the run need not go on. */
   stepping?(task: Task, state: () => number): boolean | undefined;
 }
@@ -158,6 +164,7 @@ export class Steering implements Policy {
     else this.#letHardwareAct(task);
     this.#count(task);
     this.watcher?.step(task);
+    if (this.strategy.remembers !== true) return;
     if (isAtPoint(task)) this.history.access(task, task.pointKind, task.pointObject);
     else this.history.resume(task);
   }
@@ -173,7 +180,7 @@ export class Steering implements Policy {
     if (this.hardware === null || this.strategy.wantsHardware !== true) return;
     while (this.strategy.wantsHardware) {
       this.#wasOffered = false;
-      const actions = this.hardware.before(task);
+      const actions = this.hardware.before(task, this.strategy.repeats === true);
       if (actions.length === 0) return;
       this.#wasOffered = true;
       this.chances++;
@@ -183,7 +190,7 @@ export class Steering implements Policy {
       const action = actions[chosen - 1] ?? bug('a strategy chose no action', { chosen });
       this.deviations.push({ after: task.name, steps: this.stepsOf(task), to: action.name, hardware: true });
       action.perform();
-      this.history.act(action);
+      if (this.strategy.remembers === true) this.history.act(action);
       this.changedTranslation = true;
       this.#forgetIdler();
       this.watcher?.acted(action);
@@ -216,7 +223,8 @@ export class Steering implements Policy {
     const matters = this.sharing.touch(task, point);
     if (TRANSLATIONS.has(point.kind)) this.changedTranslation = true;
     if (matters || this.stopsEverywhere) return true;
-    this.history.access(task, point.kind, point.object);
+    if (this.strategy.remembers === true) this.history.access(task, point.kind, point.object);
+    this.strategy.passing?.(point.kind, point.object);
     // Goes through: the accessor must find the point announced all the same.
     points.kind = point.kind;
     points.object = point.object;

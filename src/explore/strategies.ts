@@ -122,6 +122,7 @@ export function replayStrategy(
   };
   let last: Task | null = null;
   return {
+    repeats: true,
     wantsHardware: schedule.some(({ hardware }) => hardware),
     missed: () => [...waiting.values()].reduce((sum, { length }) => sum + length, 0),
     choose({ tasks }) {

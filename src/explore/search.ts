@@ -111,7 +111,8 @@ export class Search {
     const result = this.explorer.run(strategy);
     this.#schedules++;
     this.#longest = Math.max(this.#longest, this.explorer.steering.choices);
-    this.#chances = this.explorer.steering.chances;
+    const { chances } = this.explorer.steering;
+    if (chances > 0) this.#chances = chances;
     if (result.found !== null) {
       this.#failure = result;
       this.#isOver = true;
@@ -162,7 +163,9 @@ export class Search {
   #nextDrawn(): Strategy {
     const { policy, seed, shard = { index: 0, count: 1 } } = this.options;
     const drawn = seed + this.#drawn++ * shard.count + shard.index;
-    const share: HardwareShare = { bound: this.#hardwareBound, chances: this.#chances };
+    // Three of four schedules are left to the tasks: what hardware does on its own also puts things right.
+    const bound = this.#drawn % 4 === 0 ? this.#hardwareBound : 0;
+    const share: HardwareShare = { bound, chances: this.#chances };
     if (policy === 'pos') return posStrategy(drawn, share);
     if (policy === 'random') return randomStrategy(drawn, share);
     // Depths 2 to 5 in turn: bugs of all of them are found, and 3 first.

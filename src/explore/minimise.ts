@@ -13,7 +13,9 @@ import type { Deviation, Schedule } from './schedule.ts';
  * most.
  */
 export function minimise(explorer: Explorer, failure: RunResult): RunResult {
-  let best = failure;
+  // As it is when it is replayed, which stops at more places and so may end sooner.
+  let best: RunResult = explorer.replay(failure.schedule);
+  if (!isSame(best, failure)) best = failure;
   for (let size = Math.max(2, Math.floor(best.schedule.length / 2)); size > 0; ) {
     const smaller = withoutWindow(explorer, best, size);
     if (smaller === null) size = size > 4 ? Math.floor(size / 2) : size - 1;

@@ -34,6 +34,14 @@ export class TimeAxis {
     return this.edges.length > MAX_COLUMNS ? this.#lengthen() : null;
   }
 
+  /** As end(), of the run: a rest that is much shorter than a column belongs to the one before, or its rates are noise. */
+  close(time: number): Merge | null {
+    const columns = this.edges.length;
+    if (columns < 2 || (time - this.edges.at(-1)!) * 2 >= this.#length) return this.end(time);
+    this.edges.splice(-1, 1, time);
+    return Array.from({ length: columns - 1 }, (_, i) => (i === columns - 2 ? columns - 1 : i));
+  }
+
   /** Columns may be longer than they must, where nothing happened: one doubling need not do. */
   #lengthen(): Merge {
     let kept: number[];

@@ -51,7 +51,7 @@ export class RunRecorder {
     this.#look(null);
     this.#on('kvm_exit', (fields, time) => {
       this.#exits.add(exitCause(fields), 1);
-      if (this.#axis.isDue(time)) this.#endColumn(time);
+      if (this.#axis.isDue(time)) this.#endColumn(() => this.#axis.end(time));
     });
     this.#onFaults();
     this.#onSwap();
@@ -61,7 +61,8 @@ export class RunRecorder {
 
   /** The run is over, and the machine still stands. */
   finish(): RunRecord {
-    this.#endColumn(Math.max(this.#machine.sched.now, this.#axis.edges.at(-1)! + 1));
+    const now = Math.max(this.#machine.sched.now, this.#axis.edges.at(-1)! + 1);
+    this.#endColumn(() => this.#axis.close(now));
     return {
       edges: this.#axis.edges,
       work: this.#work.record,
@@ -145,7 +146,7 @@ export class RunRecorder {
     return page >= 0 && page < this.#machine.config.ramBytes / PAGE_SIZE ? page : null;
   }
 
-  #endColumn(time: number): void {
+  #endColumn(endOnAxis: () => Merge | null): void {
     const { kvm } = this.#machine.vmm;
     if (kvm !== null) {
       forEachPte(kvm.mm, (address, pte) => {
@@ -154,7 +155,7 @@ export class RunRecorder {
       });
     }
     this.#count();
-    const merge = this.#axis.end(time);
+    const merge = endOnAxis();
     for (const each of [this.#work, this.#exits, this.#notifier, this.#heat]) each.endColumn(merge);
     this.#look(merge);
   }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { Counts, Levels, MAX_COLUMNS, TimeAxis } from '../../src/report/columns.ts';
 
 /** Runs to `end` in steps of `step(time)`; one occurrence and the time as level at each. */
-function recorded(end: number, step: (time: number) => number) {
+function recorded(end: number, step: (time: number) => number, rest = 1e9) {
   const axis = new TimeAxis(0);
   const counts = new Counts();
   const levels = new Levels();
@@ -19,9 +19,10 @@ function recorded(end: number, step: (time: number) => number) {
     counts.endColumn(merge);
     levels.add({ time }, merge);
   }
-  const merge = axis.end(end + 1e9);
+  const last = axis.edges.at(-1)! + rest;
+  const merge = axis.close(last);
   counts.endColumn(merge);
-  levels.add({ time: end + 1e9 }, merge);
+  levels.add({ time: last }, merge);
   return { edges: axis.edges, counts: counts.record, levels: levels.record, steps };
 }
 
@@ -46,6 +47,14 @@ describe('columns', () => {
     const { edges } = recorded(60e9, () => 90_000_000);
     expect(edges.length).toBeLessThanOrEqual(MAX_COLUMNS + 1);
     expect(edges.length).toBeGreaterThan(MAX_COLUMNS / 4);
+  });
+
+  it('do not end with a sliver', () => {
+    const { edges, counts, levels, steps } = recorded(1e9, () => 100_000, 1);
+    const lengths = edges.slice(1).map((edge, i) => edge - edges[i]!);
+    expect(Math.min(...lengths)).toBeGreaterThan(100_000);
+    expect(counts.steps!.reduce((a, b) => a + b, 0)).toBe(steps);
+    expect(levels.time).toEqual(edges);
   });
 
   it('know a name from when it was first counted', () => {

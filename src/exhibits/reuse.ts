@@ -12,8 +12,9 @@ export const reuse: readonly Exhibit[] = [
     edits: [
       {
         file: 'mm/swapIn.ts',
-        find: '    pfn = yield* swapinReadahead(host, mm, slot);\n    if (pfn === 0) return',
-        replace: `    pfn = (yield* allocAnonPage(host, mm)) ?? 0;
+        find: '    const read = yield* swapinReadahead(host, mm, slot);\n    if (read === null) return',
+        replace: `    const read = yield* allocAnonPage(host, mm);
+    pfn = read ?? 0;
     if (pfn > 0) {
       const { bounce } = host.swapIo;
       if (points.on) yield at.slot(slot);
@@ -24,7 +25,7 @@ export const reuse: readonly Exhibit[] = [
       host.frames.private[pfn] = slot;
       yield* host.lruvec.add(pfn as Pfn);
     }
-    if (pfn === 0) return`,
+    if (read === null) return`,
       },
       {
         file: 'mm/swapIn.ts',

@@ -159,7 +159,7 @@ function* shmemSwapinFolio(
   let pfn = (yield* swapCacheGetFolio(host, slot)) as Pfn | 0;
   if (pfn === 0) {
     host.vmstat.pgmajfault++;
-    pfn = (yield* swapinReadahead(host, mm, slot)) as Pfn | 0;
+    pfn = ((yield* swapinReadahead(host, mm, slot)) ?? 0) as Pfn | 0;
   }
   if (pfn === 0) return (yield* holdsEntry(mapping, index, entry)) ? -Errno.ENOMEM : REPEAT;
   yield* host.folioLocks.lock(pfn);

@@ -52,8 +52,11 @@ export function* doSwapPage(vmf: VmFault): Steps<number> {
   let major = 0;
   if (pfn === 0 && (yield* maySkipSwapCache(host, slot))) return yield* swapInPastCache(vmf, slot);
   if (pfn === 0) {
-    pfn = yield* swapinReadahead(host, mm, slot);
-    if (pfn === 0) return yield* backOut(vmf);
+    const read = yield* swapinReadahead(host, mm, slot);
+    if (read === null) return yield* backOut(vmf);
+    // Nobody referred to the slot: the entry has changed meanwhile, even if it looks the same again by now.
+    if (read === 0) return 0;
+    pfn = read;
     major = VM_FAULT_MAJOR;
     host.vmstat.pgmajfault++;
   }

@@ -58,10 +58,10 @@ export class SwapReadahead {
 }
 
 /**
- * swapin_readahead(): the folio for `slot`, with a reference, perhaps still being read; 0 when out of memory, or when
+ * swapin_readahead(): the folio for `slot`, with a reference, perhaps still being read; null when out of memory, 0 when
  * nobody refers to the slot any more. `mm` is who asks for it, if it is a process.
  */
-export function* swapinReadahead(host: Host, mm: Mm | null, slot: SwapSlot): Steps<number> {
+export function* swapinReadahead(host: Host, mm: Mm | null, slot: SwapSlot): Steps<number | null> {
   const window = host.readahead.windowFor(slot);
   const first = Math.max(1, slot - (slot % window));
   const end = Math.min(swapOf(host).max, slot - (slot % window) + window);
@@ -74,26 +74,31 @@ export function* swapinReadahead(host: Host, mm: Mm | null, slot: SwapSlot): Ste
 /** swapin_walk_pmd_entry(): `slot` into the swap cache, for its own sake. */
 export function* readSwapAhead(mm: Mm, slot: SwapSlot): Steps {
   const pfn = yield* readSwapCacheAsync(mm.host, slot, mm, false);
-  if (pfn !== 0) yield* folioPut(mm.host, pfn as Pfn);
+  if (pfn) yield* folioPut(mm.host, pfn as Pfn);
 }
 
 function* readAhead(host: Host, slot: SwapSlot): Steps {
   const pfn = yield* readSwapCacheAsync(host, slot, null, true);
-  if (pfn !== 0) yield* folioPut(host, pfn as Pfn);
+  if (pfn) yield* folioPut(host, pfn as Pfn);
 }
 
 /**
- * __read_swap_cache_async(): the folio for `slot` with a reference, found or made and being read; 0 when there is no
- * memory or nobody refers to the slot. Readahead takes only frames that nobody misses.
+ * __read_swap_cache_async(): the folio for `slot` with a reference, found or made and being read; 0 when nobody
+ * refers to the slot, null when there is no memory. Readahead takes only frames that nobody misses.
  */
-function* readSwapCacheAsync(host: Host, slot: SwapSlot, mm: Mm | null, isReadahead: boolean): Steps<number> {
+function* readSwapCacheAsync(
+  host: Host,
+  slot: SwapSlot,
+  mm: Mm | null,
+  isReadahead: boolean,
+): Steps<number | null> {
   for (;;) {
     const cached = yield* swapCacheGetFolio(host, slot);
     if (cached !== 0) return cached;
     if (points.on) yield at.slot(slot);
     if (swapOf(host).count(slot) === 0) return 0;
     const pfn = isReadahead ? yield* allocReadaheadPage(host) : yield* allocFilePage(host, mm);
-    if (pfn === null) return 0;
+    if (pfn === null) return null;
     if (yield* startRead(host, pfn, slot, isReadahead)) return pfn;
     yield* folioPut(host, pfn);
     yield* waitForPinned(host, slot);

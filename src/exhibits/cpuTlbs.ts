@@ -49,12 +49,6 @@ export const cpuTlbs: readonly Exhibit[] = [
     yield* flushTlbPage(mm, address);
 `,
       },
-      {
-        file: 'mm/copyOnWrite.ts',
-        find: "import { isAnonFolio } from './rmapFile.ts';",
-        replace:
-          "import { isAnonFolio } from './rmapFile.ts';\nimport { flushTlbPage } from './tlbFlush.ts';",
-      },
     ],
     preemptions: 0,
     budget: { bounded: 100, pos: 50 },
@@ -72,8 +66,8 @@ export const cpuTlbs: readonly Exhibit[] = [
     edits: [
       {
         file: 'mm/zap.ts',
-        find: '  if ((pte & PTE_D) !== 0) gather.delayRmap(pfn);\n  else yield* removeRmap(mm, pfn);',
-        replace: '  yield* removeRmap(mm, pfn);',
+        find: '  if ((pte & PTE_D) !== 0) gather.delayRmap(pfn);\n  else yield* removeRmap(vma, pfn);',
+        replace: '  yield* removeRmap(vma, pfn);',
       },
     ],
     preemptions: 0,

@@ -236,14 +236,14 @@ export function* copyPages(collapse: Collapse, vma: Vma, table: Hpa, folio: Pfn)
 }
 
 /** One entry of __collapse_huge_page_copy_succeeded(): the folio that it had a reference to goes to `unmapped`. */
-function* unmapCopied({ mm }: Vma, ptep: Hpa, unmapped: Pfn[]): Steps {
-  const { host } = mm;
+function* unmapCopied(vma: Vma, ptep: Hpa, unmapped: Pfn[]): Steps {
+  const { host } = vma.mm;
   const ptl = ptlOf(host, ptep);
   yield* ptl.lock();
   if (points.on) yield at.pte(ptep);
   const pte = ptepGetAndClear(host, ptep);
   if (!isNoneOrZero(pte)) {
-    yield* removeRmap(mm, ptePfn(pte));
+    yield* removeRmap(vma, ptePfn(pte));
     unmapped.push(host.frames.folioOf(ptePfn(pte)));
   }
   yield* ptl.unlock();

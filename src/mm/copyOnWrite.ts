@@ -21,6 +21,7 @@ import { wpPageShared } from './fileFault.ts';
 import { folioPut, putPage } from './folio.ts';
 import { PG_anon_exclusive, PG_ksm, PG_swapcache, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
+import { folioAddLruVma } from './mlockFolio.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocAnonPage } from './pageAlloc.ts';
 import {
@@ -160,13 +161,13 @@ function* replacePage(vmf: VmFault, old: number, copy: Pfn): Steps<boolean> {
     mm.anonPages++;
     yield* ptepClearFlush(mm, address, ptep);
     yield* addNewAnonRmap(vma, copy, address, true);
-    yield* host.lruvec.add(copy);
+    yield* folioAddLruVma(vma, copy);
     if (points.on) yield at.pte(ptep);
     // Who unshares does not write: the next store still faults.
     const unshares = (vmf.flags & FAULT_FLAG_UNSHARE) !== 0;
     const entry = isSoftDirty(vmf.origPte) ? mkSoftDirty(mkPte(copy, vma)) : mkPte(copy, vma);
     setPte(host, ptep, unshares ? entry : maybeMkWrite(entry, vma));
-    if (old !== 0) yield* removeRmap(mm, old as Pfn);
+    if (old !== 0) yield* removeRmap(vma, old as Pfn);
   }
   yield* ptl.unlock();
   return same;

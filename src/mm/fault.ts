@@ -25,6 +25,7 @@ import { folioPut } from './folio.ts';
 import { PG_locked, PG_uptodate } from './frames.ts';
 import { handleHugePmd } from './hugeMemory.ts';
 import { isMigrationPte, migrationPfn } from './migrationEntry.ts';
+import { folioAddLruVma } from './mlockFolio.ts';
 import { doNumaPage } from './numaFault.ts';
 import { allocAnonPage } from './pageAlloc.ts';
 import { allocPte, noPteResult } from './pageTable.ts';
@@ -156,7 +157,7 @@ function* mapNewPage(vmf: VmFault, pfn: Pfn): Steps<number> {
   const result = yield* setIfNone(vmf, function* () {
     mm.anonPages++;
     yield* addNewAnonRmap(vma, pfn, address, true);
-    yield* mm.host.lruvec.add(pfn);
+    yield* folioAddLruVma(vma, pfn);
     if (points.on) yield at.pte(vmf.ptep);
     const entry = mkPte(pfn, vma);
     setPte(mm.host, vmf.ptep, maybeMkWrite(entry, vma));

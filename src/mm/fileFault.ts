@@ -27,6 +27,7 @@ import { doFaultAround } from './filemapFault.ts';
 import { folioMarkDirty, folioPut } from './folio.ts';
 import { PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
+import { folioAddLruVma } from './mlockFolio.ts';
 import { allocAnonPage } from './pageAlloc.ts';
 import { allocPte, noPteResult } from './pageTable.ts';
 import { maybeMkWrite, mkPte, ptlOf, readPte, setPte } from './pte.ts';
@@ -142,8 +143,8 @@ function* setPteRange(vmf: VmFault, pfn: Pfn, isCopy: boolean): Steps {
   if (isCopy) {
     mm.anonPages++;
     yield* addNewAnonRmap(vma, pfn, address, true);
-    yield* host.lruvec.add(pfn);
-  } else yield* addFileRmap(mm, pfn);
+    yield* folioAddLruVma(vma, pfn);
+  } else yield* addFileRmap(vma, pfn);
   const entry = mkPte(pfn, vma);
   if (points.on) yield at.pte(ptep);
   setPte(host, ptep, (flags & FAULT_FLAG_WRITE) !== 0 ? maybeMkWrite(entry, vma) : entry);

@@ -187,7 +187,7 @@ function* filemapMapPages(vmf: VmFault, from: number, to: number): Steps<number>
     if (readPte(host, entry) !== 0) continue;
     const pfn = yield* nextUptodateFolio(mapping, index);
     if (pfn === 0) continue;
-    yield* addFileRmap(vma.mm, pfn);
+    yield* addFileRmap(vma, pfn);
     if (points.on) yield at.pte(entry);
     setPte(host, entry, mkPte(pfn, vma));
     if (index === pgoff) mapped = VM_FAULT_NOPAGE;

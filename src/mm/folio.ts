@@ -9,7 +9,16 @@
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
-import { PG_activate, PG_active, PG_dirty, PG_idle, PG_lru, PG_referenced } from './frames.ts';
+import {
+  PG_activate,
+  PG_active,
+  PG_dirty,
+  PG_idle,
+  PG_lru,
+  PG_mlocked,
+  PG_referenced,
+  PG_unevictable,
+} from './frames.ts';
 import type { Host } from './host.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_ORDER } from './largeFolio.ts';
 
@@ -24,9 +33,23 @@ export function* freeFolio(host: Host, pfn: Pfn): Steps {
   if (pfn === host.zeroPfn) bug('the zero page was freed');
   if (points.on) yield at.page(pfn);
   if (host.frames.test(pfn, PG_lru)) yield* host.lruvec.release(pfn);
+  if (points.on) yield at.page(pfn);
+  if (host.frames.testAndClear(pfn, PG_mlocked)) noteCleared(host, host.frames.nrPages(pfn));
   if (host.frames.order[pfn] !== 0) return yield* freeLargeFolio(host, pfn);
   host.vmstat.pgfree++;
   yield* host.zone.give(pfn, 0);
+}
+
+/** free_pages_prepare(): locked to the end, for want of anybody who knew better. */
+function noteCleared({ vmstat }: Host, pages: number): void {
+  vmstat.nr_mlock -= pages;
+  vmstat.unevictable_pgs_cleared += pages;
+}
+
+/** folio_putback_lru(): it was isolated; perhaps it is locked now, or no longer. */
+export function* folioPutbackLru(host: Host, pfn: Pfn): Steps {
+  yield* host.lruvec.add(pfn);
+  yield* folioPut(host, pfn);
 }
 
 function* freeLargeFolio(host: Host, folio: Pfn): Steps {
@@ -67,7 +90,7 @@ export function folioMapping({ frames, addressSpaces }: Host, pfn: Pfn): Address
 export function folioMarkAccessed(host: Host, pfn: Pfn): void {
   host.frames.clear(pfn, PG_idle);
   if (!host.frames.testAndSet(pfn, PG_referenced)) return;
-  if (host.frames.test(pfn, PG_active)) return;
+  if (host.frames.test(pfn, PG_active | PG_unevictable)) return;
   host.frames.clear(pfn, PG_referenced);
   host.frames.set(pfn, PG_activate);
 }

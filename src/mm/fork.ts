@@ -29,6 +29,7 @@ import {
   migrationPfn,
   sharedMigrationPte,
 } from './migrationEntry.ts';
+import { folioAddLruVma } from './mlockFolio.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocAnonPage } from './pageAlloc.ts';
 import { allocPte } from './pageTable.ts';
@@ -223,7 +224,7 @@ function* mapCopy(copy: Vma, pfn: Pfn, target: Hpa, old: Pfn): Steps {
   host.frames.set(pfn, PG_uptodate);
   copy.mm.anonPages++;
   yield* addNewAnonRmap(copy, pfn, address, true);
-  yield* host.lruvec.add(pfn);
+  yield* folioAddLruVma(copy, pfn);
   if (points.on) yield at.pte(target);
   setPte(host, target, maybeMkWrite(mkPte(pfn, copy), copy));
 }

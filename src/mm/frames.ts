@@ -40,6 +40,10 @@ export const PG_activate = 1 << 13;
 /** An anonymous folio that several processes share since it is the same in all: `mapping` is its stable node. */
 export const PG_ksm = 1 << 14;
 
+/** A locked VMA maps it (mlockFolio.ts); it is on the unevictable list, or was when it was isolated. */
+export const PG_mlocked = 1 << 18;
+export const PG_unevictable = 1 << 19;
+
 /** Idle page tracking (pageIdle.ts): nobody has used it since it was marked; somebody had before an A bit was cleared. */
 export const PG_idle = 1 << 16;
 export const PG_young = 1 << 17;
@@ -63,6 +67,8 @@ export class Frames {
   readonly index: Int32Array;
   /** Swap slot while PG_swapcache. */
   readonly private: Int32Array;
+  /** While on the unevictable list: mappings by locked VMAs, as far as they were counted (folio->mlock_count). */
+  readonly mlockCount: Int32Array;
   /** Of each frame: 0, or HPAGE_PMD_ORDER in a large folio. */
   readonly order: Uint8Array;
   readonly large: LargeFolios;
@@ -82,6 +88,7 @@ export class Frames {
     this.mapping = new Int32Array(length);
     this.index = new Int32Array(length);
     this.private = new Int32Array(length);
+    this.mlockCount = new Int32Array(length);
     this.order = new Uint8Array(length);
     this.large = new LargeFolios(this.mapcount);
     this.#pageFlags = this.flags;
@@ -112,7 +119,7 @@ export class Frames {
   /** A frame goes back to the allocator: free_pages_prepare() and its bad_page() checks. */
   release(pfn: Pfn): void {
     if (points.on) points.check('page', pfn);
-    const bad = PG_locked | PG_lru | PG_swapcache | PG_writeback;
+    const bad = PG_locked | PG_lru | PG_swapcache | PG_writeback | PG_mlocked | PG_unevictable;
     const isUsed = this.refcount[pfn] !== 0 || this.mapcount[pfn] !== 0 || (this.flags[pfn]! & bad) !== 0;
     if (isUsed || this.mapping[pfn]! < 0) {
       bug('freed frame is in use', {
@@ -242,6 +249,7 @@ export class Frames {
       this.mapping[page] = this.mapping[folio]!;
       this.index[page] = this.index[folio]! + (page - folio);
       this.private[page] = 0;
+      this.mlockCount[page] = 0;
       this.refcount[page] = 1;
     }
   }

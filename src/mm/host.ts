@@ -113,7 +113,7 @@ export class Host {
     this.frames.prepare(this.zeroPfn, FrameKind.zeroPage);
     this.frames.flags[this.zeroPfn] = PG_uptodate;
     this.zone = new Zone(sched, memory, this.frames, (this.zeroPfn + 1) as Pfn);
-    this.lruvec = new Lruvec(sched, this.frames);
+    this.lruvec = new Lruvec(sched, this.frames, this.vmstat);
     this.swapClusterMax = swapClusterMax(this.zone.managedPages);
     this.swap = swap === null ? null : new SwapInfo(sched, swap);
     this.swapIo = new SwapIo(sched);

@@ -23,6 +23,7 @@ import { PG_swapcache, PG_uptodate } from './frames.ts';
 import { addNewHugeRmap } from './hugeRmap.ts';
 import { freeKernelPages } from './kernelPages.ts';
 import { HPAGE_PMD_NR, hugeAlignDown } from './largeFolio.ts';
+import { folioAddLruVma } from './mlockFolio.ts';
 import { allocHugePage, allocKernelPages } from './pageAlloc.ts';
 import { allocPmd } from './pageTable.ts';
 import { depositTable } from './pmd.ts';
@@ -94,7 +95,7 @@ export function* mapAnonFolioPmd(vma: Vma, folio: Pfn, pmdp: Hpa, start: Hva, ta
   const { host } = mm;
   depositTable(mm, table);
   yield* addNewHugeRmap(vma, folio, start);
-  yield* host.lruvec.add(folio);
+  yield* folioAddLruVma(vma, folio);
   const entry = mkPte(folio, vma);
   if (points.on) yield at.pte(pmdp);
   setPte(host, pmdp, maybeMkWrite(entry, vma));

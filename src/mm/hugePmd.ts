@@ -51,7 +51,7 @@ export function* zapHugePmd(gather: MmuGather, vma: Vma, pmdp: Hpa, address: Hva
   const folio = ptePfn(pmd);
   if (points.on) yield at.page(folio);
   const isAnon = isAnonFolio(host, folio);
-  yield* removeHugeRmap(mm, folio);
+  yield* removeHugeRmap(vma, folio);
   if (isAnon) yield* zapDepositedTable(mm);
   else {
     if (points.on) yield at.page(folio);

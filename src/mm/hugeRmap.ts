@@ -11,9 +11,11 @@ import { bug, type Hva, type Pfn } from '../units.ts';
 import { PG_swapbacked } from './frames.ts';
 import type { Host } from './host.ts';
 import { HPAGE_PMD_NR } from './largeFolio.ts';
+import { munlockFolio } from './mlockFolio.ts';
 import type { Mm } from './mmStruct.ts';
 import { countMapped, isAnonFolio } from './rmapFile.ts';
 import type { Vma } from './vma.ts';
+import { VM_LOCKED } from './vmFlags.ts';
 
 /** folio_add_new_anon_rmap() of a large folio: it is mapped whole, and nobody else can map it now. */
 export function* addNewHugeRmap(vma: Vma, folio: Pfn, address: Hva): Steps {
@@ -40,17 +42,19 @@ export function* dupHugeRmap(mm: Mm, folio: Pfn): Steps {
 }
 
 /** folio_remove_rmap_pmd(), and the mm's counter: the entry was cleared; the caller drops or keeps its reference. */
-export function* removeHugeRmap(mm: Mm, folio: Pfn): Steps {
-  const { host } = mm;
+export function* removeHugeRmap(vma: Vma, folio: Pfn): Steps {
+  const { mm } = vma;
   if (points.on) yield at.page(folio);
   countMapped(mm, folio, -HPAGE_PMD_NR);
-  removeEntire(host, folio);
+  yield* folioRemoveHugeRmap(vma, folio);
 }
 
 /** folio_remove_rmap_pmd() alone: the mm goes on counting the pages. */
-export function* folioRemoveHugeRmap(host: Host, folio: Pfn): Steps {
+export function* folioRemoveHugeRmap(vma: Vma, folio: Pfn): Steps {
+  const { host } = vma.mm;
   if (points.on) yield at.page(folio);
   removeEntire(host, folio);
+  if ((vma.flags & VM_LOCKED) !== 0) yield* munlockFolio(host, folio);
 }
 
 /** One step. Preceded by at.page(folio). */
@@ -69,7 +73,8 @@ function removeEntire(host: Host, folio: Pfn): void {
  * folio_ref_add() and folio_add_anon_rmap_ptes() of all its pages, then folio_remove_rmap_pmd(): a PMD is being split.
  * Each page is as exclusive as all were.
  */
-export function* spreadHugeRmap(host: Host, folio: Pfn): Steps {
+export function* spreadHugeRmap(vma: Vma, folio: Pfn): Steps {
+  const { host } = vma.mm;
   const { frames } = host;
   if (points.on) yield at.page(folio);
   const exclusive = frames.isAnonExclusive(folio, folio);
@@ -78,5 +83,5 @@ export function* spreadHugeRmap(host: Host, folio: Pfn): Steps {
     frames.large.addPte(folio, page as Pfn);
     frames.setAnonExclusive(folio, page as Pfn, exclusive);
   }
-  removeEntire(host, folio);
+  yield* folioRemoveHugeRmap(vma, folio);
 }

@@ -109,7 +109,7 @@ function* setKpage(vma: Vma, old: Pfn, kpage: Pfn, address: Hva, ptep: Hpa): Ste
   yield* ptepClearFlush(mm, address, ptep);
   if (points.on) yield at.pte(ptep);
   setPte(host, ptep, mkPte(kpage, vma));
-  yield* removeRmap(mm, old);
+  yield* removeRmap(vma, old);
   if (points.on) yield at.page(old);
   if (host.frames.maps(old) === 0) yield* folioFreeSwap(host, old);
   yield* folioPut(host, old);

@@ -14,7 +14,16 @@ import {
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import type { Hpa, Hva, Pfn, SwapSlot } from '../units.ts';
-import { PG_activate, PG_active, PG_dirty, PG_referenced, PG_swapcache, PG_workingset } from './frames.ts';
+import { folioPutbackLru } from './folio.ts';
+import {
+  PG_activate,
+  PG_active,
+  PG_dirty,
+  PG_referenced,
+  PG_swapcache,
+  PG_unevictable,
+  PG_workingset,
+} from './frames.ts';
 import type { Host } from './host.ts';
 import { coldHugePmd, freeHugePmd, type LargeToSplit, walkSplitting } from './madviseHuge.ts';
 import { MmuGather } from './mmuGather.ts';
@@ -151,8 +160,11 @@ export function* coldOrPageout(vma: Vma, start: Hva, end: Hva, pageout: boolean)
 /** What is to be reclaimed is isolated for it, what is only cold is deactivated. */
 function* coldFolio(host: Host, pfn: Pfn, pageout: boolean, isolated: Pfn[]): Steps {
   const pages = host.frames.nrPages(pfn);
-  if (pageout && (yield* host.lruvec.isolate(pfn))) isolated.push(pfn);
-  else if (!pageout && (yield* host.lruvec.deactivate(pfn))) host.vmstat.pgdeactivate += pages;
+  if (pageout && (yield* host.lruvec.isolate(pfn))) {
+    if (points.on) yield at.page(pfn);
+    if (host.frames.test(pfn, PG_unevictable)) yield* folioPutbackLru(host, pfn);
+    else isolated.push(pfn);
+  } else if (!pageout && (yield* host.lruvec.deactivate(pfn))) host.vmstat.pgdeactivate += pages;
 }
 
 /** One entry of madvise_cold_or_pageout_pte_range(): the folio, no longer young; 0 when it is not this mm's alone. */

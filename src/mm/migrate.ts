@@ -14,7 +14,7 @@ import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { MigrateMode, type MigrateReason } from '../trace/index.ts';
 import { Errno, type Pfn } from '../units.ts';
 import { folioPut } from './folio.ts';
-import { PG_active, PG_uptodate, PG_writeback } from './frames.ts';
+import { PG_active, PG_unevictable, PG_uptodate, PG_writeback } from './frames.ts';
 import type { Host } from './host.ts';
 import { moveToNewFolio } from './migrateFolio.ts';
 import { TlbUnmapBatch } from './tlbFlush.ts';
@@ -154,7 +154,7 @@ function* unmapUnlessFreed(
   const { host } = migration;
   if (points.on) yield at.page(pfn);
   if (host.frames.count(pfn) !== 1) return yield* migrateFolioUnmap(migration, pfn, mode, batch);
-  host.frames.clear(pfn, PG_active);
+  host.frames.clear(pfn, PG_active | PG_unevictable);
   yield* migrateFolioDone(migration, pfn);
   return 0;
 }

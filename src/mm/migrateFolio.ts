@@ -22,6 +22,7 @@ import {
   PG_referenced,
   PG_swapbacked,
   PG_swapcache,
+  PG_unevictable,
   PG_uptodate,
   PG_workingset,
   PG_young,
@@ -31,7 +32,7 @@ import { folioMigrateKsm } from './ksmRmap.ts';
 import { isAnonFolio } from './rmapFile.ts';
 import { swapCacheReplaceFolioLocked, swapOf } from './swapCache.ts';
 
-/** What folio_migrate_flags() takes over as it is. */
+/** What folio_migrate_flags() takes over as it is. PG_mlocked is not among it: locked VMAs set it when they map the copy. */
 const MIGRATED_FLAGS =
   PG_referenced |
   PG_uptodate |
@@ -43,6 +44,7 @@ const MIGRATED_FLAGS =
   PG_reclaim |
   PG_idle |
   PG_young |
+  PG_unevictable |
   PG_swapbacked;
 
 /** move_to_new_folio(): 0, or -EAGAIN when somebody else has a reference. */
@@ -136,6 +138,7 @@ function* moveDirty({ frames }: Host, to: Pfn, from: Pfn): Steps {
 function* migrateFlags({ frames }: Host, to: Pfn, from: Pfn): Steps {
   if (points.on) yield at.page(from);
   const flags = frames.flags[from]! & MIGRATED_FLAGS;
+  frames.clear(from, PG_unevictable);
   if (points.on) yield at.page(to);
   frames.set(to, flags);
 }

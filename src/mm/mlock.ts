@@ -1,18 +1,23 @@
 // mlock(), mlock2() and munlock() (mm/mlock.c).
 //
 // Locked memory is faulted in and stays; with MLOCK_ONFAULT it stays once it was faulted in. The VMAs are flagged, split
-// and merged here; reclaim asks for the flag in each VMA that maps a folio (referenced.ts, tryToUnmap.ts). Linux moves
-// locked folios to a list of their own, so as not to come across them again; here they go to the active list.
+// and merged here, and what they map already is locked or unlocked; rmap.ts does so with what is mapped and unmapped
+// later, by the flag. mlockFolio.ts keeps locked folios out of reclaim's way.
 //
 // Locks: mmap_lock for write for the flags; then as populate.ts.
 
+import { ptePfn } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { Errno, type Hva, PAGE_SIZE, pageAlignDown, pageAlignUp, pageOffset } from '../units.ts';
+import { Errno, type Hva, PAGE_SIZE, type Pfn, pageAlignDown, pageAlignUp, pageOffset } from '../units.ts';
+import { mlockFolio, munlockFolio } from './mlockFolio.ts';
 import type { Mm } from './mmStruct.ts';
+import { walkPtes } from './pagewalk.ts';
+import { pmdTransHugeLock } from './pmd.ts';
 import { mmPopulateStrictly } from './populate.ts';
+import { isPresentPte, normalPfn, readPte } from './pte.ts';
 import type { Vma } from './vma.ts';
 import { vmaModifyFlags } from './vmaMerge.ts';
-import { VM_LOCKED, VM_LOCKED_MASK, VM_LOCKONFAULT } from './vmFlags.ts';
+import { VM_IO, VM_LOCKED, VM_LOCKED_MASK, VM_LOCKONFAULT } from './vmFlags.ts';
 
 export const MLOCK_ONFAULT = 1;
 
@@ -68,6 +73,42 @@ function* mlockFixup(vma: Vma, start: Hva, end: Hva, lockFlags: number): Steps<V
   const pages = (end - start) / PAGE_SIZE;
   mm.lockedVm += pages * (Number((flags & VM_LOCKED) !== 0) - Number((oldFlags & VM_LOCKED) !== 0));
   yield* mm.host.locks.vmaStartWrite(mm, changed);
-  changed.flags = flags;
+  // Locked already: to lock the pages twice would be wrong.
+  if ((oldFlags & flags & VM_LOCKED) !== 0) changed.flags = flags;
+  else yield* mlockVmaPagesRange(changed, start, end, flags);
   return changed;
+}
+
+/**
+ * mlock_vma_pages_range(): gives the VMA its flags, then locks or unlocks what it maps in [start, end). Meanwhile
+ * migration may map pages, and reclaim look at some: VM_IO keeps them from counting what is counted here.
+ */
+function* mlockVmaPagesRange(vma: Vma, start: Hva, end: Hva, flags: number): Steps {
+  const { mm } = vma;
+  const { host } = mm;
+  const locks = (flags & VM_LOCKED) !== 0;
+  const change = locks ? mlockFolio : munlockFolio;
+  vma.flags = locks ? flags | VM_IO : flags;
+  yield* walkPtes(
+    vma,
+    start,
+    end,
+    false,
+    function* (ptep) {
+      if (points.on) yield at.pte(ptep);
+      const pte = readPte(host, ptep);
+      const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn;
+      // A large folio that is mapped page by page is locked by reclaim, if all of it is (referenced.ts).
+      if (pfn !== 0 && !(locks && host.frames.order[pfn] !== 0))
+        yield* change(host, host.frames.folioOf(pfn));
+    },
+    function* (pmdp) {
+      if (!(yield* pmdTransHugeLock(mm, pmdp))) return false;
+      if (points.on) yield at.pte(pmdp);
+      yield* change(host, ptePfn(readPte(host, pmdp)));
+      yield* mm.pageTableLock.unlock();
+      return true;
+    },
+  );
+  vma.flags = flags;
 }

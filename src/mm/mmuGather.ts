@@ -14,6 +14,7 @@ import type { Mm } from './mmStruct.ts';
 import { removeRmap } from './rmap.ts';
 import { freeSwapCache } from './swapCache.ts';
 import { flushTlbMm, flushTlbRange } from './tlbFlush.ts';
+import type { Vma } from './vma.ts';
 
 /** Pages that fit in one batch of Linux (MAX_GATHER_BATCH); tiny hosts flush earlier. */
 const BATCH_MAX = 506;
@@ -62,9 +63,9 @@ export class MmuGather {
     return this.#delayedRmaps.length > 0;
   }
 
-  /** tlb_flush_rmaps(): after flushTlb(). */
-  *flushRmaps(): Steps {
-    for (const pfn of this.#delayedRmaps.splice(0)) yield* removeRmap(this.mm, pfn);
+  /** tlb_flush_rmaps(): after flushTlb(); all are of `vma`. */
+  *flushRmaps(vma: Vma): Steps {
+    for (const pfn of this.#delayedRmaps.splice(0)) yield* removeRmap(vma, pfn);
   }
 
   /** pte_free_tlb(): tables that were unhooked. */

@@ -13,10 +13,12 @@ import {
   PG_ksm,
   PG_locked,
   PG_lru,
+  PG_mlocked,
   PG_reclaim,
   PG_referenced,
   PG_swapbacked,
   PG_swapcache,
+  PG_unevictable,
   PG_uptodate,
   PG_writeback,
 } from './frames.ts';
@@ -100,6 +102,8 @@ const KPF_OF_FLAG: readonly (readonly [number, bigint])[] = [
   [PG_reclaim, 1n << 9n],
   [PG_swapcache, 1n << 13n],
   [PG_swapbacked, 1n << 14n],
+  [PG_unevictable, 1n << 18n],
+  [PG_mlocked, 1n << 33n],
 ];
 
 /** The flags of `count` frames from `first`, which may be any number: KPF_NOPAGE where there is no frame. */

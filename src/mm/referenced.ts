@@ -9,7 +9,9 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { PG_idle, PG_ksm, PG_young } from './frames.ts';
 import type { Host } from './host.ts';
+import { HPAGE_PMD_NR, hugeAlignDown } from './largeFolio.ts';
 import { walkMapped } from './mappedWalk.ts';
+import { isMlocking, mlockFolio } from './mlockFolio.ts';
 import type { Mm } from './mmStruct.ts';
 import { ptepTestAndClearYoung, ptlOf } from './pte.ts';
 import { lockMappedPte } from './rmap.ts';
@@ -52,8 +54,11 @@ function* countReferences(host: Host, pfn: Pfn, seen: SeenVmas): Steps<number> {
     const ptep = yield* lockMappedPte(vma, pfn, address);
     if (ptep === 0) return false;
     const locked = (vma.flags & VM_LOCKED) !== 0;
-    if (locked) seen.vmFlags |= VM_LOCKED;
-    else if (isDying(vma.mm)) referenced = REFERENCED_UNKNOWN;
+    if (locked) {
+      // The mlock that got missed.
+      if (isMlocking(vma)) yield* mlockFolio(host, pfn);
+      seen.vmFlags |= VM_LOCKED;
+    } else if (isDying(vma.mm)) referenced = REFERENCED_UNKNOWN;
     else if (yield* isReferenced(vma, pfn, address, ptep, PAGE_SIZE)) {
       referenced++;
       seen.vmFlags |= vma.flags;
@@ -64,23 +69,30 @@ function* countReferences(host: Host, pfn: Pfn, seen: SeenVmas): Steps<number> {
   return walked ? referenced : REFERENCED_UNKNOWN;
 }
 
-/** As folioReferenced(): each PMD and PTE of a large folio is asked. */
+/** As folioReferenced(): each PMD and PTE of a large folio is asked. A part of it that is locked is found once it is split. */
 function* largeFolioReferenced(host: Host, folio: Pfn, seen: SeenVmas): Steps<number> {
   let referenced = 0;
   if (points.on) yield at.page(folio);
   const index = host.frames.index[folio]!;
-  const walked = yield* rmapWalk(host, folio, true, (vma, first) =>
-    walkMapped(vma, folio, index, first, function* (entryp, address, level) {
-      const locked = (vma.flags & VM_LOCKED) !== 0;
-      if (locked) seen.vmFlags |= VM_LOCKED;
-      else if (isDying(vma.mm)) referenced = REFERENCED_UNKNOWN;
+  const walked = yield* rmapWalk(host, folio, true, (vma, first) => {
+    let ptes = 0;
+    return walkMapped(vma, folio, index, first, function* (entryp, address, level) {
+      if ((vma.flags & VM_LOCKED) !== 0) {
+        // Only where all of it is mapped, and under one page table lock.
+        if (level === 0 && ++ptes < HPAGE_PMD_NR) return false;
+        if (level === 0 && hugeAlignDown(address) !== hugeAlignDown(first)) return false;
+        if (isMlocking(vma)) yield* mlockFolio(host, folio);
+        seen.vmFlags |= VM_LOCKED;
+        return true;
+      }
+      if (isDying(vma.mm)) referenced = REFERENCED_UNKNOWN;
       else if (yield* isReferenced(vma, folio, address, entryp, levelBytes(level))) {
         referenced++;
         seen.vmFlags |= vma.flags;
       }
-      return locked || referenced < 0;
-    }),
-  );
+      return referenced < 0;
+    });
+  });
   return walked ? referenced : REFERENCED_UNKNOWN;
 }
 

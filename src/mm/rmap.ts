@@ -14,11 +14,13 @@ import { bug, type Hpa, type Hva, type Pfn } from '../units.ts';
 import type { AnonVma } from './anonVma.ts';
 import { PG_anon_exclusive, PG_ksm, PG_swapbacked } from './frames.ts';
 import type { Host } from './host.ts';
+import { isMlocking, mlockFolio, munlockFolio } from './mlockFolio.ts';
 import type { Mm } from './mmStruct.ts';
 import { findPte, isPresentPte, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
 import { countMapped, isAnonFolio } from './rmapFile.ts';
 import { flushTlbPage } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
+import { VM_LOCKED } from './vmFlags.ts';
 
 /**
  * folio_add_new_anon_rmap(): the first mapping of a folio since it was allocated. Under the page table lock, before the
@@ -50,6 +52,8 @@ export function* addAnonRmap(vma: Vma, page: Pfn, address: Hva, exclusive: boole
   if (exclusive) frames.setAnonExclusive(pfn, page, true);
   if (frames.order[pfn] !== 0) host.vmstat.nr_anon_pages += frames.large.addPte(pfn, page);
   else if (frames.mapcount[pfn]!++ === 0) host.vmstat.nr_anon_pages++;
+  // Large folios are left to reclaim.
+  if (frames.order[pfn] === 0 && isMlocking(vma)) yield* mlockFolio(host, pfn);
 }
 
 /** folio_try_dup_anon_rmap_pte() and folio_dup_file_rmap_pte(): `vma` is a copy whose entry is about to map the folio. */
@@ -67,18 +71,26 @@ export function* dupRmap({ mm }: Vma, pfn: Pfn): Steps {
  * folio_remove_rmap_pte() and dec_mm_counter(), of an anonymous or a file page: the PTE was cleared, under its lock; the
  * caller drops or keeps its reference.
  */
-export function* removeRmap(mm: Mm, pfn: Pfn): Steps {
+export function* removeRmap(vma: Vma, pfn: Pfn): Steps {
+  const { mm } = vma;
   const folio = mm.host.frames.folioOf(pfn);
   if (points.on) yield at.page(folio);
   countMapped(mm, folio, -1);
-  yield* folioRemoveRmap(mm.host, pfn);
+  yield* folioRemoveRmap(vma, pfn);
 }
 
 /** folio_remove_rmap_pte() alone: the mm goes on counting the page. */
-export function* folioRemoveRmap(host: Host, pfn: Pfn): Steps {
-  const { frames } = host;
-  const folio = frames.folioOf(pfn);
+export function* folioRemoveRmap(vma: Vma, pfn: Pfn): Steps {
+  const { host } = vma.mm;
+  const folio = host.frames.folioOf(pfn);
   if (points.on) yield at.page(folio);
+  removeMapping(host, folio, pfn);
+  if ((vma.flags & VM_LOCKED) !== 0) yield* munlockFolio(host, folio);
+}
+
+/** One step. Preceded by at.page(folio). */
+function removeMapping(host: Host, folio: Pfn, pfn: Pfn): void {
+  const { frames } = host;
   if (frames.maps(folio) <= 0) bug('rmap removed twice', { pfn });
   const isLarge = frames.order[folio] !== 0;
   if ((isLarge ? frames.large.removePte(folio, pfn) : Number(--frames.mapcount[folio]! === 0)) === 0) return;

@@ -7,7 +7,14 @@
 // Invariant: decides by list sizes and costs alone, which nobody locks: it is an estimate, in Linux too.
 
 import type { Host } from './host.ts';
-import { activeListOf, inactiveListOf, LRU_LISTS, LRU_TYPES, type LruList, type LruType } from './lru.ts';
+import {
+  activeListOf,
+  type EvictableList,
+  inactiveListOf,
+  LRU_LISTS,
+  LRU_TYPES,
+  type LruType,
+} from './lru.ts';
 import type { ScanControl } from './scanControl.ts';
 
 /** vm_swappiness, of MAX_SWAPPINESS. */
@@ -107,4 +114,4 @@ export function keepProportion(left: ScanTargets, targets: ScanTargets): boolean
 
 /** Whether the lists that decide when a pass is over have anything left to scan. */
 export const isScanLeft = (left: ScanTargets): boolean =>
-  LRU_LISTS.some((list: LruList) => list !== activeListOf('anon') && left[list] > 0);
+  LRU_LISTS.some((list: EvictableList) => list !== activeListOf('anon') && left[list] > 0);

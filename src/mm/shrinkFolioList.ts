@@ -17,6 +17,7 @@ import {
   PG_activate,
   PG_active,
   PG_dirty,
+  PG_mlocked,
   PG_reclaim,
   PG_referenced,
   PG_swapbacked,
@@ -99,6 +100,8 @@ function* shrinkFolio(
   if (!host.folioLocks.tryLock(pfn)) return 'keep';
   sc.nrScanned++;
   if (points.on) yield at.page(pfn);
+  // folio_evictable().
+  if (frames.test(pfn, PG_mlocked)) return 'activate_locked';
   if (checkWriteback(host, pfn, sc, stat)) return 'activate_locked';
   if (!ignoreReferences) {
     const verdict = yield* checkReferences(host, pfn, stat);
@@ -179,6 +182,7 @@ function* checkReferences(host: Host, pfn: Pfn, stat: ReclaimStat): Steps<Verdic
   }
   const seen = { vmFlags: 0 };
   const referencedPtes = yield* folioReferenced(host, pfn, seen);
+  // It is mlocked now, and goes to the unevictable list.
   if ((seen.vmFlags & VM_LOCKED) !== 0) return 'activate_locked';
   if (points.on) yield at.page(pfn);
   const referencedFolio = referencedPtes >= 0 && frames.testAndClear(pfn, PG_referenced);
@@ -195,12 +199,18 @@ function* checkReferences(host: Host, pfn: Pfn, stat: ReclaimStat): Steps<Verdic
   return 'keep_locked';
 }
 
-/** A candidate no more: back to the active list, and its slot to the swap area if slots are scarce. */
+/**
+ * A candidate no more: back to the active list, and its slot to the swap area if slots are scarce; or to the unevictable
+ * list, where a slot is of no use.
+ */
 function* activateLocked(host: Host, pfn: Pfn, stat: ReclaimStat): Steps {
   if (points.on) yield at.page(pfn);
-  if (host.frames.test(pfn, PG_swapcache) && swapOf(host).isNearlyFull) yield* folioFreeSwap(host, pfn);
+  const { frames } = host;
+  if (frames.test(pfn, PG_swapcache) && (frames.test(pfn, PG_mlocked) || swapOf(host).isNearlyFull))
+    yield* folioFreeSwap(host, pfn);
   if (points.on) yield at.page(pfn);
-  host.frames.set(pfn, PG_active);
+  if (frames.test(pfn, PG_mlocked)) return;
+  frames.set(pfn, PG_active);
   stat.activated++;
 }
 

@@ -66,14 +66,15 @@ export function* splitHugePmdLocked(vma: Vma, pmdp: Hpa, start: Hva, freeze: boo
 }
 
 /** Of a file: what the entry knew goes to the folio. */
-function* dropFilePmd({ mm }: Vma, pmdp: Hpa, start: Hva): Steps {
+function* dropFilePmd(vma: Vma, pmdp: Hpa, start: Hva): Steps {
+  const { mm } = vma;
   const { host } = mm;
   const pmd = yield* pmdpHugeClearFlush(mm, start, pmdp);
   const folio = ptePfn(pmd);
   if (points.on) yield at.page(folio);
   if ((pmd & PTE_D) !== 0 && !host.frames.test(folio, PG_dirty)) folioMarkDirty(host, folio);
   if ((pmd & PTE_A) !== 0) host.frames.set(folio, PG_referenced);
-  yield* removeHugeRmap(mm, folio);
+  yield* removeHugeRmap(vma, folio);
   yield* folioPut(host, folio);
 }
 
@@ -91,7 +92,7 @@ function* refill(vma: Vma, pmdp: Hpa, start: Hva, freeze: boolean): Steps {
   if (points.on) yield at.page(folio);
   const exclusive = host.frames.isAnonExclusive(folio, folio);
   const freezes = freeze && (!exclusive || (yield* tryShareAnonRmap(host, folio)));
-  if (!freezes) yield* spreadHugeRmap(host, folio);
+  if (!freezes) yield* spreadHugeRmap(vma, folio);
   const table = withdrawTable(mm);
   for (let i = 0; i < HPAGE_PMD_NR; i++) {
     const ptep = (pfnToHpa(table) + i * PTE_BYTES) as Hpa;
@@ -100,7 +101,7 @@ function* refill(vma: Vma, pmdp: Hpa, start: Hva, freeze: boolean): Steps {
     if (points.on) yield at.pte(ptep);
     setPte(host, ptep, entry);
   }
-  if (freezes) yield* folioRemoveHugeRmap(host, folio);
+  if (freezes) yield* folioRemoveHugeRmap(vma, folio);
   if (points.on) yield at.page(folio);
   if (freezes && host.frames.putTestZero(folio)) bug('folio freed while it was being split', { folio });
   if (points.on) yield at.pte(pmdp);

@@ -24,6 +24,7 @@ import { folioPut } from './folio.ts';
 import { PG_ksm, PG_readahead, PG_swapcache, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import { copyOfMerged, needsCopyOfMerged } from './ksmCopy.ts';
+import { folioAddLruVma, isMlocking, mlockFolio } from './mlockFolio.ts';
 import {
   isSoftDirty,
   isSwapPteExclusive,
@@ -152,6 +153,7 @@ function* setPresent(vmf: VmFault, pfn: Pfn, cached: Pfn, slot: SwapSlot, ptl: M
   mm.anonPages++;
   mm.swapEntries--;
   if (points.on) yield at.page(pfn);
+  const isNew = host.frames.mapping[pfn] === 0;
   const exclusive =
     !host.frames.test(pfn, PG_ksm) && (isSwapPteExclusive(vmf.origPte) || host.frames.count(pfn) === 1);
   let pte = isSoftDirty(vmf.origPte) ? mkSoftDirty(mkPte(pfn, vma)) : mkPte(pfn, vma);
@@ -165,7 +167,8 @@ function* setPresent(vmf: VmFault, pfn: Pfn, cached: Pfn, slot: SwapSlot, ptl: M
     }
   }
   yield* addAnonRmap(vma, pfn, address, exclusive);
-  if (pfn !== cached) yield* host.lruvec.add(pfn);
+  if (pfn !== cached) yield* folioAddLruVma(vma, pfn);
+  else if (isNew && isMlocking(vma)) yield* mlockFolio(host, pfn);
   if (points.on) yield at.pte(vmf.ptep);
   setPte(host, vmf.ptep, pte);
   vmf.origPte = pte;

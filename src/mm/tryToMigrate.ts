@@ -105,7 +105,7 @@ function* setMigrationPte(
   setPte(host, ptep, entry);
   if (stays) return false;
   host.trace.set_migration_pte?.(address, entry >>> 0, 0);
-  yield* folioRemoveRmap(host, page);
+  yield* folioRemoveRmap(vma, page);
   if (points.on) yield at.page(pfn);
   if (host.frames.putTestZero(pfn)) bug('folio freed while it was being unmapped', { pfn });
   return true;
@@ -203,7 +203,7 @@ function* removeMigrationPte(vma: Vma, page: Pfn, address: Hva, ptep: Hpa): Step
   host.frames.get(pfn);
   const isDirty = host.frames.test(pfn, PG_dirty) && isDirtyMigrationPte(entry);
   if (isAnonFolio(host, pfn)) yield* addAnonRmap(vma, page, address, !isReadableMigrationPte(entry));
-  else yield* folioAddFileRmap(host, page);
+  else yield* folioAddFileRmap(vma, page);
   const pte = mkPte(page, vma) & ~(isYoungMigrationPte(entry) ? 0 : PTE_A);
   const rights = (isWritableMigrationPte(entry) ? PTE_W : 0) | (isDirty ? PTE_D : 0);
   const present = isSoftDirty(entry) ? mkSoftDirty(pte | rights) : pte | rights;

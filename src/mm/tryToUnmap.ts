@@ -18,6 +18,7 @@ import { bug, type Hpa, type Hva, PAGE_SIZE, type Pfn, type SwapSlot } from '../
 import { folioMarkDirty } from './folio.ts';
 import { PG_anon_exclusive, PG_dirty, PG_swapbacked, PG_swapcache } from './frames.ts';
 import type { Host } from './host.ts';
+import { isMlocking, mlockFolio } from './mlockFolio.ts';
 import { dropPte, isPresentPte, isSoftDirty, makeSwapPte, ptepGetAndClear, ptlOf, setPte } from './pte.ts';
 import { lockMappedPte, removeRmap, tryShareAnonRmap } from './rmap.ts';
 import { isAnonFolio } from './rmapFile.ts';
@@ -49,7 +50,10 @@ function* tryToUnmapOne(vma: Vma, pfn: Pfn, address: Hva, batch: TlbUnmapBatch):
   const ptep = yield* lockMappedPte(vma, pfn, address);
   let unmapped = true;
   if (ptep !== 0) {
-    unmapped = (vma.flags & VM_LOCKED) === 0 && (yield* unmapPte(vma, pfn, address, ptep, batch));
+    const isLocked = (vma.flags & VM_LOCKED) !== 0;
+    // The mlock that got missed.
+    if (isLocked && isMlocking(vma)) yield* mlockFolio(mm.host, pfn);
+    unmapped = !isLocked && (yield* unmapPte(vma, pfn, address, ptep, batch));
     yield* ptlOf(mm.host, ptep).unlock();
   }
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
@@ -98,7 +102,7 @@ function* unmapPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapB
     if (points.on) yield at.pte(ptep);
     dropPte(host, ptep);
   }
-  yield* removeRmap(mm, pfn);
+  yield* removeRmap(vma, pfn);
   if (points.on) yield at.page(pfn);
   if (host.frames.putTestZero(pfn)) bug('folio freed while it was being unmapped', { pfn });
   return true;

@@ -12,6 +12,7 @@ import { anonVmaPrepare } from './anonVma.ts';
 import { exitMm } from './exit.ts';
 import { folioPut } from './folio.ts';
 import { PG_uptodate } from './frames.ts';
+import { folioAddLruVma } from './mlockFolio.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
 import { changeProtection, protectionChanges } from './mprotect.ts';
@@ -215,7 +216,7 @@ function* mapCopy(vma: Vma, address: Hva, ptep: Hpa, pfn: Pfn, wp: boolean): Ste
   const { host } = vma.mm;
   vma.mm.anonPages++;
   yield* addNewAnonRmap(vma, pfn, address, true);
-  yield* host.lruvec.add(pfn);
+  yield* folioAddLruVma(vma, pfn);
   const pte = maybeMkWrite(mkPte(pfn, vma), vma);
   if (points.on) yield at.pte(ptep);
   setUffdWp(host, ptep, wp ? pte & ~PTE_W : pte, wp);

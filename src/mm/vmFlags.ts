@@ -15,6 +15,8 @@ export const VM_MAYSHARE = 0x80;
 export const VM_UFFD_MISSING = 0x200;
 export const VM_UFFD_WP = 0x1000;
 export const VM_LOCKED = 0x2000;
+/** With VM_LOCKED: mlock() is going through the pages. */
+export const VM_IO = 0x4000;
 /** MADV_SEQUENTIAL, MADV_RANDOM. */
 export const VM_SEQ_READ = 0x8000;
 export const VM_RAND_READ = 0x10000;

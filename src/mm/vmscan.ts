@@ -10,10 +10,17 @@ import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { reclaimFlags } from '../trace/index.ts';
 import { bug, type Pfn } from '../units.ts';
 import { deferredSplitScan } from './deferredSplit.ts';
-import { freeFolio } from './folio.ts';
-import { PG_active, PG_lru, PG_workingset } from './frames.ts';
+import { folioPutbackLru, freeFolio } from './folio.ts';
+import { PG_active, PG_lru, PG_mlocked, PG_unevictable, PG_workingset } from './frames.ts';
 import type { Host } from './host.ts';
-import { activeListOf, inactiveListOf, LRU_LISTS, LRU_TYPES, type LruList, type LruType } from './lru.ts';
+import {
+  activeListOf,
+  type EvictableList,
+  inactiveListOf,
+  LRU_LISTS,
+  LRU_TYPES,
+  type LruType,
+} from './lru.ts';
 import { folioReferenced } from './referenced.ts';
 import { DEF_PRIORITY, NodeScan, SCAN_COST, type ScanControl } from './scanControl.ts';
 import {
@@ -73,7 +80,7 @@ function* shrinkLruvec(host: Host, sc: ScanControl): Steps {
 }
 
 /** shrink_list(): how many were freed. */
-function* shrinkList(host: Host, sc: ScanControl, list: LruList, pages: number): Steps<number> {
+function* shrinkList(host: Host, sc: ScanControl, list: EvictableList, pages: number): Steps<number> {
   for (const type of LRU_TYPES) {
     if (list === inactiveListOf(type)) return yield* shrinkInactiveList(host, sc, type, pages);
     if (list !== activeListOf(type)) continue;
@@ -143,7 +150,13 @@ function* shrinkActiveList(host: Host, sc: ScanControl, type: LruType, pages: nu
   const taken = pagesOf(host, isolated);
   let referenced = 0;
   let rotated = 0;
+  let locked = 0;
   for (const pfn of isolated) {
+    if (points.on) yield at.page(pfn);
+    if (frames.test(pfn, PG_mlocked)) {
+      locked += frames.nrPages(pfn);
+      continue;
+    }
     const seen = { vmFlags: 0 };
     if ((yield* folioReferenced(host, pfn, seen, false)) > 0) referenced += frames.nrPages(pfn);
     if (points.on) yield at.page(pfn);
@@ -159,12 +172,12 @@ function* shrinkActiveList(host: Host, sc: ScanControl, type: LruType, pages: nu
   lruvec.isolated[type] -= taken;
   host.throttle.wakeIsolated();
   lruvec.noteCost(type, 0, rotated);
-  vmstat.pgdeactivate += taken - rotated;
+  vmstat.pgdeactivate += taken - rotated - locked;
   host.trace.mm_vmscan_lru_shrink_active?.(
     0,
     taken,
     rotated,
-    taken - rotated,
+    taken - rotated - locked,
     referenced,
     sc.priority,
     reclaimFlags(type),
@@ -172,7 +185,7 @@ function* shrinkActiveList(host: Host, sc: ScanControl, type: LruType, pages: nu
 }
 
 /** isolate_lru_folios(): up to `pages` from the tail of `list`. */
-function* isolateLruFolios(host: Host, type: LruType, list: LruList, pages: number): Steps<Pfn[]> {
+function* isolateLruFolios(host: Host, type: LruType, list: EvictableList, pages: number): Steps<Pfn[]> {
   const { lruvec } = host;
   const isolated: Pfn[] = [];
   let scanned = 0;
@@ -206,12 +219,22 @@ function takeForReclaim({ frames }: Host, pfn: Pfn): boolean {
   return false;
 }
 
-/** move_folios_to_lru(): back to the head of the list that PG_active names; frees what nobody else has any more. */
+/**
+ * move_folios_to_lru(): back to the head of the list that the flags name; frees what nobody else has any more. Locked
+ * folios, and those that were on the unevictable list, are looked at again.
+ */
 export function* moveFoliosToLru(host: Host, folios: readonly Pfn[]): Steps {
   const { lruvec, frames } = host;
   const free: Pfn[] = [];
   yield* lruvec.lock.lock();
   for (const pfn of folios) {
+    if (points.on) yield at.page(pfn);
+    if (frames.test(pfn, PG_mlocked | PG_unevictable)) {
+      yield* lruvec.lock.unlock();
+      yield* folioPutbackLru(host, pfn);
+      yield* lruvec.lock.lock();
+      continue;
+    }
     // PG_lru first, so that whoever drops the last reference from now on waits for the lock.
     if (points.on) yield at.page(pfn);
     frames.set(pfn, PG_lru);

@@ -6,6 +6,7 @@
 // Counters are not shared state in the sense of sched/points.ts: nothing ever decides by them.
 
 import type { Host } from './host.ts';
+import { LRU_UNEVICTABLE } from './lru.ts';
 
 /** Events since boot, and the few sizes that nobody else keeps. All in pages or occurrences. */
 export const newVmstat = () => ({
@@ -14,6 +15,7 @@ export const newVmstat = () => ({
   nr_file_pages: 0,
   nr_dirty: 0,
   nr_shmem: 0,
+  nr_mlock: 0,
   nr_anon_transparent_hugepages: 0,
   nr_page_table_pages: 0,
   nr_sec_page_table_pages: 0,
@@ -67,6 +69,12 @@ export const newVmstat = () => ({
   compact_stall: 0,
   compact_fail: 0,
   compact_success: 0,
+  unevictable_pgs_culled: 0,
+  unevictable_pgs_rescued: 0,
+  unevictable_pgs_mlocked: 0,
+  unevictable_pgs_munlocked: 0,
+  unevictable_pgs_cleared: 0,
+  unevictable_pgs_stranded: 0,
   thp_fault_alloc: 0,
   thp_fault_fallback: 0,
   thp_collapse_alloc: 0,
@@ -80,6 +88,8 @@ export const newVmstat = () => ({
   nr_tlb_remote_flush_received: 0,
 });
 
+export type Vmstat = ReturnType<typeof newVmstat>;
+
 /** One reading of /proc/vmstat. */
 export function readVmstat(host: Host): Readonly<Record<string, number>> {
   return {
@@ -88,6 +98,7 @@ export function readVmstat(host: Host): Readonly<Record<string, number>> {
     nr_active_anon: host.lruvec.active('anon'),
     nr_inactive_file: host.lruvec.inactive('file'),
     nr_active_file: host.lruvec.active('file'),
+    nr_unevictable: host.lruvec.size(LRU_UNEVICTABLE),
     nr_isolated_anon: host.lruvec.isolated.anon,
     nr_isolated_file: host.lruvec.isolated.file,
     nr_writeback: host.throttle.writebackInFlight,

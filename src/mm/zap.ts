@@ -59,7 +59,7 @@ function* zapPteRange(
   }
   const flushes = full || gather.hasDelayedRmaps;
   if (flushes) yield* gather.flushTlb();
-  if (flushes) yield* gather.flushRmaps();
+  if (flushes) yield* gather.flushRmaps(vma);
   yield* ptl.unlock();
   if (flushes) yield* gather.flush();
   return address;
@@ -91,7 +91,7 @@ function* zapPte(gather: MmuGather, vma: Vma, ptep: Hpa, address: Hva, evenCows:
   const last = ptepGetAndClear(host, ptep);
   dropPte(host, ptep);
   gather.noteEntry(address);
-  if (isAnon) yield* removeRmap(mm, pfn);
+  if (isAnon) yield* removeRmap(vma, pfn);
   else yield* zapFilePage(gather, vma, pfn, last);
   return gather.addFolio(folio);
 }
@@ -126,5 +126,5 @@ function* zapFilePage(gather: MmuGather, vma: Vma, pfn: Pfn, pte: number): Steps
   if ((pte & PTE_A) !== 0 && (vma.flags & (VM_SEQ_READ | VM_RAND_READ)) === 0)
     folioMarkAccessed(mm.host, folio);
   if ((pte & PTE_D) !== 0) gather.delayRmap(pfn);
-  else yield* removeRmap(mm, pfn);
+  else yield* removeRmap(vma, pfn);
 }

@@ -101,6 +101,8 @@ const SIZES = [
   'nr_dirty',
   'nr_shmem',
   'nr_writeback',
+  'nr_mlock',
+  'nr_unevictable',
   'nr_page_table_pages',
   'nr_sec_page_table_pages',
 ];

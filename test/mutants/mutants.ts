@@ -153,7 +153,7 @@ export const MUTANTS: readonly Mutant[] = [
     '    yield* swapDuplicate(host, slot);\n',
     '',
   ),
-  mutant('the rmap of the host stays', 'mm/tryToUnmap.ts', '  yield* removeRmap(mm, pfn);\n', ''),
+  mutant('the rmap of the host stays', 'mm/tryToUnmap.ts', '  yield* removeRmap(vma, pfn);\n', ''),
   mutant(
     'a mapped page counts as clean',
     'mm/shrinkFolioList.ts',
@@ -275,14 +275,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'zap keeps the rmap',
     'mm/zap.ts',
-    '  if (isAnon) yield* removeRmap(mm, pfn);\n  else yield* zapFilePage',
+    '  if (isAnon) yield* removeRmap(vma, pfn);\n  else yield* zapFilePage',
     '  if (!isAnon) yield* zapFilePage',
   ),
   mutant(
     'zap does not wait for the flush',
     'mm/zap.ts',
-    '  if ((pte & PTE_D) !== 0) gather.delayRmap(pfn);\n  else yield* removeRmap(mm, pfn);',
-    '  yield* removeRmap(mm, pfn);',
+    '  if ((pte & PTE_D) !== 0) gather.delayRmap(pfn);\n  else yield* removeRmap(vma, pfn);',
+    '  yield* removeRmap(vma, pfn);',
   ),
   mutant('zap forgets what reclaim owes', 'mm/zap.ts', '  yield* flushTlbBatchedPending(vma.mm);\n', ''),
   mutant(

@@ -14,6 +14,7 @@ import {
   Access,
   HostTables,
   PeekTables,
+  PTE_RSW_60_59_HI,
   SV39,
   type TranslationMode,
   Walk,
@@ -50,8 +51,8 @@ export class CpuTlb {
 
   /** `entries` is a power of two. */
   constructor(memory: PhysicalMemory, entries = DEFAULT_ENTRIES) {
-    this.#tables = new HostTables(memory);
-    this.peeked = new PeekTables(memory);
+    this.#tables = new HostTables(memory, PTE_RSW_60_59_HI);
+    this.peeked = new PeekTables(memory, PTE_RSW_60_59_HI);
     this.#mask = entries - 1;
     this.#asid = new Int32Array(entries).fill(INVALID);
     this.#page = new Int32Array(entries);

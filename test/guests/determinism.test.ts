@@ -53,6 +53,10 @@ const WAYS: readonly [string, RunOptions][] = [
 /** Of translated code; kernels run through so much of it that fewer would be translated again all the time. */
 const keptUnitsFor = (name: string): number => (name === 'kernel' || name === 'processes' ? 24 : 2);
 
+/** Of the ways every other one, so that each is tried with each guest under one of the MMUs. */
+const waysFor = (name: string, mmu: string): typeof WAYS =>
+  WAYS.filter((_, way) => (way + GUEST_NAMES.indexOf(name) + (mmu === 'tdp' ? 1 : 0)) % 2 === 0);
+
 describe.each(MMUS.flatMap((mmu) => GUEST_NAMES.map((name) => [name, mmu] as const)))(
   '%s under %s',
   (name, mmu) => {
@@ -72,7 +76,7 @@ describe.each(MMUS.flatMap((mmu) => GUEST_NAMES.map((name) => [name, mmu] as con
       if (!isTiny) expect(first.statistics.vm.pswpout).toBeGreaterThan(0);
     });
 
-    it.each(WAYS)('is the same %s', (_, options) => {
+    it.each(waysFor(name, mmu))('is the same %s', (_, options) => {
       expect(resultOf(run(options))).toEqual(first);
     });
 
@@ -82,7 +86,7 @@ describe.each(MMUS.flatMap((mmu) => GUEST_NAMES.map((name) => [name, mmu] as con
       if (!isTiny) expect(hasty.translated).toBeGreaterThan(first.instructions / 4);
     });
 
-    it('is the same whether anybody checks it or not', () => {
+    it.runIf(mmu === 'shadow')('is the same whether anybody checks it or not', () => {
       const { check: _, ...unchecked } = resultOf(run({ check: 'off' }));
       expect(first).toMatchObject(unchecked);
     });

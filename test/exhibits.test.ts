@@ -10,7 +10,7 @@ import { EXHIBITS } from '../src/exhibits/index.ts';
 import { loadScenario } from '../src/exploration.ts';
 
 /** Above, the exhaustive search is left to `umbra museum --check`. */
-const QUICK_BUDGET = 500;
+const QUICK_BUDGET = 300;
 
 describe.each(EXHIBITS.map((exhibit) => [exhibit.name, exhibit] as const))('%s', (_name, exhibit) => {
   it('is found by POS within its budget', async () => {

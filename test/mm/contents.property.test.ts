@@ -6,7 +6,7 @@ import { interleavedProperty, programsProperty, repeatableProperty, threadsPrope
 
 describe('memory contents', () => {
   it('survive random programs on tiny hosts', () => {
-    fc.assert(programsProperty(200), { numRuns: 60 });
+    fc.assert(programsProperty(200), { numRuns: 40 });
   });
 
   it('survive every interleaving that a random scheduler finds, with a point before each access', () => {
@@ -14,7 +14,7 @@ describe('memory contents', () => {
   });
 
   it('survive threads that fault on the same pages at the same time', () => {
-    fc.assert(threadsProperty(), { numRuns: 60 });
+    fc.assert(threadsProperty(), { numRuns: 40 });
   });
 
   it('and the trace are the same for the same seed', () => {

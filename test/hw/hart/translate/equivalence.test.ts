@@ -61,7 +61,7 @@ test('translated code does exactly what the interpreter does, at any slicing', (
   // The same cases each time; the soak `equivalence` draws new ones.
   fc.assert(equivalenceProperty(), {
     seed: 1,
-    numRuns: Number(process.env.UMBRA_RUNS ?? 400),
+    numRuns: Number(process.env.UMBRA_RUNS ?? 250),
     examples: [[jumpsIntoItself, [[200, 326]], 'shadow', false, 1]],
   });
 });

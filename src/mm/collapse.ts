@@ -1,6 +1,6 @@
 // Collapsing 512 pages into a huge page (mm/khugepaged.c: hpage_collapse_scan_pmd, collapse_huge_page).
 //
-// madvise(MADV_COLLAPSE) and khugepaged.ts come here with 2 MiB of anonymous memory that is mapped page by page; the
+// madvise(MADV_COLLAPSE) comes here with 2 MiB of anonymous memory that is mapped page by page; the
 // pages are copied into a new large folio, which takes their place. Isolating them is collapsePages.ts's business.
 //
 // Order (reference table row 16b): look (mmap_lock for read); allocate with no lock; swap in what is out; mmap_lock for
@@ -61,35 +61,29 @@ export function* collapseScanPmd(collapse: Collapse, vma: Vma, address: Hva): St
   const { mm } = vma;
   const found = yield* findTable(mm, address);
   if ('scan' in found) return found.scan;
-  const seen = yield* scanPtes(collapse, vma, pfnToHpa(found.table), address);
-  const { status, referenced, noneOrZero, unmapped, pfn } = seen;
-  mm.host.trace.mm_khugepaged_scan_pmd?.(mm.id, pfn, referenced, noneOrZero, status, unmapped);
+  const seen = yield* scanPtes(mm.host, pfnToHpa(found.table));
+  const { status, noneOrZero, unmapped, pfn } = seen;
+  mm.host.trace.mm_khugepaged_scan_pmd?.(mm.id, pfn, 0, noneOrZero, status, unmapped);
   if (status !== Scan.SUCCEED) return status;
   collapse.lockDropped = true;
-  const result = yield* collapseHugePage(collapse, mm, address, referenced, unmapped);
+  const result = yield* collapseHugePage(collapse, mm, address, unmapped);
   mm.host.trace.mm_collapse_huge_page?.(mm.id, Number(result === Scan.SUCCEED), result);
   return result;
 }
 
 /** hugepage_vma_revalidate(): the VMA, after mmap_lock was dropped; or SCAN_*. */
-function* revalidate({ isKhugepaged }: Collapse, mm: Mm, address: Hva): Steps<Vma | number> {
+function* revalidate(mm: Mm, address: Hva): Steps<Vma | number> {
   if (mm.mmUsers === 0 || mm.killed) return Scan.ANY_PROCESS;
   if (points.on) yield at.list(mm.vmas.id);
   const vma = mm.vmas.find(address);
   if (vma === null) return Scan.VMA_NULL;
   if (!isThpSuitable(vma, address)) return Scan.ADDRESS_RANGE;
-  if (!isCollapseAllowed(mm.host, vma, isKhugepaged)) return Scan.VMA_CHECK;
+  if (!isCollapseAllowed(vma)) return Scan.VMA_CHECK;
   return vma.anonVma === null || vma.file !== null ? Scan.PAGE_ANON : vma;
 }
 
 /** collapse_huge_page(): mmap_lock is held for read, and released here. */
-function* collapseHugePage(
-  collapse: Collapse,
-  mm: Mm,
-  address: Hva,
-  referenced: number,
-  unmapped: number,
-): Steps<number> {
+function* collapseHugePage(collapse: Collapse, mm: Mm, address: Hva, unmapped: number): Steps<number> {
   const { host } = mm;
   yield* host.locks.mmapReadUnlock(mm);
   const folio = yield* allocHugePage(host, true);
@@ -98,7 +92,7 @@ function* collapseHugePage(
     return Scan.ALLOC_HUGE_PAGE_FAIL;
   }
   host.vmstat.thp_collapse_alloc++;
-  let result = unmapped > 0 ? yield* swapIn(collapse, mm, address, referenced) : Scan.SUCCEED;
+  let result = unmapped > 0 ? yield* swapIn(mm, address) : Scan.SUCCEED;
   if (result === Scan.SUCCEED) {
     yield* mm.mmapWriteLock();
     result = yield* collapseLocked(collapse, mm, address, folio);
@@ -109,16 +103,16 @@ function* collapseHugePage(
 }
 
 /** The part of collapse_huge_page() between taking mmap_lock for read again and dropping it. */
-function* swapIn(collapse: Collapse, mm: Mm, address: Hva, referenced: number): Steps<number> {
+function* swapIn(mm: Mm, address: Hva): Steps<number> {
   const { locks } = mm.host;
   yield* locks.mmapReadLock(mm);
-  const vma = yield* revalidate(collapse, mm, address);
+  const vma = yield* revalidate(mm, address);
   const found: FoundPmd = typeof vma === 'number' ? { scan: vma } : yield* findTable(mm, address);
   if ('scan' in found || typeof vma === 'number') {
     yield* locks.mmapReadUnlock(mm);
     return 'scan' in found ? found.scan : Scan.FAIL;
   }
-  const { status, lockDropped } = yield* collapseSwapin(vma, pfnToHpa(found.table), address, referenced);
+  const { status, lockDropped } = yield* collapseSwapin(vma, pfnToHpa(found.table), address);
   if (!lockDropped) yield* locks.mmapReadUnlock(mm);
   return status;
 }
@@ -126,7 +120,7 @@ function* swapIn(collapse: Collapse, mm: Mm, address: Hva, referenced: number): 
 /** mmap_lock is held for write. */
 function* collapseLocked(collapse: Collapse, mm: Mm, address: Hva, folio: Pfn): Steps<number> {
   const { host } = mm;
-  const vma = yield* revalidate(collapse, mm, address);
+  const vma = yield* revalidate(mm, address);
   if (typeof vma === 'number') return vma;
   yield* host.locks.vmaStartWrite(mm, vma);
   const found = yield* findTable(mm, address);
@@ -137,7 +131,7 @@ function* collapseLocked(collapse: Collapse, mm: Mm, address: Hva, folio: Pfn): 
   yield* unhookTable(mm, address, pmdp);
   const ptl = ptlOf(host, pfnToHpa(table));
   yield* ptl.lock();
-  const result = yield* collapseIsolate(collapse, vma, pfnToHpa(table), address);
+  const result = yield* collapseIsolate(collapse, host, pfnToHpa(table));
   yield* ptl.unlock();
   if (result !== Scan.SUCCEED) {
     yield* mm.pageTableLock.lock();
@@ -179,7 +173,6 @@ const GOES_ON: ReadonlySet<number> = new Set([
   Scan.PMD_NULL,
   Scan.PMD_NONE,
   Scan.PTE_NON_PRESENT,
-  Scan.LACK_REFERENCED_PAGE,
   Scan.PAGE_NULL,
   Scan.PAGE_COUNT,
   Scan.PAGE_LOCK,
@@ -191,7 +184,6 @@ const GOES_ON: ReadonlySet<number> = new Set([
 /** madvise_collapse_errno(). */
 function errnoOf(scan: number): number {
   if (scan === Scan.ALLOC_HUGE_PAGE_FAIL) return -Errno.ENOMEM;
-  if (scan === Scan.EXCEED_NONE_PTE) return -Errno.EBUSY;
   const later: readonly number[] = [Scan.PAGE_COUNT, Scan.PAGE_LOCK, Scan.PAGE_LRU, Scan.DEL_PAGE_LRU];
   return later.includes(scan) ? -Errno.EAGAIN : -Errno.EINVAL;
 }
@@ -202,16 +194,16 @@ function errnoOf(scan: number): number {
  */
 export function* madviseCollapse(vma: Vma, start: Hva, end: Hva): Steps<number> {
   const { mm } = vma;
-  if (vma.file !== null || !isCollapseAllowed(mm.host, vma, false)) return -Errno.EINVAL;
+  if (vma.file !== null || !isCollapseAllowed(vma)) return -Errno.EINVAL;
   const first = hugeAlignDown(start + HPAGE_PMD_SIZE - 1);
   let last = hugeAlignDown(end);
   let area: Vma = vma;
   let collapsed = 0;
   let failure: number = Scan.FAIL;
-  const collapse = newCollapse(false);
+  const collapse = newCollapse();
   for (let address = first; address < last; address += HPAGE_PMD_SIZE) {
     if (collapse.lockDropped) {
-      const now = yield* revalidate(collapse, mm, address as Hva);
+      const now = yield* revalidate(mm, address as Hva);
       if (typeof now === 'number') return errnoOf(now);
       area = now;
       last = Math.min(last, hugeAlignDown(area.end));

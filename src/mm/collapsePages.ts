@@ -1,20 +1,20 @@
 // The pages of a collapse: whether they are fit for it, taking them away from everybody else, copying them
 // (mm/khugepaged.c: __collapse_huge_page_isolate, _copy, _swapin).
 //
-// collapse.ts calls these in that order.
+// collapse.ts calls these in that order. Whether anybody has used the pages (`referenced` of the tracepoints) counts for
+// Linux's khugepaged alone, which collapses unasked; here somebody has always asked.
 //
 // Invariant: a page that is isolated is locked and off the LRU, and nobody but its mappings has a reference to it, so that
 // its content stays as it is while it is copied. Locks: the page table lock of the entries for scanning and isolating;
 // folio locks by trylock, all of them held until the pages are released.
 
-import { PTE_A, PTE_BYTES, ptePfn } from '../hw/sv39/index.ts';
-import { mmuNotifierTestYoung } from '../notifier/index.ts';
+import { PTE_BYTES, ptePfn } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { Scan } from '../trace/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { FAULT_FLAG_ALLOW_RETRY, VM_FAULT_ERROR, VM_FAULT_RETRY, type VmFault } from './faultTypes.ts';
 import { folioPut } from './folio.ts';
-import { PG_locked, PG_lru, PG_referenced, PG_swapcache } from './frames.ts';
+import { PG_locked, PG_lru, PG_swapcache } from './frames.ts';
 import type { Host } from './host.ts';
 import { HPAGE_PMD_NR } from './largeFolio.ts';
 import { isMigrationPte } from './migrationEntry.ts';
@@ -28,23 +28,17 @@ import { moveFoliosToLru, pagesOf } from './vmscan.ts';
 
 /** One struct collapse_control, used for one or more collapses in turn. */
 export interface Collapse {
-  readonly isKhugepaged: boolean;
   /** mmap_lock was dropped on the way. */
   lockDropped: boolean;
   /** Folios that are isolated and locked at the moment; a large one once. */
   readonly isolated: Set<Pfn>;
 }
 
-export const newCollapse = (isKhugepaged: boolean): Collapse => ({
-  isKhugepaged,
-  lockDropped: false,
-  isolated: new Set(),
-});
+export const newCollapse = (): Collapse => ({ lockDropped: false, isolated: new Set() });
 
 /** What was seen of 512 entries. */
 interface Seen {
   status: number;
-  referenced: number;
   noneOrZero: number;
   unmapped: number;
   /** The page that was looked at last, -1 for none. */
@@ -54,40 +48,27 @@ interface Seen {
 const entryAt = (table: Hpa, page: number): Hpa => (table + page * PTE_BYTES) as Hpa;
 const pageAt = (start: Hva, page: number): Hva => (start + page * PAGE_SIZE) as Hva;
 
-/** Limits of khugepaged, which nobody asked to collapse anything; in entries (khugepaged/max_ptes_*). */
-const MAX_PTES_NONE = HPAGE_PMD_NR - 1;
-const MAX_PTES_SWAP = HPAGE_PMD_NR / 8;
-const MAX_PTES_SHARED = HPAGE_PMD_NR / 2;
-
-/** The loop of hpage_collapse_scan_pmd(), from `start`, whose table is at `table`. */
-export function* scanPtes(collapse: Collapse, vma: Vma, table: Hpa, start: Hva): Steps<Seen> {
-  const { host } = vma.mm;
-  const seen: Seen = { status: Scan.SUCCEED, referenced: 0, noneOrZero: 0, unmapped: 0, pfn: -1 };
+/** The loop of hpage_collapse_scan_pmd(), over the table at `table`. */
+export function* scanPtes(host: Host, table: Hpa): Steps<Seen> {
+  const seen: Seen = { status: Scan.SUCCEED, noneOrZero: 0, unmapped: 0, pfn: -1 };
   const ptl = ptlOf(host, table);
-  let shared = 0;
   yield* ptl.lock();
   for (let i = 0; i < HPAGE_PMD_NR && seen.status === Scan.SUCCEED; i++) {
     const ptep = entryAt(table, i);
     if (points.on) yield at.pte(ptep);
     const pte = readPte(host, ptep);
     if (isNoneOrZero(pte)) {
-      if (++seen.noneOrZero > MAX_PTES_NONE && collapse.isKhugepaged) seen.status = Scan.EXCEED_NONE_PTE;
+      seen.noneOrZero++;
     } else if (!isPresentPte(pte)) {
-      if (++seen.unmapped > MAX_PTES_SWAP && collapse.isKhugepaged) seen.status = Scan.EXCEED_SWAP_PTE;
+      seen.unmapped++;
     } else {
       const folio = host.frames.folioOf(ptePfn(pte));
       seen.pfn = folio;
       if (points.on) yield at.page(folio);
-      if (host.frames.maps(folio) > host.frames.nrPages(folio)) shared++;
       seen.status = unfit(host, folio);
-      if (shared > MAX_PTES_SHARED && collapse.isKhugepaged) seen.status = Scan.EXCEED_SHARED_PTE;
-      if (yield* isYoung(collapse, vma, folio, pageAt(start, i), pte)) seen.referenced++;
     }
   }
   yield* ptl.unlock();
-  const { referenced, unmapped } = seen;
-  const lacks = referenced === 0 || (unmapped > 0 && referenced < HPAGE_PMD_NR / 2);
-  if (collapse.isKhugepaged && seen.status === Scan.SUCCEED && lacks) seen.status = Scan.LACK_REFERENCED_PAGE;
   return seen;
 }
 
@@ -106,28 +87,11 @@ function unfit(host: Host, folio: Pfn): number {
 const hasOtherReferences = ({ frames }: Host, folio: Pfn): boolean =>
   frames.count(folio) !== frames.maps(folio) + Number(frames.test(folio, PG_swapcache));
 
-/** khugepaged wants somebody to have used the memory; a secondary MMU counts. */
-function* isYoung(
-  { isKhugepaged }: Collapse,
-  vma: Vma,
-  folio: Pfn,
-  address: Hva,
-  pte: number,
-): Steps<boolean> {
-  if (!isKhugepaged) return false;
-  if ((pte & PTE_A) !== 0) return true;
-  const { host, notifierSubscriptions } = vma.mm;
-  if (points.on) yield at.page(folio);
-  if (host.frames.test(folio, PG_referenced)) return true;
-  return notifierSubscriptions !== null && (yield* mmuNotifierTestYoung(vma.mm, address));
-}
-
 /** __collapse_huge_page_swapin(): SCAN_*; mmap_lock is held for read, unless `lockDropped`. */
 export function* collapseSwapin(
   vma: Vma,
   table: Hpa,
   start: Hva,
-  referenced: number,
 ): Steps<{ readonly status: number; readonly lockDropped: boolean }> {
   const { mm } = vma;
   const { host } = mm;
@@ -148,16 +112,14 @@ export function* collapseSwapin(
     else if ((result & VM_FAULT_ERROR) !== 0) status = Scan.FAIL;
     else swappedIn++;
   }
-  host.trace.mm_collapse_huge_page_swapin?.(mm.id, swappedIn, referenced, Number(status === Scan.SUCCEED));
+  host.trace.mm_collapse_huge_page_swapin?.(mm.id, swappedIn, 0, Number(status === Scan.SUCCEED));
   return { status, lockDropped };
 }
 
 /** __collapse_huge_page_isolate(): under the page table lock. SCAN_*; if it fails the caller releases what it has got. */
-export function* collapseIsolate(collapse: Collapse, vma: Vma, table: Hpa, start: Hva): Steps<number> {
-  const { host } = vma.mm;
+export function* collapseIsolate(collapse: Collapse, host: Host, table: Hpa): Steps<number> {
   let status: number = Scan.SUCCEED;
   let noneOrZero = 0;
-  let referenced = 0;
   let pfn = -1;
   for (let i = 0; i < HPAGE_PMD_NR && status === Scan.SUCCEED; i++) {
     const ptep = entryAt(table, i);
@@ -174,11 +136,8 @@ export function* collapseIsolate(collapse: Collapse, vma: Vma, table: Hpa, start
     const folio = host.frames.folioOf(ptePfn(pte));
     pfn = folio;
     status = yield* isolate(collapse, host, folio);
-    if (yield* isYoung(collapse, vma, folio, pageAt(start, i), pte)) referenced++;
   }
-  if (status === Scan.SUCCEED && collapse.isKhugepaged && referenced === 0)
-    status = Scan.LACK_REFERENCED_PAGE;
-  host.trace.mm_collapse_huge_page_isolate?.(pfn, noneOrZero, referenced, status);
+  host.trace.mm_collapse_huge_page_isolate?.(pfn, noneOrZero, 0, status);
   return status;
 }
 

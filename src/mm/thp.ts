@@ -25,8 +25,7 @@ export const isThpAllowed = ({ thp }: Host, { flags, file }: Vma): boolean =>
   (thp.enabled === 'always' || (flags & VM_HUGEPAGE) !== 0);
 
 /** Whether `vma` may be collapsed: who asks for it need not have the setting for it. */
-export const isCollapseAllowed = (host: Host, vma: Vma, isKhugepaged: boolean): boolean =>
-  isKhugepaged ? isThpAllowed(host, vma) : (vma.flags & (VM_NOHUGEPAGE | VM_UFFD_FLAGS)) === 0;
+export const isCollapseAllowed = ({ flags }: Vma): boolean => (flags & (VM_NOHUGEPAGE | VM_UFFD_FLAGS)) === 0;
 
 /** thp_vma_suitable_order(): the 2 MiB around `address` lie within `vma`. */
 export function isThpSuitable(vma: Vma, address: Hva): boolean {

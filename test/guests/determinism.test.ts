@@ -12,7 +12,7 @@ const KIB = 2 ** 10;
 
 const SMALLER: Readonly<Record<string, Smaller>> = {
   harts: { equ: { ROUNDS: 1000, LOCKED: 100, HANDOFFS: 5 } },
-  kernel: { equ: { CHURN_STEPS: 20 } },
+  kernel: { equ: { CHURN_STEPS: 8 } },
   processes: {
     equ: { ROUNDS: 1, CHILDREN: 3 },
     header: { hostRamBytes: 320 * KIB, output: '3 processes\n', instructions: null },

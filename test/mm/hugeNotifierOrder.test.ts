@@ -23,12 +23,12 @@ import {
 } from '../../src/mm/index.ts';
 import { inspectPte } from '../../src/mm/internals.ts';
 import { folioReferenced } from '../../src/mm/referenced.ts';
-import { RESCHED, type Steps } from '../../src/sched/index.ts';
+import type { Steps } from '../../src/sched/index.ts';
 import { bug, Errno, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
-import { GuestHart, type Outcome, PHYSICAL } from '../support/guestHart.ts';
 import { HostSequence } from '../support/hostSequence.ts';
 import { pageAt } from '../support/pagedGuest.ts';
 import { TestVm } from '../support/testVm.ts';
+import { playWatched, type WatchedOperation } from '../support/watchedOperation.ts';
 
 const HUGE = 512 * PAGE_SIZE;
 const FAR = 0x10_0000_0000 as Hva;
@@ -37,29 +37,8 @@ const FIRST = 512;
 /** Pages that the guest verifies, counted from there. */
 const USED = [0, 1, 2, 100, 511];
 
-interface Row {
+interface Row extends WatchedOperation {
   readonly thp?: 'always' | 'never';
-  /** What a guest page may hold from the beginning of the operation on, besides what it held before. */
-  readonly drops?: boolean;
-  /** Pages that are gone for the guest. */
-  readonly gone?: readonly number[];
-  readonly before?: (vm: TestVm, base: Hva) => Steps;
-  readonly act: (vm: TestVm, base: Hva, mm: Mm) => Steps;
-  readonly after?: (vm: TestVm, base: Hva) => Steps;
-}
-
-function* verify(hart: GuestHart, row: Row, isOver: () => boolean): Steps {
-  for (let last = false; !last; ) {
-    last = isOver();
-    yield RESCHED;
-    for (const page of USED) {
-      if (row.gone?.includes(page)) continue;
-      const address = pageAt(FIRST + page);
-      const outcome: Outcome = yield* hart.load(address, PHYSICAL);
-      const found = outcome.kind === 'value' ? outcome.value : outcome;
-      expect(row.drops ? [address, 0] : [address]).toContain(found);
-    }
-  }
 }
 
 function sequenceOf(mmu: 'shadow' | 'tdp', row: Row): string[] {
@@ -77,19 +56,8 @@ function sequenceOf(mmu: 'shadow' | 'tdp', row: Row): string[] {
   const sequence = new HostSequence(vm.mm, vm.trace, base, 3, 'op', 512);
   vm.run({
     *'guest/0'() {
-      const hart = new GuestHart(vm.kvm.vcpus[0]!);
-      yield* hart.reset();
       for (const page of USED) yield* vm.write64(pageAt(FIRST + page), BigInt(pageAt(FIRST + page)));
-      yield* verify(hart, row, () => true);
-      if (row.before !== undefined) yield* row.before(vm, base);
-      let over = false;
-      const operation = function* (): Steps {
-        yield* row.act(vm, base, vm.mm);
-        over = true;
-      };
-      vm.sched.spawn('op', operation(), vm.spareCpu);
-      yield* verify(hart, row, () => over);
-      if (row.after !== undefined) yield* row.after(vm, base);
+      yield* playWatched(vm, { base, first: FIRST, pages: USED }, row);
     },
   });
   vm.finish();

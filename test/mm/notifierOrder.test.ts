@@ -49,59 +49,27 @@ import { inspectPte } from '../../src/mm/internals.ts';
 import { folioReferenced } from '../../src/mm/referenced.ts';
 import { RESCHED, type Steps } from '../../src/sched/index.ts';
 import { bug, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
-import { GuestHart, type Outcome, PHYSICAL } from '../support/guestHart.ts';
 import { HostSequence } from '../support/hostSequence.ts';
 import { pageAt } from '../support/pagedGuest.ts';
 import { TestVm } from '../support/testVm.ts';
+import { playWatched, type WatchedOperation } from '../support/watchedOperation.ts';
 
 const PAGES = 4;
+/** Pages that the guest verifies. */
+const USED = [1, 2, 3, 4];
 const RW = PROT_READ | PROT_WRITE;
 const FAR = 0x10_0000_0000 as Hva;
 
-interface Row {
-  /** What a guest page may hold from the beginning of the operation on, besides what it held before. */
-  readonly drops?: boolean;
-  /** Pages that are gone for the guest. */
-  readonly gone?: readonly number[];
+interface Row extends WatchedOperation {
   /** The task that is watched; default: the one that acts. */
   readonly task?: string;
-  readonly before?: (vm: TestVm, base: Hva) => Steps;
-  readonly act: (vm: TestVm, base: Hva, mm: Mm) => Steps;
-  readonly after?: (vm: TestVm, base: Hva) => Steps;
-}
-
-/** Every page of the guest, over and over, until the operation is done and once more. */
-function* verify(hart: GuestHart, row: Row, isOver: () => boolean): Steps {
-  for (let last = false; !last; ) {
-    last = isOver();
-    yield RESCHED;
-    for (let page = 1; page <= PAGES; page++) {
-      if (row.gone?.includes(page)) continue;
-      const outcome: Outcome = yield* hart.load(pageAt(page), PHYSICAL);
-      const found = outcome.kind === 'value' ? outcome.value : outcome;
-      expect(row.drops ? [pageAt(page), 0] : [pageAt(page)]).toContain(found);
-    }
-  }
 }
 
 function sequenceOf(mmu: 'shadow' | 'tdp', row: Row): string[] {
   const vm = new TestVm({ mmu, ramPages: 1 + PAGES });
   const sequence = new HostSequence(vm.mm, vm.trace, vm.ram, 1 + PAGES, row.task ?? 'op');
   vm.run({
-    *'guest/0'() {
-      const hart = new GuestHart(vm.kvm.vcpus[0]!);
-      yield* hart.reset();
-      yield* verify(hart, row, () => true);
-      if (row.before !== undefined) yield* row.before(vm, vm.ram);
-      let over = false;
-      const operation = function* (): Steps {
-        yield* row.act(vm, vm.ram, vm.mm);
-        over = true;
-      };
-      vm.sched.spawn('op', operation(), vm.spareCpu);
-      yield* verify(hart, row, () => over);
-      if (row.after !== undefined) yield* row.after(vm, vm.ram);
-    },
+    'guest/0': () => playWatched(vm, { base: vm.ram, first: 0, pages: USED }, row),
   });
   vm.finish();
   return sequence.events;

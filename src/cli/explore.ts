@@ -146,7 +146,9 @@ async function explore(name: string, flags: ExploreFlags): Promise<number> {
           ? null
           : { ...failure.found!, schedule, steps: failure.steps, preemptions: failure.preemptions, replay },
     };
-    if (flags.html !== undefined && failure !== null) {
+    if (flags.html !== undefined && failure === null) {
+      process.stderr.write(`umbra: no counterexample, so ${flags.html} is not written\n`);
+    } else if (flags.html !== undefined && failure !== null) {
       const lanes = variant.traceRun(explorer, failure.schedule);
       writePage(flags.html, lanesPageOf({ ...lanes, scenario: name, replay }));
     }

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { umbra } from './umbra.ts';
+import { ROOT, umbra } from './umbra.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'umbra-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -53,9 +53,18 @@ describe('umbra explore', () => {
     expect(report.states).toBeGreaterThan(50);
   });
 
-  it('is incomplete at a limit', () => {
-    const { status, stderr } = umbra('explore', 'pageout-warm', '--schedules', '20');
+  it('writes a page of what it finds', () => {
+    const page = join(folder, 'found.html');
+    const race = join(ROOT, 'examples/race.scenario.ts');
+    const { status } = umbra('explore', race, '--html', page);
+    expect(status).toBe(1);
+    expect(readFileSync(page, 'utf8')).toContain('"invariant":"I1"');
+  });
+
+  it('is incomplete at a limit, and then there is no page', () => {
+    const { status, stderr } = umbra('explore', 'pageout-warm', '--schedules', '20', '--html', 'none.html');
     expect(status).toBe(124);
+    expect(stderr).toContain('umbra: no counterexample, so none.html is not written\n');
     expect(stderr).toContain('incomplete: nothing found');
   });
 

@@ -44,6 +44,7 @@ export class Explorer {
     this.world = new World(this.steering, scenario);
     const { sched } = this.world;
     this.steering.hardware = this.world.hardware;
+    this.steering.goesOn = (point) => sched.goesOn(point);
     this.steering.clock = () => sched.now + Math.min(sched.nextEventTime, 2 ** 40);
     if (scenario.setUp !== undefined) this.world.setUp(scenario.setUp(this.world));
     this.world.contents.mark();

@@ -83,6 +83,8 @@ export class Steering implements Policy {
   watcher: Watcher | null = null;
   readonly sharing = new Sharing();
   readonly history = new History();
+  /** The scheduler's goesOn(). */
+  goesOn: (point: Point) => boolean = () => false;
   /** For traces: every point is a stop, also where no switch can matter. */
   stopsEverywhere = false;
   /** The step that was taken last can have changed a page table, an rmap or a TLB. */
@@ -216,13 +218,13 @@ export class Steering implements Policy {
     return task === null ? 0 : (this.#steps.get(task) ?? 0);
   }
 
-  /** The running task has come to `point`: whether it is asked who goes on, or just goes on. */
+  /** The running task has come to `point`: whether it stops there. It does not where others are asked in vain or not at all. */
   readonly stopsAt = (point: Point): boolean => {
     const task = this.#last;
     if (task === null) return true;
     const matters = this.sharing.touch(task, point);
     if (TRANSLATIONS.has(point.kind)) this.changedTranslation = true;
-    if (matters || this.stopsEverywhere) return true;
+    if (matters || this.stopsEverywhere) return !this.goesOn(point);
     if (this.strategy.remembers === true) this.history.access(task, point.kind, point.object);
     this.strategy.passing?.(point.kind, point.object);
     // Goes through: the accessor must find the point announced all the same.

@@ -10,7 +10,7 @@
 
 import { bug, UmbraBug } from '../units.ts';
 import { describeBlocked } from './blocked.ts';
-import { points } from './points.ts';
+import { type Point, points } from './points.ts';
 import type { Policy } from './policies.ts';
 import { type SchedTracepoints, Switches } from './switches.ts';
 import { type Awaited, NO_POINT, type Steps, Task, type Yielded } from './task.ts';
@@ -50,6 +50,10 @@ export class Scheduler {
   #current: Task | null = null;
   /** The last step ended at a plain point. */
   #isAtPoint = false;
+  /** The condition of run(). */
+  #until: () => boolean = () => false;
+  /** What comes after the step that is about to end, where goesOn() has found out already. */
+  #next: Task | Idle | null = null;
   /** Virtual time, ns. */
   now: Nanoseconds = 0;
   /** Steps taken: resumptions of any task. */
@@ -175,11 +179,42 @@ export class Scheduler {
    * task ends the run; a bug carries the task's name and the step.
    */
   run(until: () => boolean): Idle {
-    while (!until()) {
+    this.#until = until;
+    this.#next = null;
+    for (;;) {
+      const next = this.#next ?? this.#choose();
+      this.#next = null;
+      if (typeof next === 'string') return next;
+      this.#begin(next);
+      this.#resume(next);
+    }
+  }
+
+  /**
+   * The running task has come to `point`, and everything happens that does between two steps. True: it is the one that
+   * goes on, and its next step has begun. False: it must yield the point. Saves a search that seldom switches the way
+   * up and down the generators of a deep call.
+   */
+  goesOn(point: Point): boolean {
+    const task = this.current;
+    this.#leave();
+    this.#stopAt(task, point);
+    const next = this.#choose();
+    if (next === task) {
+      this.#begin(task);
+      return true;
+    }
+    this.#next = next;
+    return false;
+  }
+
+  /** Between two steps: the task that takes the next, or why there is none. */
+  #choose(): Task | Idle {
+    while (!this.#until()) {
       if (!this.#isAtPoint || this.#policy.interruptsAtPoints !== false) this.#deliverDue();
       const task = this.#pick();
-      if (task !== null) this.#step(task);
-      else if (!this.#skipToEvent()) return 'deadlock';
+      if (task !== null) return task;
+      if (!this.#skipToEvent()) return 'deadlock';
     }
     return 'idle';
   }
@@ -196,30 +231,45 @@ export class Scheduler {
     return task;
   }
 
-  #step(task: Task): void {
+  #begin(task: Task): void {
     this.steps++;
-    const onSwitch = this.trace === null ? null : this.trace.sched_switch;
-    if (onSwitch !== null) this.#switches.to(task, onSwitch);
+    if (this.trace !== null && this.trace.sched_switch !== null)
+      this.#switches.to(task, this.trace.sched_switch);
     this.#policy.stepping?.(task);
     this.#current = task;
     points.on = this.#policy.stopsAtPoints;
     points.kind = task.pointKind;
     points.object = task.pointObject;
     this.#isAtPoint = false;
+  }
+
+  #leave(): void {
+    this.#current = null;
+    points.on = false;
+  }
+
+  #resume(task: Task): void {
     try {
       const result = task.body.next();
       if (result.done) this.#finish(task);
-      else this.#requeue(task, result.value);
+      else if (this.#next === null) this.#requeue(task, result.value);
     } catch (error) {
       if (error instanceof UmbraBug) error.addDetails({ task: task.name, step: this.steps });
       this.#forget(task);
       throw error;
     } finally {
-      this.#current = null;
-      points.on = false;
+      this.#leave();
     }
+    const onSwitch = this.trace === null ? null : this.trace.sched_switch;
     if (onSwitch !== null && task.state !== 'runnable' && !this.#runnable.some(({ cpu }) => cpu === task.cpu))
       this.#switches.idle(task, onSwitch);
+  }
+
+  #stopAt(task: Task, { kind, object }: Point): void {
+    task.pointKind = kind;
+    task.pointObject = object;
+    this.#isAtPoint = true;
+    this.#runnable.unshift(task);
   }
 
   #requeue(task: Task, yielded: Yielded): void {
@@ -230,12 +280,8 @@ export class Scheduler {
       return;
     }
     if (task.state !== 'runnable') bug('block() without BLOCKED', { waitingFor: task.waitingFor });
-    if (yielded.type === 'point') {
-      task.pointKind = yielded.kind;
-      task.pointObject = yielded.object;
-      this.#isAtPoint = true;
-      this.#runnable.unshift(task);
-    } else {
+    if (yielded.type === 'point') this.#stopAt(task, yielded);
+    else {
       task.pointObject = NO_POINT;
       this.#runnable.push(task);
     }

@@ -25,6 +25,7 @@ const Kind = {
   variable: 9,
   removed: 10,
   weakMap: 11,
+  popped: 12,
 } as const;
 const FIRST_PROPERTY = 16;
 
@@ -85,6 +86,9 @@ function revertRare(target: Anything, kind: number, key: Anything, old: Anything
   switch (kind) {
     case Kind.arrayLength:
       target.length = old;
+      return;
+    case Kind.popped:
+      target.push(old);
       return;
     case Kind.array:
       target.length = 0;
@@ -186,7 +190,10 @@ export const mutators: Readonly<Record<string, (target: Anything, ...args: Anyth
     if (undo.on && Array.isArray(target)) record(target, Kind.arrayLength, 0, target.length);
     return target.push(...items);
   },
-  pop: (target) => onArray(target).pop(),
+  pop(target) {
+    if (undo.on && Array.isArray(target) && target.length > 0) record(target, Kind.popped, 0, target.at(-1));
+    return target.pop();
+  },
   shift: (target) => onArray(target).shift(),
   unshift: (target, ...items) => onArray(target).unshift(...items),
   splice: (target, ...args) => onArray(target).splice(...args),

@@ -6,7 +6,16 @@
 // Invariants: a task holds at most one folio lock; while it does, its `held` list shows the marker of the host, so that
 // the lock order is checked. Sleeping for it follows LOCKS.folio_lock; trylock is legal anywhere.
 
-import { at, LOCKS, mightSleep, points, type Scheduler, type Steps, WaitQueue } from '../sched/index.ts';
+import {
+  at,
+  LOCKS,
+  mightSleep,
+  points,
+  removeLast,
+  type Scheduler,
+  type Steps,
+  WaitQueue,
+} from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
 import { type Frames, PG_locked, type PG_writeback } from './frames.ts';
 
@@ -82,14 +91,8 @@ export class FolioLocks {
   }
 
   #dropMarker(pfn: Pfn): void {
-    const { held } = this.#sched.current;
-    if (held.at(-1) === this.#marker) {
-      held.pop();
-      return;
-    }
-    const index = held.lastIndexOf(this.#marker);
-    if (index < 0) bug('folio unlocked by a task that does not hold it', { pfn });
-    held.splice(index, 1);
+    if (!removeLast(this.#sched.current.held, this.#marker))
+      bug('folio unlocked by a task that does not hold it', { pfn });
   }
 
   #queueOf(pfn: Pfn): WaitQueue {

@@ -1,5 +1,6 @@
 // The face of sched/: deterministic concurrency for everything that runs on a host.
 
+export { removeLast } from './lastIn.ts';
 export { Mutex, RwLock } from './lock.ts';
 export { LOCKS, type LockClass } from './lockOrder.ts';
 export { at, POINT_KINDS, type Point, type PointKind, points } from './points.ts';

@@ -8,6 +8,7 @@
 // lock that is free has no waiters.
 
 import { bug } from '../units.ts';
+import { removeLast } from './lastIn.ts';
 import type { LockClass } from './lockOrder.ts';
 import { at, points } from './points.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -56,10 +57,8 @@ abstract class Lock implements HeldLock, Awaited {
   }
 
   protected leave(task: Task): void {
-    const index = task.held.lastIndexOf(this);
-    if (index < 0)
+    if (!removeLast(task.held, this))
       bug('lock released by a task that does not hold it', { lock: this.lockClass.name, task: task.name });
-    task.held.splice(index, 1);
     if (this.lockClass.kind === 'spinning') task.atomicDepth--;
   }
 

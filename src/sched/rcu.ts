@@ -11,6 +11,7 @@
 // serial.
 
 import { bug } from '../units.ts';
+import { removeLast } from './lastIn.ts';
 import { at, points } from './points.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type Awaited, mightSleep, type Steps, type Task } from './task.ts';
@@ -67,9 +68,7 @@ export class Srcu implements Awaited {
     if (points.on) yield at.lock(this);
     const task = this.#sched.current;
     const inside = this.#inside[index];
-    const entry = inside.lastIndexOf(task);
-    if (entry < 0) bug(`${this.#name}: unlock without lock`, { task: task.name, index });
-    inside.splice(entry, 1);
+    if (!removeLast(inside, task)) bug(`${this.#name}: unlock without lock`, { task: task.name, index });
     this.#countSection(task, -1);
     if (inside.length === 0) this.#drained.wakeAll();
   }

@@ -46,6 +46,7 @@ export class WaitQueue {
    * step or an earlier one.
    */
   wakeAll(): void {
+    if (this.#waiters.length === 0) return;
     for (const task of this.#waiters.splice(0)) this.#sched.wake(task);
   }
 

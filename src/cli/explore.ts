@@ -50,6 +50,8 @@ export interface ExploreReport {
 
 /** Policies that go on bound by bound. */
 const BOUNDED: ReadonlySet<PolicyName> = new Set(['bounded', 'delay']);
+/** Policies whose schedules are no tree that could be dealt out. */
+const UNCUT: ReadonlySet<PolicyName> = new Set(['sleep', 'dpor']);
 const DRAWN: ReadonlySet<PolicyName> = new Set(['pos', 'pct', 'random']);
 
 const POLICIES = `
@@ -61,6 +63,8 @@ Policies:
   dfs      every schedule there is; states that were gone on from are remembered.
   sleep    every schedule there is, by sleep sets instead of remembered states, without hardware on its own: an
            independent check of the others, for small scenarios. Not with --shard.
+  dpor     every schedule there is, by Source-DPOR with sleep sets: only orders of what does not commute, found by turning
+           races round, and no remembered states. Hardware as with dfs. Not with --shard.
   pos      drawn: each access that is due has a random priority, drawn anew when something that it depends on was done.
            Finds most bugs in the fewest schedules.
   pct      drawn: random priorities of tasks, which fall at a few random moments.
@@ -79,7 +83,7 @@ export function command(exit: (code: number) => void): Command {
     .argument('<scenario>', 'a scenario by name, or a file that exports one')
     .addOption(
       new Option('--policy <name>', 'how schedules are chosen')
-        .choices(['bounded', 'delay', 'dfs', 'sleep', 'pos', 'pct', 'random'])
+        .choices(['bounded', 'delay', 'dfs', 'sleep', 'dpor', 'pos', 'pct', 'random'])
         .default('bounded'),
     )
     .option(
@@ -108,8 +112,8 @@ function shard(text: string): { index: number; count: number } {
 }
 
 async function explore(name: string, flags: ExploreFlags): Promise<number> {
-  if (flags.policy === 'sleep' && flags.shard !== undefined)
-    throw new InputError('--shard: sleep sets are not cut in parts');
+  if (UNCUT.has(flags.policy) && flags.shard !== undefined)
+    throw new InputError(`--shard: the schedules of ${flags.policy} are not cut in parts`);
   const interrupt = new Interrupt();
   const status = new StatusLine(process.stderr);
   try {

@@ -6,16 +6,12 @@
 // object's past is that of who accessed it last. Generators cannot be compared, and need not be: a task is a function
 // of what it saw.
 //
-// What a hardware step looks at without a point (a vCPU's or CPU's walk, and the frame that it reaches) is taken to
-// be all page tables and frames. Invariant: equal numbers mean equal states, up to collisions of 53 bits.
+// Which accesses commute says dependency.ts. Invariant: equal numbers mean equal states, up to collisions of 53 bits.
 
 import type { PointKind, Task } from '../sched/index.ts';
+import { isHardware, isSeenByHardware } from './dependency.ts';
 import type { HardwareAction } from './hardwareAction.ts';
 import { keyOf } from './objects.ts';
-
-/** Objects that hardware reads on its own. */
-const SEEN_BY_HARDWARE: ReadonlySet<PointKind> = new Set(['pte', 'spte', 'page']);
-const HARDWARE: ReadonlySet<PointKind> = new Set(['vcpu', 'tlb']);
 
 /** A 53-bit hash in two words. */
 interface Past {
@@ -48,7 +44,7 @@ export class History {
   /** `task` takes the access that `point` names. */
   access(task: { readonly id: number }, kind: PointKind, object: number): void {
     const past = this.#of(task);
-    if (HARDWARE.has(kind)) {
+    if (isHardware(kind)) {
       mix(past, this.#since.lo, this.#since.hi);
       this.#since.lo = this.#since.hi = 0;
     }
@@ -60,13 +56,13 @@ export class History {
     }
     mix(past, key | 0, Math.floor(key / 2 ** 32));
     mix(past, seen.lo, seen.hi);
-    if (HARDWARE.has(kind) || SEEN_BY_HARDWARE.has(kind)) mix(past, this.#hardware.lo, this.#hardware.hi);
+    if (isHardware(kind) || isSeenByHardware(kind)) mix(past, this.#hardware.lo, this.#hardware.hi);
     seen.lo = past.lo;
     seen.hi = past.hi;
-    if (HARDWARE.has(kind)) {
+    if (isHardware(kind)) {
       this.#hardware.lo = past.lo;
       this.#hardware.hi = past.hi;
-    } else if (SEEN_BY_HARDWARE.has(kind)) {
+    } else if (isSeenByHardware(kind)) {
       // A sum: those of different objects commute.
       this.#since.lo = (this.#since.lo + past.lo) | 0;
       this.#since.hi = (this.#since.hi + past.hi) | 0;

@@ -7,12 +7,13 @@
 // Invariant: a search is a function of the scenario and its options; how step() was called never matters.
 
 import { BoundedSearch } from './bounded.ts';
+import { SourceDpor } from './dpor.ts';
 import type { Explorer, RunResult } from './explorer.ts';
 import { SleepSets } from './sleepSets.ts';
 import type { Strategy } from './steering.ts';
 import { type HardwareShare, pctStrategy, posStrategy, randomStrategy } from './strategies.ts';
 
-export type PolicyName = 'bounded' | 'delay' | 'dfs' | 'sleep' | 'pos' | 'pct' | 'random';
+export type PolicyName = 'bounded' | 'delay' | 'dfs' | 'sleep' | 'dpor' | 'pos' | 'pct' | 'random';
 
 interface Tree extends Strategy {
   readonly states: number;
@@ -20,9 +21,9 @@ interface Tree extends Strategy {
 }
 
 /** Those that end by themselves, when there is nothing left. */
-const EXHAUSTIVE: ReadonlySet<PolicyName> = new Set(['bounded', 'delay', 'dfs', 'sleep']);
+const EXHAUSTIVE: ReadonlySet<PolicyName> = new Set(['bounded', 'delay', 'dfs', 'sleep', 'dpor']);
 /** Policies that search all schedules at once, and not bound after bound. */
-const UNBOUNDED: ReadonlySet<PolicyName> = new Set(['dfs', 'sleep']);
+const UNBOUNDED: ReadonlySet<PolicyName> = new Set(['dfs', 'sleep', 'dpor']);
 
 export interface SearchOptions {
   readonly policy: PolicyName;
@@ -145,6 +146,7 @@ export class Search {
   #newTree(bound: number, hardware: number): Tree {
     const { policy, shard } = this.options;
     if (policy === 'sleep') return new SleepSets();
+    if (policy === 'dpor') return new SourceDpor(this.#hardwareBound);
     if (policy === 'dfs') return new BoundedSearch(0, shard, this.#hardwareBound, 'nothing');
     return new BoundedSearch(bound, shard, hardware, policy === 'delay' ? 'delays' : 'preemptions');
   }

@@ -2,32 +2,39 @@
 // without remembering states. An independent check of the bounded search, for programs small enough.
 //
 // A task that was gone on from at a choice sleeps in the branches after it, until a step comes that its next one does not
-// commute with; a run whose next step is a sleeper's has been made in another order. Two steps commute unless they are
-// before points of the same object; a step before no point touches nothing that is shared.
+// commute with (dependency.ts); a run whose next step is a sleeper's has been made in another order.
 //
 // Invariant: of all orders that differ only in steps that commute exactly one run is not cut short.
 
 import type { PointKind, Task } from '../sched/index.ts';
+import { type Access, dependent, hasYielded, YIELD } from './dependency.ts';
 import { type Choice, isAtPoint, type Strategy } from './steering.ts';
 
 interface Branch {
   readonly count: number;
   taken: number;
-  /** By index: the tasks that slept when the choice was come to. */
-  readonly asleep: readonly boolean[];
+  /** By index: what the tasks that slept when the choice was come to will do next; null: awake. */
+  readonly asleep: readonly (readonly Access[] | null)[];
+  /** By index: what those did next that were gone on from. */
+  readonly did: (readonly Access[])[];
 }
 
 export class SleepSets implements Strategy {
   /** Choices met so far. */
   states = 0;
   readonly #path: Branch[] = [];
-  /** Who sleeps now. */
-  readonly #asleep = new Set<Task>();
+  /** Who sleeps now, and what each will do next. */
+  readonly #asleep = new Map<Task, readonly Access[]>();
   #depth = 0;
   #isFirst = true;
+  /** The step that is being taken: whose, what it does, and the choice that led to it. */
+  #task: Task | null = null;
+  #accesses: Access[] = [];
+  #branch: Branch | null = null;
 
   /** Prepares the next run; false: there is none left. */
   next(): boolean {
+    this.#close();
     this.#depth = 0;
     this.#asleep.clear();
     if (this.#isFirst) {
@@ -45,39 +52,46 @@ export class SleepSets implements Strategy {
   }
 
   choose({ tasks }: Choice): number {
+    this.#close();
     let branch = this.#path[this.#depth];
     if (branch === undefined) {
-      const asleep = tasks.map((task) => this.#asleep.has(task));
-      const taken = asleep.indexOf(false);
+      const asleep = tasks.map((task) => this.#asleep.get(task) ?? null);
+      const taken = asleep.indexOf(null);
       if (taken < 0) return -1;
-      branch = { count: tasks.length, taken, asleep };
+      branch = { count: tasks.length, taken, asleep, did: [] };
       this.#path.push(branch);
       this.states++;
     }
     this.#depth++;
-    for (let i = 0; i < branch.taken; i++) this.#asleep.add(tasks[i]!);
+    this.#branch = branch;
+    for (let i = 0; i < branch.taken; i++) {
+      const did = branch.did[i];
+      if (did !== undefined) this.#asleep.set(tasks[i]!, did);
+    }
     return branch.taken;
   }
 
   stepping(task: Task): boolean {
+    this.#close();
     if (this.#asleep.has(task)) return true;
+    this.#task = task;
     if (isAtPoint(task)) this.passing(task.pointKind, task.pointObject);
     return false;
   }
 
   passing(kind: PointKind, object: number): void {
-    for (const sleeper of this.#asleep) if (conflicts(sleeper, kind, object)) this.#asleep.delete(sleeper);
+    this.#accesses.push({ kind, object });
   }
-}
 
-/** What hardware looks at without a point of its own: a vCPU's or CPU's walk, and the frame that it reaches. */
-const SEEN_BY_HARDWARE: ReadonlySet<PointKind> = new Set(['vcpu', 'tlb', 'pte', 'spte', 'page']);
-const HARDWARE: ReadonlySet<PointKind> = new Set(['vcpu', 'tlb']);
-
-/** Whether the next step of `task` does not commute with an access. */
-function conflicts(task: Task, kind: PointKind, object: number): boolean {
-  if (!isAtPoint(task)) return false;
-  if (HARDWARE.has(kind)) return SEEN_BY_HARDWARE.has(task.pointKind);
-  if (HARDWARE.has(task.pointKind)) return SEEN_BY_HARDWARE.has(kind);
-  return task.pointKind === kind && task.pointObject === object;
+  /** The step that was being taken is over: whoever sleeps before one that it does not commute with wakes. */
+  #close(): void {
+    const accesses = this.#accesses;
+    this.#accesses = [];
+    if (this.#task === null) return;
+    if (hasYielded(this.#task)) accesses.push(YIELD);
+    for (const [sleeper, next] of this.#asleep) if (dependent(next, accesses)) this.#asleep.delete(sleeper);
+    if (this.#branch !== null) this.#branch.did[this.#branch.taken] ??= accesses;
+    this.#task = null;
+    this.#branch = null;
+  }
 }

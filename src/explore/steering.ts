@@ -57,6 +57,8 @@ export interface Strategy {
   hardwareMattered?(did: boolean): void;
   /** Told of each access that a step makes beside the one that it stood before. */
   passing?(kind: PointKind, object: number): void;
+  /** Told that `task` became runnable: spawned or woken by a task that runs, or by an event between steps (null). */
+  woken?(task: Task, by: Task | null): void;
   /** Told of each step; `state` is what it is taken in. True: the run need not go on. */
   stepping?(task: Task, state: () => number): boolean | undefined;
 }
@@ -169,6 +171,10 @@ export class Steering implements Policy {
     if (this.strategy.remembers !== true) return;
     if (isAtPoint(task)) this.history.access(task, task.pointKind, task.pointObject);
     else this.history.resume(task);
+  }
+
+  woken(task: Task, by: Task | null): void {
+    this.strategy.woken?.(task, by);
   }
 
   /** After each step of a run. */

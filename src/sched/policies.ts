@@ -19,6 +19,8 @@ export interface Policy {
   readonly interruptsAtPoints?: boolean;
   /** Told of each step before `task` takes it; its point says what it is about to do. */
   stepping?(task: Task): void;
+  /** Told that `task` became runnable: spawned or woken by a task that runs, or by an event between steps (null). */
+  woken?(task: Task, by: Task | null): void;
   /** Index into `runnable`, which holds at least two tasks; with one the policy is not asked. Must not keep the array. */
   pick(runnable: readonly Task[]): number;
 }

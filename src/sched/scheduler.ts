@@ -91,6 +91,7 @@ export class Scheduler {
     this.#tasks.push(task);
     this.#runnable.push(task);
     this.#names[task.id] = { name, cpu };
+    this.#policy.woken?.(task, this.#current);
     return task;
   }
 
@@ -114,6 +115,7 @@ export class Scheduler {
     task.waitingFor = '';
     task.awaited = null;
     this.#runnable.push(task);
+    this.#policy.woken?.(task, this.#current);
     if (this.trace !== null) this.#switches.woken(task, this.trace);
   }
 

@@ -1,0 +1,38 @@
+// Which steps depend on each other: the one definition that the cache, sleep sets and DPOR share.
+//
+// Two accesses commute unless they are to the same object, or one is hardware's own (a vCPU's or CPU's walk, which looks
+// at page tables and frames without a point) and the other to what hardware looks at. A step before no point touches
+// nothing that is shared. Giving the CPU away depends on all that others do: who does so twice while nobody else takes
+// a step has to wait (steering.ts). That reads commute as well is not known: a point does not say what is done at it.
+
+import type { PointKind, Task } from '../sched/index.ts';
+
+export interface Access {
+  readonly kind: PointKind | 'cpu';
+  readonly object: number;
+}
+
+/** The CPU was given away. */
+export const YIELD: Access = { kind: 'cpu', object: 0 };
+
+/** Whether the step that `task` took last ended so. Asked before the next step of anybody. */
+export const hasYielded = ({ state, pointObject }: Task): boolean =>
+  state === 'runnable' && pointObject === -1;
+
+/** What is done there may be a walk of page tables. */
+export const isHardware = (kind: Access['kind']): boolean => kind === 'vcpu' || kind === 'tlb';
+
+/** Memory that hardware looks at without a point. */
+export const isSeenByHardware = (kind: Access['kind']): boolean =>
+  kind === 'pte' || kind === 'spte' || kind === 'page';
+
+/** Whether it makes a difference which of two steps comes first, by what they access. */
+export function dependent(a: readonly Access[], b: readonly Access[]): boolean {
+  return a.includes(YIELD) || b.includes(YIELD) || a.some((one) => b.some((other) => conflicts(one, other)));
+}
+
+function conflicts(a: Access, b: Access): boolean {
+  if (isHardware(a.kind)) return isHardware(b.kind) || isSeenByHardware(b.kind);
+  if (isHardware(b.kind)) return isSeenByHardware(a.kind);
+  return a.kind === b.kind && a.object === b.object;
+}

@@ -68,7 +68,7 @@ export class SourceDpor implements Strategy {
   /** The action that lets an event come early, just now; -1: none. */
   #early = -1;
   /** By task: the steps that woke it since it took its last. */
-  readonly #wakers = new Map<number, number[] | 'all'>();
+  readonly #wakers = new Map<number, number[]>();
 
   /** `hardwareBound`: most actions of hardware in a run. */
   constructor(hardwareBound = 0) {
@@ -176,14 +176,20 @@ export class SourceDpor implements Strategy {
   }
 
   woken(task: Task, by: Task | null): void {
-    if (by === null && this.#early < 0) {
-      this.#wakers.set(task.id, 'all');
-      return;
+    let wakers = this.#wakers.get(task.id);
+    if (wakers === undefined) {
+      wakers = [];
+      this.#wakers.set(task.id, wakers);
     }
-    const known = this.#wakers.get(task.id);
-    if (known === 'all') return;
     // The waker's step is under way, and is the next that will be ordered.
-    this.#wakers.set(task.id, [...(known ?? []), by === null ? this.#early : this.#steps]);
+    if (by !== null) wakers.push(this.#steps);
+    else if (this.#early >= 0) wakers.push(this.#early);
+    else for (let step = 0; step < this.#stepsTaken; step++) wakers.push(step);
+  }
+
+  /** With the one that is over and not ordered yet. */
+  get #stepsTaken(): number {
+    return this.#steps + (this.#task === null ? 0 : 1);
   }
 
   get wantsHardware(): boolean {
@@ -238,7 +244,7 @@ export class SourceDpor implements Strategy {
     this.#choice = null;
   }
 
-  #add(actor: number, accesses: readonly Access[], wakers: readonly number[] | 'all'): void {
+  #add(actor: number, accesses: readonly Access[], wakers: readonly number[]): void {
     const step = this.#steps++;
     if (step < this.#order.steps.length) return;
     this.#choices[step] = this.#choice;

@@ -46,17 +46,15 @@ export class StepOrder {
   }
 
   /**
-   * The next step of the run; answers its races. `wakers`: the steps that it was waiting for, as numbers; 'all': an event
-   * that came when nobody could run.
+   * The next step of the run; answers its races. `wakers`: the numbers of the steps that it was waiting for.
    */
-  add(actor: number, accesses: readonly Access[], wakers: readonly number[] | 'all'): Race[] {
+  add(actor: number, accesses: readonly Access[], wakers: readonly number[]): Race[] {
     const { steps } = this;
     const later = steps.length;
     const clock: Clock = [];
     const own = listOf(this.#ofActor, actor).at(-1);
     if (own !== undefined) join(clock, steps[own]!.clock);
-    if (wakers === 'all') for (const list of this.#ofActor.values()) this.#joinLast(clock, list);
-    else for (const waker of wakers) join(clock, steps[waker]!.clock);
+    for (const waker of wakers) join(clock, steps[waker]!.clock);
     const races: Race[] = [];
     // Newest first: what comes before a step that is joined is no race of its own.
     for (const earlier of this.#conflicting(accesses)) {
@@ -92,11 +90,6 @@ export class StepOrder {
   /** Whether step number `step` comes before (or is) the one whose clock it is. */
   #covers(clock: Clock, step: number): boolean {
     return (clock[this.#placeOf(this.steps[step]!.actor)] ?? 0) > step;
-  }
-
-  #joinLast(clock: Clock, list: readonly number[]): void {
-    const last = list.at(-1);
-    if (last !== undefined) join(clock, this.steps[last]!.clock);
   }
 
   /** The last steps that do not commute with one of `accesses`, newest first: those before them come before them, too. */

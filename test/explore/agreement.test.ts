@@ -137,8 +137,8 @@ function explore(program: Program, tree: Tree): Explored {
         }
       }
     };
-    for (const task of program.keys()) sched.spawn(`t${task}`, body(task));
     steering.begin(tree);
+    for (const task of program.keys()) sched.spawn(`t${task}`, body(task));
     sched.run(() => steering.isPruned);
     const { isPruned } = steering;
     steering.end();

@@ -5,15 +5,26 @@
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DRAWN_SCHEDULES, loadScenario, runSearch, type Variant } from '../exploration.ts';
-import type { PolicyName } from '../explore/index.ts';
-import { counterexample } from '../explore/index.ts';
+import {
+  type Explorer,
+  isExhaustive,
+  type PolicyName,
+  type RunResult,
+  type SearchOptions,
+  type SearchState,
+  type Sharing,
+} from '../explore/index.ts';
+import { versionOf } from '../loader/index.ts';
 import { Interrupt } from '../platform/index.ts';
 import { lanesPageOf } from '../report/index.ts';
 import { InputError } from '../vmm/index.ts';
+import { type ExploreReport, printReport, reportOf } from './exploreReport.ts';
 import { path, positiveSeconds, wholeBetween } from './flags.ts';
+import { knownPoints } from './merge.ts';
 import { EXIT_CODES } from './outcome.ts';
+import { ParallelSearch } from './parallelSearch.ts';
 import { StatusLine } from './statusLine.ts';
-import { count, plural } from './words.ts';
+import { count } from './words.ts';
 import { writePage } from './writePage.ts';
 
 interface ExploreFlags {
@@ -24,35 +35,17 @@ interface ExploreFlags {
   readonly schedules?: number;
   readonly seconds?: number;
   readonly shard?: { readonly index: number; readonly count: number };
+  readonly jobs?: number;
+  readonly points?: string;
   readonly full?: true;
   readonly html?: string;
   readonly json?: true;
 }
 
-export interface ExploreReport {
-  readonly schema: 'umbra.explore/1';
-  readonly scenario: string;
-  readonly verdict: 'pass' | 'fail' | 'incomplete';
-  readonly policy: PolicyName;
-  readonly bound: number;
-  readonly schedules: number;
-  readonly states: number;
-  readonly complete: boolean;
-  readonly failure: {
-    readonly invariant: string;
-    readonly message: string;
-    readonly schedule: string;
-    readonly steps: number;
-    readonly preemptions: number;
-    readonly replay: string;
-  } | null;
-}
-
-/** Policies that go on bound by bound. */
-const BOUNDED: ReadonlySet<PolicyName> = new Set(['bounded', 'delay']);
 /** Policies whose schedules are no tree that could be dealt out. */
 const UNCUT: ReadonlySet<PolicyName> = new Set(['sleep', 'dpor']);
-const DRAWN: ReadonlySet<PolicyName> = new Set(['pos', 'pct', 'random']);
+/** Above it setTimeout() calls at once. */
+const LONGEST_TIMER = 2 ** 31 / 1000;
 
 const POLICIES = `
 Policies:
@@ -62,9 +55,9 @@ Policies:
   delay    the same for delays: the CPU goes round in a queue, and to pass somebody over costs one. A quick first pass.
   dfs      every schedule there is; states that were gone on from are remembered.
   sleep    every schedule there is, by sleep sets instead of remembered states, without hardware on its own: an
-           independent check of the others, for small scenarios. Not with --shard.
+           independent check of the others, for small scenarios. Not with --shard or --jobs.
   dpor     every schedule there is, by Source-DPOR with sleep sets: only orders of what does not commute, found by turning
-           races round, and no remembered states. Hardware as with dfs. Not with --shard.
+           races round, and no remembered states. Hardware as with dfs. Not with --shard or --jobs.
   pos      drawn: each access that is due has a random priority, drawn anew when something that it depends on was done.
            Finds most bugs in the fewest schedules.
   pct      drawn: random priorities of tasks, which fall at a few random moments.
@@ -76,7 +69,10 @@ a CPU fills and evicts; a completion or timer comes early. It is offered only wh
 
 Points at which no switch can matter are passed without a choice: objects that one task alone touches, or all under one
 lock. A task that yields twice while nobody else took a step waits until somebody has. A run of 20,000 steps is a
-livelock.`;
+livelock.
+
+--jobs finds what one thread would find, whatever their number: the same verdict and the same counterexample. Several
+machines run the shards of a search, each with --json; umbra merge checks them and makes one verdict of theirs.`;
 
 export function command(exit: (code: number) => void): Command {
   return new Command('explore')
@@ -97,6 +93,8 @@ export function command(exit: (code: number) => void): Command {
     .option('--schedules <number>', 'stop after so many', wholeBetween(1, Number.MAX_SAFE_INTEGER))
     .option('--seconds <number>', 'stop after so much time', positiveSeconds)
     .option('--shard <i/n>', 'only part i of n of all schedules', shard)
+    .option('--jobs <number>', 'run on so many threads', wholeBetween(1, 64))
+    .option('--points <file>', 'begin with what this report of a shard knows of points that matter', path)
     .option('--full', 'print every step of a counterexample')
     .option('--json', 'print the report as one line of JSON')
     .option('--html <file>', 'write a page that shows the counterexample', path)
@@ -112,52 +110,35 @@ function shard(text: string): { index: number; count: number } {
 }
 
 async function explore(name: string, flags: ExploreFlags): Promise<number> {
-  if (UNCUT.has(flags.policy) && flags.shard !== undefined)
-    throw new InputError(`--shard: the schedules of ${flags.policy} are not cut in parts`);
+  if (UNCUT.has(flags.policy) && (flags.shard ?? flags.jobs) !== undefined)
+    throw new InputError(
+      `--${flags.shard ? 'shard' : 'jobs'}: the schedules of ${flags.policy} are not cut in parts`,
+    );
   const interrupt = new Interrupt();
   const status = new StatusLine(process.stderr);
   try {
     const variant = await loadScenario(name);
     const explorer = new variant.Explorer(variant.scenario);
-    const isExhaustive = variant.isExhaustive(flags.policy);
-    const limit = isExhaustive ? Number.POSITIVE_INFINITY : DRAWN_SCHEDULES;
+    if (flags.points !== undefined) explorer.steering.sharing.learn(knownPoints(flags.points));
+    const limit = isExhaustive(flags.policy) ? Number.POSITIVE_INFINITY : DRAWN_SCHEDULES;
     const options = { ...flags, schedules: flags.schedules ?? limit };
-    const { search, stopped } = await runSearch(variant, explorer, options, {
-      seconds: flags.seconds ?? Number.POSITIVE_INFINITY,
-      interrupt,
-      progress: ({ state }) =>
-        status.update(
-          () => `${count(state.schedules)} schedules  ${count(state.states)} states  bound ${state.bound}`,
-        ),
-    });
+    const progress = (state: SearchState): void =>
+      status.update(
+        () => `${count(state.schedules)} schedules  ${count(state.states)} states  bound ${state.bound}`,
+      );
+    const seconds = flags.seconds ?? Number.POSITIVE_INFINITY;
+    const limits = { seconds, interrupt, progress };
+    const { state, sharing, stopped } = await (flags.jobs === undefined
+      ? searchHere(variant, explorer, options, limits)
+      : searchOnThreads(flags.jobs, name, explorer, options, limits));
     status.clear();
-    const { state } = search;
-    const failure = state.failure === null ? null : variant.minimise(explorer, state.failure);
-    const schedule = failure === null ? '' : variant.formatSchedule(failure.schedule);
-    const replay = `umbra replay ${name} '${schedule}'`;
-    const complete = state.complete || (!isExhaustive && stopped === null && failure === null);
-    const report: ExploreReport = {
-      schema: 'umbra.explore/1',
-      scenario: name,
-      verdict: failure !== null ? 'fail' : complete ? 'pass' : 'incomplete',
-      policy: flags.policy,
-      bound: BOUNDED.has(flags.policy) ? state.bound : 0,
-      schedules: state.schedules,
-      states: state.states,
-      complete: state.complete,
-      failure:
-        failure === null
-          ? null
-          : { ...failure.found!, schedule, steps: failure.steps, preemptions: failure.preemptions, replay },
-    };
-    if (flags.html !== undefined && failure === null) {
-      process.stderr.write(`umbra: no counterexample, so ${flags.html} is not written\n`);
-    } else if (flags.html !== undefined && failure !== null) {
-      const lanes = variant.traceRun(explorer, failure.schedule);
-      writePage(flags.html, lanesPageOf({ ...lanes, scenario: name, replay }));
-    }
+    const result = state.failure === null ? null : variant.minimise(explorer, state.failure);
+    const failure = result === null ? null : { result, schedule: variant.formatSchedule(result.schedule) };
+    const whole = reportOf(name, flags.policy, state, stopped === null, failure);
+    const report = flags.shard === undefined ? whole : ofShard(whole, flags, versionOf(variant), sharing);
+    if (flags.html !== undefined) writeFound(flags.html, report, variant, explorer, result);
     if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    else print(report, variant, explorer, flags);
+    else printReport(report, variant, explorer, flags, flags.full === true);
     if (report.verdict === 'fail') return EXIT_CODES.fail;
     if (stopped === 'interrupt') return interrupt.exitCode;
     return report.verdict === 'pass' ? EXIT_CODES.pass : EXIT_CODES.limit;
@@ -167,52 +148,78 @@ async function explore(name: string, flags: ExploreFlags): Promise<number> {
   }
 }
 
-function print(
+interface Limits {
+  readonly seconds: number;
+  readonly interrupt: Interrupt;
+  readonly progress: (state: SearchState) => void;
+}
+
+interface Searched {
+  readonly state: SearchState;
+  readonly sharing: Sharing;
+  readonly stopped: 'time' | 'interrupt' | null;
+}
+
+async function searchHere(
+  variant: Variant,
+  explorer: Explorer,
+  options: SearchOptions,
+  { progress, ...limits }: Limits,
+): Promise<Searched> {
+  const { search, stopped } = await runSearch(variant, explorer, options, {
+    ...limits,
+    progress: ({ state }) => progress(state),
+  });
+  return { state: search.state, sharing: explorer.steering.sharing, stopped };
+}
+
+async function searchOnThreads(
+  jobs: number,
+  scenario: string,
+  { steering: { sharing } }: Explorer,
+  options: SearchOptions,
+  { seconds, interrupt, progress }: Limits,
+): Promise<Searched> {
+  const { policy, bound, hardware, seed, schedules, shard } = options;
+  const asked = { policy, bound, hardware, seed, schedules, ...(shard && { shard }) };
+  const search = new ParallelSearch(jobs, { scenario, edits: [] }, asked, sharing);
+  search.progress = progress;
+  let stopped: Searched['stopped'] = null;
+  const stop = (why: 'time' | 'interrupt') => (): void => {
+    stopped ??= why;
+    search.stop();
+  };
+  const timer = seconds < LONGEST_TIMER ? setTimeout(stop('time'), seconds * 1000) : undefined;
+  interrupt.signal.addEventListener('abort', stop('interrupt'));
+  const state = await search.run();
+  clearTimeout(timer);
+  return { state, sharing, stopped: state.isOver ? null : stopped };
+}
+
+/** The report of a shard: what the merging of all of them needs beside. */
+function ofShard(
+  report: ExploreReport,
+  { shard: { index, count } = { index: 0, count: 1 }, bound, hardware, seed, policy }: ExploreFlags,
+  version: string,
+  sharing: Sharing,
+): ExploreReport {
+  const known = isExhaustive(policy) ? sharing.known : [];
+  const complete = report.verdict === 'pass';
+  const part = { index: index + 1, count, bound, hardware, seed, complete, version, known };
+  return { ...report, complete: report.complete && count === 1, shard: part };
+}
+
+function writeFound(
+  file: string,
   report: ExploreReport,
   variant: Variant,
-  explorer: InstanceType<Variant['Explorer']>,
-  flags: ExploreFlags,
+  explorer: Explorer,
+  failure: RunResult | null,
 ): void {
-  if (report.failure !== null) {
-    const lanes = variant.traceRun(explorer, variant.parseSchedule(report.failure.schedule));
-    process.stdout.write(
-      counterexample(lanes, {
-        replay: report.failure.replay,
-        twin: variant.passingTwin(explorer, lanes),
-        how: howFound(report, flags),
-        formatSchedule: variant.formatSchedule,
-        full: flags.full === true,
-      }),
-    );
+  if (failure === null) {
+    process.stderr.write(`umbra: no counterexample, so ${file} is not written\n`);
+    return;
   }
-  process.stderr.write(`umbra: ${report.scenario}: ${coverage(report, flags)}\n`);
-}
-
-function howFound({ policy, bound }: ExploreReport, { seed }: ExploreFlags): string {
-  if (DRAWN.has(policy)) return `${policy} from seed ${seed}`;
-  if (!BOUNDED.has(policy)) return `all schedules (${policy})`;
-  return `all schedules of at most ${plural(bound, policy === 'delay' ? 'delay' : 'pre-emption')}`;
-}
-
-/** What was covered, in words that claim no more than that. */
-function coverage(
-  { verdict, policy, bound, schedules, states, complete }: ExploreReport,
-  { seed, hardware }: ExploreFlags,
-): string {
-  const ran = `${plural(schedules, 'schedule')}, ${plural(states, 'state')}`;
-  if (verdict === 'fail') return `broken, after ${plural(schedules, 'schedule')}`;
-  if (DRAWN.has(policy))
-    return `nothing found in ${plural(schedules, 'schedule')} (${policy}, seeds from ${seed})`;
-  const actions = policy === 'sleep' ? 0 : hardware;
-  if (!BOUNDED.has(policy)) {
-    const all = `any schedule with at most ${plural(actions, 'action')} of hardware on its own`;
-    return complete
-      ? `nothing found in ${all} (${ran})`
-      : `incomplete: nothing found in part of them (${ran})`;
-  }
-  const limits = (most: number): string =>
-    `${plural(most, policy === 'delay' ? 'delay' : 'pre-emption')} and ${plural(actions, 'action')} of hardware on its own`;
-  if (complete) return `nothing found in any schedule of at most ${limits(bound)} (${ran})`;
-  const below = bound === 0 ? 'no bound' : `every schedule of at most ${limits(bound - 1)}`;
-  return `incomplete: nothing found in ${below} and part of those with ${bound} (${ran})`;
+  const lanes = variant.traceRun(explorer, failure.schedule);
+  writePage(file, lanesPageOf({ ...lanes, scenario: report.scenario, replay: report.failure!.replay }));
 }

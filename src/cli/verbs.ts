@@ -93,8 +93,15 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
       'explore pageout                             # every schedule of at most 2 pre-emptions',
       'explore pageout --policy pos --schedules 1000',
       'explore my-scenario.ts --bound 1            # a module that exports `scenario`',
+      'explore pageout --bound 3 --jobs 8',
+      'explore pageout --bound 3 --shard 1/4 --json > 1.json   # on each of 4 machines; then: umbra merge *.json',
     ],
     load: () => import('./explore.ts'),
+  },
+  merge: {
+    summary: 'make one verdict of the shards of an exploration',
+    examples: ['merge 1.json 2.json 3.json 4.json   # each from umbra explore --shard i/4 --json'],
+    load: () => import('./merge.ts'),
   },
   replay: {
     summary: 'run one schedule of a scenario again',

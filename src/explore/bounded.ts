@@ -21,8 +21,8 @@ interface Branch {
   count: number;
   taken: number;
   readonly cost: Cost;
-  /** Nothing that costs came before it. */
-  readonly isFirst: boolean;
+  /** Of a choice that decides whose its subtrees are, its number; else -1. */
+  readonly place: number;
 }
 
 const LEFT_BITS = 3;
@@ -66,12 +66,12 @@ export class BoundedSearch implements Strategy {
   #spent = 0;
   #acted = 0;
   #isFirst = true;
-  /** First choices with a cost that were met. */
-  #dealt = 0;
+  /** The choice was made that decides whose the run is. */
+  #isDealt = false;
 
   /**
-   * `bound` up to MAX_BOUND, `hardwareBound` up to MAX_HARDWARE. `shard`: only the subtrees below the first pre-emption or
-   * action whose place in the tree is one of every `count`.
+   * `bound` up to MAX_BOUND, `hardwareBound` up to MAX_HARDWARE. `shard`: only the subtrees below the first choice with a cost
+   * whose number is one of every `count`; what costs nothing is everybody's (where nothing costs, the default is).
    */
   constructor(
     bound: number,
@@ -90,6 +90,7 @@ export class BoundedSearch implements Strategy {
     this.#depth = 0;
     this.#spent = 0;
     this.#acted = 0;
+    this.#isDealt = false;
     if (this.#isFirst) {
       this.#isFirst = false;
       return true;
@@ -105,10 +106,18 @@ export class BoundedSearch implements Strategy {
     }
   }
 
-  /** The first choice that costs decides whose a subtree is: they are dealt out in the order in which they are met. */
-  #isOurs({ cost, isFirst }: Branch): boolean {
-    if (this.#shard.count === 1 || cost === 'nothing' || !isFirst) return true;
-    return this.#dealt++ % this.#shard.count === this.#shard.index;
+  /**
+   * Whose a subtree is follows from the state that it begins in, which is the same however much is known of which points
+   * matter.
+   */
+  #isOurs({ place, taken }: Branch): boolean {
+    const { index, count } = this.#shard;
+    return place < 0 || (place + taken) % count === index;
+  }
+
+  /** What was chosen on the way: of two runs of one tree the one whose path is less, number by number, comes first. */
+  get path(): number[] {
+    return this.#path.map(({ taken }) => taken);
   }
 
   #isKnown(state: number): boolean {
@@ -142,9 +151,8 @@ export class BoundedSearch implements Strategy {
     return this.#acted < this.hardwareBound;
   }
 
-  hardware({ actions }: HardwareChoice): number {
-    // The state was looked at before the step, and is not another for what may come before it.
-    const taken = this.#branch(actions.length + 1, 'action', null);
+  hardware({ actions, state }: HardwareChoice): number {
+    const taken = this.#branch(actions.length + 1, 'action', state);
     this.#asked = this.#path[this.#depth - 1]!;
     if (taken > 0) this.#acted++;
     return taken;
@@ -159,15 +167,22 @@ export class BoundedSearch implements Strategy {
   }
 
   /** What the path says of the choice that the run has come to; -1: the search has gone on from here. */
-  #branch(count: number, cost: Cost, state: (() => number) | null): number {
+  #branch(count: number, cost: Cost, state: () => number): number {
     let branch = this.#path[this.#depth];
     if (branch === undefined) {
-      if (state !== null && this.#isKnown(state())) return -1;
-      branch = { count, taken: 0, cost, isFirst: this.#spent + this.#acted === 0 };
+      // Before hardware acts the state was looked at already, and is not another for what may come before the step.
+      if (cost !== 'action' && this.#isKnown(state())) return -1;
+      branch = { count, taken: 0, cost, place: this.#deals(cost) ? state() : -1 };
       this.#path.push(branch);
       this.states++;
     }
     this.#depth++;
+    if (branch.taken > 0 && this.#deals(cost)) this.#isDealt = true;
     return branch.taken;
+  }
+
+  /** A choice of the cost decides now whose a subtree is. */
+  #deals(cost: Cost): boolean {
+    return this.#shard.count > 1 && !this.#isDealt && (cost !== 'nothing' || this.#counts === 'nothing');
   }
 }

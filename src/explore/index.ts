@@ -8,9 +8,11 @@ export { checkUsed, hasReturned, ioDone, loadFrom, storeByDevice, storeThrough }
 export { type Lanes, type Step, traceRun } from './lanes.ts';
 export { minimise, passingTwin, type Twin } from './minimise.ts';
 export { GUEST_PAGING, SUPERVISOR, writeTables } from './pagedGuest.ts';
+export { comesBefore, levelsOf, Part, type PartEnd, type PartRequest, type PartResult } from './part.ts';
 export type { HostShape, Scenario, VmShape } from './scenario.ts';
 export { formatSchedule, parseSchedule, type Schedule } from './schedule.ts';
 export { isExhaustive, type PolicyName, Search, type SearchOptions, type SearchState } from './search.ts';
+export { type KnownObject, Sharing } from './sharing.ts';
 export { pctStrategy, posStrategy, randomStrategy } from './strategies.ts';
 export type { Found } from './verdict.ts';
 export { RAM, World } from './world.ts';

@@ -48,7 +48,7 @@ export interface SearchState {
   readonly bound: number;
   /** The actions of hardware that the schedules of this bound may have. */
   readonly hardware: number;
-  /** Everything up to the bound was run, and nothing found. */
+  /** Everything up to the bound (of the shard, if it is one) was run, and nothing found. */
   readonly complete: boolean;
   readonly failure: RunResult | null;
   readonly isOver: boolean;
@@ -56,7 +56,8 @@ export interface SearchState {
 
 /** The change points of PCT lie among so many choices, until a run has shown how many there are. */
 const FIRST_LENGTH = 100;
-const DEFAULT_HARDWARE = 3;
+/** Most actions of hardware in a schedule, unless somebody says otherwise. */
+export const DEFAULT_HARDWARE = 3;
 
 /** Whether a search by the policy ends by itself, when nothing is left. */
 export const isExhaustive = (policy: PolicyName): boolean => EXHAUSTIVE.has(policy);
@@ -138,7 +139,7 @@ export class Search {
   }
 
   #exhausted(): null {
-    this.#complete = this.options.shard === undefined || this.options.shard.count === 1;
+    this.#complete = true;
     this.#isOver = true;
     return null;
   }

@@ -18,6 +18,14 @@ interface Sharers {
   readonly locks: Set<number>;
 }
 
+/** What is known of one object (its key, objects.ts), as plain data: for who searches another part of the same tree. */
+export type KnownObject = readonly [
+  key: number,
+  owner: Task['name'],
+  isShared: boolean,
+  locks: readonly number[],
+];
+
 const HARDWARE: ReadonlySet<PointKind> = new Set(['pte', 'spte', 'tlb', 'vcpu']);
 
 export class Sharing {
@@ -42,17 +50,48 @@ export class Sharing {
       this.#objects.set(key, { owner: task.name, isShared: false, locks: new Set(locks) });
       return false;
     }
-    const mattered = known.isShared && known.locks.size === 0;
-    if (mattered) return true;
+    if (matters(known)) return true;
     for (const id of known.locks) {
       if (!task.held.some((held) => held.id === id && isExclusive(held))) known.locks.delete(id);
     }
     if (known.owner !== task.name) known.isShared = true;
-    if (!known.isShared || known.locks.size > 0) return false;
+    if (!matters(known)) return false;
     this.version++;
     return true;
   }
+
+  /** All that was learned so far, in the order of the keys. */
+  get known(): KnownObject[] {
+    return [...this.#objects]
+      .sort(([a], [b]) => a - b)
+      .map(([key, { owner, isShared, locks }]) => [key, owner, isShared, [...locks].sort((a, b) => a - b)]);
+  }
+
+  /** Adds what was learned elsewhere; `version` grows with each object that matters only with both taken together. */
+  learn(objects: readonly KnownObject[]): void {
+    for (const [key, owner, isShared, locks] of objects) {
+      const known = this.#objects.get(key);
+      if (known === undefined) {
+        const added = { owner, isShared, locks: new Set(locks) };
+        this.#objects.set(key, added);
+        if (matters(added)) this.version++;
+        continue;
+      }
+      const mattered = matters(known);
+      known.isShared ||= isShared || owner !== known.owner;
+      for (const id of known.locks) if (!locks.includes(id)) known.locks.delete(id);
+      if (!mattered && matters(known)) this.version++;
+    }
+  }
+
+  /** Knows nothing any more. */
+  forget(): void {
+    this.#objects.clear();
+    this.version = 0;
+  }
 }
+
+const matters = ({ isShared, locks }: Sharers): boolean => isShared && locks.size === 0;
 
 /** A mutex or spinlock, or a reader-writer lock that is held for write. */
 function isExclusive(held: Task['held'][number]): boolean {

@@ -2,4 +2,4 @@
 
 export { applyEdits, type SourceEdit } from './edits.ts';
 export { LoadError } from './loadError.ts';
-export { loadVariant, SOURCES, type VariantOptions } from './variant.ts';
+export { loadVariant, SOURCES, type VariantOptions, versionOf } from './variant.ts';

@@ -30,33 +30,39 @@ export interface VariantOptions {
   readonly instrumented?: boolean;
 }
 
-const loaded = new Map<string, unknown>();
+const loaded = new Map<string, object>();
+const versions = new WeakMap<object, string>();
 
 /** The variant's exports. Throws LoadError for edits that do not fit and for what esbuild cannot read. */
-export async function loadVariant<T>(options: VariantOptions): Promise<T> {
-  const text = await bundle(options);
+export async function loadVariant<T extends object>(options: VariantOptions): Promise<T> {
+  const { text, version } = await bundle(options);
   const name = hashOf(text);
   let exports = loaded.get(name);
   if (exports === undefined) {
     exports = evaluate(name, text);
     loaded.set(name, exports);
+    versions.set(exports, version);
   }
   return exports as T;
 }
 
+/** What is in a loaded variant, as a hash of its sources: the same on each machine that has the same files. */
+export const versionOf = (variant: object): string => versions.get(variant)!;
+
 /** What the bundle exports. It is a file of the cache where there can be one, so that stacks and profilers name it. */
-function evaluate(name: string, text: string): unknown {
+function evaluate(name: string, text: string): object {
   const path = join(CACHE, `${name}.cjs`);
   const isThere = statSync(path, { throwIfNoEntry: false }) !== undefined || write(path, text);
   if (isThere) return require(path);
-  const module = { exports: {} as unknown };
+  const module = { exports: {} };
   compileFunction(text, ['exports', 'require', 'module'])(module.exports, require, module);
   return module.exports;
 }
 
-async function bundle(options: VariantOptions): Promise<string> {
+async function bundle(options: VariantOptions): Promise<{ readonly text: string; readonly version: string }> {
   const { edits = [] } = options;
   const unused = new Set(edits.map(({ file }) => file));
+  const texts: string[] = [];
   const { build } = esbuild();
   const result = await build({
     stdin: { contents: options.entry, resolveDir: SOURCES, sourcefile: 'variant.ts', loader: 'ts' },
@@ -66,17 +72,21 @@ async function bundle(options: VariantOptions): Promise<string> {
     format: 'cjs',
     target: 'node20',
     logLevel: 'silent',
-    plugins: [sources(options, unused)],
+    plugins: [sources(options, unused, texts)],
   }).catch((error: unknown) => {
     throw loadError(error);
   });
   for (const file of unused)
     throw new LoadError(`source edit of ${file}: the variant does not use this file`);
-  return result.outputFiles[0]!.text;
+  return { text: result.outputFiles[0]!.text, version: hashOf(...texts.map((text) => hashOf(text)).sort()) };
 }
 
-/** Hands esbuild each source as edited and instrumented. */
-function sources({ edits = [], instrumented = true }: VariantOptions, unused: Set<string>): EsbuildPlugin {
+/** Hands esbuild each source as edited and instrumented; notes which edits were of no use, and the edited texts. */
+function sources(
+  { edits = [], instrumented = true }: VariantOptions,
+  unused: Set<string>,
+  texts: string[],
+): EsbuildPlugin {
   return {
     name: 'umbra',
     setup(esbuild) {
@@ -87,6 +97,7 @@ function sources({ edits = [], instrumented = true }: VariantOptions, unused: Se
         const file = relative(SOURCES, path);
         unused.delete(file);
         const text = applyEdits(file, readFileSync(path, 'utf8'), edits);
+        texts.push(text);
         const isTypeScript = path.endsWith('.ts');
         const contents =
           instrumented && isInstrumented(file) ? await instrumentCached(path, text, isTypeScript) : text;

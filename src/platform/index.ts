@@ -8,3 +8,4 @@ export { makeFolder, readInputFile, readStandardInput, writeOutputFile } from '.
 export { OutputFile } from './outputFile.ts';
 export { openSwapFile, SwapFile, type SwapFileOptions } from './swapFile.ts';
 export { TcpServer } from './tcpServer.ts';
+export { inWorker, Workers } from './workers.ts';

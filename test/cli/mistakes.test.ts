@@ -5,8 +5,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { main } from '../../src/cli/main.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { said } from './here.ts';
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'umbra-mistakes-'));
 const inFolder = (name: string): string => join(FOLDER, name);
@@ -15,29 +15,10 @@ const TEXT = inFolder('text');
 const SCRIPT = inFolder('a.mm');
 
 beforeAll(() => {
-  // Every call of main() listens.
-  process.setMaxListeners(0);
-  process.stdout.setMaxListeners(0);
-  process.stderr.setMaxListeners(0);
   writeFileSync(TEXT, 'text');
   writeFileSync(SCRIPT, 'dump\n');
 });
 afterAll(() => rmSync(FOLDER, { recursive: true, force: true }));
-
-async function said(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const parts = { stdout: '', stderr: '' };
-  const spies = (['stdout', 'stderr'] as const).map((name) =>
-    vi.spyOn(process[name], 'write').mockImplementation((text) => {
-      parts[name] += text;
-      return true;
-    }),
-  );
-  try {
-    return { code: await main(args), ...parts };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
-}
 
 const run = ['--', 'run', HELLO];
 
@@ -72,6 +53,12 @@ it.each([
   [['explore', 'nothing'], /no scenario is called nothing/],
   [['explore', TEXT], /text is not defined/],
   [['explore', 'pageout', '--shard', '3/2'], /i\/n with i from 1 to n/],
+  [['explore', 'pageout', '--jobs', '0'], /whole number from 1 to 64/],
+  [['explore', 'pageout', '--policy', 'sleep', '--jobs', '2'], /schedules of sleep are not cut in parts/],
+  [['explore', 'pageout', '--points', inFolder('nosuch')], /cannot open/],
+  [['merge'], /missing required argument 'file'/],
+  [['merge', inFolder('nosuch')], /cannot open/],
+  [['merge', TEXT], /is not one line of JSON/],
   [['replay', 'pageout'], /missing required argument 'schedule'/],
   [['museum', 'nothing'], /no exhibit is called nothing/],
   [['mm', SCRIPT, SCRIPT], /several scripts need --out/],

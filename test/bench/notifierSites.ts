@@ -8,10 +8,10 @@ import { build } from './builds.ts';
 import { type Interval, medianInterval, timeRounds } from './pairs.ts';
 
 /** Of each build. */
-const INSTANCES = 4;
+const INSTANCES = 11;
 /** Until the compiler has done what it will do. */
-const WARM_UP = 1200;
-const ROUNDS = 800;
+const WARM_UP = 600;
+const ROUNDS = 400;
 /** What no cost is: the upper end of the interval is at most this. */
 const LIMIT = 1.01;
 

@@ -2,9 +2,11 @@
 //
 // Whatever else the computer does hits all of a round alike, so the ratio of a round is better than its times; the median
 // of many is better still, for what hits one run of a short round alone leaves it alone; and its confidence interval says
-// how much it is worth. Several instances take part for each side, for the compiler treats no two quite alike.
+// how much it is worth. Several instances take part for each side, for the compiler treats no two quite alike, and the one
+// in their middle speaks for them.
 
 import type { Random } from '../../src/sched/index.ts';
+import { median } from './measure.ts';
 
 export interface Interval {
   readonly median: number;
@@ -16,18 +18,18 @@ export interface Interval {
 /** Instances of one thing: each call does the same work. */
 export type Side = readonly (() => void)[];
 
-/** The time that each side takes, of all its instances together, a round a row; in ms. */
+/** The time that each side takes, the median of its instances, a round a row; in ms. */
 export function timeRounds(sides: readonly Side[], rounds: number, random: Random): number[][] {
   const runs = sides.flatMap((side, index) => side.map((run) => ({ index, run })));
   return Array.from({ length: rounds }, () => {
-    const times = sides.map(() => 0);
+    const times: number[][] = sides.map(() => []);
     shuffle(runs, random);
     for (const { index, run } of runs) {
       const begin = performance.now();
       run();
-      times[index]! += performance.now() - begin;
+      times[index]!.push(performance.now() - begin);
     }
-    return times;
+    return times.map(median);
   });
 }
 

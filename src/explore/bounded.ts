@@ -7,6 +7,7 @@
 // Invariant: two searches with equal bounds make the same runs in the same order.
 
 import type { Task } from '../sched/index.ts';
+import { NumberTable } from './numberTable.ts';
 import type { Choice, HardwareChoice, Strategy } from './steering.ts';
 
 /** Most hardware actions of a search, and most pre-emptions: what is left of both fits in one number (Frontier). */
@@ -27,21 +28,24 @@ interface Branch {
 
 const LEFT_BITS = 3;
 
+const levelAt = (known: number, left: number): number =>
+  (known >>> (left * LEFT_BITS)) & (2 ** LEFT_BITS - 1);
+
 /** With how much left each state was gone on from: for each number of pre-emptions, the most actions. */
 class Frontier {
-  readonly #known = new Map<number, number>();
+  readonly #known = new NumberTable(1);
 
   /** Whether the state was gone on from with as many pre-emptions and actions left; notes it if not. */
   covers(state: number, preemptions: number, actions: number): boolean {
-    let known = this.#known.get(state) ?? 0;
-    const levelAt = (left: number): number => (known >>> (left * LEFT_BITS)) & (2 ** LEFT_BITS - 1);
-    if (levelAt(preemptions) > actions) return true;
+    const place = this.#known.placeOf(state);
+    let known = this.#known.words[place]!;
+    if (levelAt(known, preemptions) > actions) return true;
     // Who had more pre-emptions left had also fewer.
-    for (let left = preemptions; left >= 0 && levelAt(left) <= actions; left--) {
+    for (let left = preemptions; left >= 0 && levelAt(known, left) <= actions; left--) {
       known &= ~((2 ** LEFT_BITS - 1) << (left * LEFT_BITS));
       known |= (actions + 1) << (left * LEFT_BITS);
     }
-    this.#known.set(state, known);
+    this.#known.words[place] = known;
     return false;
   }
 }

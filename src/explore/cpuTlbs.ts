@@ -21,19 +21,17 @@ export function stillReached(host: Host, devices: readonly WatchedDevice[], pfn:
       return { invariant: 'I1', message: what };
     }
   }
-  return find(host, (entry, who) =>
-    entry.pfn === pfn ? { invariant: 'I1', message: `${who}, which is freed` } : null,
-  );
+  return find(host, (entry) => (entry.pfn === pfn ? { invariant: 'I1', message: ', which is freed' } : null));
 }
 
 /** I2: a CPU reaches another frame than its process's page table now shows there. */
 export function brokenCpuTlb(host: Host): Found | null {
-  return find(host, (entry, who) => {
+  return find(host, (entry) => {
     const { asid, address, pfn } = entry;
     const mm = host.mms.find(({ id }) => id === asid);
     const pte = mm === undefined ? 0 : inspectPte(mm, address);
     if (!isPresent(pte) || ptePfn(pte) === pfn || isFlushDue(mm!, entry)) return null;
-    return { invariant: 'I2', message: `${who}, but ${hex(ptePfn(pte))} is mapped there already` };
+    return { invariant: 'I2', message: `, but ${hex(ptePfn(pte))} is mapped there already` };
   });
 }
 
@@ -47,23 +45,25 @@ const isFlushDue = ({ tlbFlushPending, host }: Mm, { writable, pfn }: CpuTlbEntr
 
 /** I5: some CPU permits more in [start, end) of `mm` than the page table, and nobody is there any more to flush it. */
 export function staleInCpuTlb(mm: Mm, start: Hva, end: Hva): Found | null {
-  return find(mm.host, ({ asid, address, pfn, writable }, who) => {
+  return find(mm.host, ({ asid, address, pfn, writable }) => {
     if (asid !== mm.id || address < start || address >= end) return null;
     const pte = inspectPte(mm, address);
     // Reclaim took it meanwhile, and owes the flush.
     if (isSwapPte(pte) && !writable) return null;
-    if (!isPresent(pte)) return { invariant: 'I5', message: `${who}, where nothing is mapped any more` };
+    if (!isPresent(pte)) return { invariant: 'I5', message: ', where nothing is mapped any more' };
     if (ptePfn(pte) === pfn && (!writable || (pte & PTE_W) !== 0)) return null;
-    return { invariant: 'I5', message: `${who} for writing, but the PTE forbids it` };
+    return { invariant: 'I5', message: ' for writing, but the PTE forbids it' };
   });
 }
 
-function find(host: Host, check: (entry: CpuTlbEntry, who: string) => Found | null): Found | null {
+/** What `check` finds wrong with an entry; it says how a sentence ends that names the entry. */
+function find(host: Host, check: (entry: CpuTlbEntry) => Found | null): Found | null {
   for (const { index, tlb } of host.cpus) {
     for (const entry of tlb.entries()) {
-      const { address, pfn } = entry;
-      const found = check(entry, `cpu ${index}'s TLB maps ${hex(address)} to frame ${hex(pfn)}`);
-      if (found !== null) return found;
+      const found = check(entry);
+      if (found === null) continue;
+      const who = `cpu ${index}'s TLB maps ${hex(entry.address)} to frame ${hex(entry.pfn)}`;
+      return { ...found, message: who + found.message };
     }
   }
   return null;

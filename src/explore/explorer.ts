@@ -8,7 +8,7 @@
 // same verdict.
 
 import { filter, mark, rewind, undo } from '../journal.ts';
-import type { SchedulerState } from '../sched/index.ts';
+import type { SchedulerState, Task } from '../sched/index.ts';
 import { bug, UmbraBug } from '../units.ts';
 import type { Scenario } from './scenario.ts';
 import type { Schedule } from './schedule.ts';
@@ -17,6 +17,8 @@ import { replayStrategy } from './strategies.ts';
 import { brokenTranslation } from './translations.ts';
 import { type Found, foundBug, foundViolation } from './verdict.ts';
 import { World } from './world.ts';
+
+const isDone = ({ state }: Task): boolean => state === 'done';
 
 /** Steps after which a run is taken to be a livelock: the longest honest ones take some thousands. */
 const MAX_STEPS = 20_000;
@@ -120,7 +122,7 @@ export class Explorer {
         limitReached ||
         found !== null ||
         oracle.violations.length > 0 ||
-        tasks.every(({ state }) => state === 'done')
+        tasks.every(isDone)
       );
     });
     if (found !== null) return found;

@@ -11,6 +11,7 @@
 import type { PointKind, Task } from '../sched/index.ts';
 import { isHardware, isSeenByHardware } from './dependency.ts';
 import type { HardwareAction } from './hardwareAction.ts';
+import { NumberTable } from './numberTable.ts';
 import { keyOf } from './objects.ts';
 
 /** A 53-bit hash in two words. */
@@ -30,10 +31,14 @@ function mix(past: Past, a: number, b: number): void {
 
 export class History {
   readonly #tasks = new Map<{ readonly id: number }, Past>();
-  readonly #objects = new Map<number, Past>();
+  /** Of each object the two words of its past. */
+  readonly #objects = new NumberTable(2);
   /** The last hardware step, and the sum of all accesses since to what hardware sees. */
   readonly #hardware: Past = { lo: 0, hi: 0 };
   readonly #since: Past = { lo: 0, hi: 0 };
+  // Of state() alone.
+  readonly #sum: Past = { lo: 0, hi: 0 };
+  readonly #own: Past = { lo: 0, hi: 0 };
 
   begin(): void {
     this.#tasks.clear();
@@ -49,16 +54,13 @@ export class History {
       this.#since.lo = this.#since.hi = 0;
     }
     const key = keyOf(kind, object);
-    let seen = this.#objects.get(key);
-    if (seen === undefined) {
-      seen = { lo: 0, hi: 0 };
-      this.#objects.set(key, seen);
-    }
+    const seen = this.#objects.placeOf(key);
+    const { words } = this.#objects;
     mix(past, key | 0, Math.floor(key / 2 ** 32));
-    mix(past, seen.lo, seen.hi);
+    mix(past, words[seen]!, words[seen + 1]!);
     if (isHardware(kind) || isSeenByHardware(kind)) mix(past, this.#hardware.lo, this.#hardware.hi);
-    seen.lo = past.lo;
-    seen.hi = past.hi;
+    words[seen] = past.lo;
+    words[seen + 1] = past.hi;
     if (isHardware(kind)) {
       this.#hardware.lo = past.lo;
       this.#hardware.hi = past.hi;
@@ -90,16 +92,20 @@ export class History {
     return past;
   }
 
-  /** The state of all tasks; `more` is what else decides what can happen next. */
-  state(...more: readonly number[]): number {
-    const sum: Past = { lo: 0, hi: 0 };
-    for (const [task, { lo, hi }] of this.#tasks) {
-      const own: Past = { lo, hi };
-      mix(own, task.id, 0);
+  /** The state of all tasks; the rest is what else decides what can happen next. */
+  state(next: number, waiting: number, clock: number): number {
+    const sum = this.#sum;
+    const own = this.#own;
+    sum.lo = sum.hi = 0;
+    for (const [{ id }, { lo, hi }] of this.#tasks) {
+      own.lo = lo;
+      own.hi = hi;
+      mix(own, id, 0);
       sum.lo = (sum.lo + own.lo) | 0;
       sum.hi = (sum.hi + own.hi) | 0;
     }
-    for (const value of more) mix(sum, value | 0, Math.floor(value / 2 ** 32) | 0);
+    mix(sum, next, waiting);
+    mix(sum, clock | 0, Math.floor(clock / 2 ** 32) | 0);
     return (sum.hi & 0x1fffff) * 2 ** 32 + (sum.lo >>> 0);
   }
 }

@@ -26,7 +26,8 @@ export type KnownObject = readonly [
   locks: readonly number[],
 ];
 
-const HARDWARE: ReadonlySet<PointKind> = new Set(['pte', 'spte', 'tlb', 'vcpu']);
+const isHardwares = (kind: PointKind): boolean =>
+  kind === 'pte' || kind === 'spte' || kind === 'tlb' || kind === 'vcpu';
 
 export class Sharing {
   readonly #objects = new Map<number, Sharers>();
@@ -35,14 +36,14 @@ export class Sharing {
 
   /** Whether several tasks touch it, or hardware does. */
   isShared(kind: PointKind, object: number): boolean {
-    return HARDWARE.has(kind) || this.#objects.get(keyOf(kind, object))?.isShared === true;
+    return isHardwares(kind) || this.#objects.get(keyOf(kind, object))?.isShared === true;
   }
 
   /** `task` is about to access what `point` names; true: others must be given a chance first. */
   touch(task: Task, { kind, object }: Point): boolean {
-    if (HARDWARE.has(kind)) return true;
+    if (isHardwares(kind)) return true;
     const isLock = kind === 'lock';
-    if (isLock && task.held.some(({ id }) => id === object)) return false;
+    if (isLock && holds(task, object)) return false;
     const key = keyOf(kind, object);
     const known = this.#objects.get(key);
     if (known === undefined) {
@@ -92,6 +93,11 @@ export class Sharing {
 }
 
 const matters = ({ isShared, locks }: Sharers): boolean => isShared && locks.size === 0;
+
+function holds({ held }: Task, id: number): boolean {
+  for (let i = held.length - 1; i >= 0; i--) if (held[i]!.id === id) return true;
+  return false;
+}
 
 /** A mutex or spinlock, or a reader-writer lock that is held for write. */
 function isExclusive(held: Task['held'][number]): boolean {

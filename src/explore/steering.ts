@@ -94,7 +94,8 @@ export class Steering implements Policy {
   /** Hardware could have acted before the step that is taken. */
   #wasOffered = false;
   #last: Task | null = null;
-  readonly #steps = new Map<Task, number>();
+  /** Who takes the next step, for #state: an id; its negative, if a choice may say otherwise; or nobody. */
+  #next = 0;
   /** Who yielded last, and how often without a step of another. */
   #idler: Task | null = null;
   #idled = 0;
@@ -109,7 +110,6 @@ export class Steering implements Policy {
     this.passed = 0;
     this.#last = null;
     this.#forgetIdler();
-    this.#steps.clear();
     this.history.begin();
     this.isPruned = false;
     this.#wasOffered = false;
@@ -143,28 +143,26 @@ export class Steering implements Policy {
   }
 
   #choose(tasks: readonly Task[], goesOn: boolean): number {
-    const index = this.strategy.choose({
-      tasks,
-      preempts: goesOn,
-      state: () => this.#state(goesOn ? -(this.#last?.id ?? 0) : 0),
-    });
+    this.#next = goesOn ? -(this.#last?.id ?? 0) : 0;
+    const index = this.strategy.choose({ tasks, preempts: goesOn, state: this.#state });
     if (index >= 0) return index;
     this.isPruned = true;
     return 0;
   }
 
   /** What decides what can come: the past, who takes the next step, who must wait, and the clock. */
-  #state(next: number): number {
+  readonly #state = (): number => {
     const waiting = (this.#idler?.id ?? 0) * 4 + Math.min(this.#idled, 2);
-    return this.history.state(next, waiting, this.clock());
-  }
+    return this.history.state(this.#next, waiting, this.clock());
+  };
 
   stepping(task: Task): void {
     if (!this.stopsAtPoints) return;
     if (task !== this.#idler) this.#forgetIdler();
     this.#last = task;
-    this.changedTranslation = !isAtPoint(task) || TRANSLATIONS.has(task.pointKind);
-    if (this.strategy.stepping?.(task, () => this.#state(task.id)) === true) this.isPruned = true;
+    this.changedTranslation = !isAtPoint(task) || isTranslation(task.pointKind);
+    this.#next = task.id;
+    if (this.strategy.stepping?.(task, this.#state) === true) this.isPruned = true;
     else this.#letHardwareAct(task);
     this.#count(task);
     this.watcher?.step(task);
@@ -192,7 +190,7 @@ export class Steering implements Policy {
       if (actions.length === 0) return;
       this.#wasOffered = true;
       this.chances++;
-      const chosen = this.strategy.hardware!({ actions, task, state: () => this.#state(task.id) });
+      const chosen = this.strategy.hardware!({ actions, task, state: this.#state });
       if (chosen < 0) this.isPruned = true;
       if (chosen <= 0) return;
       const action = actions[chosen - 1] ?? bug('a strategy chose no action', { chosen });
@@ -217,11 +215,11 @@ export class Steering implements Policy {
 
   #count(task: Task): void {
     this.passed++;
-    this.#steps.set(task, this.stepsOf(task) + 1);
+    task.steps++;
   }
 
   stepsOf(task: Task | null): number {
-    return task === null ? 0 : (this.#steps.get(task) ?? 0);
+    return task === null ? 0 : task.steps;
   }
 
   /** The running task has come to `point`: whether it stops there. It does not where others are asked in vain or not at all. */
@@ -229,7 +227,7 @@ export class Steering implements Policy {
     const task = this.#last;
     if (task === null) return true;
     const matters = this.sharing.touch(task, point);
-    if (TRANSLATIONS.has(point.kind)) this.changedTranslation = true;
+    if (isTranslation(point.kind)) this.changedTranslation = true;
     if (matters || this.stopsEverywhere) return !this.goesOn(point);
     if (this.strategy.remembers === true) this.history.access(task, point.kind, point.object);
     this.strategy.passing?.(point.kind, point.object);
@@ -241,7 +239,8 @@ export class Steering implements Policy {
   };
 }
 
-const TRANSLATIONS: ReadonlySet<PointKind> = new Set(['pte', 'spte', 'tlb', 'vcpu']);
+const isTranslation = (kind: PointKind): boolean =>
+  kind === 'pte' || kind === 'spte' || kind === 'tlb' || kind === 'vcpu';
 
 /** Stopped before an access, not by blocking or yielding. */
 export const isAtPoint = (task: Task): boolean => task.pointObject !== -1;

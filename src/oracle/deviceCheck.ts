@@ -23,14 +23,15 @@ export function checkDevice(device: WatchedDevice, name: string, report: Report)
   const { mm } = device;
   const quiet = isQuiet(mm);
   for (const { address, pfn, writable } of device.entries()) {
-    const what = `${name} reaches frame ${hex(pfn)} at ${hex(address)}`;
+    const say: Report = (invariant, what) =>
+      report(invariant, `${name} reaches frame ${hex(pfn)} at ${hex(address)}${what}`);
     const kind = mm.host.frames.kind[pfn];
-    if (kind !== FrameKind.folio && kind !== FrameKind.zeroPage) report('I1', `${what}, which is not memory`);
+    if (kind !== FrameKind.folio && kind !== FrameKind.zeroPage) say('I1', ', which is not memory');
     if (!quiet) continue;
     const pte = inspectPte(mm, address);
-    if (!isPresent(pte)) report('I1', `${what}, but the process has no page there`);
-    else if (ptePfn(pte) !== pfn) report('I1', `${what}, but the process's page is in ${hex(ptePfn(pte))}`);
-    else if (writable && (pte & PTE_W) === 0) report('I5', `${what} and writes, but the process may not`);
+    if (!isPresent(pte)) say('I1', ', but the process has no page there');
+    else if (ptePfn(pte) !== pfn) say('I1', `, but the process's page is in ${hex(ptePfn(pte))}`);
+    else if (writable && (pte & PTE_W) === 0) say('I5', ' and writes, but the process may not');
   }
 }
 

@@ -77,33 +77,26 @@ function checkLeaf(kvm: Kvm, sp: ShadowPage, sptep: Hpa, spte: number, report: R
 /** One page of what a leaf maps; `spte` is the leaf that would map that alone. */
 function checkMapping(kvm: Kvm, gfn: Gfn, sptep: Hpa, spte: number, report: Report): void {
   const slot = gfnToMemslot(kvm, gfn);
-  const what = `spte ${hex(sptep)} of gfn ${hex(gfn)}`;
+  const say: Report = (invariant, what) => report(invariant, `spte ${hex(sptep)} of gfn ${hex(gfn)} ${what}`);
   if (slot === null) {
-    report('I1', `${what} maps a gfn that has no memslot`);
+    say('I1', 'maps a gfn that has no memslot');
     return;
   }
-  if (!isBeingInvalidated(kvm, gfn)) checkAgainstHost(kvm, slot, gfn, spte, what, report);
+  if (!isBeingInvalidated(kvm, gfn)) checkAgainstHost(kvm, slot, gfn, spte, say);
   if ((spte & PTE_W) === 0) return;
-  if (slot.writeTrack.has(gfn)) report('I10', `${what} is writable, but stores to its gfn must trap`);
+  if (slot.writeTrack.has(gfn)) say('I10', 'is writable, but stores to its gfn must trap');
   const synced = kvm.pagesOfGfn.get(gfn)?.some((table) => !table.role.direct && !table.unsync);
-  if (synced) report('I10', `${what} is writable, but a guest table in sync is there`);
+  if (synced) say('I10', 'is writable, but a guest table in sync is there');
 }
 
-function checkAgainstHost(
-  kvm: Kvm,
-  slot: Memslot,
-  gfn: Gfn,
-  spte: number,
-  what: string,
-  report: Report,
-): void {
+function checkAgainstHost(kvm: Kvm, slot: Memslot, gfn: Gfn, spte: number, say: Report): void {
   const frame = ptePfn(spte);
   const pte = inspectPte(kvm.mm, slot.hvaOf(gfn));
-  const maps = `${what} maps frame ${hex(frame)}`;
-  if (kvm.host.frames.kind[frame] === FrameKind.free) report('I1', `${maps}, which is free`);
-  else if (!isPresent(pte)) report('I1', `${maps}, but the host has no page there`);
-  else if (ptePfn(pte) !== frame) report('I1', `${maps}, but the host's page is in ${hex(ptePfn(pte))}`);
-  else if ((spte & ~pte & PTE_W) !== 0) report('I5', `${what} is writable, but the host's PTE is not`);
+  if (kvm.host.frames.kind[frame] === FrameKind.free) say('I1', `maps frame ${hex(frame)}, which is free`);
+  else if (!isPresent(pte)) say('I1', `maps frame ${hex(frame)}, but the host has no page there`);
+  else if (ptePfn(pte) !== frame)
+    say('I1', `maps frame ${hex(frame)}, but the host's page is in ${hex(ptePfn(pte))}`);
+  else if ((spte & ~pte & PTE_W) !== 0) say('I5', "is writable, but the host's PTE is not");
 }
 
 const isBeingInvalidated = (kvm: Kvm, gfn: Gfn): boolean =>
@@ -114,9 +107,9 @@ function checkTlb(vcpu: Kvm['vcpus'][number], mapped: Mapped, report: Report): v
   vcpu.hart.tlb.forEach((_regime, page, frame, info, kind) => {
     if (flushed.some((request) => request.page === page)) return;
     const writable = mapped.get(frame);
+    if (writable === true || (writable === false && (info & INFO_WRITE) === 0)) return;
     const what = `vcpu ${vcpu.index}: ${kind} TLB entry for ${hex(page)}`;
     if (writable === undefined) report('I1', `${what} maps frame ${hex(frame)}, which no spte maps any more`);
-    else if ((info & INFO_WRITE) !== 0 && !writable)
-      report('I5', `${what} is writable, but no spte of its frame is`);
+    else report('I5', `${what} is writable, but no spte of its frame is`);
   });
 }

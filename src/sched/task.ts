@@ -54,6 +54,9 @@ export class Task {
   pointKind: PointKind = 'lock';
   pointObject = NO_POINT;
 
+  /** Points that it has passed in a run that is explored; the explorer counts them. */
+  steps = 0;
+
   readonly held: HeldLock[] = [];
   /** Spinning locks held (preempt_count). */
   atomicDepth = 0;

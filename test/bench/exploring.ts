@@ -1,9 +1,11 @@
-// How fast schedules are run: through real mm and kvm code, from the start and back to it each time.
+// How fast schedules are run: through real mm and kvm code, from the start and back to it each time; and through a
+// protocol alone, which says what of it the engine takes.
 //
 // Per CPU-second of this process, so that a busy computer counts for little. "bare" looks at nothing; locks are checked
 // against their order all the same, since they cannot be taken otherwise. "oracle" looks after each step and at the end
 // of each run, "search" also remembers every state, as the exhaustive policy does, and "hardware" lets hardware act.
 
+import { join } from 'node:path';
 import { loadScenario, type Variant } from '../../src/exploration.ts';
 
 export const EXPLORING_MODES = ['bare', 'oracle', 'search', 'hardware'] as const;
@@ -22,8 +24,11 @@ export interface ExploringRate {
 
 type Explorer = InstanceType<Variant['Explorer']>;
 
-/** Reclaim against a vCPU that stores; a thread that drops a page against two vCPUs that load it. */
-const SCENARIOS = ['pageout-warm', 'dontneed'];
+/**
+ * Reclaim against a vCPU that stores; a thread that drops a page against two vCPUs that load it; three tasks without a
+ * kernel.
+ */
+const SCENARIOS = ['pageout-warm', 'dontneed', join(import.meta.dirname, 'scenarios/retryProtocol.ts')];
 const WARM_UP = 1_000;
 const SCHEDULES = 3_000;
 
@@ -35,7 +40,7 @@ export async function measureExploring(onRate: (rate: ExploringRate) => void): P
       const explorer = new variant.Explorer(variant.scenario);
       explorer.looks = mode !== 'bare';
       runAll(variant, explorer, mode, WARM_UP);
-      const rate = { scenario, mode, ...timed(variant, explorer, mode) };
+      const rate = { scenario: variant.scenario.name, mode, ...timed(variant, explorer, mode) };
       onRate(rate);
       rates.push(rate);
     }

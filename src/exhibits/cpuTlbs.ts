@@ -107,18 +107,12 @@ export const cpuTlbs: readonly Exhibit[] = [
     edits: [
       {
         file: 'mm/tryToUnmap.ts',
-        find: '  if (points.on) yield at.pte(ptep);\n  const pte = ptepGetAndClear(host, ptep);',
-        replace: `  if (mm.notifierSubscriptions !== null)
-    yield* mmuNotifierArchInvalidateSecondaryTlbs(mm, address, (address + PAGE_SIZE) as Hva);
+        find: `  const pte = ptepGetAndClear(host, ptep);
+  if (!isPresentPte(pte)) bug('mapped PTE vanished under its lock', { ptep });
+  yield* batch.add(mm, address, pte);`,
+        replace: `  yield* batch.add(mm, address, host.memory.i32[ptep >>> 2]!);
   if (points.on) yield at.pte(ptep);
   const pte = ptepGetAndClear(host, ptep);`,
-      },
-      {
-        file: 'mm/tryToUnmap.ts',
-        find: `  batch.add(mm, (pte & PTE_D) !== 0);
-  if (mm.notifierSubscriptions !== null)
-    yield* mmuNotifierArchInvalidateSecondaryTlbs(mm, address, (address + PAGE_SIZE) as Hva);`,
-        replace: '  batch.add(mm, (pte & PTE_D) !== 0);',
       },
     ],
     preemptions: 2,

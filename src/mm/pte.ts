@@ -16,6 +16,7 @@
 // huge pages are those of pmd.ts.
 
 import {
+  isPresent,
   isTable,
   LEVELS,
   makePte,
@@ -66,6 +67,12 @@ const SWAP_SLOT_SHIFT = 11;
 export const isPresentPte = (pte: number): boolean => (pte & (PTE_V | PTE_PROT_NONE)) !== 0;
 /** pte_protnone(). */
 export const isProtNone = (pte: number): boolean => (pte & (PTE_V | PTE_PROT_NONE)) === PTE_PROT_NONE;
+/**
+ * pte_accessible(): some CPU may have the entry in its TLB. One that was made inaccessible just now counts as long as the
+ * flush that this wants is put off.
+ */
+export const isAccessible = ({ tlbFlushPending }: Mm, pte: number): boolean =>
+  isPresent(pte) || (isProtNone(pte) && tlbFlushPending > 0);
 /** The page is on swap. */
 export const isSwapPte = (pte: number): boolean => pte !== 0 && !isPresentPte(pte) && (pte & SWAP_TYPE) === 0;
 export const swapPteSlot = (pte: number): SwapSlot => (pte >>> SWAP_SLOT_SHIFT) as SwapSlot;

@@ -8,7 +8,7 @@
 // Invariant: mapcount is the number of present PTEs, except between the two steps of a task that holds the page table
 // lock. Locks: anon_vma->rwsem for read, then the page table lock; folio_referenced() gives up rather than wait.
 
-import { isPresent, ptePfn } from '../hw/sv39/index.ts';
+import { ptePfn } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Hpa, type Hva, type Pfn } from '../units.ts';
 import type { AnonVma } from './anonVma.ts';
@@ -16,7 +16,7 @@ import { PG_anon_exclusive, PG_ksm, PG_swapbacked } from './frames.ts';
 import type { Host } from './host.ts';
 import { isMlocking, mlockFolio, munlockFolio } from './mlockFolio.ts';
 import type { Mm } from './mmStruct.ts';
-import { findPte, isPresentPte, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
+import { findPte, isAccessible, isPresentPte, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
 import { countMapped, isAnonFolio } from './rmapFile.ts';
 import { flushTlbPage } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
@@ -114,7 +114,7 @@ export function* tryShareAnonRmap({ frames }: Host, page: Pfn): Steps<boolean> {
 export function* ptepClearFlush(mm: Mm, address: Hva, ptep: Hpa): Steps<number> {
   if (points.on) yield at.pte(ptep);
   const pte = ptepGetAndClear(mm.host, ptep);
-  if (isPresent(pte)) yield* flushTlbPage(mm, address);
+  if (isAccessible(mm, pte)) yield* flushTlbPage(mm, address);
   return pte;
 }
 

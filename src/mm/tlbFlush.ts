@@ -7,6 +7,7 @@
 // Invariants: when a flush returns, no CPU holds a translation of the range from before the call. Callable under a page
 // table lock: spinning is not sleeping.
 
+import { PTE_D } from '../hw/sv39/index.ts';
 import type { CpuTlb } from '../hw/tlb/index.ts';
 import { mmuNotifierArchInvalidateSecondaryTlbs } from '../notifier/index.ts';
 import { at, BLOCKED, points, type Scheduler, type Steps, type Task } from '../sched/index.ts';
@@ -14,6 +15,7 @@ import { TlbFlushReason } from '../trace/index.ts';
 import type { Hva } from '../units.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
+import { isAccessible } from './pte.ts';
 
 const EVERY_ASID = 0;
 /** More pages than this are flushed as the whole address space (tlb_flush_all_threshold). */
@@ -119,14 +121,17 @@ export class TlbUnmapBatch {
   }
 
   /**
-   * set_tlb_ubc_flush_pending(): a PTE was cleared under its lock; the caller tells secondary TLBs at once. A clean PTE
-   * needs no flush before writeback, since a CPU that still holds it must walk again before its first store.
+   * set_tlb_ubc_flush_pending(): `pte` of `address` was cleared under its lock. Secondary TLBs are told at once. A clean
+   * PTE needs no flush before writeback, since a CPU that still holds it must walk again before its first store.
    */
-  add(mm: Mm, dirty: boolean): void {
+  *add(mm: Mm, address: Hva, pte: number): Steps {
+    if (!isAccessible(mm, pte)) return;
     this.#mask |= mm.cpuMask;
     this.#required = true;
-    if (dirty) this.#writable = true;
+    if ((pte & PTE_D) !== 0) this.#writable = true;
     mm.tlbBatchPending++;
+    if (mm.notifierSubscriptions !== null)
+      yield* mmuNotifierArchInvalidateSecondaryTlbs(mm, address, (address + PAGE) as Hva);
   }
 
   /** try_to_unmap_flush(): before any of the pages is freed. */

@@ -12,7 +12,6 @@
 import { PTE_A, PTE_D, PTE_W, ptePfn } from '../hw/sv39/index.ts';
 import {
   MmuNotifyEvent,
-  mmuNotifierArchInvalidateSecondaryTlbs,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
 } from '../notifier/index.ts';
@@ -115,9 +114,7 @@ function* setMigrationPte(
 function* clearBatched({ mm }: Vma, address: Hva, ptep: Hpa, batch: TlbUnmapBatch): Steps<number> {
   if (points.on) yield at.pte(ptep);
   const pte = ptepGetAndClear(mm.host, ptep);
-  batch.add(mm, (pte & PTE_D) !== 0);
-  if (mm.notifierSubscriptions !== null)
-    yield* mmuNotifierArchInvalidateSecondaryTlbs(mm, address, (address + PAGE_SIZE) as Hva);
+  yield* batch.add(mm, address, pte);
   return pte;
 }
 

@@ -9,7 +9,6 @@
 import { PTE_D } from '../hw/sv39/index.ts';
 import {
   MmuNotifyEvent,
-  mmuNotifierArchInvalidateSecondaryTlbs,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
 } from '../notifier/index.ts';
@@ -74,9 +73,7 @@ function* unmapPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapB
   if (points.on) yield at.pte(ptep);
   const pte = ptepGetAndClear(host, ptep);
   if (!isPresentPte(pte)) bug('mapped PTE vanished under its lock', { ptep });
-  batch.add(mm, (pte & PTE_D) !== 0);
-  if (mm.notifierSubscriptions !== null)
-    yield* mmuNotifierArchInvalidateSecondaryTlbs(mm, address, (address + PAGE_SIZE) as Hva);
+  yield* batch.add(mm, address, pte);
   if ((pte & PTE_D) !== 0) {
     if (points.on) yield at.page(pfn);
     folioMarkDirty(host, pfn);

@@ -334,7 +334,7 @@ export const MUTANTS: readonly Mutant[] = [
     '  if ((pte & PTE_D) !== 0) {\n    if (points.on) yield at.page(pfn);\n    folioMarkDirty(host, pfn);\n  }\n  if (lazyfree',
     '  if (lazyfree',
   ),
-  mutant('reclaim owes no flush', 'mm/tryToUnmap.ts', '  batch.add(mm, (pte & PTE_D) !== 0);\n', ''),
+  mutant('reclaim owes no flush', 'mm/tlbFlush.ts', '    this.#required = true;\n', ''),
   mutant(
     'reclaim writes before it flushes',
     'mm/shrinkFolioList.ts',
@@ -349,8 +349,8 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'reclaim tells no client that shares the tables',
-    'mm/tryToUnmap.ts',
-    '  if (mm.notifierSubscriptions !== null)\n    yield* mmuNotifierArchInvalidateSecondaryTlbs(mm, address, (address + PAGE_SIZE) as Hva);\n',
+    'mm/tlbFlush.ts',
+    '    if (mm.notifierSubscriptions !== null)\n      yield* mmuNotifierArchInvalidateSecondaryTlbs(mm, address, (address + PAGE) as Hva);\n',
     '',
   ),
   mutant(

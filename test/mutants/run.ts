@@ -1,14 +1,15 @@
 // npm run mutants [NAME]: how many mutants the standing scenarios kill. One line of JSON for each, and one in the end.
 //
-// A mutant is killed if a scenario fails that production passes: all schedules with at most one pre-emption first, as
-// far as a budget goes, then POS; a small budget for every scenario before a large one for any.
+// A mutant is killed if a scenario fails that production passes, which is run first: all schedules with at most one
+// pre-emption, as far as a budget goes, then POS; a small budget for every scenario before a large one for any.
 
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { scenarioNames } from '../../src/exploration.ts';
 import type * as Explore from '../../src/explore/index.ts';
 import type { Explorer, Scenario } from '../../src/explore/index.ts';
 import { loadVariant, type SourceEdit } from '../../src/loader/index.ts';
-import { MUTANTS, type Mutant } from './mutants.ts';
+import { MUTANTS } from './mutants.ts';
 
 /** Schedules of each policy, for one scenario. */
 const BUDGETS = [
@@ -17,8 +18,9 @@ const BUDGETS = [
   { bounded: 600, pos: 400 },
 ] as const;
 
-/** The argument of a process that runs one mutant. */
+/** The argument of a process that runs one mutant, and the number that means production. */
 const ONE = '--one';
+const PRODUCTION = -1;
 
 type Variant = typeof Explore & { readonly scenarios: readonly Scenario[] };
 
@@ -40,19 +42,19 @@ function loadAll(edits: readonly SourceEdit[]): Promise<Variant> {
   return loadVariant<Variant>({ entry: entry.join('\n'), edits });
 }
 
-async function kill({ edits }: Mutant): Promise<Kill | null> {
+async function kill(edits: readonly SourceEdit[]): Promise<Kill | null> {
   const variant = await loadAll(edits);
-  const explorers: Explorer[] = [];
-  for (const scenario of variant.scenarios) {
-    try {
-      explorers.push(new variant.Explorer(scenario));
-    } catch (error) {
-      const invariant = `setup: ${(error as Error).message}`;
-      return { scenario: scenario.name, policy: 'bounded', schedules: 0, invariant };
-    }
-  }
+  const explorers = new Map<Scenario, Explorer>();
   for (const budget of BUDGETS) {
-    for (const explorer of explorers) {
+    for (const scenario of variant.scenarios) {
+      let explorer = explorers.get(scenario);
+      try {
+        explorer ??= new variant.Explorer(scenario);
+      } catch (error) {
+        const invariant = `setup: ${(error as Error).message}`;
+        return { scenario: scenario.name, policy: 'bounded', schedules: 0, invariant };
+      }
+      explorers.set(scenario, explorer);
       const killed = search(variant, explorer, budget);
       if (killed !== null) return killed;
     }
@@ -74,30 +76,56 @@ function search(variant: Variant, explorer: Explorer, budget: (typeof BUDGETS)[n
 const print = (line: object): boolean => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 /** The result for one mutant, from a process of its own: what it loads would never go away again. */
-function killApart(index: number): Kill | null {
+function killApart(index: number): Promise<Kill | null> {
   const args = [...process.execArgv, process.argv[1]!, ONE, String(index)];
-  const { stdout, status } = spawnSync(process.execPath, args, {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
   });
-  if (status !== 0) throw new Error(`the run of mutant ${index} ended with ${status}`);
-  return JSON.parse(stdout) as Kill | null;
+  return new Promise((resolve, reject) => {
+    child.on('error', reject).on('close', (status) => {
+      if (status === 0) resolve(JSON.parse(output) as Kill | null);
+      else reject(new Error(`the run of mutant ${index} ended with ${status}`));
+    });
+  });
 }
 
-function killAll(only: string): void {
-  let killed = 0;
-  let counted = 0;
-  for (const [index, { name, equivalent }] of MUTANTS.entries()) {
-    if (!name.includes(only)) continue;
-    const result = killApart(index);
-    if (equivalent === undefined) counted++;
-    if (equivalent === undefined && result !== null) killed++;
-    print({ mutant: name, killed: result !== null, ...result, equivalent });
-  }
-  print({ name: 'mutants', count: counted, killed, rate: Number((killed / counted).toFixed(3)) });
-  process.exitCode = killed / counted >= 0.9 ? 0 : 1;
+/** As many at a time as there are cores. */
+async function killAll(only: string): Promise<void> {
+  const chosen = [...MUTANTS.entries()].filter(([, { name }]) => name.includes(only));
+  const left = chosen.slice();
+  const survivors: string[] = [];
+  const work = async (): Promise<void> => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const [index, { name, equivalent }] = next;
+      const result = await killApart(index);
+      if (equivalent === undefined && result === null) survivors.push(name);
+      print({ mutant: name, killed: result !== null, ...result, equivalent });
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  const count = chosen.filter(([, { equivalent }]) => equivalent === undefined).length;
+  const rate = (count - survivors.length) / count;
+  print({
+    name: 'mutants',
+    count,
+    killed: count - survivors.length,
+    rate: Number(rate.toFixed(3)),
+    survivors,
+  });
+  process.exitCode = rate >= 0.9 ? 0 : 1;
 }
 
 const [first, second] = process.argv.slice(2);
-if (first === ONE) process.stdout.write(JSON.stringify(await kill(MUTANTS[Number(second)]!)));
-else killAll(first ?? '');
+if (first === ONE) {
+  const index = Number(second);
+  process.stdout.write(JSON.stringify(await kill(index === PRODUCTION ? [] : MUTANTS[index]!.edits)));
+} else {
+  const broken = await killApart(PRODUCTION);
+  if (broken === null) await killAll(first ?? '');
+  else {
+    print({ name: 'production', ...broken });
+    process.exitCode = 1;
+  }
+}

@@ -99,6 +99,28 @@ export const cpuTlbs: readonly Exhibit[] = [
     fix: 'Whoever takes the page table lock in such a call first does the flush that reclaim owes (flush_tlb_batched_pending).',
   },
   {
+    name: 'hint-not-flushed',
+    title: 'A page moves away from a CPU whose entry was made inaccessible and not yet flushed',
+    source: '20841405940e (mm: fix TLB flush race between migration, and change_protection_range)',
+    invariant: 'I1',
+    scenario: 'numa-migrate',
+    edits: [
+      {
+        file: 'mm/pte.ts',
+        find: `export const isAccessible = ({ tlbFlushPending }: Mm, pte: number): boolean =>
+  isPresent(pte) || (isProtNone(pte) && tlbFlushPending > 0);`,
+        replace: 'export const isAccessible = (_mm: Mm, pte: number): boolean => isPresent(pte);',
+      },
+    ],
+    preemptions: 0,
+    budget: { bounded: 100, pos: 2000 },
+    story:
+      'NUMA balancing makes an entry inaccessible and puts the flush off. The access of another thread faults and moves the ' +
+      'page: the entry says that no CPU can have it, so nothing is flushed. One CPU has it, and stores to the old page, ' +
+      'which is free by now.',
+    fix: 'An entry without permissions counts as accessible as long as a flush of its address space is pending (pte_accessible).',
+  },
+  {
     name: 'kicked-too-early',
     title: 'A client that looks again when it is kicked is kicked before the page table changes',
     source: 'e649b3f0188f (KVM: x86: Fix APIC page invalidation race)',
@@ -116,7 +138,7 @@ export const cpuTlbs: readonly Exhibit[] = [
       },
     ],
     preemptions: 2,
-    budget: { bounded: 8000, pos: 3000 },
+    budget: { bounded: 8000, pos: 8000 },
     story:
       'The client is told, lets go, and looks the page up again at once: the entry is still there. Then the entry is ' +
       'cleared, and nobody tells the client a second time. The APIC page of Windows guests was lost like this.',

@@ -50,4 +50,32 @@ export const lateNotification: readonly Exhibit[] = [
     story: 'The tables are right, the TLB is not: the guest reaches the freed frame without a walk.',
     fix: 'kvm_flush_remote_tlbs() under mmu_lock, before start returns; each vCPU has left the guest once by then.',
   },
+  {
+    name: 'collapse-tells-nobody',
+    title: 'A collapse into a huge page takes page tables away and calls no notifier',
+    source:
+      'CVE-2022-48991, f268f6cf875f (mm/khugepaged: invoke MMU notifiers in shmem/file collapse paths); here of anonymous memory',
+    invariant: 'I1',
+    scenario: 'collapse',
+    edits: [
+      {
+        file: 'mm/collapse.ts',
+        find: `  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
+  yield* mm.pageTableLock.lock();`,
+        replace: '  yield* mm.pageTableLock.lock();',
+      },
+      {
+        file: 'mm/collapse.ts',
+        find: `  yield* mm.pageTableLock.unlock();
+  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);`,
+        replace: '  yield* mm.pageTableLock.unlock();',
+      },
+    ],
+    preemptions: 0,
+    budget: { bounded: 20, pos: 20 },
+    story:
+      'The entries are gone, and with them the only way by which anybody who frees the pages later would come to tell their ' +
+      "clients: reverse mapping finds nothing there any more. The guest goes on storing to pages that are somebody else's.",
+    fix: 'The table is unhooked between start and end, as everywhere.',
+  },
 ];

@@ -5,8 +5,16 @@
 
 import { isPresent, PTE_A, ptePfn } from '../hw/sv39/index.ts';
 import { gfnToMemslot } from '../kvm/internals.ts';
-import { copyFromUser, copyToUser, type Mm } from '../mm/index.ts';
-import { inspectPte, PG_activate, PG_active, PG_referenced } from '../mm/internals.ts';
+import {
+  copyFromUser,
+  copyToUser,
+  KSM_RUN_MERGE,
+  KSM_RUN_STOP,
+  ksmRunStore,
+  type Mm,
+  pageIdleBitmapRead,
+} from '../mm/index.ts';
+import { inspectPte, PG_activate, PG_active, PG_idle, PG_referenced, PG_young } from '../mm/internals.ts';
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { bug, type Hva, type Pfn, pfnToHpa } from '../units.ts';
 import { staleInCpuTlb } from './cpuTlbs.ts';
@@ -14,6 +22,7 @@ import type { World } from './world.ts';
 
 /** Virtual ns. */
 const IO_WAIT = 10_000;
+const KSMD_WAIT = 100_000;
 
 const bytesOf = (value: bigint): Uint8Array => new Uint8Array(BigUint64Array.of(value).buffer);
 
@@ -23,6 +32,17 @@ export function* ioDone({ host, sched }: World): Steps {
     sched.spend(IO_WAIT);
     yield RESCHED;
   }
+}
+
+/** ksmd looks at everything that was offered to it, once. */
+export function* scanForMerging({ host, sched }: World): Steps {
+  const { seqnr } = host.ksm;
+  yield* ksmRunStore(host, KSM_RUN_MERGE);
+  while (host.ksm.seqnr === seqnr) {
+    sched.spend(KSMD_WAIT);
+    yield RESCHED;
+  }
+  yield* ksmRunStore(host, KSM_RUN_STOP);
 }
 
 /** A load by a thread of `mm`. */
@@ -57,7 +77,16 @@ export function hasReturned(world: World, page: number): void {
   if (found !== null) world.oracle.report(found.invariant, found.message);
 }
 
-const USED = PG_referenced | PG_activate | PG_active;
+/** I5: reads the first two words of a page of RAM twice; `broken` is what it means if somebody stores to them meanwhile. */
+export function* readTwice(world: World, page: number, broken: string): Steps {
+  const seen: bigint[] = [];
+  for (let i = 0; i < 2; i++)
+    for (const offset of [0, 8]) seen.push(yield* world.read64(world.page(page) + offset));
+  if (seen[0] !== seen[2] || seen[1] !== seen[3]) world.oracle.report('I5', broken);
+}
+
+/** Reclaim has met the folio, or idle page tracking has taken the A of an entry for itself (PG_young). */
+const USED = PG_referenced | PG_activate | PG_active | PG_young;
 
 /** I4: whether anything still tells that a page of RAM, which is mapped, was used: an entry, or the folio. */
 export function checkUsed(world: World, page: number): void {
@@ -69,4 +98,15 @@ export function checkUsed(world: World, page: number): void {
   if (entries.some((entry) => isPresent(entry) && (entry & PTE_A) !== 0)) return;
   if ((host.frames.flags[ptePfn(pte)]! & USED) === 0)
     oracle.report('I4', `page ${page} was used by the guest, and nothing tells of it any more`);
+}
+
+/** I4: a page of RAM, which is mapped, was used since it was marked idle, and idle page tracking knows. */
+export function* checkNotIdle(world: World, page: number): Steps {
+  const { host, oracle } = world;
+  // Every frame of a host that is explored.
+  yield* pageIdleBitmapRead(host, 0, Math.ceil(host.frames.endPfn / 64) * 64);
+  const pte = inspectPte(world.mm, world.hva(page));
+  if (!isPresent(pte)) bug('the page is not mapped', { page });
+  if ((host.frames.flags[ptePfn(pte)]! & PG_idle) !== 0)
+    oracle.report('I4', `page ${page} was used by the guest, and counts as idle`);
 }

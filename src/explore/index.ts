@@ -4,7 +4,17 @@ export { BoundedSearch, MAX_BOUND, MAX_HARDWARE } from './bounded.ts';
 export { type CounterexampleOptions, counterexample } from './counterexample.ts';
 export { Explorer, type RunResult } from './explorer.ts';
 export type { GuestPaging } from './guestPaging.ts';
-export { checkUsed, hasReturned, ioDone, loadFrom, storeByDevice, storeThrough } from './hostTasks.ts';
+export {
+  checkNotIdle,
+  checkUsed,
+  hasReturned,
+  ioDone,
+  loadFrom,
+  readTwice,
+  scanForMerging,
+  storeByDevice,
+  storeThrough,
+} from './hostTasks.ts';
 export { type Lanes, type Step, traceRun } from './lanes.ts';
 export { minimise, passingTwin, type Twin } from './minimise.ts';
 export { GUEST_PAGING, SUPERVISOR, writeTables } from './pagedGuest.ts';

@@ -6,27 +6,27 @@
 // have changed one, TLB entries then and before each instruction. A vCPU that owes a flush may keep stale entries as
 // long as it runs nothing, since it flushes on its way into the guest.
 
-import { isPresent, PTE_W, ptePfn } from '../hw/sv39/index.ts';
+import { isPresent, PTE_PPN_SHIFT, PTE_W, ptePfn } from '../hw/sv39/index.ts';
 import { INFO_WRITE } from '../hw/tlb/index.ts';
-import { gfnToMemslot, Request, VcpuMode } from '../kvm/internals.ts';
-import { FrameKind, inspectPte } from '../mm/internals.ts';
-import { hex, type Pfn } from '../units.ts';
+import { HUGE_GFNS, type Memslot, Request, VcpuMode } from '../kvm/internals.ts';
+import { FrameKind, forEachPte, inspectPte } from '../mm/internals.ts';
+import { type Gfn, hex, type Pfn } from '../units.ts';
 import { brokenCpuTlb } from './cpuTlbs.ts';
 import type { Found } from './verdict.ts';
 import type { World } from './world.ts';
 
 /** The first translation that is wrong now, or null. */
 export function brokenTranslation(world: World): Found | null {
-  const { kvm, mm, vm } = world;
-  for (let number = 0; number < vm.ramPages; number++) {
-    const slot = gfnToMemslot(kvm, world.gfn(number));
-    if (slot === null) continue;
-    for (const sptep of slot.rmap.sptesOf(world.gfn(number))) {
-      const spte = kvm.memory.i32[sptep >>> 2]!;
-      if (!isPresent(spte)) continue;
-      const found = brokenSpte(spte, inspectPte(mm, world.hva(number)), number);
-      if (found !== null) return found;
+  const { kvm } = world;
+  for (const slot of kvm.memslots) {
+    for (const gfn of slot.rmap.mappedGfns(slot.baseGfn, slot.endGfn)) {
+      for (const sptep of slot.rmap.sptesOf(gfn)) {
+        const found = brokenSpte(world, slot, gfn, kvm.memory.i32[sptep >>> 2]!);
+        if (found !== null) return found;
+      }
     }
+    const found = brokenHugeSpte(world, slot);
+    if (found !== null) return found;
   }
   for (const vcpu of kvm.vcpus) {
     // Who is in the guest and has not noticed its kick goes on using what it has.
@@ -38,7 +38,27 @@ export function brokenTranslation(world: World): Found | null {
   return brokenCpuTlb(world.host);
 }
 
-function brokenSpte(spte: number, pte: number, page: number): Found | null {
+/** Of those that map 2 MiB: the first page of one that is not the host's. */
+function brokenHugeSpte(world: World, slot: Memslot): Found | null {
+  if (slot.hugeRmap.isEmpty) return null;
+  const { kvm } = world;
+  for (const sptep of slot.hugeSptesIn(slot.baseGfn, slot.endGfn)) {
+    const sp = kvm.pageOfSptep(sptep);
+    const first = sp.gfnOf(sp.indexOf(sptep));
+    const spte = kvm.memory.i32[sptep >>> 2]!;
+    for (let i = 0; i < HUGE_GFNS; i++) {
+      const found = brokenSpte(world, slot, (first + i) as Gfn, spte + (i << PTE_PPN_SHIFT));
+      if (found !== null) return found;
+    }
+  }
+  return null;
+}
+
+/** Of 4 KiB, or the one that would map this page of a larger one alone. */
+function brokenSpte(world: World, slot: Memslot, gfn: Gfn, spte: number): Found | null {
+  if (!isPresent(spte)) return null;
+  const page = gfn - world.gfn(0);
+  const pte = inspectPte(world.mm, slot.hvaOf(gfn));
   const isSame = isPresent(pte) && ptePfn(spte) === ptePfn(pte);
   if (isSame && (spte & ~pte & PTE_W) === 0) return null;
   const what = `the spte of page ${page}`;
@@ -69,10 +89,10 @@ export function brokenTlbEntry(world: World, index: number): Found | null {
 /** The frames that the host's page table maps to guest RAM, and whether for writing. */
 function mappedFrames(world: World): Map<Pfn, boolean> {
   const writable = new Map<Pfn, boolean>();
-  for (let number = 0; number < world.vm.ramPages; number++) {
-    const pte = inspectPte(world.mm, world.hva(number));
-    if (!isPresent(pte)) continue;
+  const [start, end] = [world.hva(0), world.hva(world.vm.ramPages)];
+  forEachPte(world.mm, (address, pte) => {
+    if (address < start || address >= end || !isPresent(pte)) return;
     writable.set(ptePfn(pte), (pte & PTE_W) !== 0 || writable.get(ptePfn(pte)) === true);
-  }
+  });
   return writable;
 }

@@ -19,6 +19,7 @@ import { CompactionState } from './compaction.ts';
 import { FolioLocks } from './folioLock.ts';
 import { FrameKind, Frames, PG_uptodate } from './frames.ts';
 import { Ksm } from './ksm.ts';
+import { ksmScanThread } from './ksmScan.ts';
 import { Kswapd } from './kswapd.ts';
 import { type LockStrategy, SleepingLocks } from './lockStrategy.ts';
 import { Lruvec } from './lru.ts';
@@ -140,6 +141,7 @@ export class Host {
     this.sched.spawn('oom_reaper', this.oomKiller.run(this));
     this.#isStarted = true;
     if (this.#hasDisks) this.#spawnDiskThreads();
+    if (this.ksm.hasThread) this.sched.spawn('ksmd', ksmScanThread(this));
   }
 
   /** A disk is attached: from now on there are the threads that all disks share. */

@@ -6,11 +6,13 @@ export {
   PG_activate,
   PG_active,
   PG_dirty,
+  PG_idle,
   PG_ksm,
   PG_referenced,
   PG_swapcache,
   PG_uptodate,
   PG_writeback,
+  PG_young,
 } from './frames.ts';
 export {
   forEachPte,

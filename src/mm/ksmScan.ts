@@ -65,7 +65,7 @@ export function* ksmRunStore(host: Host, value: number): Steps<number> {
 }
 
 /** ksm_scan_thread(): the body of the task. */
-function* ksmScanThread(host: Host): Steps {
+export function* ksmScanThread(host: Host): Steps {
   const { ksm } = host;
   for (;;) {
     yield* ksm.threadMutex.lock();

@@ -3,7 +3,7 @@
 // When the ioctl returns, no vCPU reaches the memory any more: neither by a translation that it has, nor by one that a
 // fault is about to install. The store after that is the devices' business.
 
-import type { Scenario } from '../explore/index.ts';
+import { readTwice, type Scenario } from '../explore/index.ts';
 import { kvmSetMemoryRegion } from '../kvm/index.ts';
 
 export const scenario: Scenario = {
@@ -31,9 +31,7 @@ export const scenario: Scenario = {
         userspaceAddr: world.hva(0),
       };
       yield* kvmSetMemoryRegion(world.kvm, region);
-      const before = [yield* world.read64(world.page(1)), yield* world.read64(world.page(1) + 8)];
-      const after = [yield* world.read64(world.page(1)), yield* world.read64(world.page(1) + 8)];
-      if (before.join() !== after.join()) world.oracle.report('I5', 'a guest stored to memory of no memslot');
+      yield* readTwice(world, 1, 'a guest stored to memory of no memslot');
     },
   }),
 };

@@ -2,7 +2,7 @@
 //
 // Between the two calls nobody can store: a store that was under way has gone through before mprotect() returned.
 
-import { hasReturned, type Scenario } from '../explore/index.ts';
+import { hasReturned, readTwice, type Scenario } from '../explore/index.ts';
 import { mprotect, PROT_READ, PROT_WRITE } from '../mm/index.ts';
 
 export const scenario: Scenario = {
@@ -25,10 +25,7 @@ export const scenario: Scenario = {
     *protector() {
       yield* mprotect(world.mm, world.hva(1), 4096, PROT_READ);
       hasReturned(world, 1);
-      const before = [yield* world.read64(world.page(1)), yield* world.read64(world.page(1) + 8)];
-      const after = [yield* world.read64(world.page(1)), yield* world.read64(world.page(1) + 8)];
-      if (before.join() !== after.join())
-        world.oracle.report('I5', 'a page was stored to after mprotect() returned');
+      yield* readTwice(world, 1, 'a page was stored to after mprotect() returned');
       yield* mprotect(world.mm, world.hva(1), 4096, PROT_READ | PROT_WRITE);
     },
   }),

@@ -301,34 +301,43 @@ describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
     expect(got).toEqual(['pte 1: ad -> rwad']);
   });
 
-  it('row 8 and 12, a NUMA hint fault of a page on the wrong node: it moves, and arrives accessible', () => {
-    const got = order({
-      gone: [1],
-      *before({ host, mm, ram }) {
-        host.sysctl.numaMisplaced = true;
-        expect(yield* changeProtNuma(mm, part(ram, 1), PAGE_SIZE)).toBe(1);
-      },
-      act: (vm, base, mm) => well(copyFromUser(mm, vm.spareCpu, part(base, 1), new Uint8Array(8))),
-      *after({ host }) {
-        expect(host.vmstat).toMatchObject({
-          numa_hint_faults: 1,
-          numa_pages_migrated: 1,
-          pgmigrate_success: 1,
-        });
-      },
-    });
-    const locks = 'vma->vm_lock read, folio lock (PG_locked), anon_vma->rwsem read';
-    expect(got).toEqual([
-      `start CLEAR [1, 2): ${locks}`,
-      'pte 1: ad -> none',
-      'secondary flush',
-      'pte 1: none -> migration',
-      `end CLEAR [1, 2): ${locks}`,
-      'cpu flush all',
-      'pte 1: migration -> rad',
-      'free',
-    ]);
-  });
+  it.each([
+    ['flushed long since: no CPU can have it', 0, [], []],
+    ['not flushed yet: a CPU may still have it', 1, ['secondary flush'], ['cpu flush all']],
+  ] as const)(
+    'row 8 and 12, a NUMA hint fault of a page on the wrong node, %s',
+    (_, pending, told, flushed) => {
+      const got = order({
+        gone: [1],
+        *before({ host, mm, ram }) {
+          host.sysctl.numaMisplaced = true;
+          expect(yield* changeProtNuma(mm, part(ram, 1), PAGE_SIZE)).toBe(1);
+          mm.tlbFlushPending += pending;
+        },
+        act: (vm, base, mm) => well(copyFromUser(mm, vm.spareCpu, part(base, 1), new Uint8Array(8))),
+        *after({ host, mm }) {
+          mm.tlbFlushPending -= pending;
+          expect(host.vmstat).toMatchObject({
+            numa_hint_faults: 1,
+            numa_pages_migrated: 1,
+            pgmigrate_success: 1,
+          });
+        },
+      });
+      const locks = 'vma->vm_lock read, folio lock (PG_locked), anon_vma->rwsem read';
+      expect(got).toEqual([
+        `start CLEAR [1, 2): ${locks}`,
+        'pte 1: ad -> none',
+        ...told,
+        'pte 1: none -> migration',
+        `end CLEAR [1, 2): ${locks}`,
+        ...flushed,
+        // Arrives accessible.
+        'pte 1: migration -> rad',
+        'free',
+      ]);
+    },
+  );
 
   it('row 9, MADV_PAGEOUT: page by page; the CPUs are flushed before the write', () => {
     const got = order({

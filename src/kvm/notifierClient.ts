@@ -146,6 +146,7 @@ export function kvmMmuNotifierOps(kvm: Kvm): MmuNotifierOps {
     },
 
     *release() {
+      if (points.on) yield at.sequence(kvm.id);
       kvm.vmDead = true;
       yield* kvmMmuZapAll(kvm);
     },

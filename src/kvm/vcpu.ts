@@ -43,6 +43,7 @@ export function* vcpuRun(vcpu: Vcpu, budget: number): Steps<number> {
   run.errno = 0;
   completeMmio(vcpu);
   while (run.exitReason === 'none') {
+    if (points.on) yield at.sequence(vcpu.kvm.id);
     if (vcpu.kvm.vmDead) return failed(vcpu, Errno.EIO);
     if (hart.attempted >= limit) {
       userspaceExit(vcpu, 'intr');

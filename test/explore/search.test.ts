@@ -90,7 +90,11 @@ describe('a scenario', () => {
     ]);
   }, 120_000);
 
-  const search = (variant: Variant, options: object, scenario: 'pageout' | 'pageoutWarm' = 'pageoutWarm') => {
+  const search = (
+    variant: Variant,
+    options: object,
+    scenario: keyof Variant['scenarios'] = 'pageoutWarm',
+  ) => {
     const explorer = new variant.Explorer(variant.scenarios[scenario]);
     const made = new variant.Search(explorer, {
       policy: 'bounded',
@@ -124,6 +128,24 @@ describe('a scenario', () => {
       const twin = broken.passingTwin(explorer, least);
       if (twin !== null) expect(explorer.replay(twin.schedule).found).toBeNull();
     }
+  });
+
+  it('is searched to its end by DPOR as by sleep sets, which find what bounded search finds', async () => {
+    const policies = ['dpor', 'sleep', 'bounded'] as const;
+    const hasty = await loadScenarios([
+      { file: 'notifier/interval.ts', find: 'if (seq !== 0) {', replace: 'if (seq < 0) {' },
+    ]);
+    const stateOf = (variant: Variant, policy: (typeof policies)[number]) => {
+      const { search: made } = search(variant, { policy, bound: 0, hardware: 0 }, 'intervalRemove');
+      made.step(() => false);
+      return made.state;
+    };
+    for (const policy of policies) {
+      expect(stateOf(hasty, policy).failure?.found?.invariant, policy).toBe('I7');
+      expect(stateOf(production, policy), policy).toMatchObject({ complete: true, failure: null });
+    }
+    const [dpor, sleep] = [stateOf(production, 'dpor'), stateOf(production, 'sleep')];
+    expect(dpor.schedules).toBeLessThan(sleep.schedules / 2);
   });
 
   it('is searched the same way however it is sliced, and its shards are all of it', () => {

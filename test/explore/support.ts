@@ -4,7 +4,12 @@ import type * as Explore from '../../src/explore/index.ts';
 import type { Scenario } from '../../src/explore/index.ts';
 import { loadVariant, type SourceEdit } from '../../src/loader/index.ts';
 
-const SCENARIOS = { pageout: 'pageout', pageoutWarm: 'pageout-warm', dontneed: 'dontneed' } as const;
+const SCENARIOS = {
+  pageout: 'pageout',
+  pageoutWarm: 'pageout-warm',
+  dontneed: 'dontneed',
+  intervalRemove: 'interval-remove',
+} as const;
 
 export type Variant = typeof Explore & {
   readonly scenarios: Readonly<Record<keyof typeof SCENARIOS, Scenario>>;

@@ -3,7 +3,7 @@
 //
 // The tables name the shared state. What they leave out is not announced: state that is only ever touched under a lock
 // that is itself announced (shadow pages, gfn rmaps, memslot rmaps, the swap map's free slots), statistics and
-// what reclaim estimates by (list sizes, free pages), and plain flags (killed, unstable, vmDead).
+// what reclaim estimates by (list sizes, free pages), and plain flags (killed, unstable).
 
 import { afterAll, describe, expect, it } from 'vitest';
 import { type Point, PointDuties, type PointTables } from './pointDuties.ts';
@@ -69,6 +69,7 @@ const SHARED: Readonly<Record<string, Point>> = {
   ...all('Inode', ['#size'], 'sequence', '$r.id'),
   ...all('Kvm', ['memslots'], 'list', '$r.id'),
   ...all('Kvm', ['mmuInvalidateSeq', 'mmuInvalidateInProgress'], 'sequence', '$r.id'),
+  ...all('Kvm', ['vmDead'], 'sequence', '$r.id'),
   ...all('Kvm', ['mmuInvalidateRangeStart', 'mmuInvalidateRangeEnd'], 'sequence', '$r.id'),
   ...all('Vcpu', ['requests', 'mode'], 'vcpu', '$r.index'),
   ...all('Hart', ['run', 'kick', 'flushAll', 'flushPage', 'breakReservation'], 'vcpu', '$r.index'),

@@ -110,10 +110,15 @@ export class Explorer {
     const tasks = [...others, ...world.spawnVcpus()];
     let limitReached = false;
     let found: Found | null = null;
+    /** Entries of the undo log when translations were looked at last: a step that wrote nothing broke none. */
+    let seen = -1;
     const end = sched.run(() => {
       if (sched.steps > before) {
         steering.stepped();
-        if (steering.changedTranslation && this.looks) found = brokenTranslation(world);
+        if (steering.changedTranslation && this.looks && undo.length > seen) {
+          seen = undo.length;
+          found = brokenTranslation(world);
+        }
         this.onStep?.();
       }
       limitReached = sched.steps - before > MAX_STEPS;

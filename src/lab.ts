@@ -32,6 +32,8 @@ export interface LabOptions {
   readonly ram?: Size;
   /** Of the host, page tables and shadow tables included; 128K at least, default 2M. */
   readonly hostRam?: Size;
+  /** What the VM's process may have of that (memory.max), its page tables left out; default: no limit. */
+  readonly memoryMax?: Size;
   /** Swap, in memory; 0: none. Default 64M. */
   readonly swap?: Size;
   /** As of `umbra run`: defaults 1, shadow, hardware, 1. */
@@ -108,6 +110,7 @@ export class Lab {
       image: imageOf(options.guest, ramBytes),
       ramBytes,
       hostRamBytes,
+      ...(options.memoryMax === undefined ? {} : { memoryMaxBytes: bytesOf(options.memoryMax) }),
       vcpus,
       mmu,
       ad,

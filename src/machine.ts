@@ -18,7 +18,15 @@ import {
 } from './hw/hart/index.ts';
 import { PhysicalMemory } from './hw/memory/index.ts';
 import { DEFAULT_TLB, TlbDomain, type TlbGeometry } from './hw/tlb/index.ts';
-import { Host, readVmstat, reclaimSwapCache, type SwapDevice, type ThpEnabled } from './mm/index.ts';
+import {
+  Host,
+  type MemCgroup,
+  readMemCgroup,
+  readVmstat,
+  reclaimSwapCache,
+  type SwapDevice,
+  type ThpEnabled,
+} from './mm/index.ts';
 import { Oracle, readPages, SwapCoverage, type Violation } from './oracle/index.ts';
 import { runPolicy, Scheduler, type Steps } from './sched/index.ts';
 import { type EventName, type Stamp, Trace, type TraceRing } from './trace/index.ts';
@@ -35,6 +43,8 @@ export interface MachineConfig {
   readonly ramBacking?: RamBacking;
   /** Every frame that the host can allocate; at least 128 KiB. */
   readonly hostRamBytes: number;
+  /** memory.max of the VMM's process: it swaps above that, while the host may have more; default: no limit. */
+  readonly memoryMaxBytes?: number;
   readonly vcpus: number;
   readonly mmu: MmuKind;
   /** transparent_hugepage/enabled of the host; default: never. */
@@ -94,6 +104,8 @@ export interface MachineStatistics {
   readonly exits: Readonly<Record<string, number>>;
   readonly kvm: Readonly<Record<string, number>>;
   readonly vm: Readonly<Record<string, number>>;
+  /** Of the VMM's memory cgroup, in pages, if it has one. */
+  readonly memcg?: Readonly<Record<string, number>>;
   readonly notifier: Readonly<Record<string, number>>;
 }
 
@@ -113,6 +125,8 @@ export class Machine {
   readonly host: Host;
   readonly harts: readonly Hart[];
   readonly vmm: Vmm;
+  /** The memory cgroup of the VMM's process, if it is limited. */
+  readonly memcg: MemCgroup | null;
   readonly oracle: Oracle;
   readonly #coverage: SwapCoverage | null;
   #nextCheckInstructions = CHECK_INSTRUCTIONS;
@@ -138,6 +152,7 @@ export class Machine {
       cpus: vcpus,
     });
     this.host.thp.enabled = config.thp ?? 'never';
+    this.memcg = this.#limitMemory();
     this.oracle = new Oracle(this.host);
     this.harts = this.#buildHarts(tlb);
     this.vmm = new Vmm({
@@ -148,6 +163,7 @@ export class Machine {
       maxMmuPages: maxMmuPages(this.memory, vcpus, config.ramBytes),
       ramBytes: config.ramBytes,
       ramBacking: config.ramBacking ?? 'anonymous',
+      memcg: this.memcg,
       isa: ISA,
       console: config.console,
       maxInstructions: config.maxInstructions,
@@ -155,6 +171,15 @@ export class Machine {
     this.#coverage = this.#watchCoverage();
     this.host.start();
     this.sched.spawn('vmm', this.vmm.boot());
+  }
+
+  #limitMemory(): MemCgroup | null {
+    const { memoryMaxBytes = Number.POSITIVE_INFINITY } = this.config;
+    if (memoryMaxBytes === Number.POSITIVE_INFINITY) return null;
+    const memcg = this.host.memcgs.create('vmm');
+    if (typeof memcg === 'number') bug('a host begins with too many memory cgroups');
+    memcg.memory.max = Math.floor(memoryMaxBytes / PAGE_SIZE);
+    return memcg;
   }
 
   /** Events are stamped with virtual time; a vCPU's with what its hart has executed by then. */
@@ -266,6 +291,7 @@ export class Machine {
       exits: addUp(vcpus.map((vcpu) => vcpu.exits)),
       kvm: { ...kvm?.stats, ...addUp(vcpus.map((vcpu) => ({ ...vcpu.stats }))) },
       vm: readVmstat(host),
+      ...(this.memcg === null ? {} : { memcg: readMemCgroup(this.memcg) }),
       notifier: { ...host.notifierEnvironment.stats },
     };
   }

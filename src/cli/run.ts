@@ -23,6 +23,7 @@ import type { TraceRequest } from './tracing.ts';
 interface RunFlags {
   readonly ram: number;
   readonly hostRam: number;
+  readonly memoryMax?: number;
   readonly swap?: string;
   readonly swapSize: number;
   readonly vcpus: number;
@@ -60,6 +61,11 @@ export function command(exit: (code: number) => void, observer: RunObserver = {}
         3 * GIB,
         DEFAULT_SETTINGS.hostRamBytes,
       ),
+    )
+    .option(
+      '--memory-max <size>',
+      "limit of the VM's process alone (memory cgroup), which swaps above it (default: none)",
+      sizeBetween(64 * KIB, 3 * GIB),
     )
     .option('--swap <where>', 'a file, "memory" or "none" (default: a temporary file)', path)
     .addOption(size('--swap-size <size>', 'size of the swap', 8 * KIB, 8 * GIB, DEFAULT_SETTINGS.swapBytes))
@@ -161,6 +167,7 @@ function settingsOf(file: string, flags: RunFlags, trace: TraceRequest | null): 
   return {
     ramBytes: flags.ram,
     hostRamBytes: flags.hostRam,
+    memoryMaxBytes: flags.memoryMax ?? Number.POSITIVE_INFINITY,
     swap: swapChoice(flags.swap),
     swapBytes: flags.swapSize,
     vcpus: flags.vcpus,

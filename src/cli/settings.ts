@@ -9,6 +9,8 @@ import type { TraceRequest } from './tracing.ts';
 export interface RunSettings {
   readonly ramBytes: number;
   readonly hostRamBytes: number;
+  /** memory.max of the VMM's process; Infinity: none. */
+  readonly memoryMaxBytes: number;
   readonly swap: SwapChoice;
   readonly swapBytes: number;
   readonly vcpus: number;
@@ -40,6 +42,7 @@ const { ramBytes, hostRamBytes, vcpus, mmu, ad, seed, check, maxInstructions } =
 export const DEFAULT_SETTINGS: RunSettings = {
   ramBytes,
   hostRamBytes,
+  memoryMaxBytes: Number.POSITIVE_INFINITY,
   swap: { backend: 'file', path: null },
   swapBytes: 256 * 2 ** 20,
   vcpus,

@@ -32,6 +32,7 @@ export const counterSections = (report: RunReport) => ({
   'mmu_notifier calls': report.notifier,
   'kvm statistics': report.kvm,
   'vm statistics (/proc/vmstat)': report.vm,
+  ...(report.memcg === undefined ? {} : { "memory cgroup of the VM's process": report.memcg }),
 });
 
 /** All counters, a section each. */

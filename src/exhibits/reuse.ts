@@ -18,7 +18,7 @@ export const reuse: readonly Exhibit[] = [
     if (pfn > 0) {
       const { bounce } = host.swapIo;
       if (points.on) yield at.slot(slot);
-      swapOf(host).device.submit({ write: false, slot, memory: bounce, done() {} });
+      host.swap.device.submit({ write: false, slot, memory: bounce, done() {} });
       if (points.on) yield at.page(pfn);
       host.memory.writeBytes(pfn * 4096, bounce);
       host.frames.set(pfn as Pfn, PG_uptodate);

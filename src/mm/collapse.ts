@@ -86,7 +86,7 @@ function* revalidate(mm: Mm, address: Hva): Steps<Vma | number> {
 function* collapseHugePage(collapse: Collapse, mm: Mm, address: Hva, unmapped: number): Steps<number> {
   const { host } = mm;
   yield* host.locks.mmapReadUnlock(mm);
-  const folio = yield* allocHugePage(host, true);
+  const folio = yield* allocHugePage(host, mm, true);
   if (folio === null) {
     host.vmstat.thp_collapse_alloc_failed++;
     return Scan.ALLOC_HUGE_PAGE_FAIL;

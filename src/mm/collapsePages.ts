@@ -17,6 +17,7 @@ import { folioPut } from './folio.ts';
 import { PG_locked, PG_lru, PG_swapcache } from './frames.ts';
 import type { Host } from './host.ts';
 import { HPAGE_PMD_NR } from './largeFolio.ts';
+import { folioLruvec } from './memcontrol.ts';
 import { isMigrationPte } from './migrationEntry.ts';
 import { isPresentPte, normalPfn, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
 import { removeRmap } from './rmap.ts';
@@ -149,7 +150,7 @@ function* isolate({ isolated }: Collapse, host: Host, folio: Pfn): Steps<number>
   if (!isAnonFolio(host, folio)) return Scan.PAGE_ANON;
   if (!folioLocks.tryLock(folio)) return Scan.PAGE_LOCK;
   const status = hasOtherReferences(host, folio) ? Scan.PAGE_COUNT : Scan.SUCCEED;
-  if (status === Scan.SUCCEED && (yield* lruvec.isolate(folio))) {
+  if (status === Scan.SUCCEED && (yield* folioLruvec(host, folio).isolate(folio))) {
     isolated.add(folio);
     lruvec.isolated.anon += host.frames.nrPages(folio);
     return status;

@@ -1,10 +1,12 @@
-// Direct reclaim: who wants a frame and finds none frees some himself (mm/vmscan.c: try_to_free_pages).
+// Direct reclaim: who wants a frame and finds none frees some himself (mm/vmscan.c: try_to_free_pages), and who is over the
+// limit of his memory cgroup some of what it has (try_to_free_mem_cgroup_pages).
 //
-// The allocator's slow path calls it. May sleep; must not be called by who reclaims already.
+// The allocator's slow path calls it, and memcgCharge.ts. May sleep; must not be called by who reclaims already.
 
 import type { Steps } from '../sched/index.ts';
 import { GFP_HIGHUSER_MOVABLE } from '../trace/index.ts';
 import type { Host } from './host.ts';
+import type { MemCgroup } from './memcontrol.ts';
 import { DEF_PRIORITY, MAX_RECLAIM_RETRIES, ScanControl } from './scanControl.ts';
 import { snapshotRefaults } from './scanCount.ts';
 import { shrinkNode } from './vmscan.ts';
@@ -15,13 +17,16 @@ export function* tryToFreePages(host: Host, order: Order): Steps<number> {
   host.trace.mm_vmscan_direct_reclaim_begin?.(order, GFP_HIGHUSER_MOVABLE);
   const sc = new ScanControl(host, host.swapClusterMax, false);
   yield* doTryToFreePages(host, sc);
-  // Active folios were spared so far; before giving up, they are not.
-  if (sc.nrReclaimed === 0 && sc.skippedDeactivate) {
-    sc.forceDeactivate = true;
-    sc.skippedDeactivate = false;
-    yield* doTryToFreePages(host, sc);
-  }
   host.trace.mm_vmscan_direct_reclaim_end?.(sc.nrReclaimed);
+  return sc.nrReclaimed;
+}
+
+/** try_to_free_mem_cgroup_pages(): how many pages of `memcg` were freed, `pages` or a cluster if all goes well. */
+export function* tryToFreeMemCgroupPages(host: Host, memcg: MemCgroup, pages: number): Steps<number> {
+  host.trace.mm_vmscan_memcg_reclaim_begin?.(0, GFP_HIGHUSER_MOVABLE);
+  const sc = new ScanControl(host, Math.max(pages, host.swapClusterMax), false, memcg);
+  yield* doTryToFreePages(host, sc);
+  host.trace.mm_vmscan_memcg_reclaim_end?.(sc.nrReclaimed);
   return sc.nrReclaimed;
 }
 
@@ -34,15 +39,31 @@ export function* shrinkAllMemory(host: Host, pages: number): Steps<number> {
   return sc.nrReclaimed;
 }
 
-/** do_try_to_free_pages(): falling priority until enough is freed. */
+/** do_try_to_free_pages(): falling priority until enough is freed; before giving up, what was spared so far. */
 function* doTryToFreePages(host: Host, sc: ScanControl): Steps {
-  host.vmstat.allocstall_normal++;
-  for (sc.priority = DEF_PRIORITY; sc.priority >= 0; sc.priority--) {
-    sc.nrScanned = 0;
-    yield* shrinkNode(host, sc);
-    if (sc.nrReclaimed >= sc.nrToReclaim) break;
-    // consider_reclaim_throttle(): no progress so late means that everything is being written.
-    if (sc.priority === 1 && sc.nrReclaimed === 0) yield* host.throttle.waitForWriteback();
-  }
-  snapshotRefaults(host);
+  do {
+    if (sc.target === null) host.vmstat.allocstall_normal++;
+    for (sc.priority = DEF_PRIORITY; sc.priority >= 0; sc.priority--) {
+      sc.nrScanned = 0;
+      yield* shrinkNode(host, sc);
+      if (sc.nrReclaimed >= sc.nrToReclaim) break;
+      // consider_reclaim_throttle(): no progress so late means that everything is being written.
+      if (sc.priority === 1 && sc.nrReclaimed === 0) yield* host.throttle.waitForWriteback();
+    }
+    snapshotRefaults(host, sc.target);
+  } while (sc.nrReclaimed === 0 && hasMoreToTry(host, sc));
+}
+
+/** What the round that freed nothing has left out: cgroups, active folios, what memory.low promises. */
+function hasMoreToTry({ memcgs }: Host, sc: ScanControl): boolean {
+  if (sc.target === null && memcgs.all.length > 0 && !sc.memcgFullWalk) sc.memcgFullWalk = true;
+  else if (sc.skippedDeactivate) {
+    sc.forceDeactivate = true;
+    sc.skippedDeactivate = false;
+  } else if (sc.memcgLowSkipped) {
+    sc.forceDeactivate = false;
+    sc.memcgLowReclaim = true;
+    sc.memcgLowSkipped = false;
+  } else return false;
+  return true;
 }

@@ -52,6 +52,7 @@ import { VM_UFFD_MISSING } from './vmFlags.ts';
 export function* handleMmFault(vma: Vma, address: Hva, flags: number): Steps<number> {
   const { mm } = vma;
   mm.host.vmstat.pgfault++;
+  if (mm.memcg !== null) mm.memcg.faults.pgfault++;
   const page = pageAlignDown(address) as Hva;
   if (points.on) yield at.list(mm.pageTableLock.id);
   const vmf: VmFault = {

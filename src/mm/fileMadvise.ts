@@ -27,7 +27,7 @@ export function* madviseWillneedFile(vma: Vma, start: Hva, end: Hva): Steps<numb
   const pages = (end - start) / PAGE_SIZE;
   return yield* withLockDropped(vma, function* ({ mapping }) {
     if (mapping.kind === 'shmem') yield* shmemSwapinRange(mm, mapping, first, pages);
-    else yield* forcePageCacheReadahead(mapping, first, pages);
+    else yield* forcePageCacheReadahead(mapping, first, pages, mm);
     return 0;
   });
 }

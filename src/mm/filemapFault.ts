@@ -24,6 +24,7 @@ import { type File, fput, getFile } from './file.ts';
 import { filemapGetFolio, folioInMapping } from './filemap.ts';
 import { folioPut } from './folio.ts';
 import { PG_locked, PG_uptodate } from './frames.ts';
+import { countMajorFault } from './memcontrol.ts';
 import { allocPte, noPteResult } from './pageTable.ts';
 import { mkPte, ptlOf, readPte, setPte } from './pte.ts';
 import { newCacheFolio, readaheadAround, readFolioLocked } from './readahead.ts';
@@ -46,7 +47,7 @@ export function* filemapFault(vmf: VmFault): Steps<number> {
   const progress = new Progress();
   let pfn = yield* filemapGetFolio(mapping, vmf.pgoff);
   if (pfn === 0) {
-    host.vmstat.pgmajfault++;
+    countMajorFault(host, vmf.vma.mm);
     progress.major = VM_FAULT_MAJOR;
     yield* syncMmapReadahead(vmf, progress);
   } else {
@@ -84,7 +85,7 @@ function* syncMmapReadahead(vmf: VmFault, progress: Progress): Steps {
   const file = vma.file!;
   if ((vma.flags & VM_RAND_READ) !== 0) return;
   yield* dropLock(vmf, file, progress);
-  yield* readaheadAround(file.mapping, pgoff);
+  yield* readaheadAround(file.mapping, pgoff, vma.mm);
 }
 
 /** maybe_unlock_mmap_for_io(). */

@@ -21,6 +21,7 @@ import {
 } from './frames.ts';
 import type { Host } from './host.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_ORDER } from './largeFolio.ts';
+import { folioLruvec, memCgroupUncharge } from './memcontrol.ts';
 
 /** folio_put(). */
 export function* folioPut(host: Host, pfn: Pfn): Steps {
@@ -32,9 +33,10 @@ export function* folioPut(host: Host, pfn: Pfn): Steps {
 export function* freeFolio(host: Host, pfn: Pfn): Steps {
   if (pfn === host.zeroPfn) bug('the zero page was freed');
   if (points.on) yield at.page(pfn);
-  if (host.frames.test(pfn, PG_lru)) yield* host.lruvec.release(pfn);
+  if (host.frames.test(pfn, PG_lru)) yield* folioLruvec(host, pfn).release(pfn);
   if (points.on) yield at.page(pfn);
   if (host.frames.testAndClear(pfn, PG_mlocked)) noteCleared(host, host.frames.nrPages(pfn));
+  if (host.frames.memcg[pfn] !== 0) memCgroupUncharge(host, pfn);
   if (host.frames.order[pfn] !== 0) return yield* freeLargeFolio(host, pfn);
   host.vmstat.pgfree++;
   yield* host.zone.give(pfn, 0);
@@ -48,7 +50,7 @@ function noteCleared({ vmstat }: Host, pages: number): void {
 
 /** folio_putback_lru(): it was isolated; perhaps it is locked now, or no longer. */
 export function* folioPutbackLru(host: Host, pfn: Pfn): Steps {
-  yield* host.lruvec.add(pfn);
+  yield* folioLruvec(host, pfn).add(pfn);
   yield* folioPut(host, pfn);
 }
 

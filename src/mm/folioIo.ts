@@ -8,6 +8,7 @@ import type { AddressSpace } from './addressSpace.ts';
 import { folioPut } from './folio.ts';
 import { PG_dirty, PG_locked, PG_reclaim, PG_uptodate, PG_writeback } from './frames.ts';
 import type { Host } from './host.ts';
+import { folioLruvec } from './memcontrol.ts';
 
 /** folio_end_writeback(); `mapping`: whose page of a file it is, or null. */
 export function* folioEndWriteback(host: Host, pfn: Pfn, mapping: AddressSpace | null): Steps {
@@ -15,7 +16,7 @@ export function* folioEndWriteback(host: Host, pfn: Pfn, mapping: AddressSpace |
   if (points.on) yield at.page(pfn);
   frames.get(pfn);
   const rotates = frames.testAndClear(pfn, PG_reclaim) && !frames.test(pfn, PG_locked | PG_dirty);
-  if (rotates && (yield* host.lruvec.rotate(pfn))) host.vmstat.pgrotated++;
+  if (rotates && (yield* folioLruvec(host, pfn).rotate(pfn))) host.vmstat.pgrotated++;
   if (points.on) yield at.page(pfn);
   frames.clear(pfn, PG_writeback);
   mapping?.writeback.delete(frames.index[pfn]!);

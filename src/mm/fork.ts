@@ -65,6 +65,7 @@ export function* fork(parent: Mm): Steps<Mm | number> {
   const { host } = parent;
   const child = yield* host.createMm();
   if (child === null) return -Errno.ENOMEM;
+  child.memcg = parent.memcg;
   yield* parent.mmapWriteLock();
   yield* child.mmapWriteLock();
   const error = yield* dupMmap(parent, child);

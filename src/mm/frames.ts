@@ -69,6 +69,8 @@ export class Frames {
   readonly private: Int32Array;
   /** While on the unevictable list: mappings by locked VMAs, as far as they were counted (folio->mlock_count). */
   readonly mlockCount: Int32Array;
+  /** Of a folio the id of the memory cgroup that is charged for it, 0 for nobody (memcontrol.ts). */
+  readonly memcg: Uint8Array;
   /** Of each frame: 0, or HPAGE_PMD_ORDER in a large folio. */
   readonly order: Uint8Array;
   readonly large: LargeFolios;
@@ -89,6 +91,7 @@ export class Frames {
     this.index = new Int32Array(length);
     this.private = new Int32Array(length);
     this.mlockCount = new Int32Array(length);
+    this.memcg = new Uint8Array(length);
     this.order = new Uint8Array(length);
     this.large = new LargeFolios(this.mapcount);
     this.#pageFlags = this.flags;
@@ -121,7 +124,7 @@ export class Frames {
     if (points.on) points.check('page', pfn);
     const bad = PG_locked | PG_lru | PG_swapcache | PG_writeback | PG_mlocked | PG_unevictable;
     const isUsed = this.refcount[pfn] !== 0 || this.mapcount[pfn] !== 0 || (this.flags[pfn]! & bad) !== 0;
-    if (isUsed || this.mapping[pfn]! < 0) {
+    if (isUsed || this.mapping[pfn]! < 0 || this.memcg[pfn] !== 0) {
       bug('freed frame is in use', {
         pfn,
         refcount: this.refcount[pfn],
@@ -250,6 +253,7 @@ export class Frames {
       this.index[page] = this.index[folio]! + (page - folio);
       this.private[page] = 0;
       this.mlockCount[page] = 0;
+      this.memcg[page] = this.memcg[folio]!;
       this.refcount[page] = 1;
     }
   }

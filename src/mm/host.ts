@@ -23,6 +23,7 @@ import { ksmScanThread } from './ksmScan.ts';
 import { Kswapd } from './kswapd.ts';
 import { type LockStrategy, SleepingLocks } from './lockStrategy.ts';
 import { Lruvec } from './lru.ts';
+import { MemCgroups } from './memcontrol.ts';
 import { Mm } from './mmStruct.ts';
 import { OomKiller } from './oom.ts';
 import { allocKernelPages } from './pageAlloc.ts';
@@ -62,7 +63,9 @@ export class Host {
   readonly frames: Frames;
   readonly folioLocks: FolioLocks;
   readonly zone: Zone;
+  /** Of the root; the LRU lists of a cgroup are its own. */
   readonly lruvec: Lruvec;
+  readonly memcgs: MemCgroups;
   readonly anonVmas = new AnonVmaTable();
   readonly addressSpaces = new AddressSpaceTable();
   readonly cpus: readonly HostCpu[];
@@ -115,8 +118,9 @@ export class Host {
     this.frames.flags[this.zeroPfn] = PG_uptodate;
     this.zone = new Zone(sched, memory, this.frames, (this.zeroPfn + 1) as Pfn);
     this.lruvec = new Lruvec(sched, this.frames, this.vmstat);
+    this.memcgs = new MemCgroups(sched, this.frames, this.vmstat, this.lruvec);
     this.swapClusterMax = swapClusterMax(this.zone.managedPages);
-    this.swap = swap === null ? null : new SwapInfo(sched, swap);
+    this.swap = swap === null ? null : new SwapInfo(sched, swap, this.memcgs);
     this.swapIo = new SwapIo(sched);
     this.blockIo = new BlockIo(sched);
     this.flusher = new Flusher(sched);

@@ -59,7 +59,7 @@ function* doHugePmdAnonymousPage(vmf: VmFault, pmdp: Hpa): Steps<number> {
   const prepared = yield* vmfAnonPrepare(vmf);
   if (prepared !== 0) return prepared;
   // transparent_hugepage/defrag: madvise.
-  const folio = yield* allocHugePage(host, (vmf.vma.flags & VM_HUGEPAGE) !== 0);
+  const folio = yield* allocHugePage(host, mm, (vmf.vma.flags & VM_HUGEPAGE) !== 0);
   if (folio === null) {
     host.vmstat.thp_fault_fallback++;
     return VM_FAULT_FALLBACK;

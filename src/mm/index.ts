@@ -44,6 +44,8 @@ export {
   MADV_WIPEONFORK,
   madvise,
 } from './madvise.ts';
+export { memoryHighWrite, memoryMaxWrite, memoryReclaimWrite } from './memcgCharge.ts';
+export { type MemCgroup, readMemCgroup } from './memcontrol.ts';
 export { migrateUserPages } from './migrateUser.ts';
 export { mincore } from './mincore.ts';
 export { MLOCK_ONFAULT, mlock, munlock } from './mlock.ts';

@@ -75,5 +75,5 @@ function* balancePgdat(host: Host, order: Order): Steps {
     if (!enough || sc.nrReclaimed === before) sc.priority--;
   }
   if (sc.nrReclaimed === 0 && sc.priority === 0) kswapd.failures++;
-  snapshotRefaults(host);
+  snapshotRefaults(host, null);
 }

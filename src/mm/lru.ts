@@ -6,9 +6,12 @@
 // the tail, the last put removes. PG_lru says that a folio is on a list; whoever clears it (isolation) owns the
 // links. Linux collects additions in per-CPU batches first; here each takes the lock, and the order is the same.
 //
-// Invariants: a folio with PG_lru is on the list that PG_unevictable, PG_active and PG_swapbacked name; one that is
-// unevictable is not active. PG_mlocked changes, and is acted upon, under the lock, so that no folio is left on the wrong
-// list. Lock: all of it under lruvec->lru_lock.
+// One set of lists for whatever no memory cgroup is charged for, and one for each cgroup (memcontrol.ts): folioLruvec()
+// says which is a folio's.
+//
+// Invariants: a folio with PG_lru is on the list that PG_unevictable, PG_active and PG_swapbacked name, of its lruvec; one
+// that is unevictable is not active. PG_mlocked changes, and is acted upon, under the lock, so that no folio is left on the
+// wrong list. Lock: all of it under lruvec->lru_lock; nobody takes two of them.
 
 import { at, LOCKS, Mutex, points, type Scheduler, type Steps } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
@@ -47,14 +50,41 @@ export const inactiveListOf = (type: LruType): EvictableList =>
 export const activeListOf = (type: LruType): EvictableList =>
   type === 'anon' ? LRU_ACTIVE_ANON : LRU_ACTIVE_FILE;
 
+/** The most sets of lists there can be: the root's, and those of memory cgroups. */
+export const MAX_LRUVECS = 64;
+
+/** What reclaim and workingset.ts have done with folios of one lruvec, in pages, under the names of memory.stat. */
+const newLruvecStat = () => ({
+  pgscan: 0,
+  pgsteal: 0,
+  pgactivate: 0,
+  pgdeactivate: 0,
+  workingset_refault_anon: 0,
+  workingset_refault_file: 0,
+  workingset_activate_anon: 0,
+  workingset_activate_file: 0,
+  workingset_restore_anon: 0,
+  workingset_restore_file: 0,
+});
+export type LruvecStat = ReturnType<typeof newLruvecStat>;
+
+type Sizes = [number, number, number, number, number];
+
 export class Lruvec {
   readonly lock: Mutex;
+  readonly stat = newLruvecStat();
+  /** The root's lists, of a cgroup's; null of the root's. */
+  readonly #parent: Lruvec | null;
   readonly #frames: Frames;
   readonly #vmstat: Vmstat;
+  /** Everybody's links: a folio is on one list. Heads from endPfn on. */
   readonly #next: Int32Array;
   readonly #prev: Int32Array;
-  readonly #size: [number, number, number, number, number] = [0, 0, 0, 0, 0];
-  /** Pages that reclaim has taken off the lists for now (NR_ISOLATED_ANON, NR_ISOLATED_FILE). */
+  readonly #head: number;
+  readonly #size: Sizes = [0, 0, 0, 0, 0];
+  /** The same, with those of all cgroups in the root's (lruvec_page_state()). */
+  readonly #total: Sizes = [0, 0, 0, 0, 0];
+  /** Of the root's alone: pages of the node that reclaim has taken off the lists for now (NR_ISOLATED_ANON and _FILE). */
   readonly isolated = { anon: 0, file: 0 };
   /** Activations and evictions so far: the clock of workingset.ts (lruvec->nonresident_age). */
   nonresidentAge = 0;
@@ -63,28 +93,45 @@ export class Lruvec {
   /** What reclaim has cost lately, decaying (lruvec->anon_cost, file_cost): scanCount.ts weighs by it. */
   readonly cost = { anon: 0, file: 0 };
 
-  constructor(sched: Scheduler, frames: Frames, vmstat: Vmstat) {
+  /** `id` from 1, and below MAX_LRUVECS, is that of a cgroup, whose `parent` are the root's lists. */
+  constructor(sched: Scheduler, frames: Frames, vmstat: Vmstat, id = 0, parent: Lruvec | null = null) {
     this.lock = new Mutex(sched, LOCKS.lru_lock);
+    this.#parent = parent;
     this.#vmstat = vmstat;
     this.#frames = frames;
-    this.#next = new Int32Array(frames.endPfn + NR_LRU_LISTS);
-    this.#prev = new Int32Array(frames.endPfn + NR_LRU_LISTS);
+    const links = frames.endPfn + MAX_LRUVECS * NR_LRU_LISTS;
+    this.#next = parent === null ? new Int32Array(links) : parent.#next;
+    this.#prev = parent === null ? new Int32Array(links) : parent.#prev;
+    this.#head = frames.endPfn + id * NR_LRU_LISTS;
     for (const list of LRU_LISTS) {
-      const head = frames.endPfn + list;
+      const head = this.#head + list;
       this.#next[head] = this.#prev[head] = head;
     }
   }
 
+  // Sizes with those of all cgroups in the root's, by which pressure is judged.
+
   inactive(type: LruType): number {
-    return this.#size[inactiveListOf(type)];
+    return this.#total[inactiveListOf(type)];
   }
 
   active(type: LruType): number {
-    return this.#size[activeListOf(type)];
+    return this.#total[activeListOf(type)];
   }
 
+  get unevictable(): number {
+    return this.#total[LRU_UNEVICTABLE];
+  }
+
+  /** What can be scanned here (lruvec_lru_size()). */
   size(list: LruList): number {
     return this.#size[list];
+  }
+
+  /** workingset_age_nonresident(). */
+  age(pages: number): void {
+    this.nonresidentAge += pages;
+    this.#parent?.age(pages);
   }
 
   /** folio_is_file_lru(). Preceded by at.page(pfn). */
@@ -101,8 +148,9 @@ export class Lruvec {
 
   /** lru_note_cost(): an I/O costs as much as the rotation of a whole cluster. */
   noteCost(type: LruType, io: number, rotated: number): void {
+    this.#parent?.noteCost(type, io, rotated);
     this.cost[type] += io * SWAP_CLUSTER_MAX + rotated;
-    const size = LRU_LISTS.reduce<number>((sum, list) => sum + this.#size[list], 0);
+    const size = LRU_LISTS.reduce<number>((sum, list) => sum + this.#total[list], 0);
     if (this.cost.anon + this.cost.file <= size / 4) return;
     this.cost.anon = this.cost.anon >>> 1;
     this.cost.file = this.cost.file >>> 1;
@@ -113,23 +161,23 @@ export class Lruvec {
   /** The folio longest on `list`, or 0. */
   tail(list: EvictableList): number {
     if (points.on) points.check('lru', this.lock.id);
-    const pfn = this.#prev[this.#frames.endPfn + list]!;
+    const pfn = this.#prev[this.#head + list]!;
     return pfn < this.#frames.endPfn ? pfn : 0;
   }
 
   addHead(pfn: Pfn, list: LruList): void {
-    const head = this.#frames.endPfn + list;
+    const head = this.#head + list;
     this.#insert(pfn, head, this.#next[head]!, list);
   }
 
   addTail(pfn: Pfn, list: EvictableList): void {
-    const head = this.#frames.endPfn + list;
+    const head = this.#head + list;
     this.#insert(pfn, this.#prev[head]!, head, list);
   }
 
   remove(pfn: Pfn, list: LruList): void {
     if (points.on) points.check('lru', this.lock.id);
-    this.#size[list] -= this.#frames.nrPages(pfn);
+    this.#resize(list, -this.#frames.nrPages(pfn));
     if (list === LRU_UNEVICTABLE) return;
     const before = this.#prev[pfn]!;
     const after = this.#next[pfn]!;
@@ -138,9 +186,16 @@ export class Lruvec {
     this.#prev[after] = before;
   }
 
+  /** update_lru_size(). */
+  #resize(list: LruList, pages: number): void {
+    this.#size[list] += pages;
+    this.#total[list] += pages;
+    if (this.#parent !== null) this.#parent.#total[list] += pages;
+  }
+
   #insert(pfn: number, before: number, after: number, list: LruList): void {
     if (points.on) points.check('lru', this.lock.id);
-    this.#size[list] += this.#frames.nrPages(pfn as Pfn);
+    this.#resize(list, this.#frames.nrPages(pfn as Pfn));
     if (list === LRU_UNEVICTABLE) return;
     this.#next[before] = pfn;
     this.#prev[pfn] = before;

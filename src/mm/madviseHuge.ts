@@ -11,6 +11,7 @@ import { folioPut } from './folio.ts';
 import { PG_activate, PG_active, PG_dirty, PG_referenced, PG_workingset } from './frames.ts';
 import type { Host } from './host.ts';
 import { HPAGE_PMD_SIZE } from './largeFolio.ts';
+import { folioLruvec } from './memcontrol.ts';
 import type { MmuGather } from './mmuGather.ts';
 import { visitPtes, walkPageRange } from './pagewalk.ts';
 import { pmdpInvalidate, pmdTransHugeLock } from './pmd.ts';
@@ -143,5 +144,5 @@ export function* freeHugePmd(
   host.frames.clear(folio, PG_dirty);
   host.folioLocks.unlock(folio);
   yield* pmdpClear(gather, pmdp, address, end, PTE_A | PTE_D);
-  yield* host.lruvec.markLazyfree(folio);
+  yield* folioLruvec(host, folio).markLazyfree(folio);
 }

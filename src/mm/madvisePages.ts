@@ -26,6 +26,7 @@ import {
 } from './frames.ts';
 import type { Host } from './host.ts';
 import { coldHugePmd, freeHugePmd, type LargeToSplit, walkSplitting } from './madviseHuge.ts';
+import { folioLruvec } from './memcontrol.ts';
 import { MmuGather } from './mmuGather.ts';
 import { type PteVisitor, walkPtes } from './pagewalk.ts';
 import {
@@ -97,7 +98,7 @@ function* freePte(gather: MmuGather, ptep: Hpa, address: Hva, large: LargeToSpli
   if (!(yield* cleanForFree(host, pfn))) return;
   if (points.on) yield at.pte(ptep);
   if (ptepClearYoungDirty(host, ptep)) gather.noteEntry(address);
-  yield* host.lruvec.markLazyfree(pfn);
+  yield* folioLruvec(host, pfn).markLazyfree(pfn);
 }
 
 /** A folio that has a copy on swap, or is dirty: false when others map it, or when the copy cannot be let go of now. */
@@ -160,11 +161,11 @@ export function* coldOrPageout(vma: Vma, start: Hva, end: Hva, pageout: boolean)
 /** What is to be reclaimed is isolated for it, what is only cold is deactivated. */
 function* coldFolio(host: Host, pfn: Pfn, pageout: boolean, isolated: Pfn[]): Steps {
   const pages = host.frames.nrPages(pfn);
-  if (pageout && (yield* host.lruvec.isolate(pfn))) {
+  if (pageout && (yield* folioLruvec(host, pfn).isolate(pfn))) {
     if (points.on) yield at.page(pfn);
     if (host.frames.test(pfn, PG_unevictable)) yield* folioPutbackLru(host, pfn);
     else isolated.push(pfn);
-  } else if (!pageout && (yield* host.lruvec.deactivate(pfn))) host.vmstat.pgdeactivate += pages;
+  } else if (!pageout && (yield* folioLruvec(host, pfn).deactivate(pfn))) host.vmstat.pgdeactivate += pages;
 }
 
 /** One entry of madvise_cold_or_pageout_pte_range(): the folio, no longer young; 0 when it is not this mm's alone. */

@@ -16,6 +16,7 @@ import { Errno, type Pfn } from '../units.ts';
 import { folioPut } from './folio.ts';
 import { PG_active, PG_unevictable, PG_uptodate, PG_writeback } from './frames.ts';
 import type { Host } from './host.ts';
+import { folioLruvec } from './memcontrol.ts';
 import { moveToNewFolio } from './migrateFolio.ts';
 import { TlbUnmapBatch } from './tlbFlush.ts';
 import { removeMigrationPtes, tryToMigrate } from './tryToMigrate.ts';
@@ -246,7 +247,7 @@ function* migrateFoliosMove(migration: Migration, unmapped: Unmapped[], passes: 
 function* migrateFolioMove(migration: Migration, { from, to, wasMapped }: Unmapped): Steps<boolean> {
   const { host } = migration;
   if ((yield* moveToNewFolio(host, to, from)) !== 0) return false;
-  yield* host.lruvec.add(to);
+  yield* folioLruvec(host, to).add(to);
   if (wasMapped) yield* removeMigrationPtes(host, from, to);
   if (points.on) yield at.page(to);
   host.folioLocks.unlock(to);
@@ -259,7 +260,7 @@ function* migrateFolioMove(migration: Migration, { from, to, wasMapped }: Unmapp
 
 /** migrate_folio_add(): takes the folio off the LRU, if it is there, for migratePages(). Large ones stay where they are. */
 export function* isolateMovable(host: Host, pfn: Pfn, into: Pfn[]): Steps {
-  if (host.frames.order[pfn] !== 0 || !(yield* host.lruvec.isolate(pfn))) return;
+  if (host.frames.order[pfn] !== 0 || !(yield* folioLruvec(host, pfn).isolate(pfn))) return;
   if (points.on) yield at.page(pfn);
   host.lruvec.isolated[host.lruvec.typeOf(pfn)]++;
   into.push(pfn);

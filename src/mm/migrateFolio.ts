@@ -29,6 +29,7 @@ import {
 } from './frames.ts';
 import type { Host } from './host.ts';
 import { folioMigrateKsm } from './ksmRmap.ts';
+import { memCgroupMigrate } from './memcontrol.ts';
 import { isAnonFolio } from './rmapFile.ts';
 import { swapCacheReplaceFolioLocked, swapOf } from './swapCache.ts';
 
@@ -135,10 +136,12 @@ function* moveDirty({ frames }: Host, to: Pfn, from: Pfn): Steps {
 }
 
 /** folio_migrate_flags(). */
-function* migrateFlags({ frames }: Host, to: Pfn, from: Pfn): Steps {
+function* migrateFlags(host: Host, to: Pfn, from: Pfn): Steps {
+  const { frames } = host;
   if (points.on) yield at.page(from);
   const flags = frames.flags[from]! & MIGRATED_FLAGS;
   frames.clear(from, PG_unevictable);
   if (points.on) yield at.page(to);
   frames.set(to, flags);
+  memCgroupMigrate(host, from, to);
 }

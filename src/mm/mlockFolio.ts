@@ -14,6 +14,7 @@ import { at, points, type Steps } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';
 import { PG_active, PG_lru, PG_mlocked, PG_unevictable } from './frames.ts';
 import type { Host } from './host.ts';
+import { folioLruvec } from './memcontrol.ts';
 import type { Vma } from './vma.ts';
 import { VM_IO, VM_LOCKED } from './vmFlags.ts';
 
@@ -22,18 +23,19 @@ export const isMlocking = ({ flags }: Vma): boolean => (flags & (VM_LOCKED | VM_
 
 /** folio_add_lru_vma(): a folio that `vma` is the first to map, and that is not on a list yet. */
 export const folioAddLruVma = (vma: Vma, pfn: Pfn): Steps =>
-  isMlocking(vma) ? mlockNewFolio(vma.mm.host, pfn) : vma.mm.host.lruvec.add(pfn);
+  isMlocking(vma) ? mlockNewFolio(vma.mm.host, pfn) : folioLruvec(vma.mm.host, pfn).add(pfn);
 
 /** mlock_new_folio(). */
 function* mlockNewFolio(host: Host, pfn: Pfn): Steps {
   if (points.on) yield at.page(pfn);
   setMlocked(host, pfn);
-  yield* host.lruvec.add(pfn, 1);
+  yield* folioLruvec(host, pfn).add(pfn, 1);
 }
 
 /** mlock_folio(): a locked VMA maps the folio from now on. */
 export function* mlockFolio(host: Host, pfn: Pfn): Steps {
-  const { frames, lruvec, vmstat } = host;
+  const { frames, vmstat } = host;
+  const lruvec = folioLruvec(host, pfn);
   yield* lruvec.lock.lock();
   if (points.on) yield at.page(pfn);
   setMlocked(host, pfn);
@@ -52,7 +54,8 @@ export function* mlockFolio(host: Host, pfn: Pfn): Steps {
 
 /** munlock_folio(): a locked VMA maps it no more, or is locked no more. */
 export function* munlockFolio(host: Host, pfn: Pfn): Steps {
-  const { frames, lruvec, vmstat } = host;
+  const { frames, vmstat } = host;
+  const lruvec = folioLruvec(host, pfn);
   yield* lruvec.lock.lock();
   if (points.on) yield at.page(pfn);
   const isOnList = frames.testAndClear(pfn, PG_lru);
@@ -87,7 +90,9 @@ function clearMlocked({ frames, vmstat }: Host, pfn: Pfn, isOnList: boolean): vo
 }
 
 /** To the unevictable list, with one mapping counted, or from there to the list that it came from. Under lru_lock. */
-function* changeList({ frames, lruvec }: Host, pfn: Pfn, unevictable: boolean): Steps {
+function* changeList(host: Host, pfn: Pfn, unevictable: boolean): Steps {
+  const { frames } = host;
+  const lruvec = folioLruvec(host, pfn);
   if (points.on) yield at.page(pfn);
   const from = lruvec.listOf(pfn);
   if (unevictable) {

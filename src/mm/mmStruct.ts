@@ -18,7 +18,7 @@ import { bug, type Hpa, type Pfn, pfnToHpa, type SwapSlot } from '../units.ts';
 import type { MmLimits } from './commit.ts';
 import type { Host } from './host.ts';
 import { freeKernelPages } from './kernelPages.ts';
-
+import type { MemCgroup } from './memcontrol.ts';
 import { type Vma, VmaList } from './vma.ts';
 
 /** Why the last fault answered -EIO: a swap slot that could not be read. */
@@ -72,6 +72,9 @@ export class Mm implements NotifierMm {
   /** PTEs that reclaim cleared and put off flushing, ever; and how many of them were flushed (tlb_flush_batched). */
   tlbBatchPending = 0;
   tlbBatchFlushed = 0;
+
+  /** Who is charged for what it touches first; null: the root. Children have the same. */
+  memcg: MemCgroup | null = null;
 
   /** MMF_VM_MERGEABLE: KSM knows of it (ksmMadvise.ts). */
   isKsmMergeable = false;

@@ -1,6 +1,7 @@
 // The OOM killer and its reaper (mm/oom_kill.c).
 //
-// The allocator comes here when reclaim makes no progress. The address space that has most is killed: its tasks get
+// The allocator comes here when reclaim makes no progress, and memcgCharge.ts when a memory cgroup is at its limit. The
+// address space that has most, of all or of the cgroup, is killed: its tasks get
 // -ENOMEM from now on and shall exit; the reaper takes its memory away without waiting for them.
 //
 // Invariants: at most one victim is being dealt with at a time. A reaped mm is unstable: faults on it fail rather than
@@ -14,6 +15,7 @@ import {
 } from '../notifier/index.ts';
 import { at, points, type Scheduler, type Steps, WaitQueue } from '../sched/index.ts';
 import type { Host } from './host.ts';
+import type { MemCgroup } from './memcontrol.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
 import { scheduleTimeout } from './timeout.ts';
@@ -33,9 +35,12 @@ export class OomKiller {
     this.#wait = new WaitQueue(sched, 'oom_reaper');
   }
 
-  /** out_of_memory(): true when there will be memory, so that waiting makes sense; false when nobody is left to kill. */
-  outOfMemory(host: Host): boolean {
-    const candidates = host.mms.filter((mm) => !mm.oomSkip);
+  /**
+   * out_of_memory(), of the host or of a memory cgroup: true when there will be memory, so that waiting makes sense; false
+   * when nobody is left to kill.
+   */
+  outOfMemory(host: Host, memcg: MemCgroup | null = null): boolean {
+    const candidates = host.mms.filter((mm) => !mm.oomSkip && (memcg === null || mm.memcg === memcg));
     if (candidates.some((mm) => mm.killed)) return true;
     const victim = candidates.reduce<Mm | null>(
       (worst, mm) => (worst === null || badness(mm) > badness(worst) ? mm : worst),
@@ -51,6 +56,7 @@ export class OomKiller {
     victim.killed = true;
     victim.grab();
     host.vmstat.oom_kill++;
+    if (victim.memcg !== null) victim.memcg.events.oom_kill++;
     host.trace.mark_victim?.(victim.id);
     this.#toReap.push(victim);
     this.#wait.wakeAll();

@@ -8,14 +8,17 @@
 
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { CompactResult } from '../trace/index.ts';
-import type { Pfn } from '../units.ts';
+import type { Pfn, SwapSlot } from '../units.ts';
 import { CompactPriority, tryToCompactPages } from './compaction.ts';
 import { tryToFreePages } from './directReclaim.ts';
+import { folioPut } from './folio.ts';
 import { FrameKind } from './frames.ts';
 import type { Host } from './host.ts';
 import { accountKernelPages, type KernelUse, KIND_OF_USE } from './kernelPages.ts';
 import { HPAGE_PMD_ORDER } from './largeFolio.ts';
 import { LRU_TYPES } from './lru.ts';
+import { chargeMemcg } from './memcgCharge.ts';
+import type { MemCgroup } from './memcontrol.ts';
 import type { Mm } from './mmStruct.ts';
 import { MAX_RECLAIM_RETRIES } from './scanControl.ts';
 import { canReclaimAnon } from './scanCount.ts';
@@ -25,21 +28,43 @@ import type { Order } from './zone.ts';
 /** A jiffy in ns of virtual time: how long an allocator waits for the OOM killer. */
 const JIFFY = 4_000_000;
 
-/** alloc_page() for anonymous memory of `mm`: one reference, contents undefined; null when out of memory. */
-export function* allocAnonPage(host: Host, mm: Mm): Steps<Pfn | null> {
-  return ((yield* allocPages(host, 0, FrameKind.folio, mm)) || null) as Pfn | null;
+/** folio_prealloc(): for anonymous memory of `mm`: one reference, contents undefined; null when out of memory. */
+export const allocAnonPage = (host: Host, mm: Mm): Steps<Pfn | null> => allocCharged(host, mm, mm.memcg);
+
+/** For a page of a file; `mm` is who asks for it, if it is a process, and charged. Null when out of memory. */
+export const allocFilePage = (host: Host, mm: Mm | null): Steps<Pfn | null> =>
+  allocCharged(host, mm, mm?.memcg ?? null);
+
+/** mem_cgroup_swapin_charge_folio(): for the page of `slot`, whose owner is charged. As allocFilePage(). */
+export function* allocSwapinPage(host: Host, mm: Mm | null, slot: SwapSlot): Steps<Pfn | null> {
+  if (points.on) yield at.slot(slot);
+  return yield* allocCharged(host, mm, host.memcgs.of(host.swap!.memcgOf(slot)));
 }
 
-/** filemap_alloc_folio(): for a page of a file; `mm` is who asks for it, if it is a process. Null when out of memory. */
-export function* allocFilePage(host: Host, mm: Mm | null): Steps<Pfn | null> {
-  return ((yield* allocPages(host, 0, FrameKind.folio, mm)) || null) as Pfn | null;
+function* allocCharged(host: Host, mm: Mm | null, memcg: MemCgroup | null): Steps<Pfn | null> {
+  const pfn = ((yield* allocPages(host, 0, FrameKind.folio, mm)) || null) as Pfn | null;
+  return pfn !== null && (memcg === null || (yield* isCharged(host, pfn, memcg, mm, true))) ? pfn : null;
+}
+
+/** Charges `memcg` for a new folio; if that cannot be, it is freed. */
+function* isCharged(
+  host: Host,
+  pfn: Pfn,
+  memcg: MemCgroup | null,
+  mm: Mm | null,
+  mayReclaim: boolean,
+): Steps<boolean> {
+  const charged = yield* chargeMemcg(host, pfn, memcg, mm, mayReclaim);
+  if (!charged) yield* folioPut(host, pfn);
+  return charged;
 }
 
 /**
  * vma_alloc_folio() of a huge page: 512 frames in one piece, a large folio with one reference, contents undefined; null
- * when there is none. `direct`: take the trouble of compacting memory for it (GFP_TRANSHUGE, else GFP_TRANSHUGE_LIGHT).
+ * when there is none, or `mm` may not have it. `direct`: take the trouble of compacting memory for it (GFP_TRANSHUGE, else
+ * GFP_TRANSHUGE_LIGHT).
  */
-export function* allocHugePage(host: Host, direct: boolean): Steps<Pfn | null> {
+export function* allocHugePage(host: Host, mm: Mm, direct: boolean): Steps<Pfn | null> {
   const { low } = host.zone.watermarks;
   const [order, kind] = [HPAGE_PMD_ORDER, FrameKind.folio] as const;
   let folio = (yield* getPageFromFreelist(host, order, kind, low)) as Pfn | 0;
@@ -47,7 +72,7 @@ export function* allocHugePage(host: Host, direct: boolean): Steps<Pfn | null> {
   if (folio === 0) return null;
   if (points.on) yield at.page(folio);
   host.frames.makeLarge(folio);
-  return folio;
+  return (yield* isCharged(host, folio, mm.memcg, mm, true)) ? folio : null;
 }
 
 /** The slow path of what the caller can do without: each means is tried once. */
@@ -59,10 +84,11 @@ function* allocCostly(host: Host, order: Order, kind: FrameKind): Steps<number> 
   return pfn !== 0 ? pfn : yield* directCompact(host, order, kind, CompactPriority.SYNC_LIGHT);
 }
 
-/** A frame for a page that nobody has asked for: only if there are plenty. */
-export function* allocReadaheadPage(host: Host): Steps<Pfn | null> {
-  const { zone } = host;
-  return ((yield* getPageFromFreelist(host, 0, FrameKind.folio, zone.watermarks.high)) || null) as Pfn | null;
+/** A frame for a page that nobody has asked for: only if there are plenty, and `memcg`, who is charged, may have more. */
+export function* allocReadaheadPage(host: Host, memcg: MemCgroup | null): Steps<Pfn | null> {
+  const { high } = host.zone.watermarks;
+  const pfn = ((yield* getPageFromFreelist(host, 0, FrameKind.folio, high)) || null) as Pfn | null;
+  return pfn !== null && (yield* isCharged(host, pfn, memcg, null, false)) ? pfn : null;
 }
 
 /** alloc_migration_target(): a frame for a page that has one already: not worth reclaiming anything. */
@@ -151,7 +177,7 @@ function shouldReclaimRetry(host: Host, order: Order, fruitless: number): boolea
   const { zone, lruvec } = host;
   if (fruitless > MAX_RECLAIM_RETRIES) return false;
   // zone_reclaimable_pages().
-  const types = LRU_TYPES.filter((type) => type === 'file' || canReclaimAnon(host));
+  const types = LRU_TYPES.filter((type) => type === 'file' || canReclaimAnon(host, null));
   const reclaimable = types
     .map((type) => lruvec.inactive(type) + lruvec.active(type) + lruvec.isolated[type])
     .reduce((sum, pages) => sum + pages, 0);

@@ -13,6 +13,7 @@ import { folioPut } from './folio.ts';
 import { PG_locked, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import { isFolio } from './iPages.ts';
+import { folioLruvec } from './memcontrol.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocFilePage, allocReadaheadPage } from './pageAlloc.ts';
 import { workingsetRefault } from './workingset.ts';
@@ -24,21 +25,21 @@ const RA_PAGES = 32;
 const raPages = ({ zone }: Host): number => Math.min(RA_PAGES, Math.max(1, zone.managedPages >> 6));
 
 /** The read-around of do_sync_mmap_readahead(). */
-export function* readaheadAround(mapping: AddressSpace, index: number): Steps {
+export function* readaheadAround(mapping: AddressSpace, index: number, mm: Mm): Steps {
   const pages = raPages(mapping.host);
-  yield* pageCacheRaUnbounded(mapping, Math.max(0, index - (pages >> 1)), pages);
+  yield* pageCacheRaUnbounded(mapping, Math.max(0, index - (pages >> 1)), pages, mm);
 }
 
 /** page_cache_sync_ra() of a read() that misses `index`. */
 export const readaheadFrom = (mapping: AddressSpace, index: number): Steps =>
-  pageCacheRaUnbounded(mapping, index, raPages(mapping.host));
+  pageCacheRaUnbounded(mapping, index, raPages(mapping.host), null);
 
 /** force_page_cache_readahead() for MADV_WILLNEED. */
-export const forcePageCacheReadahead = (mapping: AddressSpace, first: number, pages: number): Steps =>
-  pageCacheRaUnbounded(mapping, first, pages);
+export const forcePageCacheReadahead = (mapping: AddressSpace, first: number, pages: number, mm: Mm): Steps =>
+  pageCacheRaUnbounded(mapping, first, pages, mm);
 
-/** page_cache_ra_unbounded(): starts to read what is missing of [first, first + pages) within the file. */
-function* pageCacheRaUnbounded(mapping: AddressSpace, first: number, pages: number): Steps {
+/** page_cache_ra_unbounded(): starts to read what is missing of [first, first + pages) within the file, for `mm` if any. */
+function* pageCacheRaUnbounded(mapping: AddressSpace, first: number, pages: number, mm: Mm | null): Steps {
   const { host, inode, iPages, invalidateLock } = mapping;
   yield* invalidateLock.lockRead();
   if (points.on) yield at.sequence(inode.id);
@@ -46,7 +47,7 @@ function* pageCacheRaUnbounded(mapping: AddressSpace, first: number, pages: numb
   for (let index = first; index < end; index++) {
     if (points.on) yield at.list(iPages.lock.id);
     if (isFolio(iPages.load(index))) continue;
-    const pfn = yield* allocReadaheadPage(host);
+    const pfn = yield* allocReadaheadPage(host, mm?.memcg ?? null);
     if (pfn === null) break;
     if (points.on) yield at.page(pfn);
     host.folioLocks.lockForDevice(pfn);
@@ -66,7 +67,7 @@ export function* enterCache(mapping: AddressSpace, pfn: Pfn, index: number): Ste
   const old = yield* filemapAddFolio(mapping, pfn, index, 0);
   if (old === EXISTS) return false;
   if (old !== 0) yield* workingsetRefault(host, pfn, old);
-  yield* host.lruvec.add(pfn);
+  yield* folioLruvec(host, pfn).add(pfn);
   return true;
 }
 

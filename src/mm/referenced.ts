@@ -11,6 +11,7 @@ import { PG_idle, PG_ksm, PG_young } from './frames.ts';
 import type { Host } from './host.ts';
 import { HPAGE_PMD_NR, hugeAlignDown } from './largeFolio.ts';
 import { walkMapped } from './mappedWalk.ts';
+import type { MemCgroup } from './memcontrol.ts';
 import { isMlocking, mlockFolio } from './mlockFolio.ts';
 import type { Mm } from './mmStruct.ts';
 import { ptepTestAndClearYoung, ptlOf } from './pte.ts';
@@ -22,8 +23,10 @@ import { VM_LOCKED, VM_RAND_READ, VM_SEQ_READ } from './vmFlags.ts';
 /** The rmap lock was contended, or the only user is dying: keep the folio where it is. */
 export const REFERENCED_UNKNOWN = -1;
 
-/** What folioReferenced() says of the VMAs besides. */
-export interface SeenVmas {
+/** What folioReferenced() is asked for, and says besides (struct folio_referenced_arg). */
+export interface FolioReferencedArg {
+  /** Only what its processes have used counts; null: everybody's. */
+  readonly memcg: MemCgroup | null;
   /** The flags of those through which the folio was used; VM_LOCKED: one of them has it locked, and nobody else was asked. */
   vmFlags: number;
 }
@@ -35,7 +38,7 @@ export interface SeenVmas {
 export function* folioReferenced(
   host: Host,
   pfn: Pfn,
-  seen: SeenVmas = { vmFlags: 0 },
+  seen: FolioReferencedArg = { memcg: null, vmFlags: 0 },
   isLocked = true,
 ): Steps<number> {
   if (points.on) yield at.page(pfn);
@@ -47,10 +50,11 @@ export function* folioReferenced(
   return referenced;
 }
 
-function* countReferences(host: Host, pfn: Pfn, seen: SeenVmas): Steps<number> {
+function* countReferences(host: Host, pfn: Pfn, seen: FolioReferencedArg): Steps<number> {
   if (host.frames.order[pfn] !== 0) return yield* largeFolioReferenced(host, pfn, seen);
   let referenced = 0;
   const walked = yield* rmapWalk(host, pfn, true, function* (vma, address) {
+    if (isOutside(vma, seen)) return false;
     const ptep = yield* lockMappedPte(vma, pfn, address);
     if (ptep === 0) return false;
     const locked = (vma.flags & VM_LOCKED) !== 0;
@@ -70,13 +74,14 @@ function* countReferences(host: Host, pfn: Pfn, seen: SeenVmas): Steps<number> {
 }
 
 /** As folioReferenced(): each PMD and PTE of a large folio is asked. A part of it that is locked is found once it is split. */
-function* largeFolioReferenced(host: Host, folio: Pfn, seen: SeenVmas): Steps<number> {
+function* largeFolioReferenced(host: Host, folio: Pfn, seen: FolioReferencedArg): Steps<number> {
   let referenced = 0;
   if (points.on) yield at.page(folio);
   const index = host.frames.index[folio]!;
-  const walked = yield* rmapWalk(host, folio, true, (vma, first) => {
+  const walked = yield* rmapWalk(host, folio, true, function* (vma, first) {
     let ptes = 0;
-    return walkMapped(vma, folio, index, first, function* (entryp, address, level) {
+    if (isOutside(vma, seen)) return false;
+    return yield* walkMapped(vma, folio, index, first, function* (entryp, address, level) {
       if ((vma.flags & VM_LOCKED) !== 0) {
         // Only where all of it is mapped, and under one page table lock.
         if (level === 0 && ++ptes < HPAGE_PMD_NR) return false;
@@ -95,6 +100,10 @@ function* largeFolioReferenced(host: Host, folio: Pfn, seen: SeenVmas): Steps<nu
   });
   return walked ? referenced : REFERENCED_UNKNOWN;
 }
+
+/** invalid_folio_referenced_vma(). */
+const isOutside = ({ mm }: Vma, { memcg }: FolioReferencedArg): boolean =>
+  memcg !== null && mm.memcg !== memcg;
 
 const isDying = ({ mmUsers, unstable }: Mm): boolean => mmUsers === 0 || unstable;
 

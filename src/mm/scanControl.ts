@@ -1,8 +1,9 @@
 // struct scan_control: what one reclaim run wants, and how it goes (mm/vmscan.c).
 //
-// kswapd, direct reclaim and MADV_PAGEOUT each make one; vmscan.ts and shrinkFolioList.ts work on it.
+// kswapd, direct reclaim, memory cgroups and MADV_PAGEOUT each make one; vmscan.ts and shrinkFolioList.ts work on it.
 
 import type { Host } from './host.ts';
+import type { MemCgroup } from './memcontrol.ts';
 import { TlbUnmapBatch } from './tlbFlush.ts';
 
 /**
@@ -53,9 +54,17 @@ export class ScanControl {
   /** Flushes that this run has put off. */
   readonly batch: TlbUnmapBatch;
   readonly nrToReclaim: number;
+  /** For whose sake (target_mem_cgroup): only its lists are scanned; null: everybody's. */
+  readonly target: MemCgroup | null;
   nrReclaimed = 0;
   nrScanned = 0;
   priority = DEF_PRIORITY;
+  /** All cgroups in one pass, rather than each reclaimer some (memcg_full_walk). */
+  memcgFullWalk = false;
+  /** Also what memory.low promises; and whether anything was spared because of it. */
+  memcgLowReclaim = false;
+  memcgLowSkipped = false;
+
   // Decided anew for each node scan (scanCount.ts).
   /** May active folios be deactivated? */
   readonly mayDeactivate = { anon: false, file: false };
@@ -69,9 +78,10 @@ export class ScanControl {
   /** Sums over one scan of the node (sc->nr). */
   nr = new NodeScan();
 
-  constructor(host: Host, nrToReclaim: number, isKswapd: boolean) {
+  constructor(host: Host, nrToReclaim: number, isKswapd: boolean, target: MemCgroup | null = null) {
     this.batch = new TlbUnmapBatch(host);
     this.nrToReclaim = nrToReclaim;
     this.isKswapd = isKswapd;
+    this.target = target;
   }
 }

@@ -14,7 +14,9 @@ import {
   LRU_LISTS,
   LRU_TYPES,
   type LruType,
+  type Lruvec,
 } from './lru.ts';
+import { type MemCgroup, memCgroupSwapPages } from './memcontrol.ts';
 import type { ScanControl } from './scanControl.ts';
 
 /** vm_swappiness, of MAX_SWAPPINESS. */
@@ -28,11 +30,11 @@ export type ScanTargets = [number, number, number, number];
  * can_reclaim_anon_pages(): there is a slot to put one in, or a page that has one. Linux asks for free slots only; on
  * 32 frames the few pages of the swap cache that it then forgets are too many to kill somebody for.
  */
-export const canReclaimAnon = ({ swap }: Host): boolean =>
-  swap !== null && (swap.freeSlots > 0 || swap.cachedPages > 0);
+export const canReclaimAnon = (host: Host, memcg: MemCgroup | null): boolean =>
+  host.swap !== null && (memCgroupSwapPages(host, memcg) > 0 || host.swap.cachedPages > 0);
 
 /** inactive_is_low(): the inactive list should be as long as the active one, and shorter on hosts above a GiB. */
-export function inactiveIsLow({ lruvec }: Host, type: LruType): boolean {
+export function inactiveIsLow(lruvec: Lruvec, type: LruType): boolean {
   const inactive = lruvec.inactive(type);
   const active = lruvec.active(type);
   const gigabytes = Math.floor((inactive + active) / 2 ** 18);
@@ -42,49 +44,69 @@ export function inactiveIsLow({ lruvec }: Host, type: LruType): boolean {
 
 /** prepare_scan_control(): refaults, or an inactive list that is too short, make active folios fair game. */
 export function prepareScanControl(host: Host, sc: ScanControl): void {
-  const { lruvec, zone } = host;
+  const { zone } = host;
+  const lruvec = host.memcgs.lruvecOf(sc.target);
   for (const type of LRU_TYPES) {
     sc.mayDeactivate[type] =
-      sc.forceDeactivate || activations(host, type) !== lruvec.refaults[type] || inactiveIsLow(host, type);
+      sc.forceDeactivate ||
+      activations(host, sc.target, type) !== lruvec.refaults[type] ||
+      inactiveIsLow(lruvec, type);
   }
   const file = lruvec.inactive('file');
   sc.cacheTrimMode = file >> sc.priority > 0 && !sc.mayDeactivate.file;
   sc.fileIsTiny =
+    sc.target === null &&
     file + lruvec.active('file') + zone.freePages <= zone.watermarks.high &&
     !sc.mayDeactivate.anon &&
     lruvec.inactive('anon') >> sc.priority > 0;
 }
 
 /** snapshot_refaults(). */
-export function snapshotRefaults(host: Host): void {
-  for (const type of LRU_TYPES) host.lruvec.refaults[type] = activations(host, type);
+export function snapshotRefaults(host: Host, target: MemCgroup | null): void {
+  const { refaults } = host.memcgs.lruvecOf(target);
+  for (const type of LRU_TYPES) refaults[type] = activations(host, target, type);
 }
 
-const activations = ({ vmstat }: Host, type: LruType): number =>
-  type === 'anon' ? vmstat.workingset_activate_anon : vmstat.workingset_activate_file;
+const activations = ({ vmstat }: Host, target: MemCgroup | null, type: LruType): number =>
+  (target === null ? vmstat : target.lruvec.stat)[`workingset_activate_${type}`];
 
-/** get_scan_count(). */
-export function getScanCount(host: Host, sc: ScanControl): ScanTargets {
-  const shares = sharesOf(host, sc);
+/** get_scan_count(): of the lists of `memcg`, the root's if it is null. */
+export function getScanCount(host: Host, sc: ScanControl, memcg: MemCgroup | null): ScanTargets {
+  const lruvec = host.memcgs.lruvecOf(memcg);
+  const shares = sharesOf(host, sc, memcg);
   const targets: ScanTargets = [0, 0, 0, 0];
   for (const type of LRU_TYPES) {
-    for (const list of [inactiveListOf(type), activeListOf(type)])
-      targets[list] = Math.floor((host.lruvec.size(list) >> sc.priority) * shares[type]);
+    for (const list of [inactiveListOf(type), activeListOf(type)]) {
+      const size = lruvec.size(list);
+      const exposed = memcg === null ? size : applyProtection(host, sc, memcg, size);
+      targets[list] = Math.floor((exposed >> sc.priority) * shares[type]);
+    }
   }
   return targets;
 }
 
+/** apply_proportional_protection(): the more a cgroup has beyond what it is promised, the more of it is looked at. */
+function applyProtection(host: Host, sc: ScanControl, memcg: MemCgroup, size: number): number {
+  const { low, min, usage } = memcg.memory;
+  if (sc.target === memcg || (min === 0 && low === 0)) return size;
+  const sparesLow = !sc.memcgLowReclaim && low > min;
+  if (sparesLow) sc.memcgLowSkipped = true;
+  const protection = sparesLow ? low : min;
+  const spared = Math.floor((size * protection) / (Math.max(usage, protection) + 1));
+  return Math.max(size - spared, host.swapClusterMax);
+}
+
 /** What part of the lists of each type is to be scanned (scan_balance and fraction): 0 to 1. */
-function sharesOf(host: Host, sc: ScanControl): Record<LruType, number> {
-  if (!canReclaimAnon(host)) return { anon: 0, file: 1 };
+function sharesOf(host: Host, sc: ScanControl, memcg: MemCgroup | null): Record<LruType, number> {
+  if (!canReclaimAnon(host, memcg)) return { anon: 0, file: 1 };
   if (sc.priority === 0) return { anon: 1, file: 1 };
   if (sc.fileIsTiny) return { anon: 1, file: 0 };
   if (sc.cacheTrimMode) return { anon: 0, file: 1 };
-  return pressureBalance(host);
+  return pressureBalance(host.memcgs.lruvecOf(sc.target));
 }
 
 /** calculate_pressure_balance(). */
-function pressureBalance({ lruvec }: Host): Record<LruType, number> {
+function pressureBalance(lruvec: Lruvec): Record<LruType, number> {
   const sum = lruvec.cost.anon + lruvec.cost.file;
   const anonCost = sum + lruvec.cost.anon;
   const fileCost = sum + lruvec.cost.file;

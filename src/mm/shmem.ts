@@ -33,6 +33,7 @@ import { folioMarkDirty, folioPut } from './folio.ts';
 import { PG_swapbacked, PG_swapcache, PG_uptodate, PG_writeback } from './frames.ts';
 import type { Host } from './host.ts';
 import { isFolio, isSwapEntry, swapEntrySlot } from './iPages.ts';
+import { countMajorFault, folioLruvec } from './memcontrol.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocFilePage } from './pageAlloc.ts';
 import { folioFreeSwap, freeSwapAndCache, swapCacheGetFolio, swapFree } from './swapCache.ts';
@@ -140,7 +141,7 @@ function* allocAndAdd(
   host.frames.set(pfn, PG_swapbacked | PG_uptodate);
   host.memory.zero(pfn);
   if ((yield* filemapAddFolio(mapping, pfn, index, 0)) === EXISTS) return yield* letGo(host, pfn, REPEAT);
-  yield* host.lruvec.add(pfn);
+  yield* folioLruvec(host, pfn).add(pfn);
   // Perhaps the object was truncated since its size was looked at.
   if (sgp === 'write' || !(yield* isBeyondEnd(mapping, index))) return pfn;
   yield* filemapRemoveFolio(mapping, pfn);
@@ -158,7 +159,7 @@ function* shmemSwapinFolio(
   const slot = swapEntrySlot(entry);
   let pfn = (yield* swapCacheGetFolio(host, slot)) as Pfn | 0;
   if (pfn === 0) {
-    host.vmstat.pgmajfault++;
+    countMajorFault(host, mm);
     pfn = ((yield* swapinReadahead(host, mm, slot)) ?? 0) as Pfn | 0;
   }
   if (pfn === 0) return (yield* holdsEntry(mapping, index, entry)) ? -Errno.ENOMEM : REPEAT;

@@ -25,6 +25,7 @@ import {
   PG_writeback,
 } from './frames.ts';
 import type { Host } from './host.ts';
+import { folioLruvec, type MemCgroup, memCgroupSwapFull } from './memcontrol.ts';
 import { folioReferenced } from './referenced.ts';
 import { PAGEOUT_COST, ReclaimStat, type ScanControl } from './scanControl.ts';
 import { shmemWriteout } from './shmemWriteout.ts';
@@ -33,7 +34,7 @@ import { folioAllocSwap, folioFreeSwap, swapCacheDelFolioLocked, swapOf } from '
 import { swapWriteout } from './swapIo.ts';
 import { tryToUnmap } from './tryToUnmap.ts';
 import { VM_EXEC, VM_LOCKED } from './vmFlags.ts';
-import { workingsetAge, workingsetEviction } from './workingset.ts';
+import { workingsetEviction } from './workingset.ts';
 
 /** Folios that are freed together (PAGEVEC_SIZE): one flush for all. */
 const FREE_BATCH = 31;
@@ -104,7 +105,7 @@ function* shrinkFolio(
   if (frames.test(pfn, PG_mlocked)) return 'activate_locked';
   if (checkWriteback(host, pfn, sc, stat)) return 'activate_locked';
   if (!ignoreReferences) {
-    const verdict = yield* checkReferences(host, pfn, stat);
+    const verdict = yield* checkReferences(host, pfn, sc.target, stat);
     if (verdict !== null) return verdict;
   }
   if (frames.order[pfn] !== 0 && !(yield* splitForReclaim(host, pfn, list))) return 'activate_locked';
@@ -136,7 +137,7 @@ function* shrinkFolio(
     const verdict = yield* pageout(host, pfn, stat);
     if (verdict !== null) return verdict;
   }
-  if (!(yield* removeMapping(host, pfn))) return 'keep_locked';
+  if (!(yield* removeMapping(host, pfn, sc.target))) return 'keep_locked';
   if (points.on) yield at.page(pfn);
   host.folioLocks.unlock(pfn);
   return 'free';
@@ -173,14 +174,19 @@ function checkWriteback(host: Host, pfn: Pfn, sc: ScanControl, stat: ReclaimStat
 }
 
 /** folio_check_references(): null to go on and reclaim the folio. */
-function* checkReferences(host: Host, pfn: Pfn, stat: ReclaimStat): Steps<Verdict | null> {
+function* checkReferences(
+  host: Host,
+  pfn: Pfn,
+  target: MemCgroup | null,
+  stat: ReclaimStat,
+): Steps<Verdict | null> {
   const { frames } = host;
   if (points.on) yield at.page(pfn);
   if (frames.testAndClear(pfn, PG_activate)) {
-    workingsetAge(host, 1);
+    folioLruvec(host, pfn).age(1);
     return 'activate_locked';
   }
-  const seen = { vmFlags: 0 };
+  const seen = { memcg: target, vmFlags: 0 };
   const referencedPtes = yield* folioReferenced(host, pfn, seen);
   // It is mlocked now, and goes to the unevictable list.
   if ((seen.vmFlags & VM_LOCKED) !== 0) return 'activate_locked';
@@ -206,12 +212,13 @@ function* checkReferences(host: Host, pfn: Pfn, stat: ReclaimStat): Steps<Verdic
 function* activateLocked(host: Host, pfn: Pfn, stat: ReclaimStat): Steps {
   if (points.on) yield at.page(pfn);
   const { frames } = host;
-  if (frames.test(pfn, PG_swapcache) && (frames.test(pfn, PG_mlocked) || swapOf(host).isNearlyFull))
+  if (frames.test(pfn, PG_swapcache) && (frames.test(pfn, PG_mlocked) || memCgroupSwapFull(host, pfn)))
     yield* folioFreeSwap(host, pfn);
   if (points.on) yield at.page(pfn);
   if (frames.test(pfn, PG_mlocked)) return;
   frames.set(pfn, PG_active);
   stat.activated++;
+  folioLruvec(host, pfn).stat.pgactivate++;
 }
 
 /** pageout() and what follows it: null when the folio is clean and locked, so that it can be freed. */
@@ -241,23 +248,23 @@ function* pageout(host: Host, pfn: Pfn, stat: ReclaimStat): Steps<Verdict | null
 const isInPageCache = (host: Host, pfn: Pfn): boolean => folioMapping(host, pfn) !== null;
 
 /** __remove_mapping(): freezes the references of a clean folio that nobody else has, and takes it out of its cache. */
-function* removeMapping(host: Host, pfn: Pfn): Steps<boolean> {
+function* removeMapping(host: Host, pfn: Pfn, target: MemCgroup | null): Steps<boolean> {
   if (points.on) yield at.page(pfn);
   const mapping = folioMapping(host, pfn);
-  if (mapping !== null) return yield* removeFromPageCache(mapping, pfn);
+  if (mapping !== null) return yield* removeFromPageCache(mapping, pfn, target);
   // Dropped by MADV_FREE: the isolation's reference is the last.
   if (!host.frames.test(pfn, PG_swapbacked)) return host.frames.freeze(pfn, 1);
-  return yield* removeFromSwapCache(host, pfn);
+  return yield* removeFromSwapCache(host, pfn, target);
 }
 
-function* removeFromPageCache(mapping: AddressSpace, pfn: Pfn): Steps<boolean> {
+function* removeFromPageCache(mapping: AddressSpace, pfn: Pfn, target: MemCgroup | null): Steps<boolean> {
   const { iPages, host } = mapping;
   yield* iPages.lock.lock();
   if (points.on) yield at.page(pfn);
   const removed = freezeClean(host, pfn);
   if (removed) {
     // A page of shmem that was never written to is zeros again when it is next wanted.
-    const shadow = host.lruvec.typeOf(pfn) === 'file' ? workingsetEviction(host, pfn) : 0;
+    const shadow = host.lruvec.typeOf(pfn) === 'file' ? workingsetEviction(host, pfn, target) : 0;
     yield* filemapRemoveFolioLocked(mapping, pfn, shadow);
   }
   yield* iPages.lock.unlock();
@@ -272,13 +279,13 @@ function freezeClean({ frames }: Host, pfn: Pfn): boolean {
   return clean;
 }
 
-function* removeFromSwapCache(host: Host, pfn: Pfn): Steps<boolean> {
+function* removeFromSwapCache(host: Host, pfn: Pfn, target: MemCgroup | null): Steps<boolean> {
   const { frames } = host;
   const swap = swapOf(host);
   yield* swap.lock.lock();
   if (points.on) yield at.page(pfn);
   const removed = frames.test(pfn, PG_swapcache) && freezeClean(host, pfn);
-  if (removed) yield* swapCacheDelFolioLocked(host, pfn, workingsetEviction(host, pfn));
+  if (removed) yield* swapCacheDelFolioLocked(host, pfn, workingsetEviction(host, pfn, target));
   yield* swap.lock.unlock();
   return removed;
 }

@@ -14,6 +14,7 @@ import { folioPut } from './folio.ts';
 import { PG_lru } from './frames.ts';
 import type { Host } from './host.ts';
 import { HPAGE_PMD_NR } from './largeFolio.ts';
+import { folioLruvec } from './memcontrol.ts';
 import { folioAnonVma } from './rmap.ts';
 import { freeSwapCache } from './swapCache.ts';
 import { TlbUnmapBatch } from './tlbFlush.ts';
@@ -50,7 +51,8 @@ export function* splitFolio(host: Host, folio: Pfn, isolated: Pfn[] | null): Ste
 
 /** __split_unmapped_folio(): the references are frozen. Each page gets one for the caller, and is locked. */
 function* takeApart(host: Host, folio: Pfn, isolated: Pfn[] | null): Steps {
-  const { frames, lruvec } = host;
+  const { frames } = host;
+  const lruvec = folioLruvec(host, folio);
   yield* lruvec.lock.lock();
   if (points.on) yield at.page(folio);
   const isOnLru = frames.test(folio, PG_lru);

@@ -10,6 +10,7 @@
 
 import { LOCKS, Mutex, points, type Scheduler } from '../sched/index.ts';
 import { bug, type SwapSlot } from '../units.ts';
+import type { MemCgroups } from './memcontrol.ts';
 import type { SwapDevice } from './swapDevice.ts';
 
 const SWAP_HAS_CACHE = 0x8000;
@@ -32,11 +33,14 @@ export class SwapInfo {
   readonly #table: Int32Array;
   /** Slots whose page is all zeros and was never written to the device. */
   readonly #zeromap: Uint8Array;
+  /** By slot: the id of the memory cgroup that is charged for it (swap_cgroup). */
+  readonly #memcg: Uint8Array;
+  readonly #memcgs: MemCgroups;
   readonly #used: Uint16Array;
   #cluster = 0;
   #next = 1;
 
-  constructor(sched: Scheduler, device: SwapDevice) {
+  constructor(sched: Scheduler, device: SwapDevice, memcgs: MemCgroups) {
     this.lock = new Mutex(sched, LOCKS.swap_lock);
     this.device = device;
     this.totalSlots = device.slots - 1;
@@ -45,6 +49,8 @@ export class SwapInfo {
     this.#map[0] = SWAP_MAP_BAD;
     this.#table = new Int32Array(device.slots);
     this.#zeromap = new Uint8Array(device.slots);
+    this.#memcg = new Uint8Array(device.slots);
+    this.#memcgs = memcgs;
     this.#used = new Uint16Array(Math.ceil(device.slots / CLUSTER_SLOTS));
     this.#used[0] = 1;
   }
@@ -73,22 +79,28 @@ export class SwapInfo {
 
   // The rest is preceded by at.slot(slot), and what changes anything is under the lock.
 
-  /** A free slot gets a folio: it is on its way out. */
-  claim(slot: SwapSlot, pfn: number): void {
+  /** A free slot gets a folio: it is on its way out. `memcg` is the id of who was charged for the slot. */
+  claim(slot: SwapSlot, pfn: number, memcg: number): void {
     if (this.#entry(slot) !== 0) bug('swap slot handed out twice', { slot });
     this.#used[Math.floor(slot / CLUSTER_SLOTS)]!++;
     this.freeSlots--;
     this.peakSlots = Math.max(this.peakSlots, this.totalSlots - this.freeSlots);
+    this.#memcg[slot] = memcg;
     this.#setFolio(slot, pfn);
+  }
+
+  /** lookup_swap_cgroup_id(): who is charged for a slot in use. */
+  memcgOf(slot: SwapSlot): number {
+    if (points.on) points.check('slot', slot);
+    return this.#memcg[slot]!;
   }
 
   /**
    * swapcache_prepare() and __swap_cache_add_folio(): a folio is to be read in. Returns the shadow that it replaces (0 for
-   * none), or null when nobody refers to the slot or it has a folio already.
+   * none), or null when nobody refers to the slot, it has a folio already, or another owner than `memcg` by now.
    */
-  adopt(slot: SwapSlot, pfn: number): number | null {
-    const entry = this.#entry(slot);
-    if (entry === 0 || entry === SWAP_MAP_BAD || (entry & SWAP_HAS_CACHE) !== 0) return null;
+  adopt(slot: SwapSlot, pfn: number, memcg: number): number | null {
+    if (!this.#mayHold(slot, memcg)) return null;
     const shadow = this.#table[slot]!;
     this.#setFolio(slot, pfn);
     return shadow;
@@ -98,9 +110,8 @@ export class SwapInfo {
    * swapcache_prepare(): the slot stays taken, and gets no folio, until unpin(). As adopt(), also when somebody else has
    * pinned it.
    */
-  pin(slot: SwapSlot): number | null {
-    const entry = this.#entry(slot);
-    if (entry === 0 || entry === SWAP_MAP_BAD || (entry & SWAP_HAS_CACHE) !== 0) return null;
+  pin(slot: SwapSlot, memcg: number): number | null {
+    if (!this.#mayHold(slot, memcg)) return null;
     this.#map[slot]! |= SWAP_HAS_CACHE;
     return this.#table[slot]!;
   }
@@ -182,6 +193,12 @@ export class SwapInfo {
     return this.#zeromap[slot] !== 0;
   }
 
+  #mayHold(slot: SwapSlot, memcg: number): boolean {
+    const entry = this.#entry(slot);
+    const isTaken = entry === 0 || entry === SWAP_MAP_BAD || (entry & SWAP_HAS_CACHE) !== 0;
+    return !isTaken && this.#memcg[slot] === memcg;
+  }
+
   #entry(slot: number): number {
     if (points.on) points.check('slot', slot);
     return this.#map[slot]!;
@@ -201,6 +218,8 @@ export class SwapInfo {
     this.#zeromap[slot] = 0;
     this.#used[Math.floor(slot / CLUSTER_SLOTS)]!--;
     this.freeSlots++;
+    this.#memcgs.of(this.#memcg[slot]!)?.swap.uncharge(1);
+    this.#memcg[slot] = 0;
   }
 
   /** A wholly free cluster after the current one, else one with room (the free and nonfull lists of swap_info). */

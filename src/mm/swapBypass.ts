@@ -11,8 +11,9 @@ import type { SwapSlot } from '../units.ts';
 import { folioPut } from './folio.ts';
 import { PG_swapbacked } from './frames.ts';
 import type { Host } from './host.ts';
+import { folioLruvec } from './memcontrol.ts';
 import type { Mm } from './mmStruct.ts';
-import { allocAnonPage } from './pageAlloc.ts';
+import { allocSwapinPage } from './pageAlloc.ts';
 import { swapReadFolioSync } from './swapIo.ts';
 import { scheduleTimeout } from './timeout.ts';
 import { workingsetRefault } from './workingset.ts';
@@ -30,9 +31,9 @@ export function* maySkipSwapCache({ swap }: Host, slot: SwapSlot): Steps<boolean
 /** The page of `slot`, locked, with a reference, and on the LRU; 0 when out of memory, -1 when somebody else has the slot. */
 export function* readPastSwapCache(mm: Mm, slot: SwapSlot): Steps<number> {
   const { host } = mm;
-  const pfn = yield* allocAnonPage(host, mm);
+  const pfn = yield* allocSwapinPage(host, mm, slot);
   if (pfn === null) return 0;
-  const shadow = yield* pinSlot(host, slot);
+  const shadow = yield* pinSlot(host, slot, host.frames.memcg[pfn]!);
   if (shadow === null) {
     yield* folioPut(host, pfn);
     yield* scheduleTimeout(host.sched, JIFFY);
@@ -42,15 +43,15 @@ export function* readPastSwapCache(mm: Mm, slot: SwapSlot): Steps<number> {
   host.folioLocks.tryLock(pfn);
   host.frames.set(pfn, PG_swapbacked);
   if (shadow !== 0) yield* workingsetRefault(host, pfn, shadow);
-  yield* host.lruvec.add(pfn);
+  yield* folioLruvec(host, pfn).add(pfn);
   yield* swapReadFolioSync(host, pfn, slot);
   return pfn;
 }
 
-function* pinSlot({ swap }: Host, slot: SwapSlot): Steps<number | null> {
+function* pinSlot({ swap }: Host, slot: SwapSlot, memcg: number): Steps<number | null> {
   yield* swap!.lock.lock();
   if (points.on) yield at.slot(slot);
-  const shadow = swap!.pin(slot);
+  const shadow = swap!.pin(slot, memcg);
   yield* swap!.lock.unlock();
   return shadow;
 }

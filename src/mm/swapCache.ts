@@ -11,6 +11,7 @@ import { bug, type Pfn, type SwapSlot } from '../units.ts';
 import { folioMarkDirty, folioPut } from './folio.ts';
 import { PG_swapcache, PG_uptodate, PG_writeback } from './frames.ts';
 import type { Host } from './host.ts';
+import { folioMemcg, memCgroupTryChargeSwap } from './memcontrol.ts';
 import type { SwapInfo } from './swap.ts';
 
 export const swapOf = (host: Host): SwapInfo => host.swap ?? bug('swap entry on a host without swap');
@@ -43,19 +44,20 @@ export function* swapCacheHas(host: Host, slot: SwapSlot): Steps<boolean> {
   return has;
 }
 
-/** folio_alloc_swap(): a slot for a locked folio that has none. False when the swap area is full. */
+/** folio_alloc_swap(): a slot for a locked folio that has none. False when the swap area is full, or its owner may have no more of it. */
 export function* folioAllocSwap(host: Host, pfn: Pfn): Steps<boolean> {
   const swap = host.swap;
   if (swap === null) return false;
   yield* swap.lock.lock();
   const slot = swap.nextFree();
-  if (slot !== 0) {
+  const given = slot !== 0 && memCgroupTryChargeSwap(folioMemcg(host, pfn));
+  if (given) {
     if (points.on) yield at.slot(slot);
-    swap.claim(slot, pfn);
+    swap.claim(slot, pfn, host.frames.memcg[pfn]!);
     yield* enter(host, pfn, slot);
   }
   yield* swap.lock.unlock();
-  return slot !== 0;
+  return given;
 }
 
 /** A locked folio that nobody can find yet stands for `slot`. Returns the shadow, or null as SwapInfo.adopt(). */
@@ -63,7 +65,7 @@ export function* swapCacheAddFolio(host: Host, pfn: Pfn, slot: SwapSlot): Steps<
   const swap = swapOf(host);
   yield* swap.lock.lock();
   if (points.on) yield at.slot(slot);
-  const shadow = swap.adopt(slot, pfn);
+  const shadow = swap.adopt(slot, pfn, host.frames.memcg[pfn]!);
   if (shadow !== null) yield* enter(host, pfn, slot);
   yield* swap.lock.unlock();
   return shadow;

@@ -24,6 +24,7 @@ import { folioPut } from './folio.ts';
 import { PG_ksm, PG_readahead, PG_swapcache, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import { copyOfMerged, needsCopyOfMerged } from './ksmCopy.ts';
+import { countMajorFault, memCgroupSwapFull } from './memcontrol.ts';
 import { folioAddLruVma, isMlocking, mlockFolio } from './mlockFolio.ts';
 import {
   isSoftDirty,
@@ -40,7 +41,7 @@ import {
 } from './pte.ts';
 import { addAnonRmap } from './rmap.ts';
 import { maySkipSwapCache, readPastSwapCache, unpinSlot } from './swapBypass.ts';
-import { folioFreeSwap, swapCacheGetFolio, swapFree, swapOf } from './swapCache.ts';
+import { folioFreeSwap, swapCacheGetFolio, swapFree } from './swapCache.ts';
 import { swapinReadahead } from './swapReadahead.ts';
 import { VM_WRITE } from './vmFlags.ts';
 
@@ -59,7 +60,7 @@ export function* doSwapPage(vmf: VmFault): Steps<number> {
     if (read === 0) return 0;
     pfn = read;
     major = VM_FAULT_MAJOR;
-    host.vmstat.pgmajfault++;
+    countMajorFault(host, mm);
   }
   if (!(yield* folioLockOrRetry(vmf, pfn as Pfn))) {
     yield* folioPut(host, pfn as Pfn);
@@ -73,7 +74,7 @@ function* swapInPastCache(vmf: VmFault, slot: SwapSlot): Steps<number> {
   const { mm } = vmf.vma;
   const pfn = yield* readPastSwapCache(mm, slot);
   if (pfn <= 0) return pfn === 0 ? yield* backOut(vmf) : 0;
-  mm.host.vmstat.pgmajfault++;
+  countMajorFault(mm.host, mm);
   const result = yield* mapPage(vmf, pfn as Pfn, pfn as Pfn, slot);
   yield* unpinSlot(mm.host, slot);
   return VM_FAULT_MAJOR | result;
@@ -184,7 +185,7 @@ function* setPresent(vmf: VmFault, pfn: Pfn, cached: Pfn, slot: SwapSlot, ptl: M
 function* shouldTryToFreeSwap(host: Host, vmf: VmFault, pfn: Pfn): Steps<boolean> {
   if (points.on) yield at.page(pfn);
   if (!host.frames.test(pfn, PG_swapcache)) return false;
-  if (swapOf(host).isNearlyFull) return true;
+  if (memCgroupSwapFull(host, pfn)) return true;
   // The swap cache's reference and this fault's.
   return (vmf.flags & FAULT_FLAG_WRITE) !== 0 && host.frames.count(pfn) === 2;
 }

@@ -10,8 +10,9 @@ import type { Pfn, SwapSlot } from '../units.ts';
 import { folioPut } from './folio.ts';
 import { PG_readahead, PG_swapbacked } from './frames.ts';
 import type { Host } from './host.ts';
+import { folioLruvec } from './memcontrol.ts';
 import type { Mm } from './mmStruct.ts';
-import { allocFilePage, allocReadaheadPage } from './pageAlloc.ts';
+import { allocReadaheadPage, allocSwapinPage } from './pageAlloc.ts';
 import { waitForPinned } from './swapBypass.ts';
 import { swapCacheAddFolio, swapCacheGetFolio, swapOf } from './swapCache.ts';
 import { swapReadFolio } from './swapIo.ts';
@@ -97,7 +98,8 @@ function* readSwapCacheAsync(
     if (cached !== 0) return cached;
     if (points.on) yield at.slot(slot);
     if (swapOf(host).count(slot) === 0) return 0;
-    const pfn = isReadahead ? yield* allocReadaheadPage(host) : yield* allocFilePage(host, mm);
+    const memcg = host.memcgs.of(swapOf(host).memcgOf(slot));
+    const pfn = isReadahead ? yield* allocReadaheadPage(host, memcg) : yield* allocSwapinPage(host, mm, slot);
     if (pfn === null) return null;
     if (yield* startRead(host, pfn, slot, isReadahead)) return pfn;
     yield* folioPut(host, pfn);
@@ -122,7 +124,7 @@ function* startRead(host: Host, pfn: Pfn, slot: SwapSlot, isReadahead: boolean):
     if (points.on) yield at.page(pfn);
     host.frames.set(pfn, PG_readahead);
   }
-  yield* host.lruvec.add(pfn);
+  yield* folioLruvec(host, pfn).add(pfn);
   yield* swapReadFolio(host, pfn, slot);
   return true;
 }

@@ -1,7 +1,8 @@
 // Page reclaim: which folios are looked at, and how many (mm/vmscan.c).
 //
-// kswapd.ts and directReclaim.ts call shrinkNode() with falling priority; it scans the tails of the inactive lists
-// (second chance in shrinkFolioList.ts), as hard as scanCount.ts says, and refills them from the active lists.
+// kswapd.ts and directReclaim.ts call shrinkNode() with falling priority; of each memory cgroup, or of the one that is over
+// its limit, it scans the tails of the inactive lists (second chance in shrinkFolioList.ts), as hard as scanCount.ts says,
+// and refills them from the active lists.
 //
 // Invariants: never allocates memory. Between isolation and putback a folio is on no list and has one reference more.
 // Lock: lru_lock for isolation and putback only.
@@ -20,7 +21,9 @@ import {
   LRU_LISTS,
   LRU_TYPES,
   type LruType,
+  type Lruvec,
 } from './lru.ts';
+import { folioLruvec, type MemCgroup } from './memcontrol.ts';
 import { folioReferenced } from './referenced.ts';
 import { DEF_PRIORITY, NodeScan, SCAN_COST, type ScanControl } from './scanControl.ts';
 import {
@@ -37,14 +40,13 @@ import { VM_EXEC } from './vmFlags.ts';
 /** SWAP_CLUSTER_MAX of a host with so many frames: how many folios are isolated at a time. */
 export const swapClusterMax = (managedPages: number): number => Math.min(32, Math.max(1, managedPages >> 4));
 
-/** shrink_node(): one pass over the node's lists and shrinkers at sc.priority. */
+/** shrink_node(): one pass over the node's lists and shrinkers at sc.priority, or over those of sc.target. */
 export function* shrinkNode(host: Host, sc: ScanControl): Steps {
   const before = sc.nrReclaimed;
   sc.nr = new NodeScan();
   prepareScanControl(host, sc);
-  yield* shrinkLruvec(host, sc);
-  sc.nrReclaimed += yield* host.shrinkers.shrinkSlab(sc.priority);
-  if (host.frames.large.deferredSplit.size > 0) sc.nrReclaimed += yield* deferredSplitScan(host);
+  if (sc.target !== null) yield* shrinkLruvec(host, sc, sc.target);
+  else yield* shrinkNodeMemcgs(host, sc);
   const { nr } = sc;
   if (sc.isKswapd) {
     // Everything that was taken is being written: pages are freed faster than they can be cleaned.
@@ -56,19 +58,53 @@ export function* shrinkNode(host: Host, sc: ScanControl): Steps {
   if (sc.nrReclaimed > before) host.kswapd.failures = 0;
 }
 
-/** shrink_lruvec(). */
-function* shrinkLruvec(host: Host, sc: ScanControl): Steps {
+/**
+ * shrink_node_memcgs(): the root and every cgroup that its protection does not except. Who reclaims for himself stops when
+ * he has enough; who comes next goes on there, so that none of them is always the first.
+ */
+function* shrinkNodeMemcgs(host: Host, sc: ScanControl): Steps {
+  const { memcgs } = host;
+  const isPartial = !sc.isKswapd && !sc.memcgFullWalk;
+  let position = isPartial ? memcgs.position : 0;
+  for (; position <= memcgs.all.length; position++) {
+    if (position === 0) yield* shrinkRoot(host, sc);
+    else if (mayShrink(sc, memcgs.all[position - 1]!))
+      yield* shrinkLruvec(host, sc, memcgs.all[position - 1]!);
+    if (isPartial && sc.nrReclaimed >= sc.nrToReclaim) break;
+  }
+  if (isPartial) memcgs.position = position >= memcgs.all.length ? 0 : position + 1;
+}
+
+/** The root's lists, and what knows no cgroups. */
+function* shrinkRoot(host: Host, sc: ScanControl): Steps {
+  yield* shrinkLruvec(host, sc, null);
+  sc.nrReclaimed += yield* host.shrinkers.shrinkSlab(sc.priority);
+  if (host.frames.large.deferredSplit.size > 0) sc.nrReclaimed += yield* deferredSplitScan(host);
+}
+
+/** What memory.min and memory.low promise: the one always, the other as long as there is anything else to take. */
+function mayShrink(sc: ScanControl, memcg: MemCgroup): boolean {
+  if (memcg.isBelowMin) return false;
+  if (!memcg.isBelowLow) return true;
+  if (sc.memcgLowReclaim) memcg.events.low++;
+  else sc.memcgLowSkipped = true;
+  return sc.memcgLowReclaim;
+}
+
+/** shrink_lruvec(): of a cgroup, or of the root. */
+function* shrinkLruvec(host: Host, sc: ScanControl, memcg: MemCgroup | null): Steps {
   const { swapClusterMax: cluster } = host;
-  const left = getScanCount(host, sc);
+  const lruvec = host.memcgs.lruvecOf(memcg);
+  const left = getScanCount(host, sc, memcg);
   const targets: ScanTargets = [...left];
-  const proportional = !sc.isKswapd && sc.priority === DEF_PRIORITY;
+  const proportional = sc.target === null && !sc.isKswapd && sc.priority === DEF_PRIORITY;
   let reclaimed = 0;
   while (isScanLeft(left)) {
     for (const list of LRU_LISTS) {
       const pages = Math.min(left[list], cluster);
       if (pages === 0) continue;
       left[list] -= pages;
-      reclaimed += yield* shrinkList(host, sc, list, pages);
+      reclaimed += yield* shrinkList(host, sc, lruvec, list, pages);
     }
     // cond_resched(): who writes pages out must let their completions be heard of.
     yield RESCHED;
@@ -76,42 +112,57 @@ function* shrinkLruvec(host: Host, sc: ScanControl): Steps {
     if (!keepProportion(left, targets)) break;
   }
   sc.nrReclaimed += reclaimed;
-  if (host.swap !== null && inactiveIsLow(host, 'anon')) yield* shrinkActiveList(host, sc, 'anon', cluster);
+  if (host.swap !== null && inactiveIsLow(lruvec, 'anon'))
+    yield* shrinkActiveList(host, sc, lruvec, 'anon', cluster);
 }
 
 /** shrink_list(): how many were freed. */
-function* shrinkList(host: Host, sc: ScanControl, list: EvictableList, pages: number): Steps<number> {
+function* shrinkList(
+  host: Host,
+  sc: ScanControl,
+  lruvec: Lruvec,
+  list: EvictableList,
+  pages: number,
+): Steps<number> {
   for (const type of LRU_TYPES) {
-    if (list === inactiveListOf(type)) return yield* shrinkInactiveList(host, sc, type, pages);
+    if (list === inactiveListOf(type)) return yield* shrinkInactiveList(host, sc, lruvec, type, pages);
     if (list !== activeListOf(type)) continue;
-    if (sc.mayDeactivate[type]) yield* shrinkActiveList(host, sc, type, pages);
+    if (sc.mayDeactivate[type]) yield* shrinkActiveList(host, sc, lruvec, type, pages);
     else sc.skippedDeactivate = true;
   }
   return 0;
 }
 
 /** shrink_inactive_list(): how many were freed. */
-function* shrinkInactiveList(host: Host, sc: ScanControl, type: LruType, pages: number): Steps<number> {
-  const { lruvec, vmstat } = host;
+function* shrinkInactiveList(
+  host: Host,
+  sc: ScanControl,
+  lruvec: Lruvec,
+  type: LruType,
+  pages: number,
+): Steps<number> {
+  const { vmstat } = host;
   if (!sc.isKswapd && tooManyIsolated(host, type))
     yield* host.throttle.waitForIsolated(() => tooManyIsolated(host, type));
-  const isolated = yield* isolateLruFolios(host, type, inactiveListOf(type), pages);
+  const isolated = yield* isolateLruFolios(host, lruvec, type, inactiveListOf(type), pages);
   if (isolated.length === 0) return 0;
   const taken = pagesOf(host, isolated);
   if (sc.isKswapd) vmstat.pgscan_kswapd += taken;
-  else vmstat.pgscan_direct += taken;
+  else if (sc.target === null) vmstat.pgscan_direct += taken;
   vmstat[`pgscan_${type}`] += taken;
+  lruvec.stat.pgscan += taken;
   host.sched.spend(isolated.length * SCAN_COST);
   const { reclaimed, stat, kept } = yield* shrinkFolioList(host, isolated, sc, false);
   yield* moveFoliosToLru(host, kept);
-  lruvec.isolated[type] -= taken;
+  host.lruvec.isolated[type] -= taken;
   host.throttle.wakeIsolated();
   // Nothing but dirty pages that nobody writes: the flusher is not doing its job.
   if (stat.unqueuedDirty === taken) host.flusher.wake();
   lruvec.noteCost(type, stat.pageout, taken - reclaimed);
   if (sc.isKswapd) vmstat.pgsteal_kswapd += reclaimed;
-  else vmstat.pgsteal_direct += reclaimed;
+  else if (sc.target === null) vmstat.pgsteal_direct += reclaimed;
   vmstat[`pgsteal_${type}`] += reclaimed;
+  lruvec.stat.pgsteal += reclaimed;
   sc.nr.add(stat, taken);
   host.trace.mm_vmscan_lru_shrink_inactive?.(
     0,
@@ -143,9 +194,9 @@ const tooManyIsolated = ({ lruvec, swapClusterMax: cluster }: Host, type: LruTyp
   lruvec.isolated[type] > Math.max(lruvec.inactive(type) >> 3, cluster);
 
 /** shrink_active_list(): referenced or not, folios move on; asking has cleared their A bits. */
-function* shrinkActiveList(host: Host, sc: ScanControl, type: LruType, pages: number): Steps {
-  const { lruvec, frames, vmstat } = host;
-  const isolated = yield* isolateLruFolios(host, type, activeListOf(type), pages);
+function* shrinkActiveList(host: Host, sc: ScanControl, lruvec: Lruvec, type: LruType, pages: number): Steps {
+  const { frames, vmstat } = host;
+  const isolated = yield* isolateLruFolios(host, lruvec, type, activeListOf(type), pages);
   if (isolated.length === 0) return;
   const taken = pagesOf(host, isolated);
   let referenced = 0;
@@ -157,7 +208,7 @@ function* shrinkActiveList(host: Host, sc: ScanControl, type: LruType, pages: nu
       locked += frames.nrPages(pfn);
       continue;
     }
-    const seen = { vmFlags: 0 };
+    const seen = { memcg: sc.target, vmFlags: 0 };
     if ((yield* folioReferenced(host, pfn, seen, false)) > 0) referenced += frames.nrPages(pfn);
     if (points.on) yield at.page(pfn);
     // Programs run on: their pages get one more trip round the active list.
@@ -169,10 +220,11 @@ function* shrinkActiveList(host: Host, sc: ScanControl, type: LruType, pages: nu
     frames.set(pfn, PG_workingset);
   }
   yield* moveFoliosToLru(host, isolated);
-  lruvec.isolated[type] -= taken;
+  host.lruvec.isolated[type] -= taken;
   host.throttle.wakeIsolated();
   lruvec.noteCost(type, 0, rotated);
   vmstat.pgdeactivate += taken - rotated - locked;
+  lruvec.stat.pgdeactivate += taken - rotated - locked;
   host.trace.mm_vmscan_lru_shrink_active?.(
     0,
     taken,
@@ -185,8 +237,13 @@ function* shrinkActiveList(host: Host, sc: ScanControl, type: LruType, pages: nu
 }
 
 /** isolate_lru_folios(): up to `pages` from the tail of `list`. */
-function* isolateLruFolios(host: Host, type: LruType, list: EvictableList, pages: number): Steps<Pfn[]> {
-  const { lruvec } = host;
+function* isolateLruFolios(
+  host: Host,
+  lruvec: Lruvec,
+  type: LruType,
+  list: EvictableList,
+  pages: number,
+): Steps<Pfn[]> {
   const isolated: Pfn[] = [];
   let scanned = 0;
   let nrTaken = 0;
@@ -205,7 +262,7 @@ function* isolateLruFolios(host: Host, type: LruType, list: EvictableList, pages
       nrTaken += host.frames.nrPages(pfn);
     } else lruvec.addHead(pfn, list);
   }
-  lruvec.isolated[type] += nrTaken;
+  host.lruvec.isolated[type] += nrTaken;
   host.trace.mm_vmscan_lru_isolate?.(0, 0, pages, scanned, 0, nrTaken, list);
   yield* lruvec.lock.unlock();
   return isolated;
@@ -224,15 +281,21 @@ function takeForReclaim({ frames }: Host, pfn: Pfn): boolean {
  * folios, and those that were on the unevictable list, are looked at again.
  */
 export function* moveFoliosToLru(host: Host, folios: readonly Pfn[]): Steps {
-  const { lruvec, frames } = host;
+  const { frames } = host;
   const free: Pfn[] = [];
-  yield* lruvec.lock.lock();
+  let locked: Lruvec | null = null;
   for (const pfn of folios) {
+    const lruvec = folioLruvec(host, pfn);
+    if (locked !== lruvec) {
+      if (locked !== null) yield* locked.lock.unlock();
+      yield* lruvec.lock.lock();
+      locked = lruvec;
+    }
     if (points.on) yield at.page(pfn);
     if (frames.test(pfn, PG_mlocked | PG_unevictable)) {
       yield* lruvec.lock.unlock();
+      locked = null;
       yield* folioPutbackLru(host, pfn);
-      yield* lruvec.lock.lock();
       continue;
     }
     // PG_lru first, so that whoever drops the last reference from now on waits for the lock.
@@ -248,6 +311,6 @@ export function* moveFoliosToLru(host: Host, folios: readonly Pfn[]): Steps {
     if (points.on) yield at.lru(lruvec.lock.id);
     lruvec.addHead(pfn, list);
   }
-  yield* lruvec.lock.unlock();
+  if (locked !== null) yield* locked.lock.unlock();
   for (const pfn of free) yield* freeFolio(host, pfn);
 }

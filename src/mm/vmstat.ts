@@ -6,7 +6,6 @@
 // Counters are not shared state in the sense of sched/points.ts: nothing ever decides by them.
 
 import type { Host } from './host.ts';
-import { LRU_UNEVICTABLE } from './lru.ts';
 
 /** Events since boot, and the few sizes that nobody else keeps. All in pages or occurrences. */
 export const newVmstat = () => ({
@@ -98,7 +97,7 @@ export function readVmstat(host: Host): Readonly<Record<string, number>> {
     nr_active_anon: host.lruvec.active('anon'),
     nr_inactive_file: host.lruvec.inactive('file'),
     nr_active_file: host.lruvec.active('file'),
-    nr_unevictable: host.lruvec.size(LRU_UNEVICTABLE),
+    nr_unevictable: host.lruvec.unevictable,
     nr_isolated_anon: host.lruvec.isolated.anon,
     nr_isolated_file: host.lruvec.isolated.file,
     nr_writeback: host.throttle.writebackInFlight,

@@ -102,6 +102,21 @@ function checkPageCache({ host, id, iPages, canWriteback, dirty }: AddressSpace,
     report('I3', `file ${id} knows ${dirty.size} of its ${dirtyFolios} dirty pages`);
 }
 
+/** leak: a memory cgroup is charged for what it has, page for page. */
+export function checkCharges({ frames, memcgs }: Host, report: Report): void {
+  if (memcgs.all.length === 0) return;
+  const charged = new Map<number, number>();
+  for (let pfn = frames.firstPfn as number; pfn < frames.endPfn; pfn++) {
+    const id = frames.memcg[pfn]!;
+    if (id !== 0) charged.set(id, (charged.get(id) ?? 0) + frames.nrPages(pfn as Pfn));
+  }
+  for (const { id, name, memory } of memcgs.all) {
+    const pages = charged.get(id) ?? 0;
+    if (pages !== memory.usage)
+      report('leak', `memory cgroup ${name} is charged for ${memory.usage} pages and has ${pages}`);
+  }
+}
+
 /** After the last process has gone: every frame is free but the zero page, and every swap slot. */
 export function checkLeaks(host: Host, usedSwapSlots: number, report: Report): void {
   const { frames } = host;
@@ -111,6 +126,10 @@ export function checkLeaks(host: Host, usedSwapSlots: number, report: Report): v
     report('leak', `frame ${hex(pfn)} is still in use: kind ${kind}, ${frames.refcount[pfn]} references`);
   }
   if (usedSwapSlots !== 0) report('leak', `${usedSwapSlots} swap slots are still in use`);
+  for (const { name, memory, swap } of host.memcgs.all) {
+    if (memory.usage + swap.usage !== 0)
+      report('leak', `memory cgroup ${name} is still charged for ${memory.usage} pages, ${swap.usage} slots`);
+  }
   if (host.mms.length !== 0) report('leak', `${host.mms.length} address spaces are left`);
   const files = host.addressSpaces.byId.size;
   if (files !== 0) report('leak', `${files} files and shared objects are left`);

@@ -6,7 +6,7 @@ import type { Kvm } from '../kvm/internals.ts';
 import type { Host } from '../mm/index.ts';
 import { checkClean } from './cleanCheck.ts';
 import { checkDevice, type WatchedDevice } from './deviceCheck.ts';
-import { checkLeaks, checkMappings, checkPageCaches, checkReferences } from './hostCheck.ts';
+import { checkCharges, checkLeaks, checkMappings, checkPageCaches, checkReferences } from './hostCheck.ts';
 import { ProgressWatch } from './progress.ts';
 import { checkShadow } from './shadowCheck.ts';
 import type { InvariantName, Violation } from './violation.ts';
@@ -42,6 +42,7 @@ export class Oracle {
     checkShadow(kvm, this.report);
     checkMappings(this.#host, this.report);
     checkPageCaches(this.#host, this.report);
+    checkCharges(this.#host, this.report);
     this.checkDevices();
   }
 

@@ -3,6 +3,7 @@
 // Called by vcpuThread.ts and vmm.ts with what KVM_RUN reported. One line each; addresses in hexadecimal.
 
 import type { Vcpu } from '../kvm/index.ts';
+import type { MemCgroup } from '../mm/index.ts';
 import { Errno, hex } from '../units.ts';
 
 const EXCEPTIONS: Readonly<Record<number, string>> = {
@@ -38,11 +39,13 @@ export function memoryReport({ kvm, run }: Vcpu, error: number): string {
   if (error === -Errno.ENOSPC)
     return 'no room for another shadow page: all that there may be are roots in use';
   if (error === -Errno.EFAULT) return `no host page behind guest memory at ${hex(run.memoryFault.gpa)}`;
-  return outOfMemoryReport('running the guest', error);
+  return outOfMemoryReport('running the guest', error, kvm.mm.memcg);
 }
 
-export function outOfMemoryReport(activity: string, error: number): string {
+/** `memcg`: of the process, or null. */
+export function outOfMemoryReport(activity: string, error: number, memcg: MemCgroup | null): string {
+  const who = memcg !== null && memcg.events.oom > 0 ? "its memory cgroup's limit leaves" : 'the host has';
   if (error === -Errno.ENOMEM)
-    return `out of memory while ${activity}: the host has no frame and no swap slot to spare`;
+    return `out of memory while ${activity}: ${who} no frame and no swap slot to spare`;
   return `error ${-error} while ${activity}`;
 }

@@ -17,6 +17,7 @@ import {
   MAP_ANONYMOUS,
   MAP_PRIVATE,
   MAP_SHARED,
+  type MemCgroup,
   MemoryBlockDevice,
   type Mm,
   memfdCreate,
@@ -79,9 +80,11 @@ export function* createProcess(
   host: Host,
   ramBytes: number,
   backing: RamBacking,
+  memcg: MemCgroup | null,
 ): Steps<VmmProcess | number> {
   const mm = yield* host.createMm();
   if (mm === null) return -Errno.ENOMEM;
+  mm.memcg = memcg;
   const disk =
     backing === 'file' ? new Ext4(host, new MemoryBlockDevice(Math.ceil(ramBytes / PAGE_SIZE))) : null;
   const file = backing === 'shmem' ? memfdCreate(host, ramBytes) : (disk?.createFile(ramBytes) ?? null);

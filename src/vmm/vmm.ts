@@ -18,7 +18,7 @@ import {
   trackWrites,
   type Vcpu,
 } from '../kvm/index.ts';
-import type { File, Host } from '../mm/index.ts';
+import type { File, Host, MemCgroup } from '../mm/index.ts';
 import { type Scheduler, type Steps, WaitQueue } from '../sched/index.ts';
 import { bug, gpa, gpaToGfn, type Hva } from '../units.ts';
 import { Alarms } from './alarms.ts';
@@ -38,6 +38,8 @@ export interface VmmConfig extends Pick<KvmOptions, 'harts' | 'mmu' | 'maxMmuPag
   readonly image: ElfImage;
   readonly ramBytes: number;
   readonly ramBacking: RamBacking;
+  /** Of the process, or null. */
+  readonly memcg: MemCgroup | null;
   /** What the harts are, for the device tree: "rv64imac_...". */
   readonly isa: string;
   /** Takes what the guest prints; the bytes are valid during the call only. */
@@ -113,8 +115,8 @@ export class Vmm {
 
   /** Body of the task that makes the VM and starts its vCPUs. */
   *boot(): Steps {
-    const { host, ramBytes, ramBacking, harts, mmu, maxMmuPages } = this.#config;
-    const owner = yield* createProcess(host, ramBytes, ramBacking);
+    const { host, ramBytes, ramBacking, memcg, harts, mmu, maxMmuPages } = this.#config;
+    const owner = yield* createProcess(host, ramBytes, ramBacking, memcg);
     if (typeof owner === 'number') return this.#failBoot(owner);
     this.#owner = owner;
     const kvm = yield* createVm({ host, mm: owner.mm, harts, mmu, maxMmuPages });
@@ -149,7 +151,7 @@ export class Vmm {
   }
 
   #failBoot(error: number): void {
-    this.stopWith(crashed(outOfMemoryReport('loading the program', error)));
+    this.stopWith(crashed(outOfMemoryReport('loading the program', error, this.#config.memcg)));
   }
 
   /** Guest memory and the programs in it. The address of the device tree (0: it found no room), or -errno. */

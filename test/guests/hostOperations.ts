@@ -46,6 +46,8 @@ import {
   MS_SYNC,
   madvise,
   memfdCreate,
+  memoryMaxWrite,
+  memoryReclaimWrite,
   migrateUserPages,
   mincore,
   mlock,
@@ -102,6 +104,8 @@ const MERGE_PAUSES = 400;
 const MAX_LOCKED = 8 * PAGE_SIZE;
 const LRU_ADVICE: ReadonlySet<number> = new Set([MADV_COLD, MADV_PAGEOUT]);
 const OBJECT_PAGES = 24;
+/** What the process always needs, in pages. */
+const LEAST_LIMIT = 96;
 /** Where no RAM and no device is. */
 const SPARE_SLOT = { slot: 7, flags: 0, guestPhysAddr: 2 ** 36 };
 const PM_PFN = 2n ** 55n - 1n;
@@ -294,6 +298,22 @@ class Scene {
     yield* operation(this.mm, ...this.part());
   }
 
+  /** The process of the VM may have less for a while, if it has a limit at all. */
+  *limit(): Steps {
+    const { host, memcg } = this.machine;
+    if (memcg === null) return;
+    const { max } = memcg.memory;
+    yield* memoryMaxWrite(host, memcg, LEAST_LIMIT + this.random.below(max - LEAST_LIMIT + 1));
+    yield* this.pause();
+    memcg.memory.max = max;
+  }
+
+  *reclaimOfGroup(): Steps {
+    const { host, memcg } = this.machine;
+    if (memcg !== null)
+      expect([0, -Errno.EAGAIN]).toContain(yield* memoryReclaimWrite(host, memcg, 1 + this.random.below(32)));
+  }
+
   /** Marks everything idle, and looks. */
   *idle(): Steps {
     const { host } = this.machine;
@@ -386,6 +406,8 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   writeObject: { weight: 5, play: (scene) => scene.writeObject() },
   readObject: { weight: 5, play: (scene) => scene.readObject() },
   cutObject: { weight: 1, play: (scene) => scene.cutObject() },
+  memoryMax: { weight: 2, play: (scene) => scene.limit() },
+  memoryReclaim: { weight: 2, play: (scene) => scene.reclaimOfGroup() },
 };
 
 /** Each as often as it weighs. */
@@ -402,6 +424,7 @@ const ALONE: ReadonlySet<string> = new Set([
   'merge',
   'nohugepage',
   'cutObject',
+  'memoryMax',
 ]);
 
 function* playOperations(scene: Scene, task: number, count: number, coverage: Coverage): Steps {
@@ -423,6 +446,7 @@ export function playHostOperations(seed: number, operations: number, coverage: C
   const guest = GUESTS[random.below(GUESTS.length)]!;
   const ramBacking = BACKINGS[random.below(BACKINGS.length)]!;
   const { ramBytes, hostRamBytes, thp } = MEMORIES[random.below(MEMORIES.length)]!;
+  const isLimited = random.below(2) === 0;
   const { machine, runSlice } = startGuest(guest, {
     mmu,
     vcpus,
@@ -430,6 +454,7 @@ export function playHostOperations(seed: number, operations: number, coverage: C
     ramBytes,
     hostRamBytes,
     ramBacking,
+    ...(isLimited ? { memoryMaxBytes: ramBytes / 2 } : {}),
     // Reclaim that finds nothing waits long.
     maxInstructions: Number.POSITIVE_INFINITY,
   });
@@ -448,7 +473,7 @@ export function playHostOperations(seed: number, operations: number, coverage: C
   if (machine.stop !== null) throw new Error(`the guest stopped: ${JSON.stringify(machine.stop)}`);
   expect(machine.check.violations).toEqual([]);
   machine.sched.spawn('close', fput(object));
-  const { kvm, notifier, vm } = machine.statistics();
+  const { kvm, notifier, vm, memcg } = machine.statistics();
   const seen = {
     instructions: machine.instructions,
     faults: kvm.pf_taken!,
@@ -458,6 +483,7 @@ export function playHostOperations(seed: number, operations: number, coverage: C
     migrated: vm.pgmigrate_success!,
     unmerged: vm.cow_ksm!,
     swappedOut: vm.pswpout!,
+    limited: memcg?.max ?? 0,
   };
   machine.vmm.stopWith({ via: null, code: 0, crash: null, reason: 'enough' });
   machine.shutdown();

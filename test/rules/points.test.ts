@@ -3,7 +3,8 @@
 //
 // The tables name the shared state. What they leave out is not announced: state that is only ever touched under a lock
 // that is itself announced (shadow pages, gfn rmaps, memslot rmaps, the swap map's free slots), statistics and
-// what reclaim estimates by (list sizes, free pages), and plain flags (killed, unstable).
+// what reclaim estimates by (list sizes, free pages, what memory cgroups are charged), and plain flags (killed,
+// unstable).
 
 import { afterAll, describe, expect, it } from 'vitest';
 import { type Point, PointDuties, type PointTables } from './pointDuties.ts';
@@ -44,7 +45,7 @@ const ACCESSORS: Readonly<Record<string, readonly string[]>> = {
     ...members('Zone', '#link', '#unlink'),
     ...members('NotifierSubscriptions', 'list', 'replaceListLocked'),
   ],
-  slot: members('SwapInfo', '#entry', 'folioOf', 'isZeroFilled', 'setZeroFilled'),
+  slot: members('SwapInfo', '#entry', 'folioOf', 'isZeroFilled', 'setZeroFilled', 'memcgOf'),
   vcpu: ['handleRequests'],
 };
 

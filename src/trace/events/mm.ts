@@ -65,6 +65,13 @@ export const VMSCAN_EVENTS = system('vmscan', {
     gfpFlags,
   ],
   mm_vmscan_direct_reclaim_end: [{ nr_reclaimed: 'unsigned long' }, 'nr_reclaimed=%lu', 'nr_reclaimed'],
+  mm_vmscan_memcg_reclaim_begin: [
+    { order: 'int', gfp_flags: 'unsigned long' },
+    'order=%d gfp_flags=%s',
+    'order',
+    gfpFlags,
+  ],
+  mm_vmscan_memcg_reclaim_end: [{ nr_reclaimed: 'unsigned long' }, 'nr_reclaimed=%lu', 'nr_reclaimed'],
   mm_vmscan_lru_isolate: [
     {
       highest_zoneidx: 'int',

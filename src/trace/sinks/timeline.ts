@@ -36,6 +36,8 @@ const SLICES: Partial<Record<EventName, { readonly opens?: string; readonly clos
   invalidate_range_end: { closes: 'invalidate_range' },
   mm_vmscan_direct_reclaim_begin: { opens: 'direct_reclaim' },
   mm_vmscan_direct_reclaim_end: { closes: 'direct_reclaim' },
+  mm_vmscan_memcg_reclaim_begin: { opens: 'memcg_reclaim' },
+  mm_vmscan_memcg_reclaim_end: { closes: 'memcg_reclaim' },
   mm_vmscan_kswapd_wake: { opens: 'balance_pgdat' },
   mm_vmscan_kswapd_sleep: { closes: 'balance_pgdat' },
   kvm_entry: { opens: 'guest', closes: 'exit' },

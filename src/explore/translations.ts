@@ -9,7 +9,7 @@
 import { isPresent, PTE_PPN_SHIFT, PTE_W, ptePfn } from '../hw/sv39/index.ts';
 import { INFO_WRITE } from '../hw/tlb/index.ts';
 import { HUGE_GFNS, type Memslot, Request, VcpuMode } from '../kvm/internals.ts';
-import { FrameKind, forEachPte, inspectPte } from '../mm/internals.ts';
+import { FrameKind, forEachPteIn, inspectPte } from '../mm/internals.ts';
 import { type Gfn, hex, type Pfn } from '../units.ts';
 import { brokenCpuTlb } from './cpuTlbs.ts';
 import type { Found } from './verdict.ts';
@@ -89,9 +89,8 @@ export function brokenTlbEntry(world: World, index: number): Found | null {
 /** The frames that the host's page table maps to guest RAM, and whether for writing. */
 function mappedFrames(world: World): Map<Pfn, boolean> {
   const writable = new Map<Pfn, boolean>();
-  const [start, end] = [world.hva(0), world.hva(world.vm.ramPages)];
-  forEachPte(world.mm, (address, pte) => {
-    if (address < start || address >= end || !isPresent(pte)) return;
+  forEachPteIn(world.mm, world.hva(0), world.hva(world.vm.ramPages), (_address, pte) => {
+    if (!isPresent(pte)) return;
     writable.set(ptePfn(pte), (pte & PTE_W) !== 0 || writable.get(ptePfn(pte)) === true);
   });
   return writable;

@@ -29,6 +29,9 @@ import type { SwapInfo } from './swap.ts';
 
 const entryAt = (mm: Mm, table: Pfn, index: number): number => mm.host.memory.i32[table * 1024 + index * 2]!;
 
+/** Of the addresses that a table of Sv39 has entries for. */
+const ALL_BYTES = 2 ** 39;
+
 /** The PTE of `address`, or 0; in a huge page the one that its entry stands for, unless that is being changed. */
 export function inspectPte(mm: Mm, address: Hva): number {
   const { entry, level } = inspectEntry(mm, address);
@@ -73,18 +76,31 @@ export function touchForStore(mm: Mm, address: Hva): Pfn | null {
  * that its entry stands for, with level 1.
  */
 export function forEachPte(mm: Mm, visit: (address: Hva, pte: number, level: number) => void): void {
-  const visitAt = (address: number, pte: number, level: number): void =>
-    visit((address >= 2 ** 38 ? address - 2 ** 39 : address) as Hva, pte, level);
+  forEachPteIn(mm, 0, ALL_BYTES, (address, pte, level) =>
+    visit((address >= ALL_BYTES / 2 ? address - ALL_BYTES : address) as Hva, pte, level),
+  );
+}
+
+/** As forEachPte(), of the addresses from `start` up to `end`; what lies beyond may be visited where a huge page does. */
+export function forEachPteIn(
+  mm: Mm,
+  start: number,
+  end: number,
+  visit: (address: Hva, pte: number, level: number) => void,
+): void {
   const descend = (table: Pfn, level: number, base: number): void => {
-    for (let index = 0; index < PTES_PER_PAGE; index++) {
+    const bytes = levelBytes(level);
+    const first = Math.max(0, Math.floor((start - base) / bytes));
+    const last = Math.min(PTES_PER_PAGE, Math.ceil((end - base) / bytes));
+    for (let index = first; index < last; index++) {
       const entry = entryAt(mm, table, index);
       if (entry === 0) continue;
-      const address = base + index * levelBytes(level);
-      if (level === 0) visitAt(address, entry, 0);
+      const address = base + index * bytes;
+      if (level === 0) visit(address as Hva, entry, 0);
       else if (isTable(entry)) descend(ptePfn(entry), level - 1, address);
       else if (isPresentPte(entry))
         for (let page = 0; page < HPAGE_PMD_NR; page++)
-          visitAt(address + page * PAGE_SIZE, entry + (page << PTE_PPN_SHIFT), 1);
+          visit((address + page * PAGE_SIZE) as Hva, entry + (page << PTE_PPN_SHIFT), 1);
     }
   };
   descend(mm.pgd, 2, 0);

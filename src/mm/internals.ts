@@ -16,6 +16,7 @@ export {
 } from './frames.ts';
 export {
   forEachPte,
+  forEachPteIn,
   inspectBacking,
   inspectFilePage,
   inspectPage,

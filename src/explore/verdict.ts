@@ -10,7 +10,8 @@ export interface Found {
 
 export const foundViolation = ({ invariant, message }: Violation): Found => ({ invariant, message });
 
-const CONTEXT = /^(lock order violated|sleeping function called|.* is not held|lock released by)/;
+const CONTEXT =
+  /^(lock order violated|possible (circular|recursive) locking|sleeping function called|non_block_end|.* is not held|lock released by)/;
 const PROGRESS = /waits? for/;
 
 /** An assertion of production code that failed under a schedule. */

@@ -3,7 +3,7 @@
 //
 // The allocator's slow path calls it, and memcgCharge.ts. May sleep; must not be called by who reclaims already.
 
-import type { Steps } from '../sched/index.ts';
+import { fsReclaimAcquire, fsReclaimRelease, type Steps } from '../sched/index.ts';
 import { GFP_HIGHUSER_MOVABLE } from '../trace/index.ts';
 import type { Host } from './host.ts';
 import type { MemCgroup } from './memcontrol.ts';
@@ -16,7 +16,9 @@ import type { Order } from './zone.ts';
 export function* tryToFreePages(host: Host, order: Order): Steps<number> {
   host.trace.mm_vmscan_direct_reclaim_begin?.(order, GFP_HIGHUSER_MOVABLE);
   const sc = new ScanControl(host, host.swapClusterMax, false);
+  fsReclaimAcquire(host.sched);
   yield* doTryToFreePages(host, sc);
+  fsReclaimRelease(host.sched);
   host.trace.mm_vmscan_direct_reclaim_end?.(sc.nrReclaimed);
   return sc.nrReclaimed;
 }
@@ -34,8 +36,10 @@ export function* tryToFreeMemCgroupPages(host: Host, memcg: MemCgroup, pages: nu
 export function* shrinkAllMemory(host: Host, pages: number): Steps<number> {
   const sc = new ScanControl(host, pages, false);
   sc.forceDeactivate = true;
+  fsReclaimAcquire(host.sched);
   for (let round = 0; round < MAX_RECLAIM_RETRIES && sc.nrReclaimed < pages; round++)
     yield* doTryToFreePages(host, sc);
+  fsReclaimRelease(host.sched);
   return sc.nrReclaimed;
 }
 

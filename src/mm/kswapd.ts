@@ -6,7 +6,7 @@
 // Invariant: one task per host; whoever wakes it has seen the zone below its low watermark. Linux lets it nap for a tenth
 // of a second before it goes to sleep for good; here it sleeps at once.
 
-import { type Scheduler, type Steps, WaitQueue } from '../sched/index.ts';
+import { fsReclaimAcquire, fsReclaimRelease, type Scheduler, type Steps, WaitQueue } from '../sched/index.ts';
 import { GFP_HIGHUSER_MOVABLE } from '../trace/index.ts';
 import type { Host } from './host.ts';
 import { MAX_RECLAIM_RETRIES, ScanControl } from './scanControl.ts';
@@ -66,6 +66,7 @@ function* balancePgdat(host: Host, order: Order): Steps {
   const { zone, kswapd, swapClusterMax } = host;
   host.vmstat.pageoutrun++;
   const sc = new ScanControl(host, Math.max(zone.watermarks.high, swapClusterMax), true);
+  fsReclaimAcquire(host.sched);
   while (sc.priority > 0 && !isBalanced(host, order)) {
     const before = sc.nrReclaimed;
     sc.nrScanned = 0;
@@ -74,6 +75,7 @@ function* balancePgdat(host: Host, order: Order): Steps {
     const enough = sc.nrScanned >= sc.nrToReclaim;
     if (!enough || sc.nrReclaimed === before) sc.priority--;
   }
+  fsReclaimRelease(host.sched);
   if (sc.nrReclaimed === 0 && sc.priority === 0) kswapd.failures++;
   snapshotRefaults(host, null);
 }

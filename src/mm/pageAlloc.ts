@@ -6,7 +6,7 @@
 //
 // Invariants: only a victim of the OOM killer takes frames below the minimum. Reclaim never comes here. May sleep.
 
-import { at, points, RESCHED, type Steps } from '../sched/index.ts';
+import { at, mightAlloc, points, RESCHED, type Steps } from '../sched/index.ts';
 import { CompactResult } from '../trace/index.ts';
 import type { Pfn, SwapSlot } from '../units.ts';
 import { CompactPriority, tryToCompactPages } from './compaction.ts';
@@ -66,6 +66,7 @@ function* isCharged(
  */
 export function* allocHugePage(host: Host, mm: Mm, direct: boolean): Steps<Pfn | null> {
   const { low } = host.zone.watermarks;
+  if (direct) mightAlloc(host.sched);
   const [order, kind] = [HPAGE_PMD_ORDER, FrameKind.folio] as const;
   let folio = (yield* getPageFromFreelist(host, order, kind, low)) as Pfn | 0;
   if (folio === 0 && direct) folio = (yield* allocCostly(host, order, kind)) as Pfn | 0;
@@ -113,6 +114,7 @@ export function* allocKernelPages(host: Host, order: Order, use: KernelUse): Ste
 
 /** __alloc_pages(): `mm` is the address space that the caller works for. 0 when out of memory. */
 function* allocPages(host: Host, order: Order, kind: FrameKind, mm: Mm | null): Steps<number> {
+  mightAlloc(host.sched);
   const pfn = yield* getPageFromFreelist(host, order, kind, host.zone.watermarks.low);
   return pfn !== 0 ? pfn : yield* allocPagesSlowpath(host, order, kind, mm);
 }

@@ -8,7 +8,7 @@
 // Invariant: between the translation and the access nothing else runs, as on a CPU that has not taken its IPI yet.
 
 import { TLB_FAULT } from '../hw/tlb/index.ts';
-import { at, points, type Steps } from '../sched/index.ts';
+import { at, mightFault, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, pageOffset } from '../units.ts';
 import { handleMmFault } from './fault.ts';
 import {
@@ -105,6 +105,7 @@ export function* userStore8(mm: Mm, cpu: number, address: Hva, byte: number): St
 
 /** One access of one page by the kernel: the byte address it reached, valid until the caller next yields; or -errno. */
 function* access(mm: Mm, cpu: number, address: Hva, write: boolean): Steps<number> {
+  mightFault(mm.host.sched);
   const reached = yield* reach(mm, cpu, address, write);
   return typeof reached === 'string' ? signalErrno(reached) : reached;
 }

@@ -10,7 +10,17 @@
 // Locks: start and end run under mmap_lock or an rmap lock, never under one that a client may take in them; the young
 // and secondary-TLB calls run under the PTE lock and must not sleep.
 
-import { at, LOCKS, mightSleep, points, type Steps, type Task } from '../sched/index.ts';
+import {
+  at,
+  LOCK_MAPS,
+  LOCKS,
+  mightSleep,
+  nonBlockEnd,
+  nonBlockStart,
+  points,
+  type Steps,
+  type Task,
+} from '../sched/index.ts';
 import { bug, Errno, type Hva } from '../units.ts';
 import { mnItreeInvalidate, mnItreeInvEnd, mnItreeInvStartRange } from './itree.ts';
 import type { MmuNotifier, MmuNotifierRange, NotifierMm, NotifierSubscriptions } from './subscriptions.ts';
@@ -48,6 +58,7 @@ function* invalidateRangeStart(range: MmuNotifierRange): Steps<number> {
   const subscriptions = subscriptionsOf(mm);
   const { sched, trace } = mm.notifierEnvironment;
   assertMayCallClients(sched.current);
+  sched.lockdep.acquireMap(sched.current, LOCK_MAPS.mmu_notifier_invalidate_range_start);
   mm.notifierEnvironment.stats.invalidate_range_start++;
   const met = yield* openRange(subscriptions, range);
   trace.invalidate_range_start?.(
@@ -65,6 +76,7 @@ function* invalidateRangeStart(range: MmuNotifierRange): Steps<number> {
     yield* closeRange(subscriptions);
     trace.invalidate_range_start_failed?.(mm.id, start, end, error, subscriptions.activeInvalidateRanges);
   }
+  sched.lockdep.releaseMap(sched.current, LOCK_MAPS.mmu_notifier_invalidate_range_start);
   return error;
 }
 
@@ -100,9 +112,9 @@ function* startOne(subscription: MmuNotifier, range: MmuNotifierRange): Steps<nu
   const { ops } = subscription;
   if (!ops.invalidateRangeStart) return 0;
   const task = range.mm.notifierEnvironment.sched.current;
-  if (!range.blockable) task.nonBlockableDepth++;
+  if (!range.blockable) nonBlockStart(task);
   const error = yield* ops.invalidateRangeStart(subscription, range);
-  if (!range.blockable) task.nonBlockableDepth--;
+  if (!range.blockable) nonBlockEnd(task);
   if (error === 0) return 0;
   if (range.blockable || error !== -Errno.EAGAIN || ops.invalidateRangeEnd) {
     bug('invalidate_range_start may fail only with -EAGAIN, non-blockable and without an end', {
@@ -119,9 +131,9 @@ function* endAll(list: readonly MmuNotifier[], range: MmuNotifierRange): Steps {
   for (const subscription of list) {
     const { ops } = subscription;
     if (!ops.invalidateRangeEnd) continue;
-    if (!range.blockable) task.nonBlockableDepth++;
+    if (!range.blockable) nonBlockStart(task);
     yield* ops.invalidateRangeEnd(subscription, range);
-    if (!range.blockable) task.nonBlockableDepth--;
+    if (!range.blockable) nonBlockEnd(task);
   }
 }
 
@@ -133,11 +145,13 @@ export function* mmuNotifierInvalidateRangeEnd(range: MmuNotifierRange): Steps {
   assertMayCallClients(sched.current);
   if (range.blockable) mightSleep(sched.current, 'mmu_notifier_invalidate_range_end');
   if (subscriptions.activeInvalidateRanges === 0) bug('invalidate_range_end without start', { mm: mm.id });
+  sched.lockdep.acquireMap(sched.current, LOCK_MAPS.mmu_notifier_invalidate_range_start);
   if (subscriptions.hasItree) yield* mnItreeInvEnd(subscriptions);
   const index = yield* srcu.readLock();
   if (points.on) yield at.list(subscriptions.lock.id);
   yield* endAll(subscriptions.list, range);
   yield* srcu.readUnlock(index);
+  sched.lockdep.releaseMap(sched.current, LOCK_MAPS.mmu_notifier_invalidate_range_start);
   if (!subscriptions.hasItree) subscriptions.activeInvalidateRanges--;
   mm.notifierEnvironment.stats.invalidate_range_end++;
   trace.invalidate_range_end?.(

@@ -6,7 +6,7 @@
 // Invariants: while the mm's sequence is odd the tree stays as it is, so that its hits can be called without the lock;
 // the last open range to end makes it even, carries out what was deferred, and wakes who waits. Lock: subscriptions->lock.
 
-import { at, points, type Steps } from '../sched/index.ts';
+import { at, nonBlockEnd, nonBlockStart, points, type Steps } from '../sched/index.ts';
 import { bug, Errno } from '../units.ts';
 import type { MmuIntervalNotifier, MmuIntervalNotifierFinish } from './interval.ts';
 import type { MmuNotifierRange, NotifierSubscriptions } from './subscriptions.ts';
@@ -85,9 +85,9 @@ const invalidateOne = (
 /** Calls a client inside non_block_start() and non_block_end() if the range says so. */
 function* blockableAs<T>(range: MmuNotifierRange, call: () => Steps<T>): Steps<T> {
   const task = range.mm.notifierEnvironment.sched.current;
-  if (!range.blockable) task.nonBlockableDepth++;
+  if (!range.blockable) nonBlockStart(task);
   const result = yield* call();
-  if (!range.blockable) task.nonBlockableDepth--;
+  if (!range.blockable) nonBlockEnd(task);
   return result;
 }
 

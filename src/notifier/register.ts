@@ -8,7 +8,7 @@
 // release was called, by unregister or by the mm's release, whichever came first or both; after unregister has returned
 // no callback runs and none will.
 
-import { at, points, type Steps } from '../sched/index.ts';
+import { at, fsReclaimAcquire, fsReclaimRelease, points, type Steps } from '../sched/index.ts';
 import { bug, Errno, type Hva } from '../units.ts';
 import { mnItreeRelease } from './itree.ts';
 import {
@@ -33,6 +33,9 @@ export function* mmuNotifierRegister(subscription: MmuNotifier | null, mm: Notif
  */
 export function* mmuNotifierRegisterLocked(subscription: MmuNotifier | null, mm: NotifierMm): Steps<number> {
   if (mm.mmUsers <= 0) bug('mmu_notifier_register: mm_users is 0', { mm: mm.id });
+  // Primes lockdep: from now on an allocation may wait for what this client takes in its callbacks.
+  fsReclaimAcquire(mm.notifierEnvironment.sched);
+  fsReclaimRelease(mm.notifierEnvironment.sched);
   if (subscription !== null && subscription.mm !== null)
     bug('mmu_notifier_register: registered already', { subscription: subscription.id });
   const ops = subscription?.ops;

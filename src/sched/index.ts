@@ -2,6 +2,7 @@
 
 export { removeLast } from './lastIn.ts';
 export { Mutex, RwLock } from './lock.ts';
+export { fsReclaimAcquire, fsReclaimRelease, LOCK_MAPS, mightAlloc, mightFault } from './lockdep.ts';
 export { LOCKS, type LockClass } from './lockOrder.ts';
 export { at, POINT_KINDS, type Point, type PointKind, points } from './points.ts';
 export { type Policy, randomPolicy, replayPolicy, runPolicy } from './policies.ts';
@@ -13,6 +14,8 @@ export {
   BLOCKED,
   type HeldLock,
   mightSleep,
+  nonBlockEnd,
+  nonBlockStart,
   RESCHED,
   type Steps,
   type Stop,

@@ -64,6 +64,7 @@ abstract class Lock implements HeldLock, Awaited {
 
   protected before(task: Task): void {
     checkOrder(task, this);
+    this.sched.lockdep.acquire(task, this.lockClass);
     if (this.lockClass.kind === 'sleeping') mightSleep(task, this.lockClass.name);
   }
 

@@ -8,6 +8,8 @@
 
 export interface LockClass {
   readonly name: string;
+  /** In the graph of lockdep.ts, below LOCK_CLASSES; a copy of a row that differs in the rest is of the same class there. */
+  readonly index: number;
   readonly rank: number;
   readonly kind: 'sleeping' | 'spinning';
   /** Name of the class under which several locks of this one may be held, in any order; null: never. */
@@ -16,8 +18,16 @@ export interface LockClass {
   readonly line: string;
 }
 
+/** Most classes that there can be. */
+export const LOCK_CLASSES = 64;
+let classes = 0;
+
+/** A fresh number for a class. */
+export const nextClass = (): number => classes++;
+
 const sleeping = (rank: number, name: string, line: string, protects: string): LockClass => ({
   name,
+  index: nextClass(),
   rank,
   kind: 'sleeping',
   nestsUnder: null,

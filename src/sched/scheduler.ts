@@ -10,6 +10,7 @@
 
 import { bug, UmbraBug } from '../units.ts';
 import { describeBlocked } from './blocked.ts';
+import { Lockdep } from './lockdep.ts';
 import { type Point, points } from './points.ts';
 import type { Policy } from './policies.ts';
 import { type SchedTracepoints, Switches } from './switches.ts';
@@ -42,6 +43,7 @@ export class Scheduler {
   readonly #events: TimedEvent[] = [];
   readonly #tasks: Task[] = [];
   readonly #switches = new Switches();
+  readonly lockdep = new Lockdep();
   /** Of every task that ever was, by id. */
   readonly #names: { readonly name: string; readonly cpu: number }[] = [];
   #nextId = 1;
@@ -296,7 +298,7 @@ export class Scheduler {
     this.#forget(task);
     if (task.held.length > 0)
       bug('task ended with locks held', { held: task.held.map(({ lockClass }) => lockClass.name) });
-    if (task.rcuDepth + task.srcuDepth + task.nonBlockableDepth > 0)
+    if (task.rcuDepth + task.srcuDepth + task.nonBlockableDepth + task.heldMaps.length > 0)
       bug('task ended inside a read or non-blockable section');
   }
 

@@ -23,6 +23,12 @@ export type Yielded = Point | Stop;
 /** A kernel function that can be pre-empted or sleep. */
 export type Steps<T = void> = Generator<Yielded, T, void>;
 
+/** Linux's lockdep_map without a lock: a class of its own in the graph of lockdep.ts. */
+export interface LockMap {
+  readonly name: string;
+  readonly index: number;
+}
+
 export interface HeldLock {
   readonly id: number;
   readonly lockClass: LockClass;
@@ -58,6 +64,8 @@ export class Task {
   steps = 0;
 
   readonly held: HeldLock[] = [];
+  /** Of no lock, but of what may wait for locks (lockdep.ts). */
+  readonly heldMaps: LockMap[] = [];
   /** Spinning locks held (preempt_count). */
   atomicDepth = 0;
   /** RCU read sections entered. */
@@ -73,6 +81,15 @@ export class Task {
     this.body = body;
     this.cpu = cpu;
   }
+}
+
+/** Linux's non_block_start(): until its end the task must not sleep; it may wait for spinning locks. */
+export const nonBlockStart = (task: Task): void => {
+  task.nonBlockableDepth++;
+};
+
+export function nonBlockEnd(task: Task): void {
+  if (task.nonBlockableDepth-- === 0) bug('non_block_end() without a start', { task: task.name });
 }
 
 /** Linux's might_sleep(): a bug in atomic, RCU and non-blockable context. */

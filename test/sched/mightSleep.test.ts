@@ -5,6 +5,8 @@ import {
   LOCKS,
   Mutex,
   mightSleep,
+  nonBlockEnd,
+  nonBlockStart,
   RwLock,
   type Scheduler,
   Srcu,
@@ -36,9 +38,9 @@ const CONTEXTS: Record<string, (sched: Scheduler, action: Action) => Steps> = {
     yield* rcu.readUnlock(index);
   },
   *'inside a non-blockable section'(sched, action) {
-    sched.current.nonBlockableDepth++;
+    nonBlockStart(sched.current);
     yield* action(sched);
-    sched.current.nonBlockableDepth--;
+    nonBlockEnd(sched.current);
   },
 };
 

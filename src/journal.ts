@@ -85,7 +85,9 @@ function revert(target: Anything, kind: number, key: Anything, old: Anything): v
 function revertRare(target: Anything, kind: number, key: Anything, old: Anything): void {
   switch (kind) {
     case Kind.arrayLength:
-      target.length = old;
+      // Mostly one was added; setting a length is slow.
+      if (target.length === old + 1) target.pop();
+      else target.length = old;
       return;
     case Kind.popped:
       target.push(old);

@@ -16,6 +16,7 @@ import { FAULT_FLAG_ALLOW_RETRY, VM_FAULT_ERROR, VM_FAULT_RETRY, type VmFault } 
 import { folioPut } from './folio.ts';
 import { PG_locked, PG_lru, PG_swapcache } from './frames.ts';
 import type { Host } from './host.ts';
+import { ksmMightUnmapZeroPage } from './ksmZero.ts';
 import { HPAGE_PMD_NR } from './largeFolio.ts';
 import { folioLruvec } from './memcontrol.ts';
 import { isMigrationPte } from './migrationEntry.ts';
@@ -205,6 +206,6 @@ function* unmapCopied(vma: Vma, ptep: Hpa, unmapped: Pfn[]): Steps {
   if (!isNoneOrZero(pte)) {
     yield* removeRmap(vma, ptePfn(pte));
     unmapped.push(host.frames.folioOf(ptePfn(pte)));
-  }
+  } else ksmMightUnmapZeroPage(vma.mm, pte);
   yield* ptl.unlock();
 }

@@ -21,6 +21,7 @@ import { wpPageShared } from './fileFault.ts';
 import { folioPut, putPage } from './folio.ts';
 import { PG_anon_exclusive, PG_ksm, PG_swapcache, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
+import { ksmMightUnmapZeroPage } from './ksmZero.ts';
 import { folioAddLruVma } from './mlockFolio.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocAnonPage } from './pageAlloc.ts';
@@ -168,6 +169,7 @@ function* replacePage(vmf: VmFault, old: number, copy: Pfn): Steps<boolean> {
     const entry = isSoftDirty(vmf.origPte) ? mkSoftDirty(mkPte(copy, vma)) : mkPte(copy, vma);
     setPte(host, ptep, unshares ? entry : maybeMkWrite(entry, vma));
     if (old !== 0) yield* removeRmap(vma, old as Pfn);
+    else ksmMightUnmapZeroPage(mm, vmf.origPte);
   }
   yield* ptl.unlock();
   return same;

@@ -23,6 +23,7 @@ import { folioPut } from './folio.ts';
 import { PG_uptodate } from './frames.ts';
 import { copyHugePmd } from './hugePmd.ts';
 import { ksmFork } from './ksmMadvise.ts';
+import { isKsmZeroPte, ksmMapZeroPage } from './ksmZero.ts';
 import {
   isMigrationPte,
   isReadableMigrationPte,
@@ -239,7 +240,7 @@ function* copyPresentPte(copy: Vma, vma: Vma, source: Hpa, found: number): Steps
     if (points.on) yield at.page(folio);
     host.frames.get(folio);
     yield* dupRmap(copy, pfn);
-  }
+  } else if (isKsmZeroPte(host, found)) ksmMapZeroPage(copy.mm);
   if (points.on) yield at.pte(source);
   let pte = readPte(host, source);
   if (isCowMapping(vma.flags) && (pte & PTE_W) !== 0) {

@@ -79,6 +79,8 @@ export class Ksm {
   sleepMillisecs = 20;
   maxPageSharing = 256;
   smartScan = true;
+  /** Pages of zeros become the zero page, rather than one of their own. */
+  useZeroPages = false;
   stableNodeChainsPruneMillisecs = 2000;
 
   // Under mmlistLock.
@@ -107,6 +109,8 @@ export class Ksm {
   pagesScanned = 0;
   pagesSkipped = 0;
   rmapItems = 0;
+  /** Entries of the zero page that stand for a page of zeros (ksmZero.ts). */
+  zeroPages = 0;
 
   constructor(sched: Scheduler) {
     this.threadMutex = new Mutex(sched, LOCKS.ksm_thread_mutex);
@@ -135,6 +139,7 @@ export function readKsm(ksm: Ksm): Readonly<Record<string, number>> {
     sleep_millisecs: ksm.sleepMillisecs,
     max_page_sharing: ksm.maxPageSharing,
     smart_scan: Number(ksm.smartScan),
+    use_zero_pages: Number(ksm.useZeroPages),
     stable_node_chains_prune_millisecs: ksm.stableNodeChainsPruneMillisecs,
     full_scans: ksm.seqnr,
     pages_scanned: ksm.pagesScanned,
@@ -142,10 +147,11 @@ export function readKsm(ksm: Ksm): Readonly<Record<string, number>> {
     pages_shared: pagesShared,
     pages_sharing: pagesSharing,
     pages_unshared: pagesUnshared,
+    ksm_zero_pages: ksm.zeroPages,
     pages_volatile: Math.max(0, rmapItems - pagesShared - pagesSharing - pagesUnshared),
     stable_node_chains: chains.length,
     stable_node_dups: chains.reduce((sum, { dups }) => sum + dups.length, 0),
-    general_profit: pagesSharing * PAGE_SIZE - rmapItems * RMAP_ITEM_BYTES,
+    general_profit: (pagesSharing + ksm.zeroPages) * PAGE_SIZE - rmapItems * RMAP_ITEM_BYTES,
   };
 }
 

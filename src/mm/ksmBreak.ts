@@ -11,6 +11,7 @@ import { handleMmFault } from './fault.ts';
 import { FAULT_FLAG_UNSHARE, VM_FAULT_OOM } from './faultTypes.ts';
 import { PG_ksm } from './frames.ts';
 import type { RmapItem } from './ksm.ts';
+import { isKsmZeroPte } from './ksmZero.ts';
 import type { Mm } from './mmStruct.ts';
 import { walkPtes } from './pagewalk.ts';
 import { readPte } from './pte.ts';
@@ -30,13 +31,14 @@ export function* breakKsm(vma: Vma, start: Hva, end: Hva): Steps<number> {
   return 0;
 }
 
-/** break_ksm_pmd_entry(): the first address that maps a merged page. */
+/** break_ksm_pmd_entry(): the first address that maps a merged page, or the zero page for KSM's sake. */
 const nextKsmPage = (vma: Vma, start: Hva, end: Hva): Steps<Hva | null> =>
   findPteWhere(vma, start, end, function* (ptep) {
     const { host } = vma.mm;
     if (points.on) yield at.pte(ptep);
     const pte = readPte(host, ptep);
     if (!isPresent(pte)) return false;
+    if (isKsmZeroPte(host, pte)) return true;
     const pfn = host.frames.folioOf(ptePfn(pte));
     if (points.on) yield at.page(pfn);
     return host.frames.test(pfn, PG_ksm);

@@ -21,7 +21,8 @@ import { folioMarkAccessed, folioMarkDirty, folioPut } from './folio.ts';
 import { PG_anon_exclusive, PG_ksm, PG_swapcache } from './frames.ts';
 import type { RmapItem } from './ksm.ts';
 import { breakCow, findMergeableVma } from './ksmBreak.ts';
-import { comparePages, NO_STABLE_NODE, removeRmapItemFromTree } from './ksmTree.ts';
+import { calcChecksum, comparePages, NO_STABLE_NODE, removeRmapItemFromTree } from './ksmTree.ts';
+import { ksmMapZeroPage, mkKsmZeroPte } from './ksmZero.ts';
 import { findPte, mkPte, ptlOf, readPte, setPte } from './pte.ts';
 import { addAnonRmap, lockMappedPte, ptepClearFlush, removeRmap } from './rmap.ts';
 import { isAnonFolio } from './rmapFile.ts';
@@ -102,17 +103,24 @@ const replacePage = (vma: Vma, old: Pfn, kpage: Pfn, address: Hva, original: num
 function* setKpage(vma: Vma, old: Pfn, kpage: Pfn, address: Hva, ptep: Hpa): Steps {
   const { mm } = vma;
   const { host } = mm;
-  if (points.on) yield at.page(kpage);
-  host.frames.get(kpage);
-  yield* addAnonRmap(vma, kpage, address, false);
-  mm.anonPages++;
+  const isZero = kpage === host.zeroPfn;
+  if (isZero) ksmMapZeroPage(mm);
+  else yield* mapKpage(vma, kpage, address);
   yield* ptepClearFlush(mm, address, ptep);
   if (points.on) yield at.pte(ptep);
-  setPte(host, ptep, mkPte(kpage, vma));
+  setPte(host, ptep, isZero ? mkKsmZeroPte(vma) : mkPte(kpage, vma));
   yield* removeRmap(vma, old);
   if (points.on) yield at.page(old);
   if (host.frames.maps(old) === 0) yield* folioFreeSwap(host, old);
   yield* folioPut(host, old);
+}
+
+function* mapKpage(vma: Vma, kpage: Pfn, address: Hva): Steps {
+  const { mm } = vma;
+  if (points.on) yield at.page(kpage);
+  mm.host.frames.get(kpage);
+  yield* addAnonRmap(vma, kpage, address, false);
+  mm.anonPages++;
 }
 
 /** try_to_merge_one_page(): with `kpage`, or into a merged folio of its own (0). 0 or -EFAULT. */
@@ -160,6 +168,22 @@ export function* tryToMergeWithKsmPage(item: RmapItem, pfn: Pfn, kpage: Pfn | 0)
   yield* host.locks.mmapReadUnlock(mm);
   host.trace.ksm_merge_with_ksm_page?.(kpage, kpage === 0 ? pfn : kpage, item.id, mm.id, error);
   return error;
+}
+
+/** try_to_merge_with_zero_page(): true when there is nothing left to do: it was, or the process has taken its offer back. */
+export function* tryToMergeWithZeroPage(item: RmapItem, pfn: Pfn): Steps<boolean> {
+  const { mm, address } = item;
+  const { host } = mm;
+  if (!host.ksm.useZeroPages || item.oldChecksum !== calcChecksum(host, host.zeroPfn)) return false;
+  let error = 0;
+  yield* host.locks.mmapReadLock(mm);
+  const vma = yield* findMergeableVma(mm, address);
+  if (vma !== null) {
+    error = yield* tryToMergeOnePage(vma, pfn, host.zeroPfn, address);
+    host.trace.ksm_merge_one_page?.(host.zeroPfn, item.id, mm.id, error);
+  }
+  yield* host.locks.mmapReadUnlock(mm);
+  return error === 0;
 }
 
 /** try_to_merge_two_pages(): whether both are one now, `pfn`. */

@@ -20,7 +20,7 @@ import {
   type RmapItem,
 } from './ksm.ts';
 import { breakKsm, findMergeableVma, findPteWhere } from './ksmBreak.ts';
-import { tryToMergeTwoPages, tryToMergeWithKsmPage } from './ksmMerge.ts';
+import { tryToMergeTwoPages, tryToMergeWithKsmPage, tryToMergeWithZeroPage } from './ksmMerge.ts';
 import {
   calcChecksum,
   folioStableNode,
@@ -286,7 +286,7 @@ function* cmpAndMergePage(host: Host, pfn: Pfn, item: RmapItem): Steps {
     const checksum = calcChecksum(host, pfn);
     const changed = item.oldChecksum !== checksum;
     item.oldChecksum = checksum;
-    if (changed) return;
+    if (changed || (yield* tryToMergeWithZeroPage(item, pfn))) return;
   }
   const kpage = (yield* stableTreeSearch(host, pfn)) as Pfn | 0;
   yield* removeRmapItemFromTree(host, item);

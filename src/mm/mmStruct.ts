@@ -81,6 +81,8 @@ export class Mm implements NotifierMm {
   /** Of its pages, under ksm_thread_mutex: how many are merged, and how many KSM keeps books on. */
   ksmMergingPages = 0;
   ksmRmapItems = 0;
+  /** Under the page table lock of the entry: those of the zero page that KSM has made (ksmZero.ts). */
+  ksmZeroPages = 0;
 
   /** MMF_HAS_PINNED: some page of it was pinned at some time. */
   hasPinned = false;

@@ -11,6 +11,7 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { folioMarkAccessed, folioMarkDirty } from './folio.ts';
 import { zapHugePmd } from './hugePmd.ts';
+import { ksmMightUnmapZeroPage } from './ksmZero.ts';
 import { isMigrationPte, migrationPfn } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
 import type { MmuGather } from './mmuGather.ts';
@@ -79,6 +80,7 @@ function* zapPte(gather: MmuGather, vma: Vma, ptep: Hpa, address: Hva, evenCows:
   const pfn = normalPfn(pte) as Pfn | 0;
   if (pfn === 0) {
     dropPte(host, ptep);
+    ksmMightUnmapZeroPage(mm, pte);
     gather.noteEntry(address);
     return false;
   }

@@ -251,6 +251,7 @@ class Scene {
   /** ksmd merges a part of RAM and equal pages beside it for a while; who writes to one of those has his own again. */
   *merge(): Steps {
     const { host } = this.machine;
+    host.ksm.useZeroPages = this.random.below(2) === 0;
     expect(yield* ksmRunStore(host, KSM_RUN_MERGE)).toBe(0);
     const [start, bytes] = this.part();
     expect(yield* madvise(this.mm, start, bytes, MADV_MERGEABLE)).toBe(0);

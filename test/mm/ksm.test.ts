@@ -14,6 +14,7 @@ import {
   kpageFlags,
   ksmMaxPageSharingStore,
   ksmRunStore,
+  MADV_DONTNEED,
   MADV_MERGEABLE,
   MADV_PAGEOUT,
   MADV_UNMERGEABLE,
@@ -240,6 +241,75 @@ describe('what is not merged', () => {
       });
       expect(yield* ksmMaxPageSharingStore(bench.host.ksm, 3)).toBe(-Errno.EBUSY);
       yield* expectContents(a, [9, 9, 9, 9, 9]);
+      yield* leave(bench, a);
+    });
+  });
+});
+
+describe('pages of zeros, with use_zero_pages', () => {
+  const ZEROS = [0, 7, 0, 0];
+
+  it('become the zero page, which is counted and belongs to no tree', () => {
+    const bench = withBench(function* (bench) {
+      const { host } = bench;
+      host.ksm.useZeroPages = true;
+      const a = yield* processWith(bench, ZEROS);
+      const before = [host.zone.freePages, a.mm.anonPages];
+      yield* scan(bench, 2);
+      expect([0, 2, 3].map((page) => pfnOf(a, page))).toEqual([host.zeroPfn, host.zeroPfn, host.zeroPfn]);
+      expect([host.zone.freePages, a.mm.anonPages]).toEqual([before[0]! + 3, before[1]! - 3]);
+      expect(readKsm(host.ksm)).toMatchObject({
+        ksm_zero_pages: 3,
+        pages_shared: 0,
+        pages_sharing: 0,
+        general_profit: 3 * PAGE_SIZE - PAGES * 64,
+      });
+      expect(a.mm.ksmZeroPages).toBe(3);
+      yield* expectContents(a, ZEROS);
+      yield* leave(bench, a);
+    });
+    expect(bench.host.ksm.zeroPages).toBe(0);
+    const merges = [...bench.ring.records()].filter(({ event }) => event === 'ksm_merge_one_page');
+    expect(merges.map(({ fields }) => [fields.pfn, fields.err])).toEqual(
+      Array.from({ length: 3 }, () => [bench.host.zeroPfn, 0]),
+    );
+  });
+
+  it('are counted for a child as well, and no more once written to, dropped or unmerged', () => {
+    withBench(function* (bench) {
+      const { host } = bench;
+      host.ksm.useZeroPages = true;
+      const a = yield* processWith(bench, [0, 0, 0, 0]);
+      yield* scan(bench, 2);
+      const child = { mm: (yield* fork(a.mm)) as Mm, base: a.base };
+      const counts = () => [host.ksm.zeroPages, a.mm.ksmZeroPages, child.mm.ksmZeroPages];
+      expect(counts()).toEqual([8, 4, 4]);
+      yield* fill(a.mm, a.base, 5);
+      expect(counts()).toEqual([7, 3, 4]);
+      expect(yield* madvise(child.mm, pageAt(a.base, 3), PAGE_SIZE, MADV_DONTNEED)).toBe(0);
+      expect(counts()).toEqual([6, 3, 3]);
+      expect(yield* madvise(a.mm, pageAt(a.base, 1), PAGE_SIZE, MADV_UNMERGEABLE)).toBe(0);
+      expect(counts()).toEqual([5, 2, 3]);
+      expect(pfnOf(a, 1)).not.toBe(host.zeroPfn);
+      yield* expectContents(a, [5, 0, 0, 0]);
+      yield* expectContents(child, [0, 0, 0, 0]);
+      expect(yield* ksmRunStore(host, KSM_RUN_UNMERGE)).toBe(0);
+      expect(counts()).toEqual([0, 0, 0]);
+      yield* leave(bench, a, child);
+    });
+  });
+
+  it('not a page that somebody has pinned', () => {
+    withBench(function* (bench) {
+      const { host } = bench;
+      host.ksm.useZeroPages = true;
+      const a = yield* processWith(bench, [0, 1, 2, 3]);
+      const pinned = (yield* pinUserPage(a.mm, a.base, true)) as Pfn;
+      yield* scan(bench, 2);
+      expect([pfnOf(a, 0), host.ksm.zeroPages]).toEqual([pinned, 0]);
+      yield* unpinUserPage(host, pinned, false);
+      yield* scan(bench, 1);
+      expect([pfnOf(a, 0), host.ksm.zeroPages]).toEqual([host.zeroPfn, 1]);
       yield* leave(bench, a);
     });
   });

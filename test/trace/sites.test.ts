@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { EVENT_NAMES, type EventName, fieldNames } from '../../src/trace/events.ts';
 import type { Probe } from '../../src/trace/index.ts';
-import { loadGuest, startGuest } from '../guests/support.ts';
+import { loadGuest, type RunOptions, startGuest } from '../guests/support.ts';
 
 const SRC = join(import.meta.dirname, '../../src');
 const sources = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
@@ -27,8 +27,9 @@ function watch(
   name: string,
   mmu: 'shadow' | 'tdp',
   look: (event: EventName, values: readonly number[]) => void,
+  options: RunOptions = {},
 ): void {
-  const started = startGuest(loadGuest(name), { mmu, check: 'off' });
+  const started = startGuest(loadGuest(name), { mmu, check: 'off', ...options });
   const points = started.machine.trace.points as Record<EventName, Probe | null>;
   for (const event of EVENT_NAMES) points[event] = (...values) => look(event, values as number[]);
   while (started.runSlice(() => true) === 'running');
@@ -46,7 +47,7 @@ describe('a call of a tracepoint', () => {
       });
     };
     watch('kernel', 'shadow', look);
-    watch('kernel', 'tdp', look);
+    watch('kernel', 'tdp', look, { hostRamBytes: 2 ** 24, memoryMaxBytes: 2 ** 18 });
     watch('harts', 'shadow', look);
     expect([...wrong]).toEqual([]);
     const rare: readonly string[] = [

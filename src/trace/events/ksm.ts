@@ -13,6 +13,14 @@ export const KSM_EVENTS = system('ksm', {
   ksm_stop_scan: SCAN,
   ksm_enter: ENTER_EXIT,
   ksm_exit: ENTER_EXIT,
+  ksm_merge_one_page: [
+    { pfn: 'unsigned long', rmap_item: 'void *', mm: 'void *', err: 'int' },
+    'ksm pfn %lu rmap_item %p mm %p error %d',
+    'pfn',
+    'rmap_item',
+    'mm',
+    'err',
+  ],
   ksm_merge_with_ksm_page: [
     { ksm_page: 'void *', pfn: 'unsigned long', rmap_item: 'void *', mm: 'void *', err: 'int' },
     '%spfn %lu rmap_item %p mm %p error %d',

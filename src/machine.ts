@@ -24,6 +24,7 @@ import {
   readMemCgroup,
   readVmstat,
   reclaimSwapCache,
+  SHMEM_LIKE,
   type SwapDevice,
   type ThpEnabled,
 } from './mm/index.ts';
@@ -47,7 +48,7 @@ export interface MachineConfig {
   readonly memoryMaxBytes?: number;
   readonly vcpus: number;
   readonly mmu: MmuKind;
-  /** transparent_hugepage/enabled of the host; default: never. */
+  /** transparent_hugepage/enabled of the host, and shmem_enabled alike; default: never. */
   readonly thp?: ThpEnabled;
   readonly ad: AdScheme;
   readonly seed: number;
@@ -151,7 +152,9 @@ export class Machine {
       swap: config.swap,
       cpus: vcpus,
     });
-    this.host.thp.enabled = config.thp ?? 'never';
+    const { thp = 'never' } = config;
+    this.host.thp.enabled = thp;
+    this.host.thp.shmemEnabled = SHMEM_LIKE[thp];
     this.memcg = this.#limitMemory();
     this.oracle = new Oracle(this.host);
     this.harts = this.#buildHarts(tlb);

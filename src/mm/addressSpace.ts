@@ -24,7 +24,9 @@ export type MappingKind = 'regular' | 'shmem';
 /** struct vm_operations_struct and address_space_operations of a kind of file. */
 export interface AddressSpaceOps {
   readonly kind: MappingKind;
-  /** vm_ops->fault: VM_FAULT_LOCKED with vmf.page locked and referenced, or other VM_FAULT bits. */
+  /** FileName of the tracepoints: what a shmem object is called there. */
+  readonly traceName: number | null;
+  /** vm_ops->fault: VM_FAULT_LOCKED with the folio of vmf.page locked and referenced, or other VM_FAULT bits. */
   fault(vmf: VmFault): Steps<number>;
   /**
    * vm_ops->page_mkwrite of vmf.page, referenced and unlocked: VM_FAULT_LOCKED, or why not. Null: nobody has to be
@@ -33,9 +35,9 @@ export interface AddressSpaceOps {
   readonly pageMkwrite: ((vmf: VmFault) => Steps<number>) | null;
   /** Reads a folio that is in the cache and locked on behalf of the device, which unlocks it. */
   readFolio(mapping: AddressSpace, pfn: Pfn, index: number): Steps;
-  /** write_begin: the folio of `index`, locked, with a reference, ready to be written in part; or -errno. */
+  /** write_begin: page `index`, its folio locked, with a reference, ready to be written in part; or -errno. */
   writeBegin(mapping: AddressSpace, index: number): Steps<number>;
-  /** A folio for read(): uptodate, with a reference; 0: a hole; or -errno. */
+  /** A page for read(): uptodate, with a reference; 0: a hole; or -errno. */
   readPage(mapping: AddressSpace, index: number): Steps<number>;
   /** Writes one folio out, locked and no longer dirty; unlocked on return. */
   writeFolio(mapping: AddressSpace, pfn: Pfn): Steps;

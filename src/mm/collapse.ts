@@ -1,7 +1,7 @@
 // Collapsing 512 pages into a huge page (mm/khugepaged.c: hpage_collapse_scan_pmd, collapse_huge_page).
 //
-// madvise(MADV_COLLAPSE) comes here with 2 MiB of anonymous memory that is mapped page by page; the
-// pages are copied into a new large folio, which takes their place. Isolating them is collapsePages.ts's business.
+// madvise(MADV_COLLAPSE) comes here with 2 MiB that are mapped page by page; of anonymous memory the pages are copied into
+// a new large folio, which takes their place. Isolating them is collapsePages.ts's business, shmem collapseFile.ts's.
 //
 // Order (reference table row 16b): look (mmap_lock for read); allocate with no lock; swap in what is out; mmap_lock for
 // write; anon_vma for write: start; pmd lock: the table is unhooked, CPUs flushed; unlock; end: nothing can fault the
@@ -9,7 +9,7 @@
 // anon_vma unlocked; copy; free the old pages; pmd lock: the new folio mapped, the table deposited; unlock.
 // If a page cannot be had the table is hooked in again, as it was.
 
-import { isTable, makePte, PTE_V, ptePfn } from '../hw/sv39/index.ts';
+import { makePte, PTE_V } from '../hw/sv39/index.ts';
 import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
@@ -18,6 +18,7 @@ import {
 import { at, points, type Steps } from '../sched/index.ts';
 import { Scan } from '../trace/index.ts';
 import { bug, Errno, type Hpa, type Hva, type Pfn, pfnToHpa } from '../units.ts';
+import { collapseScanFile } from './collapseFile.ts';
 import {
   type Collapse,
   collapseIsolate,
@@ -27,31 +28,18 @@ import {
   releasePages,
   scanPtes,
 } from './collapsePages.ts';
+import { collapsePteMappedThp, type FoundPmd, findTable } from './collapsePteMapped.ts';
+import { fput, getFile } from './file.ts';
 import { folioPut } from './folio.ts';
 import { PG_uptodate } from './frames.ts';
 import { mapAnonFolioPmd } from './hugeMemory.ts';
 import { HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocHugePage } from './pageAlloc.ts';
-import { isHugePmd } from './pmd.ts';
-import { findEntry, ptepGetAndClear, ptlOf, readPte, setPte } from './pte.ts';
+import { ptepGetAndClear, ptlOf, setPte } from './pte.ts';
 import { isCollapseAllowed, isThpSuitable } from './thp.ts';
 import { flushTlbRange } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
-
-/** The entry of the level above PTEs if it points to a table, or what it is instead. */
-type FoundPmd = { readonly pmdp: Hpa; readonly table: Pfn } | { readonly scan: number };
-
-/** find_pmd_or_thp_or_none(). */
-function* findTable(mm: Mm, address: Hva): Steps<FoundPmd> {
-  if (points.on) yield at.list(mm.pageTableLock.id);
-  const pmdp = findEntry(mm, address, 1);
-  if (pmdp === 0) return { scan: Scan.PMD_NULL };
-  if (points.on) yield at.pte(pmdp);
-  const pmd = readPte(mm.host, pmdp);
-  if (isTable(pmd)) return { pmdp, table: ptePfn(pmd) };
-  return { scan: isHugePmd(pmd) ? Scan.PMD_MAPPED : Scan.PMD_NONE };
-}
 
 /**
  * hpage_collapse_scan_pmd(): `address` is aligned and lies in `vma`; mmap_lock is held for read, and not any more when
@@ -72,14 +60,14 @@ export function* collapseScanPmd(collapse: Collapse, vma: Vma, address: Hva): St
 }
 
 /** hugepage_vma_revalidate(): the VMA, after mmap_lock was dropped; or SCAN_*. */
-function* revalidate(mm: Mm, address: Hva): Steps<Vma | number> {
+function* revalidate(mm: Mm, address: Hva, expectAnon: boolean): Steps<Vma | number> {
   if (mm.mmUsers === 0 || mm.killed) return Scan.ANY_PROCESS;
   if (points.on) yield at.list(mm.vmas.id);
   const vma = mm.vmas.find(address);
   if (vma === null) return Scan.VMA_NULL;
   if (!isThpSuitable(vma, address)) return Scan.ADDRESS_RANGE;
   if (!isCollapseAllowed(vma)) return Scan.VMA_CHECK;
-  return vma.anonVma === null || vma.file !== null ? Scan.PAGE_ANON : vma;
+  return expectAnon && (vma.anonVma === null || vma.file !== null) ? Scan.PAGE_ANON : vma;
 }
 
 /** collapse_huge_page(): mmap_lock is held for read, and released here. */
@@ -106,7 +94,7 @@ function* collapseHugePage(collapse: Collapse, mm: Mm, address: Hva, unmapped: n
 function* swapIn(mm: Mm, address: Hva): Steps<number> {
   const { locks } = mm.host;
   yield* locks.mmapReadLock(mm);
-  const vma = yield* revalidate(mm, address);
+  const vma = yield* revalidate(mm, address, true);
   const found: FoundPmd = typeof vma === 'number' ? { scan: vma } : yield* findTable(mm, address);
   if ('scan' in found || typeof vma === 'number') {
     yield* locks.mmapReadUnlock(mm);
@@ -120,7 +108,7 @@ function* swapIn(mm: Mm, address: Hva): Steps<number> {
 /** mmap_lock is held for write. */
 function* collapseLocked(collapse: Collapse, mm: Mm, address: Hva, folio: Pfn): Steps<number> {
   const { host } = mm;
-  const vma = yield* revalidate(mm, address);
+  const vma = yield* revalidate(mm, address, true);
   if (typeof vma === 'number') return vma;
   yield* host.locks.vmaStartWrite(mm, vma);
   const found = yield* findTable(mm, address);
@@ -181,20 +169,50 @@ const GOES_ON: ReadonlySet<number> = new Set([
   Scan.DEL_PAGE_LRU,
 ]);
 
+/** Trying again might succeed. */
+const TRY_AGAIN: ReadonlySet<number> = new Set([
+  Scan.PAGE_COUNT,
+  Scan.PAGE_LOCK,
+  Scan.PAGE_LRU,
+  Scan.DEL_PAGE_LRU,
+  Scan.PAGE_FILLED,
+]);
+
 /** madvise_collapse_errno(). */
 function errnoOf(scan: number): number {
   if (scan === Scan.ALLOC_HUGE_PAGE_FAIL) return -Errno.ENOMEM;
-  const later: readonly number[] = [Scan.PAGE_COUNT, Scan.PAGE_LOCK, Scan.PAGE_LRU, Scan.DEL_PAGE_LRU];
-  return later.includes(scan) ? -Errno.EAGAIN : -Errno.EINVAL;
+  if (scan === Scan.EXCEED_NONE_PTE) return -Errno.EBUSY;
+  return TRY_AGAIN.has(scan) ? -Errno.EAGAIN : -Errno.EINVAL;
+}
+
+/** One round of madvise_collapse(): SCAN_*; mmap_lock is held, perhaps again. */
+function* collapseOne(collapse: Collapse, vma: Vma, address: Hva): Steps<number> {
+  const { mm, file } = vma;
+  const { locks } = mm.host;
+  if (file === null) {
+    const result = yield* collapseScanPmd(collapse, vma, address);
+    if (collapse.lockDropped) yield* locks.mmapReadLock(mm);
+    return result;
+  }
+  const index = vma.indexOf(address);
+  getFile(file);
+  collapse.lockDropped = true;
+  yield* locks.mmapReadUnlock(mm);
+  const result = yield* collapseScanFile(mm, address, file.mapping, index);
+  yield* fput(file);
+  yield* locks.mmapReadLock(mm);
+  // The huge folio is there now: this mapping is to have it by one entry.
+  return result === Scan.PTE_MAPPED_HUGEPAGE ? yield* collapsePteMappedThp(mm, address, true) : result;
 }
 
 /**
- * madvise_collapse(): every 2 MiB that lie in the range whole; anonymous memory alone. mmap_lock is held for read, and
- * again on return. 0; -EINVAL (nothing to collapse, or it may not be), -ENOMEM (no huge page), -EAGAIN (a page is in use).
+ * madvise_collapse(): every 2 MiB that lie in the range whole, of anonymous memory or shmem. mmap_lock is held for read, and
+ * again on return. 0; -EINVAL (nothing to collapse, or it may not be), -ENOMEM (no huge page), -EBUSY (a userfaultfd is to
+ * hear of holes), -EAGAIN (a page is in use).
  */
 export function* madviseCollapse(vma: Vma, start: Hva, end: Hva): Steps<number> {
   const { mm } = vma;
-  if (vma.file !== null || !isCollapseAllowed(vma)) return -Errno.EINVAL;
+  if (!isCollapseAllowed(vma)) return -Errno.EINVAL;
   const first = hugeAlignDown(start + HPAGE_PMD_SIZE - 1);
   let last = hugeAlignDown(end);
   let area: Vma = vma;
@@ -203,14 +221,13 @@ export function* madviseCollapse(vma: Vma, start: Hva, end: Hva): Steps<number> 
   const collapse = newCollapse();
   for (let address = first; address < last; address += HPAGE_PMD_SIZE) {
     if (collapse.lockDropped) {
-      const now = yield* revalidate(mm, address as Hva);
+      const now = yield* revalidate(mm, address as Hva, false);
       if (typeof now === 'number') return errnoOf(now);
       area = now;
       last = Math.min(last, hugeAlignDown(area.end));
     }
     collapse.lockDropped = false;
-    const result = yield* collapseScanPmd(collapse, area, address as Hva);
-    if (collapse.lockDropped) yield* mm.host.locks.mmapReadLock(mm);
+    const result = yield* collapseOne(collapse, area, address as Hva);
     if (result === Scan.SUCCEED || result === Scan.PMD_MAPPED) collapsed++;
     else failure = result;
     if (result !== Scan.SUCCEED && result !== Scan.PMD_MAPPED && !GOES_ON.has(result)) break;

@@ -32,6 +32,7 @@ import {
   mkPte,
   mkSoftDirty,
   normalPfn,
+  pteMapLock,
   ptlOf,
   readPte,
   setPte,
@@ -154,8 +155,7 @@ function* replacePage(vmf: VmFault, old: number, copy: Pfn): Steps<boolean> {
   const { vma, address, ptep } = vmf;
   const { mm } = vma;
   const { host } = mm;
-  const ptl = ptlOf(host, ptep);
-  yield* ptl.lock();
+  if (!(yield* pteMapLock(mm, address, ptep))) return false;
   if (points.on) yield at.pte(ptep);
   const same = readPte(host, ptep) === vmf.origPte;
   if (same) {
@@ -171,7 +171,7 @@ function* replacePage(vmf: VmFault, old: number, copy: Pfn): Steps<boolean> {
     if (old !== 0) yield* removeRmap(vma, old as Pfn);
     else ksmMightUnmapZeroPage(mm, vmf.origPte);
   }
-  yield* ptl.unlock();
+  yield* ptlOf(host, ptep).unlock();
   return same;
 }
 

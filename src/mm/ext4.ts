@@ -109,6 +109,7 @@ export class Ext4 {
 
 const ext4Ops = (fs: Ext4): AddressSpaceOps => ({
   kind: 'regular',
+  traceName: null,
   fault: filemapFault,
   pageMkwrite: (vmf) => ext4PageMkwrite(fs, vmf),
   readFolio: (mapping, pfn, index) => ext4ReadFolio(fs, mapping, pfn, index),

@@ -33,10 +33,12 @@ import {
   findPte,
   isPresentPte,
   isProtNone,
+  isStillMapped,
   maybeMkWrite,
   mkPte,
   PTE_SOFT_DIRTY,
   PTE_SPECIAL,
+  pteMapLock,
   ptlOf,
   readPte,
   setPte,
@@ -73,6 +75,7 @@ export function* handleMmFault(vma: Vma, address: Hva, flags: number): Steps<num
   }
   if (vmf.ptep !== 0) {
     if (points.on) yield at.pte(vmf.ptep);
+    if (!isStillMapped(mm, page, vmf.ptep)) return 0;
     vmf.origPte = readPte(mm.host, vmf.ptep);
   }
   if (vmf.origPte === 0) return yield* vma.file === null ? doAnonymousPage(vmf) : doFault(vmf);
@@ -95,9 +98,10 @@ function* migrationEntryWait({ vma, origPte }: VmFault): Steps<number> {
 
 /** The end of handle_pte_fault(): a write to a read-only page, or an entry that somebody else already made. */
 function* handlePresentPte(vmf: VmFault): Steps<number> {
-  const { host } = vmf.vma.mm;
+  const { mm } = vmf.vma;
+  const { host } = mm;
+  if (!(yield* pteMapLock(mm, vmf.address, vmf.ptep))) return 0;
   const ptl = ptlOf(host, vmf.ptep);
-  yield* ptl.lock();
   if (points.on) yield at.pte(vmf.ptep);
   const same = readPte(host, vmf.ptep) === vmf.origPte;
   const write = (vmf.flags & FAULT_FLAG_WRITE) !== 0;

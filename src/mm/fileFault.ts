@@ -8,13 +8,14 @@
 // Invariants: the entry is re-checked under the page table lock after every sleep; none -> present and upgrades are
 // not notified. Locks: as fault.ts; then folio lock, page table lock.
 
-import { PTE_A } from '../hw/sv39/index.ts';
+import { PTE_A, PTE_BYTES } from '../hw/sv39/index.ts';
 import { at, type Mutex, points, type Steps } from '../sched/index.ts';
-import type { Pfn } from '../units.ts';
+import type { Hpa, Pfn } from '../units.ts';
 import { vmfAnonPrepare } from './anonVma.ts';
 import {
   FAULT_FLAG_WRITE,
   VM_FAULT_ERROR,
+  VM_FAULT_FALLBACK,
   VM_FAULT_LOCKED,
   VM_FAULT_NOPAGE,
   VM_FAULT_OOM,
@@ -23,14 +24,15 @@ import {
   type VmFault,
 } from './faultTypes.ts';
 import type { File } from './file.ts';
+import { arePtesNone, doSetPmd, entriesToSet } from './fileHugeFault.ts';
 import { doFaultAround } from './filemapFault.ts';
-import { folioMarkDirty, folioPut } from './folio.ts';
+import { folioMarkDirty, folioPut, putPage } from './folio.ts';
 import { PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import { folioAddLruVma } from './mlockFolio.ts';
 import { allocAnonPage } from './pageAlloc.ts';
 import { allocPte, noPteResult } from './pageTable.ts';
-import { maybeMkWrite, mkPte, ptlOf, readPte, setPte } from './pte.ts';
+import { maybeMkWrite, mkPte, pteMapLock, ptlOf, readPte, setPte } from './pte.ts';
 import { addNewAnonRmap } from './rmap.ts';
 import { addFileRmap } from './rmapFile.ts';
 import { VM_SHARED } from './vmFlags.ts';
@@ -58,7 +60,7 @@ function* doReadFault(vmf: VmFault): Steps<number> {
   const page = vmf.page as Pfn;
   const result = found | (yield* finishFault(vmf, page, false));
   yield* unlock(host, page);
-  if ((result & NO_PAGE) !== 0) yield* folioPut(host, page);
+  if ((result & NO_PAGE) !== 0) yield* putPage(host, page);
   return result & ~VM_FAULT_LOCKED;
 }
 
@@ -82,7 +84,7 @@ function* doCowFault(vmf: VmFault): Steps<number> {
   host.frames.set(copy, PG_uptodate);
   const result = found | (yield* finishFault(vmf, copy, true));
   yield* unlock(host, page);
-  yield* folioPut(host, page);
+  yield* putPage(host, page);
   if ((result & NO_PAGE) !== 0) yield* folioPut(host, copy);
   return result & ~VM_FAULT_LOCKED;
 }
@@ -98,90 +100,110 @@ function* doSharedFault(vmf: VmFault): Steps<number> {
     yield* unlock(host, page);
     const asked = yield* ops.pageMkwrite(vmf);
     if ((asked & VM_FAULT_LOCKED) === 0) {
-      yield* folioPut(host, page);
+      yield* putPage(host, page);
       return asked;
     }
   }
   const result = found | (yield* finishFault(vmf, page, false));
   if ((result & NO_PAGE) !== 0) {
     yield* unlock(host, page);
-    yield* folioPut(host, page);
+    yield* putPage(host, page);
     return result & ~VM_FAULT_LOCKED;
   }
   yield* faultDirtySharedPage(vmf, page);
   return result & ~VM_FAULT_LOCKED;
 }
 
-function* unlock(host: Host, pfn: Pfn): Steps {
-  if (points.on) yield at.page(pfn);
-  host.folioLocks.unlock(pfn);
+/** Of a page: its folio. */
+function* unlock(host: Host, page: Pfn): Steps {
+  const folio = host.frames.folioOf(page);
+  if (points.on) yield at.page(folio);
+  host.folioLocks.unlock(folio);
 }
 
-/** finish_fault(): the entry takes over the reference; VM_FAULT_NOPAGE when somebody else made one. */
-function* finishFault(vmf: VmFault, pfn: Pfn, isCopy: boolean): Steps<number> {
-  const { vma } = vmf;
+/**
+ * finish_fault(): the entry takes over the reference, be it of 2 MiB or of one page; VM_FAULT_NOPAGE when somebody else
+ * made one. Of a large folio all pages are mapped if they can.
+ */
+function* finishFault(vmf: VmFault, page: Pfn, isCopy: boolean): Steps<number> {
+  const { vma, address } = vmf;
   const { mm } = vma;
-  if (vmf.ptep === 0) vmf.ptep = yield* allocPte(mm, vmf.address);
+  const { frames } = mm.host;
+  const folio = frames.folioOf(page);
+  if (vmf.ptep === 0) {
+    const result = yield* doSetPmd(vmf, folio, (vmf.flags & FAULT_FLAG_WRITE) !== 0);
+    if (result !== VM_FAULT_FALLBACK) return result;
+    vmf.ptep = yield* allocPte(mm, address);
+  }
   if (vmf.ptep <= 0) return noPteResult(vmf.ptep);
-  const ptl = ptlOf(mm.host, vmf.ptep);
-  yield* ptl.lock();
+  const { first, pages } = entriesToSet(vma, address, folio, page);
+  if (!(yield* pteMapLock(mm, address, vmf.ptep))) return VM_FAULT_NOPAGE;
   if (points.on) yield at.pte(vmf.ptep);
   const isNone = readPte(mm.host, vmf.ptep) === 0;
   // check_stable_address_space().
   const isLost = isNone && mm.unstable && (vma.flags & VM_SHARED) === 0;
-  if (isNone && !isLost) yield* setPteRange(vmf, pfn, isCopy);
-  yield* ptl.unlock();
+  const sets = isNone && !isLost;
+  const setsAll =
+    sets && pages > 1 && (yield* arePtesNone(vma, (vmf.ptep + first * PTE_BYTES) as Hpa, pages));
+  if (setsAll) {
+    if (points.on) yield at.page(folio);
+    frames.getMany(folio, pages - 1);
+    for (let i = first; i < first + pages; i++) yield* setPteOf(vmf, (page + i) as Pfn, i, false);
+  } else if (sets) yield* setPteOf(vmf, page, 0, isCopy);
+  yield* ptlOf(mm.host, vmf.ptep).unlock();
   if (isLost) return VM_FAULT_SIGBUS;
   return isNone ? 0 : VM_FAULT_NOPAGE;
 }
 
-/** set_pte_range() of one page: under the page table lock. */
-function* setPteRange(vmf: VmFault, pfn: Pfn, isCopy: boolean): Steps {
-  const { vma, address, ptep, flags } = vmf;
+/** set_pte_range() of one page, whose entry is `offset` entries from the one that faulted: under the page table lock. */
+function* setPteOf(vmf: VmFault, page: Pfn, offset: number, isCopy: boolean): Steps {
+  const { vma, address, flags } = vmf;
   const { mm } = vma;
-  const { host } = mm;
+  const ptep = (vmf.ptep + offset * PTE_BYTES) as Hpa;
   if (isCopy) {
     mm.anonPages++;
-    yield* addNewAnonRmap(vma, pfn, address, true);
-    yield* folioAddLruVma(vma, pfn);
-  } else yield* addFileRmap(vma, pfn);
-  const entry = mkPte(pfn, vma);
+    yield* addNewAnonRmap(vma, page, address, true);
+    yield* folioAddLruVma(vma, page);
+  } else yield* addFileRmap(vma, page);
+  const entry = mkPte(page, vma);
   if (points.on) yield at.pte(ptep);
-  setPte(host, ptep, (flags & FAULT_FLAG_WRITE) !== 0 ? maybeMkWrite(entry, vma) : entry);
+  setPte(mm.host, ptep, (flags & FAULT_FLAG_WRITE) !== 0 ? maybeMkWrite(entry, vma) : entry);
 }
 
 /** fault_dirty_shared_page(): the page is locked; not any more on return. */
-function* faultDirtySharedPage(vmf: VmFault, pfn: Pfn): Steps {
+function* faultDirtySharedPage(vmf: VmFault, page: Pfn): Steps {
   const { mapping } = fileOf(vmf);
   const { host } = mapping;
-  if (points.on) yield at.page(pfn);
-  folioMarkDirty(host, pfn);
-  host.folioLocks.unlock(pfn);
+  const folio = host.frames.folioOf(page);
+  if (points.on) yield at.page(folio);
+  folioMarkDirty(host, folio);
+  host.folioLocks.unlock(folio);
   if (mapping.canWriteback) yield* balanceDirtyPages(host);
 }
 
 /** wp_page_shared(): the PTE is vmf.origPte, and `ptl`, which is held, is released here. */
-export function* wpPageShared(vmf: VmFault, ptl: Mutex, pfn: Pfn): Steps<number> {
+export function* wpPageShared(vmf: VmFault, ptl: Mutex, page: Pfn): Steps<number> {
   const { host } = vmf.vma.mm;
   const { pageMkwrite } = fileOf(vmf).mapping.ops;
-  if (points.on) yield at.page(pfn);
-  host.frames.get(pfn);
-  vmf.page = pfn;
+  const folio = host.frames.folioOf(page);
+  if (points.on) yield at.page(folio);
+  host.frames.get(folio);
+  vmf.page = page;
   if (pageMkwrite === null) {
     yield* wpPageReuse(vmf);
     yield* ptl.unlock();
-    yield* host.folioLocks.lock(pfn);
+    yield* host.folioLocks.lock(folio);
   } else {
     yield* ptl.unlock();
     const asked = yield* pageMkwrite(vmf);
     if ((asked & VM_FAULT_LOCKED) === 0 || !(yield* finishMkwriteFault(vmf, ptl))) {
-      if ((asked & VM_FAULT_LOCKED) !== 0) yield* unlock(host, pfn);
-      yield* folioPut(host, pfn);
+      if ((asked & VM_FAULT_LOCKED) !== 0) yield* unlock(host, page);
+      yield* folioPut(host, folio);
       return asked & ~VM_FAULT_LOCKED;
     }
   }
-  yield* faultDirtySharedPage(vmf, pfn);
-  yield* folioPut(host, pfn);
+  yield* faultDirtySharedPage(vmf, page);
+  yield* putPage(host, page);
   return 0;
 }
 
@@ -195,7 +217,7 @@ function* wpPageReuse(vmf: VmFault): Steps {
 
 /** finish_mkwrite_fault(): false when the entry has changed meanwhile. */
 function* finishMkwriteFault(vmf: VmFault, ptl: Mutex): Steps<boolean> {
-  yield* ptl.lock();
+  if (!(yield* pteMapLock(vmf.vma.mm, vmf.address, vmf.ptep))) return false;
   if (points.on) yield at.pte(vmf.ptep);
   const same = readPte(vmf.vma.mm.host, vmf.ptep) === vmf.origPte;
   if (same) yield* wpPageReuse(vmf);

@@ -27,13 +27,14 @@ export function* fileRead({ mapping }: File, position: number, into: Uint8Array)
     // i_size once more: the page is zeros, or gone, behind an end that has moved meanwhile.
     if (points.on) yield at.sequence(inode.id);
     const length = Math.min(into.length - done, PAGE_SIZE - (at_ % PAGE_SIZE), inode.size - at_);
-    const pfn = found as Pfn | 0;
-    if (length > 0) into.set(bytesOf(mapping, pfn, at_ % PAGE_SIZE, length), done);
+    const page = found as Pfn | 0;
+    if (length > 0) into.set(bytesOf(mapping, page, at_ % PAGE_SIZE, length), done);
     done += Math.max(0, length);
-    if (pfn !== 0) {
-      if (points.on) yield at.page(pfn);
-      folioMarkAccessed(host, pfn);
-      yield* folioPut(host, pfn);
+    if (page !== 0) {
+      const folio = host.frames.folioOf(page);
+      if (points.on) yield at.page(folio);
+      folioMarkAccessed(host, folio);
+      yield* folioPut(host, folio);
     }
     if (length <= 0) break;
   }
@@ -62,7 +63,7 @@ export function* fileWrite({ mapping }: File, position: number, bytes: Uint8Arra
     if (error !== 0) break;
     done += length;
   }
-  if (error !== 0) {
+  if (error !== 0 && mapping.canWriteback) {
     // ext4_truncate_failed_write(): no page stays behind the end.
     if (points.on) yield at.sequence(inode.id);
     yield* truncatePagecache(mapping, inode.size);
@@ -77,17 +78,18 @@ function* writePage(mapping: AddressSpace, from: number, bytes: Uint8Array): Ste
   const { host, inode, ops } = mapping;
   const found = yield* ops.writeBegin(mapping, Math.floor(from / PAGE_SIZE));
   if (found < 0) return found;
-  const pfn = found as Pfn;
-  if (points.on) yield at.page(pfn);
-  host.memory.writeBytes((pfnToHpa(pfn) + (from % PAGE_SIZE)) as Hpa, bytes);
-  host.frames.set(pfn, PG_uptodate);
-  folioMarkDirty(host, pfn);
+  const page = found as Pfn;
+  const folio = host.frames.folioOf(page);
+  if (points.on) yield at.page(folio);
+  host.memory.writeBytes((pfnToHpa(page) + (from % PAGE_SIZE)) as Hpa, bytes);
+  host.frames.set(folio, PG_uptodate);
+  folioMarkDirty(host, folio);
   if (points.on) yield at.sequence(inode.id);
   const old = inode.size;
   if (from + bytes.length > old) inode.setSize(from + bytes.length);
-  if (points.on) yield at.page(pfn);
-  host.folioLocks.unlock(pfn);
-  yield* folioPut(host, pfn);
+  if (points.on) yield at.page(folio);
+  host.folioLocks.unlock(folio);
+  yield* folioPut(host, folio);
   if (from > old) yield* pagecacheIsizeExtended(mapping, old, from);
   return 0;
 }

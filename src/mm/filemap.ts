@@ -3,7 +3,7 @@
 // Faults, read() and write() look folios up and put them in; reclaim (shrinkFolioList.ts) and truncate.ts take them
 // out.
 //
-// Invariants: a folio in the cache has `mapping` and `index` set, and one reference for the cache. It enters and
+// Invariants: a folio in the cache has `mapping` and `index` set, and a reference of the cache for each page. It enters and
 // leaves locked; who locked a folio that it has found looks whether it is still in (folioInMapping).
 // Locks: i_pages for entering and leaving; lookup takes a reference and looks again.
 
@@ -12,11 +12,16 @@ import { bug, type Pfn } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
 import { folioPut } from './folio.ts';
 import { PG_dirty } from './frames.ts';
+import type { Host } from './host.ts';
 import { isFolio } from './iPages.ts';
 
 /** Whether a locked folio is still what it was found as. Preceded by at.page(pfn). */
 export const folioInMapping = ({ host, id }: AddressSpace, pfn: Pfn): boolean =>
   host.frames.mapping[pfn] === -id;
+
+/** folio_file_page(): the page of the folio that is page `index` of the file. */
+export const folioFilePage = ({ frames }: Host, folio: Pfn, index: number): Pfn =>
+  (folio + (index & (frames.nrPages(folio) - 1))) as Pfn;
 
 /** filemap_get_entry(): a folio with a reference for the caller, a shadow or swap entry, or 0. */
 export function* filemapGetEntry(mapping: AddressSpace, index: number): Steps<number> {
@@ -59,7 +64,7 @@ export function* filemapLockFolio(mapping: AddressSpace, index: number): Steps<n
 
 /**
  * __filemap_add_folio(): a locked folio that nobody can find yet takes the place of `expected` (a swap entry), or of
- * nothing and of shadows. Returns the entry that it replaces; -EEXIST when there is another.
+ * nothing and of shadows. Returns the entry that it replaces; EXISTS when there is another.
  */
 export function* filemapAddFolio(
   mapping: AddressSpace,
@@ -72,14 +77,16 @@ export function* filemapAddFolio(
   yield* iPages.lock.lock();
   if (points.on) yield at.list(iPages.lock.id);
   const old = iPages.load(index);
-  const free = expected === 0 ? old <= 0 : old === expected;
-  if (free) iPages.store(index, pfn);
+  const pages = frames.nrPages(pfn);
+  const free = expected === 0 ? !iPages.isTaken(index, pages) : old === expected;
+  if (free) iPages.store(index, pfn, pages);
   if (free) {
     if (points.on) yield at.page(pfn);
-    frames.get(pfn);
+    frames.getMany(pfn, pages);
     frames.mapping[pfn] = -mapping.id;
     frames.index[pfn] = index;
-    account(mapping, 1);
+    accountCached(mapping, pages);
+    if (pages > 1) accountHuge(host, 1);
   }
   yield* iPages.lock.unlock();
   return free ? old : EXISTS;
@@ -88,10 +95,15 @@ export function* filemapAddFolio(
 /** Answer of filemapAddFolio(). */
 export const EXISTS = 'exists';
 
-/** NR_FILE_PAGES, NR_SHMEM. */
-function account({ host: { vmstat }, kind }: AddressSpace, pages: number): void {
+/** NR_FILE_PAGES, NR_SHMEM: so many pages more. */
+export function accountCached({ host: { vmstat }, kind }: AddressSpace, pages: number): void {
   vmstat.nr_file_pages += pages;
   if (kind === 'shmem') vmstat.nr_shmem += pages;
+}
+
+/** NR_SHMEM_THPS: so many huge folios more; only shmem has any. */
+export function accountHuge({ vmstat }: Host, folios: number): void {
+  vmstat.nr_shmem_hugepages += folios;
 }
 
 /** filemap_remove_folio(): takes a locked folio out for good, dirty or not. */
@@ -100,10 +112,10 @@ export function* filemapRemoveFolio(mapping: AddressSpace, pfn: Pfn, replacement
   yield* iPages.lock.lock();
   yield* filemapRemoveFolioLocked(mapping, pfn, replacement);
   yield* iPages.lock.unlock();
-  yield* folioPut(host, pfn);
+  yield* folioPut(host, pfn, host.frames.nrPages(pfn));
 }
 
-/** __filemap_remove_folio(): i_pages is locked; the reference of the cache is the caller's now, to drop or frozen. */
+/** __filemap_remove_folio(): i_pages is locked; the references of the cache are the caller's now, to drop or frozen. */
 export function* filemapRemoveFolioLocked(mapping: AddressSpace, pfn: Pfn, replacement: number): Steps {
   const { iPages, host } = mapping;
   iPages.lock.assertHeld();
@@ -112,9 +124,11 @@ export function* filemapRemoveFolioLocked(mapping: AddressSpace, pfn: Pfn, repla
   folioCancelDirty(mapping, pfn);
   const index = host.frames.index[pfn]!;
   host.frames.mapping[pfn] = 0;
+  const pages = host.frames.nrPages(pfn);
   if (points.on) yield at.list(iPages.lock.id);
-  iPages.store(index, replacement);
-  account(mapping, -1);
+  iPages.store(index, replacement, pages);
+  accountCached(mapping, -pages);
+  if (pages > 1) accountHuge(host, -1);
 }
 
 /** folio_cancel_dirty(): what is in the folio will not be missed. Preceded by at.page(pfn). */

@@ -12,6 +12,7 @@ import { type Hpa, PAGE_SIZE, type Pfn, PTES_PER_PAGE } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
 import { mayDropLock, releaseFaultLock } from './faultLock.ts';
 import {
+  VM_FAULT_FALLBACK,
   VM_FAULT_LOCKED,
   VM_FAULT_MAJOR,
   VM_FAULT_NOPAGE,
@@ -21,12 +22,13 @@ import {
   type VmFault,
 } from './faultTypes.ts';
 import { type File, fput, getFile } from './file.ts';
-import { filemapGetFolio, folioInMapping } from './filemap.ts';
+import { doSetPmd } from './fileHugeFault.ts';
+import { filemapGetFolio, folioFilePage, folioInMapping } from './filemap.ts';
 import { folioPut } from './folio.ts';
 import { PG_locked, PG_uptodate } from './frames.ts';
 import { countMajorFault } from './memcontrol.ts';
 import { allocPte, noPteResult } from './pageTable.ts';
-import { mkPte, ptlOf, readPte, setPte } from './pte.ts';
+import { mkPte, pteMapLock, ptlOf, readPte, setPte } from './pte.ts';
 import { newCacheFolio, readaheadAround, readFolioLocked } from './readahead.ts';
 import { addFileRmap } from './rmapFile.ts';
 import { VM_RAND_READ } from './vmFlags.ts';
@@ -166,9 +168,34 @@ export function* doFaultAround(vmf: VmFault): Steps<number> {
   const fromVma = pgoff - vma.pgoff;
   const from = Math.max(slot & ~(FAULT_AROUND_PAGES - 1), slot - Math.min(slot, fromVma));
   const to = Math.min(from + FAULT_AROUND_PAGES, PTES_PER_PAGE, slot + vma.pages - fromVma);
+  if (vmf.ptep === 0 && vma.file?.mapping.kind === 'shmem') {
+    const result = yield* filemapMapPmd(vmf, from - slot, to - slot);
+    if (result !== VM_FAULT_FALLBACK) return result;
+  }
   if (vmf.ptep === 0) vmf.ptep = yield* allocPte(vma.mm, address);
   if (vmf.ptep <= 0) return noPteResult(vmf.ptep);
   return yield* filemapMapPages(vmf, from - slot, to - slot);
+}
+
+/**
+ * filemap_map_pmd(): VM_FAULT_NOPAGE when the first page that can be had of [from, to) is of a large folio, which is mapped
+ * now; 0 when there is none, and no need for a table; or VM_FAULT_FALLBACK.
+ */
+function* filemapMapPmd(vmf: VmFault, from: number, to: number): Steps<number> {
+  const { mapping } = vmf.vma.file!;
+  const { host, iPages } = mapping;
+  const { pgoff } = vmf;
+  if (points.on) yield at.list(iPages.lock.id);
+  for (const index of iPages.indexesIn(pgoff + from, pgoff + to - 1)) {
+    const folio = yield* nextUptodateFolio(mapping, index);
+    if (folio === 0) continue;
+    const mapped = (yield* doSetPmd(vmf, folio, false)) === 0;
+    if (points.on) yield at.page(folio);
+    host.folioLocks.unlock(folio);
+    if (!mapped) yield* folioPut(host, folio);
+    return mapped ? VM_FAULT_NOPAGE : VM_FAULT_FALLBACK;
+  }
+  return 0;
 }
 
 /** filemap_map_pages(): maps what is in the cache of the pages [from, to), counted from the one that faulted. */
@@ -180,22 +207,22 @@ function* filemapMapPages(vmf: VmFault, from: number, to: number): Steps<number>
   if (points.on) yield at.list(iPages.lock.id);
   const indexes = iPages.indexesIn(pgoff + from, pgoff + to - 1);
   if (indexes.length === 0) return 0;
-  const ptl = ptlOf(host, ptep);
-  yield* ptl.lock();
+  if (!(yield* pteMapLock(vma.mm, vmf.address, ptep))) return 0;
   for (const index of indexes) {
     const entry = (ptep + (index - pgoff) * 8) as Hpa;
     if (points.on) yield at.pte(entry);
     if (readPte(host, entry) !== 0) continue;
-    const pfn = yield* nextUptodateFolio(mapping, index);
-    if (pfn === 0) continue;
-    yield* addFileRmap(vma, pfn);
+    const folio = yield* nextUptodateFolio(mapping, index);
+    if (folio === 0) continue;
+    const page = folioFilePage(host, folio, index);
+    yield* addFileRmap(vma, page);
     if (points.on) yield at.pte(entry);
-    setPte(host, entry, mkPte(pfn, vma));
+    setPte(host, entry, mkPte(page, vma));
     if (index === pgoff) mapped = VM_FAULT_NOPAGE;
-    if (points.on) yield at.page(pfn);
-    host.folioLocks.unlock(pfn);
+    if (points.on) yield at.page(folio);
+    host.folioLocks.unlock(folio);
   }
-  yield* ptl.unlock();
+  yield* ptlOf(host, ptep).unlock();
   return mapped;
 }
 

@@ -3,8 +3,8 @@
 // Everybody calls these: faults, rmap, reclaim, the swap cache, GUP's callers (kvm). The last put takes the folio off
 // the LRU and gives the frame back; it is legal under spinlocks and never sleeps.
 //
-// Invariant: a folio is referenced once by each PTE or PMD that maps it, once by the swap cache or page cache, once by
-// whoever isolated it from the LRU, and once by each GUP caller; a place on the LRU is no reference.
+// Invariant: a folio is referenced once by each PTE or PMD that maps it, once for each of its pages by the swap cache or
+// page cache, once by whoever isolated it from the LRU, and once by each GUP caller; a place on the LRU is no reference.
 
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
@@ -23,10 +23,10 @@ import type { Host } from './host.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_ORDER } from './largeFolio.ts';
 import { folioLruvec, memCgroupUncharge } from './memcontrol.ts';
 
-/** folio_put(). */
-export function* folioPut(host: Host, pfn: Pfn): Steps {
+/** folio_put(), folio_put_refs(). */
+export function* folioPut(host: Host, pfn: Pfn, references = 1): Steps {
   if (points.on) yield at.page(pfn);
-  if (host.frames.putTestZero(pfn)) yield* freeFolio(host, pfn);
+  if (host.frames.putTestZero(pfn, references)) yield* freeFolio(host, pfn);
 }
 
 /** __folio_put(): nobody has a reference any more. */

@@ -3,8 +3,9 @@
 // Faults and reclaim lock a folio around swap-in, swap-out and unmapping; a read locks a new folio on behalf of the
 // device, and the completion unlocks it. Waiters queue in a small hashed table, as in Linux.
 //
-// Invariants: a task holds at most one folio lock; while it does, its `held` list shows the marker of the host, so that
-// the lock order is checked. Sleeping for it follows LOCKS.folio_lock; trylock is legal anywhere.
+// Invariants: a task waits for a second folio lock only in the order of a file's pages; while it has one, its `held` list
+// shows the marker of the host, so that the lock order is checked. Sleeping for it follows LOCKS.folio_lock; trylock is
+// legal anywhere.
 
 import {
   at,
@@ -43,9 +44,12 @@ export class FolioLocks {
     return true;
   }
 
-  /** folio_lock(): may sleep; the caller has a reference. */
-  *lock(pfn: Pfn): Steps {
-    this.#checkOrder();
+  /**
+   * folio_lock(): may sleep; the caller has a reference. `behind`: what the task has locked already are folios of the same
+   * file, before this one.
+   */
+  *lock(pfn: Pfn, behind = false): Steps {
+    this.#checkOrder(behind);
     if (points.on) yield at.page(pfn);
     while (!this.tryLock(pfn)) {
       yield* this.wait(pfn, PG_locked);
@@ -99,11 +103,12 @@ export class FolioLocks {
     return this.#waitTable[pfn % WAIT_TABLE_SIZE]!;
   }
 
-  #checkOrder(): void {
+  #checkOrder(behind: boolean): void {
     const task = this.#sched.current;
     mightSleep(task, LOCKS.folio_lock.name);
     for (const { lockClass } of task.held) {
-      if (lockClass.rank >= LOCKS.folio_lock.rank)
+      const isSame = lockClass === LOCKS.folio_lock;
+      if (isSame ? !behind : lockClass.rank >= LOCKS.folio_lock.rank)
         bug('lock order violated', {
           task: task.name,
           acquires: LOCKS.folio_lock.name,

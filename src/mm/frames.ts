@@ -159,10 +159,17 @@ export class Frames {
     return true;
   }
 
-  /** folio_put_testzero(). */
-  putTestZero(pfn: Pfn): boolean {
+  /** folio_ref_add(): as get(), so many. */
+  getMany(pfn: Pfn, references: number): void {
+    this.get(pfn);
+    this.refcount[pfn]! += references - 1;
+  }
+
+  /** folio_put_testzero(), and folio_ref_sub_and_test(). */
+  putTestZero(pfn: Pfn, references = 1): boolean {
     if (points.on) points.check('page', pfn);
-    const count = --this.refcount[pfn]!;
+    this.refcount[pfn]! -= references;
+    const count = this.refcount[pfn]!;
     if (count < 0) bug('reference dropped below zero', { pfn });
     return count === 0;
   }
@@ -240,10 +247,10 @@ export class Frames {
   }
 
   /**
-   * __split_folio_to_order(): a large folio whose references are frozen becomes one folio for each of its pages, with one
-   * reference each, on a list and locked as it was.
+   * __split_folio_to_order(): a large folio whose references are frozen becomes one folio for each of its pages, with
+   * `references` each, on a list and locked as it was. The first one is still frozen.
    */
-  makeSmall(folio: Pfn): void {
+  makeSmall(folio: Pfn, references: number): void {
     const inherited = this.flags[folio]! & ~PG_anon_exclusive;
     this.large.deferredSplit.delete(folio);
     for (let page = folio as number; page < folio + HPAGE_PMD_NR; page++) {
@@ -254,7 +261,7 @@ export class Frames {
       this.private[page] = 0;
       this.mlockCount[page] = 0;
       this.memcg[page] = this.memcg[folio]!;
-      this.refcount[page] = 1;
+      this.refcount[page] = page === folio ? 0 : references;
     }
   }
 

@@ -26,7 +26,7 @@ import { PG_dirty } from './frames.ts';
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import { findHugePmd, pmdTransHugeLock, pteOfPmd } from './pmd.ts';
-import { findPte, ptlOf, readPte } from './pte.ts';
+import { findPte, pteMapLock, ptlOf, readPte } from './pte.ts';
 import { isAnonFolio } from './rmapFile.ts';
 import { isAccessError, type Vma } from './vma.ts';
 
@@ -129,8 +129,7 @@ function* followPage(vma: Vma, address: Hva, write: boolean, take: Take): Steps<
   if (points.on) yield at.list(mm.pageTableLock.id);
   const ptep = findPte(mm, address);
   if (ptep === 0) return yield* followHugePmd(mm, address, write, take);
-  const ptl = ptlOf(host, ptep);
-  yield* ptl.lock();
+  if (!(yield* pteMapLock(mm, address, ptep))) return 0;
   if (points.on) yield at.pte(ptep);
   const pte = readPte(host, ptep);
   let answer = 0;
@@ -142,7 +141,7 @@ function* followPage(vma: Vma, address: Hva, write: boolean, take: Take): Steps<
     const dirties = write && (pte & PTE_D) === 0;
     answer = touch(host, pfn, isExclusive, take, write, dirties) ? pte : MUST_UNSHARE;
   }
-  yield* ptl.unlock();
+  yield* ptlOf(host, ptep).unlock();
   return answer;
 }
 

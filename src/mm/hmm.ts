@@ -12,7 +12,7 @@ import { Errno, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { handleMmFault } from './fault.ts';
 import { FAULT_FLAG_WRITE, VM_FAULT_ERROR } from './faultTypes.ts';
 import type { Mm } from './mmStruct.ts';
-import { findPte, ptlOf, readPte } from './pte.ts';
+import { findPte, pteMapLock, ptlOf, readPte } from './pte.ts';
 import { isAccessError, type Vma } from './vma.ts';
 
 /** struct hmm_range with HMM_PFN_REQ_FAULT for every page, and HMM_PFN_REQ_WRITE if `write`. */
@@ -60,12 +60,10 @@ function* walkPage(vma: Vma, address: Hva, write: boolean): Steps<HmmPfn | numbe
   if (points.on) yield at.list(vma.mm.pageTableLock.id);
   const ptep = findPte(vma.mm, address);
   let pte = 0;
-  if (ptep !== 0) {
-    const ptl = ptlOf(host, ptep);
-    yield* ptl.lock();
+  if (ptep !== 0 && (yield* pteMapLock(vma.mm, address, ptep))) {
     if (points.on) yield at.pte(ptep);
     pte = readPte(host, ptep);
-    yield* ptl.unlock();
+    yield* ptlOf(host, ptep).unlock();
   }
   const writable = (pte & PTE_W) !== 0;
   if (isPresent(pte) && (writable || !write)) return { pfn: ptePfn(pte), writable };

@@ -94,7 +94,7 @@ export class Host {
     maxMapCount: 65530,
     numaMisplaced: false,
   };
-  readonly thp: ThpSettings = { enabled: 'never' };
+  readonly thp: ThpSettings = { enabled: 'never', shmemEnabled: 'never' };
   /** vm_committed_as: pages that were promised (commit.ts). */
   committedAs = 0;
   /** All address spaces, oldest first. */

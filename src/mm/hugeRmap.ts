@@ -32,6 +32,15 @@ export function* addNewHugeRmap(vma: Vma, folio: Pfn, address: Hva): Steps {
   vmstat.nr_anon_transparent_hugepages++;
 }
 
+/** folio_add_file_rmap_pmd() and the mm's counter: under mm.pageTableLock, before the entry is set. */
+export function* addFileHugeRmap({ mm }: Vma, folio: Pfn): Steps {
+  const { frames, vmstat } = mm.host;
+  if (points.on) yield at.page(folio);
+  countMapped(mm, folio, HPAGE_PMD_NR);
+  vmstat.nr_mapped += frames.large.addPmd(folio);
+  if (frames.large.entireMapcount(folio) === 1) vmstat.nr_shmem_pmdmapped++;
+}
+
 /** folio_try_dup_anon_rmap_pmd() without its check, of a folio that `mm` is about to map. */
 export function* dupHugeRmap(mm: Mm, folio: Pfn): Steps {
   const { frames } = mm.host;
@@ -66,6 +75,7 @@ function removeEntire(host: Host, folio: Pfn): void {
   else host.vmstat.nr_mapped -= unmapped;
   if (large.entireMapcount(folio) > 0) return;
   if (isAnon) host.vmstat.nr_anon_transparent_hugepages--;
+  else host.vmstat.nr_shmem_pmdmapped--;
   if (isAnon && unmapped > 0 && large.deferSplit(folio)) host.vmstat.thp_deferred_split_page++;
 }
 

@@ -2,7 +2,7 @@
 //
 // filemap.ts puts folios in and takes them out, reclaim leaves shadows, shmem.ts swap entries.
 //
-// An entry is a pfn (positive), the shadow of a folio that was evicted (negative, workingset.ts), a swap entry (shmem
+// An entry is the first pfn of a folio (positive), the shadow of a folio that was evicted (negative, workingset.ts), a swap entry (shmem
 // only), or 0. Locks: entries change under `lock`; looking one up needs none (RCU in Linux), but whoever finds a
 // folio so must take a reference and look again. A task announces either with at.list(lock.id).
 
@@ -52,15 +52,29 @@ export class IPages {
     return this.#entries.get(index) ?? 0;
   }
 
-  /** xas_store(): under the lock. Preceded by at.list(lock.id). */
-  store(index: number, entry: number): void {
+  /**
+   * xas_store(): under the lock. A folio of `pages` pages is found at each of its indexes; swap entries are for slots that
+   * follow each other. Preceded by at.list(lock.id).
+   */
+  store(index: number, entry: number, pages = 1): void {
     this.lock.assertHeld();
-    const old = this.load(index);
     if (index < 0) bug('page index below 0', { index });
+    const step = Number(isSwapEntry(entry));
+    for (let page = 0; page < pages; page++) this.#storeOne(index + page, entry + page * step);
+  }
+
+  #storeOne(index: number, entry: number): void {
+    const old = this.load(index);
     this.nrpages += Number(isFolio(entry)) - Number(isFolio(old));
     this.swapped += Number(isSwapEntry(entry)) - Number(isSwapEntry(old));
     if (entry === 0) this.#entries.delete(index);
     else this.#entries.set(index, entry);
+  }
+
+  /** xas_find_conflict(): whether [index, index + pages) has another entry than shadows. Preceded by at.list(lock.id). */
+  isTaken(index: number, pages: number): boolean {
+    for (let page = 0; page < pages; page++) if (this.load(index + page) > 0) return true;
+    return false;
   }
 
   /** The indexes in [first, last] that have an entry, ascending; a copy. Preceded by at.list(lock.id). */

@@ -87,7 +87,7 @@ export { DEFAULT_SEEKS, type Shrinker } from './shrinker.ts';
 export { clearSoftDirty } from './softDirty.ts';
 export { reclaimSwapCache } from './swapCache.ts';
 export { MemorySwapDevice, type SwapDevice, type SwapRequest } from './swapDevice.ts';
-export type { ThpEnabled, ThpSettings } from './thp.ts';
+export { SHMEM_LIKE, type ShmemEnabled, type ThpEnabled, type ThpSettings } from './thp.ts';
 export {
   UFFDIO_COPY_MODE_DONTWAKE,
   UFFDIO_COPY_MODE_WP,

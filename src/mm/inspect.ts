@@ -17,6 +17,7 @@ import {
 } from '../hw/sv39/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn, PTES_PER_PAGE, pfnToHpa, type SwapSlot } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
+import { folioFilePage } from './filemap.ts';
 import { PG_swapcache, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import { isFolio, isSwapEntry, swapEntrySlot } from './iPages.ts';
@@ -124,7 +125,7 @@ export function inspectFilePage(mapping: AddressSpace, index: number, into: Uint
   if (isSwapEntry(entry)) return inspectSlot(host, swapEntrySlot(entry), into);
   const isCached = isFolio(entry) && (host.frames.flags[entry]! & PG_uptodate) !== 0;
   if (!isCached) return ops.inspect(mapping, index, into);
-  into.set(host.memory.readBytes(pfnToHpa(entry as Pfn), PAGE_SIZE));
+  into.set(host.memory.readBytes(pfnToHpa(folioFilePage(host, entry as Pfn, index)), PAGE_SIZE));
   return true;
 }
 

@@ -10,7 +10,7 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import { findHugePmd, pmdTransHugeLock } from './pmd.ts';
-import { findPte, isPresentPte, ptlOf, readPte } from './pte.ts';
+import { findPte, isPresentPte, pteMapLock, ptlOf, readPte } from './pte.ts';
 import type { Vma } from './vma.ts';
 
 /** An entry that maps the folio, or at level 0 one page of it. True: do not go on. */
@@ -61,9 +61,8 @@ function* visitTable(
   visit: MappedVisitor,
 ): Steps<boolean> {
   const { host } = vma.mm;
-  const ptl = ptlOf(host, first);
   let done = false;
-  yield* ptl.lock();
+  if (!(yield* pteMapLock(vma.mm, start, first))) return false;
   for (let address = start, ptep = first; address < end && !done; ) {
     if (points.on) yield at.pte(ptep);
     const pte = readPte(host, ptep);
@@ -72,6 +71,6 @@ function* visitTable(
     address = (address + PAGE_SIZE) as Hva;
     ptep = (ptep + PTE_BYTES) as Hpa;
   }
-  yield* ptl.unlock();
+  yield* ptlOf(host, first).unlock();
   return done;
 }

@@ -84,6 +84,9 @@ export class Mm implements NotifierMm {
   /** Under the page table lock of the entry: those of the zero page that KSM has made (ksmZero.ts). */
   ksmZeroPages = 0;
 
+  /** Some table was taken out under who may have found it (retract_page_tables()): look again with its lock. */
+  hasRetracted = false;
+
   /** MMF_HAS_PINNED: some page of it was pinned at some time. */
   hasPinned = false;
   /** Chosen by the OOM killer: its tasks get -ENOMEM and shall exit. */
@@ -102,7 +105,7 @@ export class Mm implements NotifierMm {
     this.pgd = pgd;
     this.notifierEnvironment = host.notifierEnvironment;
     this.mmapLock = new RwLock(host.sched, LOCKS.mmap_lock);
-    this.pageTableLock = new Mutex(host.sched, LOCKS.page_table_lock);
+    this.pageTableLock = new Mutex(host.sched, LOCKS.pmd_lock);
     this.vmas = new VmaList(this.mmapLock.id);
   }
 

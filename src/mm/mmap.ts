@@ -10,6 +10,7 @@ import { Errno, type Hva, PAGE_SIZE, pageAlignUp, pageOffset } from '../units.ts
 import { vmaLinkFile } from './addressSpace.ts';
 import { chargeCommit, isAccountable, mayExpandVm, mlockFuture, OVERCOMMIT_NEVER } from './commit.ts';
 import { type File, getFile } from './file.ts';
+import { HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import type { Mm } from './mmStruct.ts';
 import { munmapLocked, TASK_SIZE } from './munmap.ts';
 import { mmPopulate } from './populate.ts';
@@ -91,7 +92,7 @@ function* doMmap(
 ): Steps<number> {
   if (points.on) yield at.list(mm.vmas.id);
   if (mm.vmas.all.length > mm.host.sysctl.maxMapCount) return -Errno.ENOMEM;
-  const address = getUnmappedArea(mm, addr, bytes, flags);
+  const address = shmemGetUnmappedArea(mm, addr, bytes, flags, file, offset);
   if (address < 0) return address;
   const vmFlags = vmFlagsOf(mm, prot, flags);
   const locked = mlockFuture(mm, vmFlags, bytes / PAGE_SIZE);
@@ -167,6 +168,29 @@ function* mmapNewVma(
   mm.vmas.insert(vma);
   yield* vmaLinkFile(vma);
   return true;
+}
+
+/** __get_unmapped_area(); of shmem that may be huge at an address where its 2 MiB are aligned. Preceded by at.list(). */
+function shmemGetUnmappedArea(
+  mm: Mm,
+  addr: number,
+  bytes: number,
+  flags: number,
+  file: File | null,
+  offset: number,
+): number {
+  const address = getUnmappedArea(mm, addr, bytes, flags);
+  const isShmem = file === null ? (flags & MAP_SHARED) !== 0 : file.mapping.kind === 'shmem';
+  const { shmemEnabled } = mm.host.thp;
+  if (!isShmem || shmemEnabled === 'never' || shmemEnabled === 'deny') return address;
+  if (address < 0 || address === addr || (flags & MAP_FIXED) !== 0 || bytes < HPAGE_PMD_SIZE) return address;
+  const phase = file === null ? 0 : (offset * PAGE_SIZE) % HPAGE_PMD_SIZE;
+  if (phase !== 0 && phase + bytes < 2 * HPAGE_PMD_SIZE) return address;
+  if (address % HPAGE_PMD_SIZE === phase) return address;
+  const inflated = getUnmappedArea(mm, addr, bytes + HPAGE_PMD_SIZE - PAGE_SIZE, flags);
+  if (inflated < 0) return address;
+  const aligned = hugeAlignDown(inflated) + phase;
+  return aligned < inflated ? aligned + HPAGE_PMD_SIZE : aligned;
 }
 
 /** get_unmapped_area(): top down. Preceded by at.list(). */

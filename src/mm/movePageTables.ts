@@ -19,7 +19,17 @@ import { moveHugePmd } from './hugePmd.ts';
 import { HPAGE_PMD_SIZE } from './largeFolio.ts';
 import { allocPte } from './pageTable.ts';
 import { findHugePmd } from './pmd.ts';
-import { dropPte, findEntry, findPte, mkSoftDirty, ptepGetAndClear, ptlOf, readPte, setPte } from './pte.ts';
+import {
+  dropPte,
+  findEntry,
+  findPte,
+  isStillMapped,
+  mkSoftDirty,
+  ptepGetAndClear,
+  ptlOf,
+  readPte,
+  setPte,
+} from './pte.ts';
 import { splitHugePmd } from './splitPmd.ts';
 import { flushTlbBatchedPending, flushTlbRange } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
@@ -54,7 +64,8 @@ export function* movePageTables(
     if (oldPtep !== 0) {
       const newPtep = yield* allocPte(mm, target);
       if (newPtep <= 0) break;
-      yield* movePtes(from, source, oldPtep, newPtep, extent, needRmapLocks);
+      const moves = yield* movePtes(from, source, target, oldPtep, newPtep, extent, needRmapLocks);
+      if (!moves) continue;
     }
     moved += extent;
   }
@@ -91,15 +102,16 @@ function extentOf(source: Hva, target: Hva, end: Hva, level: number): number {
   return Math.min(left(source), left(target), end - source);
 }
 
-/** move_ptes(): `bytes` of one table into another, or within one. */
+/** move_ptes(): `bytes` of one table into another, or within one. False: one of them is gone, look again. */
 function* movePtes(
   vma: Vma,
   start: Hva,
+  to: Hva,
   oldPtep: Hpa,
   newPtep: Hpa,
   bytes: number,
   needRmapLocks: boolean,
-): Steps {
+): Steps<boolean> {
   const { mm } = vma;
   const { host } = mm;
   if (needRmapLocks) yield* takeRmapLocks(vma);
@@ -107,9 +119,10 @@ function* movePtes(
   const newPtl = ptlOf(host, newPtep);
   yield* oldPtl.lock();
   if (newPtl !== oldPtl) yield* newPtl.lock();
-  yield* flushTlbBatchedPending(mm);
+  const areThere = isStillMapped(mm, start, oldPtep) && isStillMapped(mm, to, newPtep);
+  if (areThere) yield* flushTlbBatchedPending(mm);
   let forceFlush = false;
-  for (let offset = 0; offset < bytes / PAGE_SIZE; offset++) {
+  for (let offset = 0; areThere && offset < bytes / PAGE_SIZE; offset++) {
     const source = (oldPtep + offset * PTE_BYTES) as Hpa;
     const target = (newPtep + offset * PTE_BYTES) as Hpa;
     if (points.on) yield at.pte(source);
@@ -125,6 +138,7 @@ function* movePtes(
   if (newPtl !== oldPtl) yield* newPtl.unlock();
   yield* oldPtl.unlock();
   if (needRmapLocks) yield* dropRmapLocks(vma);
+  return areThere;
 }
 
 function* takeRmapLocks({ mm, file, anonVma }: Vma): Steps {

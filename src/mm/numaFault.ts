@@ -13,7 +13,16 @@ import type { Pfn } from '../units.ts';
 import type { VmFault } from './faultTypes.ts';
 import { isolateMovable, migratePages, putbackMovablePages } from './migrate.ts';
 import { anyFrame } from './migrateUser.ts';
-import { canChangePteWritable, isUffdWp, modifyPte, normalPfn, ptlOf, readPte, setPte } from './pte.ts';
+import {
+  canChangePteWritable,
+  isUffdWp,
+  modifyPte,
+  normalPfn,
+  pteMapLock,
+  ptlOf,
+  readPte,
+  setPte,
+} from './pte.ts';
 
 /** do_numa_page(): VM_FAULT bits. */
 export function* doNumaPage(vmf: VmFault): Steps<number> {
@@ -41,8 +50,8 @@ export function* doNumaPage(vmf: VmFault): Steps<number> {
 }
 
 /** False, with nothing locked: somebody else has changed the entry. */
-function* lockIfSame({ vma, ptep, origPte }: VmFault, ptl: Mutex): Steps<boolean> {
-  yield* ptl.lock();
+function* lockIfSame({ vma, address, ptep, origPte }: VmFault, ptl: Mutex): Steps<boolean> {
+  if (!(yield* pteMapLock(vma.mm, address, ptep))) return false;
   if (points.on) yield at.pte(ptep);
   const same = readPte(vma.mm.host, ptep) === origPte;
   if (!same) yield* ptl.unlock();

@@ -61,10 +61,10 @@ function* isCharged(
 
 /**
  * vma_alloc_folio() of a huge page: 512 frames in one piece, a large folio with one reference, contents undefined; null
- * when there is none, or `mm` may not have it. `direct`: take the trouble of compacting memory for it (GFP_TRANSHUGE, else
+ * when there is none, or `mm`, if it is for a process, may not have it. `direct`: take the trouble of compacting memory for it (GFP_TRANSHUGE, else
  * GFP_TRANSHUGE_LIGHT).
  */
-export function* allocHugePage(host: Host, mm: Mm, direct: boolean): Steps<Pfn | null> {
+export function* allocHugePage(host: Host, mm: Mm | null, direct: boolean): Steps<Pfn | null> {
   const { low } = host.zone.watermarks;
   if (direct) mightAlloc(host.sched);
   const [order, kind] = [HPAGE_PMD_ORDER, FrameKind.folio] as const;
@@ -73,7 +73,7 @@ export function* allocHugePage(host: Host, mm: Mm, direct: boolean): Steps<Pfn |
   if (folio === 0) return null;
   if (points.on) yield at.page(folio);
   host.frames.makeLarge(folio);
-  return (yield* isCharged(host, folio, mm.memcg, mm, true)) ? folio : null;
+  return (yield* isCharged(host, folio, mm?.memcg ?? null, mm, true)) ? folio : null;
 }
 
 /** The slow path of what the caller can do without: each means is tried once. */

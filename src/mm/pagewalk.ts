@@ -13,7 +13,7 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE } from '../units.ts';
 import type { Mm } from './mmStruct.ts';
 import { findHugePmd } from './pmd.ts';
-import { findEntry, findPte, ptlOf } from './pte.ts';
+import { findEntry, findPte, pteMapLock, ptlOf } from './pte.ts';
 import { splitHugePmd } from './splitPmd.ts';
 import { flushTlbBatchedPending } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
@@ -66,15 +66,15 @@ export function* visitPtes(
   changes: boolean,
   visit: PteVisitor,
 ): Steps {
-  const ptl = ptlOf(mm.host, ptep);
-  yield* ptl.lock();
+  // A table that went away was empty.
+  if (!(yield* pteMapLock(mm, start, ptep))) return;
   if (changes) yield* flushTlbBatchedPending(mm);
   for (let address = start, entry = ptep; address < end; ) {
     yield* visit(entry, address);
     address = (address + PAGE_SIZE) as Hva;
     entry = (entry + PTE_BYTES) as Hpa;
   }
-  yield* ptl.unlock();
+  yield* ptlOf(mm.host, ptep).unlock();
 }
 
 /** Visits every entry of the tables of [start, end), as visitPtes() does, and huge pages as walkPageRange() does. */

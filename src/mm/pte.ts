@@ -33,7 +33,7 @@ import {
   PTE_X,
   ptePfn,
 } from '../hw/sv39/index.ts';
-import { LOCKS, Mutex, points } from '../sched/index.ts';
+import { LOCKS, Mutex, points, type Steps } from '../sched/index.ts';
 import {
   type Hpa,
   type Hva,
@@ -203,6 +203,10 @@ export function ptlOf(host: Host, ptep: Hpa): Mutex {
  */
 export function findEntry(mm: Mm, address: Hva, level: number): Hpa {
   if (points.on) points.check('list', mm.pageTableLock.id);
+  return walkTo(mm, address, level);
+}
+
+function walkTo(mm: Mm, address: Hva, level: number): Hpa {
   const page = Math.floor(address / PAGE_SIZE);
   let entry = entryOf(mm.root, page, LEVELS - 1);
   for (let below = LEVELS - 2; below >= level; below--) {
@@ -215,3 +219,20 @@ export function findEntry(mm: Mm, address: Hva, level: number): Hpa {
 
 /** pte_offset_map(): the address of the PTE for `address`, or 0 if there is no table. Point as findEntry(). */
 export const findPte = (mm: Mm, address: Hva): Hpa => findEntry(mm, address, 0);
+
+/**
+ * Whether the table of `ptep`, where the PTE of `address` was found, is still there. A table that is taken out while it
+ * could be found (retract_page_tables()) is empty, and that is done under its lock; who has not got that looks and goes on
+ * in one step (rcu_read_lock()).
+ */
+export const isStillMapped = (mm: Mm, address: Hva, ptep: Hpa): boolean =>
+  !mm.hasRetracted || walkTo(mm, address, 0) === ptep;
+
+/** pte_offset_map_lock(): takes the lock of the table of `ptep`; false, with nothing locked, when it is gone. */
+export function* pteMapLock(mm: Mm, address: Hva, ptep: Hpa): Steps<boolean> {
+  const ptl = ptlOf(mm.host, ptep);
+  yield* ptl.lock();
+  if (isStillMapped(mm, address, ptep)) return true;
+  yield* ptl.unlock();
+  return false;
+}

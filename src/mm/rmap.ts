@@ -16,7 +16,7 @@ import { PG_anon_exclusive, PG_ksm, PG_swapbacked } from './frames.ts';
 import type { Host } from './host.ts';
 import { isMlocking, mlockFolio, munlockFolio } from './mlockFolio.ts';
 import type { Mm } from './mmStruct.ts';
-import { findPte, isAccessible, isPresentPte, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
+import { findPte, isAccessible, isPresentPte, pteMapLock, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
 import { countMapped, isAnonFolio } from './rmapFile.ts';
 import { flushTlbPage } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
@@ -136,11 +136,9 @@ export function* lockPteIf(vma: Vma, address: Hva, wanted: (pte: number) => bool
   const { host } = vma.mm;
   if (points.on) yield at.list(vma.mm.pageTableLock.id);
   const ptep = findPte(vma.mm, address);
-  if (ptep === 0) return ptep;
-  const ptl = ptlOf(host, ptep);
-  yield* ptl.lock();
+  if (ptep === 0 || !(yield* pteMapLock(vma.mm, address, ptep))) return 0 as Hpa;
   if (points.on) yield at.pte(ptep);
   if (wanted(readPte(host, ptep))) return ptep;
-  yield* ptl.unlock();
+  yield* ptlOf(host, ptep).unlock();
   return 0 as Hpa;
 }

@@ -27,12 +27,14 @@ import {
 import type { Host } from './host.ts';
 import { folioLruvec, type MemCgroup, memCgroupSwapFull } from './memcontrol.ts';
 import { folioReferenced } from './referenced.ts';
+import { isAnonFolio } from './rmapFile.ts';
 import { PAGEOUT_COST, ReclaimStat, type ScanControl } from './scanControl.ts';
 import { shmemWriteout } from './shmemWriteout.ts';
 import { splitFolio } from './splitFolio.ts';
 import { folioAllocSwap, folioFreeSwap, swapCacheDelFolioLocked, swapOf } from './swapCache.ts';
 import { swapWriteout } from './swapIo.ts';
 import { tryToUnmap } from './tryToUnmap.ts';
+import { tryToUnmapLarge } from './tryToUnmapLarge.ts';
 import { VM_EXEC, VM_LOCKED } from './vmFlags.ts';
 import { workingsetEviction } from './workingset.ts';
 
@@ -65,7 +67,7 @@ export function* shrinkFolioList(
   for (const pfn of list) {
     const verdict = yield* shrinkFolio(host, pfn, list, sc, stat, ignoreReferences);
     if (verdict === 'free') {
-      reclaimed++;
+      reclaimed += host.frames.nrPages(pfn);
       free.push(pfn);
       if (free.length === FREE_BATCH) yield* freeReclaimed(host, free, sc);
       continue;
@@ -108,9 +110,13 @@ function* shrinkFolio(
     const verdict = yield* checkReferences(host, pfn, sc.target, stat);
     if (verdict !== null) return verdict;
   }
-  if (frames.order[pfn] !== 0 && !(yield* splitForReclaim(host, pfn, list))) return 'activate_locked';
+  // Of shmem it is unmapped first, and split when it is written.
   if (points.on) yield at.page(pfn);
-  if (frames.test(pfn, PG_swapbacked) && !frames.test(pfn, PG_swapcache) && !isInPageCache(host, pfn)) {
+  const isAnon = isAnonFolio(host, pfn);
+  const splits = frames.order[pfn] !== 0 && isAnon;
+  if (splits && !(yield* splitForReclaim(host, pfn, list))) return 'activate_locked';
+  if (points.on) yield at.page(pfn);
+  if (isAnon && frames.test(pfn, PG_swapbacked) && !frames.test(pfn, PG_swapcache)) {
     if (frames.isMaybePinned(pfn)) return 'keep_locked';
     if (!(yield* folioAllocSwap(host, pfn))) return 'activate_locked';
     // Not only what the PTE says: it may have been cleaned while the page had a slot before.
@@ -119,7 +125,8 @@ function* shrinkFolio(
   }
   if (points.on) yield at.page(pfn);
   if (frames.maps(pfn) > 0) {
-    yield* tryToUnmap(host, pfn, sc.batch);
+    if (frames.order[pfn] === 0) yield* tryToUnmap(host, pfn, sc.batch);
+    else yield* tryToUnmapLarge(host, pfn, sc.batch);
     if (points.on) yield at.page(pfn);
     if (frames.maps(pfn) > 0) return 'activate_locked';
   }
@@ -134,7 +141,7 @@ function* shrinkFolio(
       return 'activate_locked';
     }
     yield* sc.batch.flushDirty();
-    const verdict = yield* pageout(host, pfn, stat);
+    const verdict = yield* pageout(host, pfn, list, stat);
     if (verdict !== null) return verdict;
   }
   if (!(yield* removeMapping(host, pfn, sc.target))) return 'keep_locked';
@@ -222,18 +229,18 @@ function* activateLocked(host: Host, pfn: Pfn, stat: ReclaimStat): Steps {
 }
 
 /** pageout() and what follows it: null when the folio is clean and locked, so that it can be freed. */
-function* pageout(host: Host, pfn: Pfn, stat: ReclaimStat): Steps<Verdict | null> {
+function* pageout(host: Host, pfn: Pfn, list: Pfn[], stat: ReclaimStat): Steps<Verdict | null> {
   const { frames } = host;
   if (points.on) yield at.page(pfn);
-  // is_page_cache_freeable(): the cache's reference and the isolation's; anybody else's keeps it.
-  if (frames.count(pfn) !== 2) return 'keep_locked';
+  // is_page_cache_freeable(): the cache's references and the isolation's; anybody else's keeps it.
+  if (frames.count(pfn) !== 1 + frames.nrPages(pfn)) return 'keep_locked';
   frames.clear(pfn, PG_dirty);
   frames.set(pfn, PG_reclaim);
   const mapping = folioMapping(host, pfn);
   const slot = frames.private[pfn] as SwapSlot;
   host.sched.spend(PAGEOUT_COST);
   if (mapping === null) yield* swapWriteout(host, pfn);
-  else if (!(yield* shmemWriteout(mapping, pfn))) return 'activate_locked';
+  else if (!(yield* shmemWriteout(mapping, pfn, list))) return 'activate_locked';
   host.trace.mm_vmscan_write_folio?.(pfn, reclaimFlags('anon'), slot);
   host.vmstat.nr_vmscan_write++;
   stat.pageout++;
@@ -244,8 +251,6 @@ function* pageout(host: Host, pfn: Pfn, stat: ReclaimStat): Steps<Verdict | null
   if (frames.test(pfn, PG_dirty) || !host.folioLocks.tryLock(pfn)) return 'keep';
   return frames.test(pfn, PG_dirty | PG_writeback) ? 'keep_locked' : null;
 }
-
-const isInPageCache = (host: Host, pfn: Pfn): boolean => folioMapping(host, pfn) !== null;
 
 /** __remove_mapping(): freezes the references of a clean folio that nobody else has, and takes it out of its cache. */
 function* removeMapping(host: Host, pfn: Pfn, target: MemCgroup | null): Steps<boolean> {
@@ -273,9 +278,10 @@ function* removeFromPageCache(mapping: AddressSpace, pfn: Pfn, target: MemCgroup
 
 /** One step: nobody can dirty a folio whose references are frozen. */
 function freezeClean({ frames }: Host, pfn: Pfn): boolean {
-  if (!frames.freeze(pfn, 2)) return false;
+  const references = 1 + frames.nrPages(pfn);
+  if (!frames.freeze(pfn, references)) return false;
   const clean = !frames.test(pfn, PG_dirty);
-  if (!clean) frames.unfreeze(pfn, 2);
+  if (!clean) frames.unfreeze(pfn, references);
   return clean;
 }
 

@@ -1,20 +1,35 @@
 // Transparent huge pages: whether a VMA may have them (/sys/kernel/mm/transparent_hugepage; mm/huge_memory.c:
-// thp_vma_allowable_order).
+// thp_vma_allowable_order; mm/shmem.c: shmem_allowable_huge_orders).
 //
-// Faults (hugeMemory.ts) and collapsing ask.
+// Faults (hugeMemory.ts, shmem.ts) and collapsing ask. Anonymous memory and shmem have settings of their own. Files with a
+// disk have no huge pages (no CONFIG_READ_ONLY_THP_FOR_FS).
 
-import type { Hva } from '../units.ts';
+import { type Hva, PAGE_SIZE } from '../units.ts';
 import type { Host } from './host.ts';
-import { HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
+import { HPAGE_PMD_NR, HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import type { Vma } from './vma.ts';
 import { VM_HUGEPAGE, VM_NOHUGEPAGE, VM_UFFD_FLAGS } from './vmFlags.ts';
 
 /** transparent_hugepage/enabled: for all memory, for what madvise() names, or for none. */
 export type ThpEnabled = 'always' | 'madvise' | 'never';
 
+/**
+ * transparent_hugepage/shmem_enabled: as `enabled`; within_size: also without advice where all of it is within the object.
+ * deny and force: whatever madvise() says.
+ */
+export type ShmemEnabled = 'always' | 'within_size' | 'advise' | 'never' | 'deny' | 'force';
+
+/** What `shmemEnabled` is where shmem is to have huge pages as all memory has. */
+export const SHMEM_LIKE: Readonly<Record<ThpEnabled, ShmemEnabled>> = {
+  always: 'always',
+  madvise: 'advise',
+  never: 'never',
+};
+
 /** The knobs of /sys/kernel/mm/transparent_hugepage; may be changed at any time. */
 export interface ThpSettings {
   enabled: ThpEnabled;
+  shmemEnabled: ShmemEnabled;
 }
 
 /** Whether faults may map huge pages in `vma`; of anonymous memory alone. */
@@ -24,11 +39,32 @@ export const isThpAllowed = ({ thp }: Host, { flags, file }: Vma): boolean =>
   (flags & (VM_NOHUGEPAGE | VM_UFFD_FLAGS)) === 0 &&
   (thp.enabled === 'always' || (flags & VM_HUGEPAGE) !== 0);
 
-/** Whether `vma` may be collapsed: who asks for it need not have the setting for it. */
-export const isCollapseAllowed = ({ flags }: Vma): boolean => (flags & (VM_NOHUGEPAGE | VM_UFFD_FLAGS)) === 0;
+/**
+ * Whether `vma` may be collapsed because somebody asks for it (TVA_FORCED_COLLAPSE), who need not have the setting for it;
+ * but shmem may be denied them altogether.
+ */
+export function isCollapseAllowed({ mm, flags, file }: Vma): boolean {
+  if ((flags & (VM_NOHUGEPAGE | VM_UFFD_FLAGS)) !== 0) return false;
+  return file === null || (file.mapping.kind === 'shmem' && mm.host.thp.shmemEnabled !== 'deny');
+}
 
-/** thp_vma_suitable_order(): the 2 MiB around `address` lie within `vma`. */
+/**
+ * shmem_allowable_huge_orders(): whether page `index` of an object of `size` bytes may be had as a part of a huge one;
+ * `vma` is who wants it, if it is a mapping.
+ */
+export function isShmemHugeAllowed({ thp }: Host, vma: Vma | null, index: number, size: number): boolean {
+  const flags = vma?.flags ?? 0;
+  if ((flags & VM_NOHUGEPAGE) !== 0 || thp.shmemEnabled === 'never' || thp.shmemEnabled === 'deny')
+    return false;
+  if (thp.shmemEnabled === 'always' || thp.shmemEnabled === 'force') return true;
+  const next = Math.floor(index / HPAGE_PMD_NR + 1) * HPAGE_PMD_NR;
+  const isWithin = Math.ceil(size / PAGE_SIZE) >= next;
+  return (flags & VM_HUGEPAGE) !== 0 || (thp.shmemEnabled === 'within_size' && isWithin);
+}
+
+/** thp_vma_suitable_order(): the 2 MiB around `address` lie within `vma`, and at 2 MiB of its file. */
 export function isThpSuitable(vma: Vma, address: Hva): boolean {
   const start = hugeAlignDown(address);
-  return start >= vma.start && start + HPAGE_PMD_SIZE <= vma.end;
+  const isAligned = vma.file === null || (vma.start / PAGE_SIZE - vma.pgoff) % HPAGE_PMD_NR === 0;
+  return isAligned && start >= vma.start && start + HPAGE_PMD_SIZE <= vma.end;
 }

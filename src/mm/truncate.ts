@@ -17,7 +17,7 @@ import {
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn, pfnToHpa } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
-import { filemapLockFolio, filemapRemoveFolio } from './filemap.ts';
+import { filemapLockFolio, filemapRemoveFolio, folioFilePage } from './filemap.ts';
 import { folioPut } from './folio.ts';
 import { PG_uptodate, PG_writeback } from './frames.ts';
 import { folioMkclean } from './mkclean.ts';
@@ -140,7 +140,8 @@ function* truncateCleanupFolio(mapping: AddressSpace, pfn: Pfn): Steps {
   const { host } = mapping;
   if (points.on) yield at.page(pfn);
   const index = host.frames.index[pfn]!;
-  if (host.frames.maps(pfn) > 0) yield* unmapMappingPages(mapping, index, 1, false);
+  const pages = host.frames.nrPages(pfn);
+  if (host.frames.maps(pfn) > 0) yield* unmapMappingPages(mapping, index, pages, false);
 }
 
 /** truncate_inode_partial_folio() of a page that stays. */
@@ -157,20 +158,21 @@ function* zeroPartial(mapping: AddressSpace, index: number, from: number, to: nu
 
 /**
  * pagecache_isize_extended(): the file grew from `from` to `to` bytes. The page where it ended is zeroed behind the
- * old end, and write-protected, so that the file system is asked for the rest of it at the next write.
+ * old end, and write-protected where there is a file system, which is to be asked for the rest of it at the next write.
  */
 export function* pagecacheIsizeExtended(mapping: AddressSpace, from: number, to: number): Steps {
   const offset = from % PAGE_SIZE;
   if (offset === 0 || to <= from) return;
   const { host } = mapping;
   const index = Math.floor(from / PAGE_SIZE);
-  const pfn = (yield* filemapLockFolio(mapping, index)) as Pfn | 0;
-  if (pfn === 0) return;
-  yield* folioMkclean(host, pfn);
-  if (points.on) yield at.page(pfn);
+  const folio = (yield* filemapLockFolio(mapping, index)) as Pfn | 0;
+  if (folio === 0) return;
+  if (mapping.canWriteback) yield* folioMkclean(host, folio);
+  if (points.on) yield at.page(folio);
+  const page = folioFilePage(host, folio, index);
   const stop = Math.min(PAGE_SIZE, to - index * PAGE_SIZE);
-  if (host.frames.test(pfn, PG_uptodate))
-    host.memory.writeBytes((pfnToHpa(pfn) + offset) as Hpa, new Uint8Array(stop - offset));
-  host.folioLocks.unlock(pfn);
-  yield* folioPut(host, pfn);
+  if (host.frames.test(folio, PG_uptodate))
+    host.memory.writeBytes((pfnToHpa(page) + offset) as Hpa, new Uint8Array(stop - offset));
+  host.folioLocks.unlock(folio);
+  yield* folioPut(host, folio);
 }

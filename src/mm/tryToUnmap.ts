@@ -15,7 +15,7 @@ import {
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Hpa, type Hva, PAGE_SIZE, type Pfn, type SwapSlot } from '../units.ts';
 import { folioMarkDirty } from './folio.ts';
-import { PG_anon_exclusive, PG_dirty, PG_swapbacked, PG_swapcache } from './frames.ts';
+import { PG_dirty, PG_swapbacked, PG_swapcache } from './frames.ts';
 import type { Host } from './host.ts';
 import { isMlocking, mlockFolio } from './mlockFolio.ts';
 import { dropPte, isPresentPte, isSoftDirty, makeSwapPte, ptepGetAndClear, ptlOf, setPte } from './pte.ts';
@@ -27,10 +27,13 @@ import type { TlbUnmapBatch } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
 import { VM_LOCKED } from './vmFlags.ts';
 
-/** try_to_unmap() with TTU_BATCH_FLUSH; whether it worked is what the mapcount then says. */
-export function* tryToUnmap(host: Host, pfn: Pfn, batch: TlbUnmapBatch): Steps {
+/**
+ * try_to_unmap() of a small folio, with TTU_BATCH_FLUSH, and TTU_IGNORE_MLOCK if `ignoreMlock`; whether it worked is what the mapcount then
+ * says.
+ */
+export function* tryToUnmap(host: Host, pfn: Pfn, batch: TlbUnmapBatch, ignoreMlock = false): Steps {
   yield* rmapWalk(host, pfn, false, function* (vma, address) {
-    if (!(yield* tryToUnmapOne(vma, pfn, address, batch))) return true;
+    if (!(yield* tryToUnmapOne(vma, pfn, address, batch, ignoreMlock))) return true;
     // folio_not_mapped(): the rest need not be asked.
     if (points.on) yield at.page(pfn);
     return host.frames.maps(pfn) === 0;
@@ -38,7 +41,13 @@ export function* tryToUnmap(host: Host, pfn: Pfn, batch: TlbUnmapBatch): Steps {
 }
 
 /** try_to_unmap_one(): false when the folio is to stay after all. */
-function* tryToUnmapOne(vma: Vma, pfn: Pfn, address: Hva, batch: TlbUnmapBatch): Steps<boolean> {
+function* tryToUnmapOne(
+  vma: Vma,
+  pfn: Pfn,
+  address: Hva,
+  batch: TlbUnmapBatch,
+  ignoreMlock: boolean,
+): Steps<boolean> {
   const { mm } = vma;
   const end = (address + PAGE_SIZE) as Hva;
   const range =
@@ -49,7 +58,7 @@ function* tryToUnmapOne(vma: Vma, pfn: Pfn, address: Hva, batch: TlbUnmapBatch):
   const ptep = yield* lockMappedPte(vma, pfn, address);
   let unmapped = true;
   if (ptep !== 0) {
-    const isLocked = (vma.flags & VM_LOCKED) !== 0;
+    const isLocked = !ignoreMlock && (vma.flags & VM_LOCKED) !== 0;
     // The mlock that got missed.
     if (isLocked && isMlocking(vma)) yield* mlockFolio(mm.host, pfn);
     unmapped = !isLocked && (yield* unmapPte(vma, pfn, address, ptep, batch));
@@ -59,17 +68,27 @@ function* tryToUnmapOne(vma: Vma, pfn: Pfn, address: Hva, batch: TlbUnmapBatch):
   return unmapped;
 }
 
-/** Clears the entry; of an anonymous page a swap entry takes its place, of a file page nothing. False: it must stay. */
-function* unmapPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapBatch): Steps<boolean> {
+/**
+ * Clears the entry of `page`, which may be one of a large folio; of an anonymous page a swap entry takes its place, of a
+ * file page nothing. False: it must stay.
+ */
+export function* unmapPte(
+  vma: Vma,
+  page: Pfn,
+  address: Hva,
+  ptep: Hpa,
+  batch: TlbUnmapBatch,
+): Steps<boolean> {
   const { mm } = vma;
   const { host } = mm;
+  const pfn = host.frames.folioOf(page);
   if (points.on) yield at.page(pfn);
   const isAnon = isAnonFolio(host, pfn);
   const lazyfree = isAnon && !host.frames.test(pfn, PG_swapbacked);
   if (isAnon && !lazyfree && !host.frames.test(pfn, PG_swapcache))
     bug('anonymous folio unmapped without a slot', { pfn });
-  const exclusive = host.frames.test(pfn, PG_anon_exclusive);
-  const slot = host.frames.private[pfn] as SwapSlot;
+  const exclusive = isAnon && host.frames.isAnonExclusive(pfn, page);
+  const slot = (host.frames.private[pfn]! + (page - pfn)) as SwapSlot;
   if (points.on) yield at.pte(ptep);
   const pte = ptepGetAndClear(host, ptep);
   if (!isPresentPte(pte)) bug('mapped PTE vanished under its lock', { ptep });
@@ -83,7 +102,7 @@ function* unmapPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapB
     setPte(host, ptep, pte);
     return false;
   }
-  if (isAnon && !lazyfree && exclusive && !(yield* tryShareAnonRmap(host, pfn))) {
+  if (isAnon && !lazyfree && exclusive && !(yield* tryShareAnonRmap(host, page))) {
     if (points.on) yield at.pte(ptep);
     setPte(host, ptep, pte);
     return false;
@@ -99,7 +118,7 @@ function* unmapPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa, batch: TlbUnmapB
     if (points.on) yield at.pte(ptep);
     dropPte(host, ptep);
   }
-  yield* removeRmap(vma, pfn);
+  yield* removeRmap(vma, page);
   if (points.on) yield at.page(pfn);
   if (host.frames.putTestZero(pfn)) bug('folio freed while it was being unmapped', { pfn });
   return true;

@@ -16,7 +16,16 @@ import { isMigrationPte, migrationPfn } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
 import type { MmuGather } from './mmuGather.ts';
 import { type TableVisitor, walkPageRange } from './pagewalk.ts';
-import { dropPte, isPresentPte, normalPfn, ptepGetAndClear, ptlOf, readPte, swapPteSlot } from './pte.ts';
+import {
+  dropPte,
+  isPresentPte,
+  normalPfn,
+  pteMapLock,
+  ptepGetAndClear,
+  ptlOf,
+  readPte,
+  swapPteSlot,
+} from './pte.ts';
 import { removeRmap } from './rmap.ts';
 import { countMapped, isAnonFolio } from './rmapFile.ts';
 import { freeSwapAndCache } from './swapCache.ts';
@@ -47,12 +56,13 @@ function* zapPteRange(
   end: Hva,
   evenCows: boolean,
 ): Steps<Hva> {
-  const ptl = ptlOf(vma.mm.host, first);
+  const { mm } = vma;
   let address = start;
   let ptep = first;
   let full = false;
-  yield* ptl.lock();
-  yield* flushTlbBatchedPending(vma.mm);
+  // A table that went away was empty.
+  if (!(yield* pteMapLock(mm, start, first))) return end;
+  yield* flushTlbBatchedPending(mm);
   while (address < end && !full) {
     full = yield* zapPte(gather, vma, ptep, address, evenCows);
     address = (address + PAGE_SIZE) as Hva;
@@ -61,7 +71,7 @@ function* zapPteRange(
   const flushes = full || gather.hasDelayedRmaps;
   if (flushes) yield* gather.flushTlb();
   if (flushes) yield* gather.flushRmaps(vma);
-  yield* ptl.unlock();
+  yield* ptlOf(mm.host, first).unlock();
   if (flushes) yield* gather.flush();
   return address;
 }

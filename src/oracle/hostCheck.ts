@@ -63,7 +63,7 @@ function checkRights(mm: Mm, address: Hva, folio: Pfn, hasHandler: boolean, repo
 }
 
 /**
- * leak: every folio has as many references as it has mappings, and one for the cache that it is in. Holds where nothing is under
+ * leak: every folio has as many references as it has mappings, and one a page for the cache that it is in. Holds where nothing is under
  * way: whoever works on a folio has one too, and a pin is many.
  */
 export function checkReferences({ frames }: Host, report: Report): void {
@@ -71,7 +71,8 @@ export function checkReferences({ frames }: Host, report: Report): void {
     if (frames.kind[pfn] !== FrameKind.folio) continue;
     const isCached = (frames.flags[pfn]! & PG_swapcache) !== 0 || frames.mapping[pfn]! < 0;
     const isFirst = frames.folioOf(pfn as Pfn) === pfn;
-    const owned = isFirst ? frames.maps(pfn as Pfn) + Number(isCached) : 0;
+    const cached = isCached ? frames.nrPages(pfn as Pfn) : 0;
+    const owned = isFirst ? frames.maps(pfn as Pfn) + cached : 0;
     if (frames.refcount[pfn] === owned) continue;
     report(
       'leak',
@@ -94,7 +95,8 @@ function checkPageCache({ host, id, iPages, canWriteback, dirty }: AddressSpace,
     if (!isFolio(entry)) continue;
     folios++;
     if ((frames.flags[entry]! & PG_dirty) !== 0) dirtyFolios++;
-    if (frames.mapping[entry] !== -id || frames.index[entry] !== index)
+    const first = index - (index % frames.nrPages(entry as Pfn));
+    if (frames.mapping[entry] !== -id || frames.index[entry] !== first)
       report('I3', `page ${index} of file ${id} is in frame ${hex(entry)}, which is another page`);
   }
   if (folios !== iPages.nrpages) report('I3', `file ${id} counts ${iPages.nrpages} of its ${folios} pages`);

@@ -89,6 +89,11 @@ export const LOCKS = {
     'the notifier list and interval state',
   ),
   mn_invalidate_lock: spinning(90, 'kvm->mn_invalidate_lock', 'kvm', 'mn_active_invalidate_count'),
+  // fork: of the child and of the parent.
+  pmd_lock: nestsUnder(
+    mmapLock,
+    spinning(99, 'mm->page_table_lock', 'mm', 'the upper entries, and those of huge pages'),
+  ),
   // fork and mremap: where an entry comes from, and where it goes.
   page_table_lock: nestsUnder(
     mmapLock,

@@ -11,6 +11,8 @@ export interface FieldFormat {
   readonly size: number;
   readonly signed: boolean;
   readonly isText: boolean;
+  /** The word says where in the record the text is. */
+  readonly isDynamic: boolean;
 }
 
 export interface EventFormat {
@@ -90,6 +92,7 @@ function parseFormat(system: string, text: string): EventFormat {
     size: Number(size),
     signed: signed === '1',
     isText: declaration!.startsWith('char ') && declaration!.endsWith(']'),
+    isDynamic: declaration!.startsWith('__data_loc char[] '),
   }));
   return {
     system,
@@ -184,9 +187,10 @@ function eventAt(
 
 function readField(view: DataView, base: number, field: FieldFormat): number | bigint | string {
   const at = base + field.offset;
-  if (field.isText) {
-    const bytes = new Uint8Array(view.buffer, view.byteOffset + at, field.size);
-    return new TextDecoder().decode(bytes.subarray(0, Math.max(0, bytes.indexOf(0))));
+  if (field.isText) return textAt(view, at, field.size);
+  if (field.isDynamic) {
+    const location = view.getUint32(at, true);
+    return textAt(view, base + (location & 0xffff), location >>> 16);
   }
   switch (field.size) {
     case 1:
@@ -198,6 +202,11 @@ function readField(view: DataView, base: number, field: FieldFormat): number | b
     default:
       return wordOf(view.getBigInt64(at, true));
   }
+}
+
+function textAt(view: DataView, at: number, length: number): string {
+  const bytes = new Uint8Array(view.buffer, view.byteOffset + at, length);
+  return new TextDecoder().decode(bytes.subarray(0, Math.max(0, bytes.indexOf(0))));
 }
 
 /** Two's complement: -1 is also what an unsigned field has in all its bits. */

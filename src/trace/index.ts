@@ -3,7 +3,7 @@
 
 export { type DatEvent, type EventFormat, readTraceDat, type TraceDat } from './datReader.ts';
 export { CompactResult } from './events/compaction.ts';
-export { Scan } from './events/hugeMemory.ts';
+export { FileName, Scan } from './events/hugeMemory.ts';
 export { exitCause, HART_EXITS } from './events/kvm.ts';
 export { MigrateMode, MigrateReason } from './events/migrate.ts';
 export {

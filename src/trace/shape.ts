@@ -27,8 +27,13 @@ export interface Comm {
   readonly commOf: string;
 }
 
+/** __string(): a tracepoint passes the number of the text. */
+export interface Text {
+  readonly texts: SymbolTable;
+}
+
 /** 'cause': an unsigned long as scause is; -n stands for interrupt n, whose top bit no double has room for. */
-export type FieldType = CType | 'cause' | Comm;
+export type FieldType = CType | 'cause' | Comm | Text;
 
 export interface EventShape {
   readonly system: string;
@@ -59,7 +64,12 @@ export function system<const Rows extends Record<string, EventRow>>(
   return Object.fromEntries(entries) as Record<keyof Rows, never>;
 }
 
-export const isComm = (type: FieldType): type is Comm => typeof type === 'object';
+export const isComm = (type: FieldType): type is Comm => typeof type === 'object' && 'commOf' in type;
+export const isText = (type: FieldType): type is Text => typeof type === 'object' && 'texts' in type;
+
+/** The text that has the number. */
+export const textOf = ({ texts }: Text, value: number): string =>
+  texts.find(([number]) => number === value)?.[1] ?? '';
 
 /** The fields that a tracepoint is called with, in order. */
 export const passedFields = ({ fields }: EventShape): string[] =>
@@ -82,6 +92,13 @@ export function symbolic(field: string, table: SymbolTable): Term {
     of: (values) => names.get(values[field] as number) ?? `0x${(values[field] as number).toString(16)}`,
   };
 }
+
+/** __get_str(): what a Text field holds. */
+export const string = (field: string, type: Text): Term => ({
+  field,
+  c: `__get_str(${field})`,
+  of: (values) => textOf(type, values[field] as number),
+});
 
 /** __print_flags(): the names of the bits; `none` is what 0 prints as. Values are below 2^31. */
 export function flagged(field: string, table: SymbolTable, none: string): Term {

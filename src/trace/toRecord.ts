@@ -3,6 +3,7 @@
 import type { DatEvent } from './datReader.ts';
 import { EVENTS, type EventName, fieldNames, shapeOf } from './events.ts';
 import type { TraceRecord } from './ring.ts';
+import { isText } from './shape.ts';
 
 /** Null for an event that Umbra does not have, or has with other fields. */
 export function toRecord({ format, pid, time, fields }: DatEvent): TraceRecord | null {
@@ -12,9 +13,11 @@ export function toRecord({ format, pid, time, fields }: DatEvent): TraceRecord |
   if (shape.system !== format.system) return null;
   const values: Record<string, number> = {};
   for (const name of fieldNames(event)) {
-    const value = fields[name];
-    if (value === undefined || typeof value === 'string') return null;
-    values[name] = shape.fields[name] === 'cause' ? causeOf(value) : Number(value);
+    const [value, type] = [fields[name], shape.fields[name]!];
+    const isWord = typeof value === 'string';
+    if (value === undefined || isWord !== isText(type)) return null;
+    if (isText(type)) values[name] = type.texts.find(([, text]) => text === value)?.[0] ?? -1;
+    else values[name] = type === 'cause' ? causeOf(value as number | bigint) : Number(value);
   }
   return { event, time, task: pid, fields: values };
 }

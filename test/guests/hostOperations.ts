@@ -30,6 +30,7 @@ import {
   MADV_COLLAPSE,
   MADV_DOFORK,
   MADV_DONTFORK,
+  MADV_DONTNEED,
   MADV_HUGEPAGE,
   MADV_MERGEABLE,
   MADV_NOHUGEPAGE,
@@ -41,6 +42,7 @@ import {
   MADV_SEQUENTIAL,
   MADV_UNMERGEABLE,
   MADV_WILLNEED,
+  MAP_SHARED,
   MLOCK_ONFAULT,
   type Mm,
   MS_SYNC,
@@ -51,6 +53,7 @@ import {
   migrateUserPages,
   mincore,
   mlock,
+  mmap,
   mmapAnonymous,
   mprotect,
   msync,
@@ -64,11 +67,12 @@ import {
   pagemapEntry,
   pinUserPage,
   readPagemapImage,
+  SHMEM_LIKE,
   shrinkAllMemory,
   unpinUserPage,
   vfsFsync,
 } from '../../src/mm/index.ts';
-import type { ThpEnabled } from '../../src/mm/thp.ts';
+import type { ShmemEnabled, ThpEnabled } from '../../src/mm/thp.ts';
 import { scheduleTimeout } from '../../src/mm/timeout.ts';
 import { Random, type Steps } from '../../src/sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE, type Pfn, pfn as toPfn } from '../../src/units.ts';
@@ -106,6 +110,10 @@ const LRU_ADVICE: ReadonlySet<number> = new Set([MADV_COLD, MADV_PAGEOUT]);
 const OBJECT_PAGES = 24;
 /** What the process always needs, in pages. */
 const LEAST_LIMIT = 96;
+const HUGE_OBJECT_PAGES = 600;
+const HUGE_OBJECT_ROUNDS = 20;
+const COLLAPSE_RESULTS = [0, -Errno.EINVAL, -Errno.EAGAIN, -Errno.ENOMEM, -Errno.EBUSY];
+const SHMEM_ENABLED: readonly ShmemEnabled[] = ['always', 'within_size', 'advise', 'never', 'deny', 'force'];
 /** Where no RAM and no device is. */
 const SPARE_SLOT = { slot: 7, flags: 0, guestPhysAddr: 2 ** 36 };
 const PM_PFN = 2n ** 55n - 1n;
@@ -267,7 +275,51 @@ class Scene {
     const start = Math.ceil(vmm.ramAddress / HUGE) * HUGE;
     if (start + HUGE > vmm.ramAddress + config.ramBytes) return;
     const error = yield* madvise(this.mm, start as Hva, HUGE, MADV_COLLAPSE);
-    expect([0, -Errno.EINVAL, -Errno.EAGAIN, -Errno.ENOMEM, -Errno.EBUSY]).toContain(error);
+    expect(COLLAPSE_RESULTS).toContain(error);
+  }
+
+  /** An object of more than 2 MiB, mapped by the VMM beside RAM, with a model of each of its pages. */
+  *hugeObject(): Steps {
+    const { host } = this.machine;
+    const object = memfdCreate(host, HUGE_OBJECT_PAGES * PAGE_SIZE);
+    const bytes = HUGE_OBJECT_PAGES * PAGE_SIZE;
+    const base = (yield* mmap(this.mm, 0, bytes, RW, MAP_SHARED, object, 0)) as Hva;
+    const model = new Uint8Array(HUGE_OBJECT_PAGES);
+    for (let round = 0; round < HUGE_OBJECT_ROUNDS; round++) {
+      yield* this.#changeHugeObject(object, base, model);
+      yield* this.pause();
+      const page = this.random.below(HUGE_OBJECT_PAGES);
+      const found = new Uint8Array(1);
+      expect(yield* copyFromUser(this.mm, this.#cpu, (base + page * PAGE_SIZE) as Hva, found)).toBe(0);
+      expect(found[0]).toBe(model[page]);
+    }
+    for (let page = 0; page < HUGE_OBJECT_PAGES; page++) {
+      const found = new Uint8Array(1);
+      expect(yield* fileRead(object, page * PAGE_SIZE, found)).toBe(1);
+      expect(found[0]).toBe(model[page]);
+    }
+    expect(yield* munmap(this.mm, base, bytes)).toBe(0);
+    yield* fput(object);
+  }
+
+  *#changeHugeObject(object: File, base: Hva, model: Uint8Array): Steps {
+    const page = this.random.below(HUGE_OBJECT_PAGES);
+    const [address, at] = [(base + page * PAGE_SIZE) as Hva, page * PAGE_SIZE];
+    const length = (1 + this.random.below(HUGE_OBJECT_PAGES - page)) * PAGE_SIZE;
+    const kind = this.random.below(8);
+    if (kind < 3) {
+      model[page] = this.random.below(256);
+      expect(yield* copyToUser(this.mm, this.#cpu, address, model.subarray(page, page + 1))).toBe(0);
+    } else if (kind === 3) expect(yield* madvise(this.mm, address, length, MADV_PAGEOUT)).toBe(0);
+    else if (kind === 4) expect(yield* madvise(this.mm, address, length, MADV_DONTNEED)).toBe(0);
+    else if (kind === 5) {
+      model.fill(0, page, page + length / PAGE_SIZE);
+      expect(yield* filePunchHole(object, at, length)).toBe(0);
+    } else if (kind === 6) {
+      model.fill(0, page);
+      expect(yield* fileTruncate(object, at)).toBe(0);
+      expect(yield* fileTruncate(object, HUGE_OBJECT_PAGES * PAGE_SIZE)).toBe(0);
+    } else expect(COLLAPSE_RESULTS).toContain(yield* madvise(this.mm, base, HUGE, MADV_COLLAPSE));
   }
 
   *mergeEqual(): Steps {
@@ -383,6 +435,14 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   collapse: { weight: 2, play: (scene) => scene.collapse() },
   nohugepage: { weight: 2, play: (scene) => scene.advise(MADV_NOHUGEPAGE, MADV_HUGEPAGE) },
+  hugeObject: { weight: 1, play: (scene) => scene.hugeObject(), counts: HUGE_OBJECT_ROUNDS },
+  shmemEnabled: {
+    weight: 1,
+    *play({ machine: { host }, random }) {
+      if (host.thp.enabled !== 'never')
+        host.thp.shmemEnabled = SHMEM_ENABLED[random.below(SHMEM_ENABLED.length)]!;
+    },
+  },
   merge: { weight: 2, play: (scene) => scene.merge() },
   softDirty: { weight: 5, play: ({ mm }) => clearSoftDirty(mm) },
   mlock: { weight: 5, play: (scene) => scene.lock(0) },
@@ -460,6 +520,7 @@ export function playHostOperations(seed: number, operations: number, coverage: C
     maxInstructions: Number.POSITIVE_INFINITY,
   });
   machine.host.thp.enabled = thp;
+  machine.host.thp.shmemEnabled = SHMEM_LIKE[thp];
   // Some 10 us, so that ksmd comes round while something is merged.
   machine.host.ksm.sleepMillisecs = 0.01;
   runSlice(() => machine.vmm.kvm !== null);
@@ -480,6 +541,9 @@ export function playHostOperations(seed: number, operations: number, coverage: C
     faults: kvm.pf_taken!,
     starts: notifier.invalidate_range_start!,
     hugePages: vm.thp_fault_alloc!,
+    hugeFilePages: vm.thp_file_alloc!,
+    hugeFileMaps: vm.thp_file_mapped!,
+    collapses: vm.thp_collapse_alloc!,
     splits: vm.thp_split_pmd!,
     migrated: vm.pgmigrate_success!,
     unmerged: vm.cow_ksm!,

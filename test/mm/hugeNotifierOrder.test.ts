@@ -27,6 +27,7 @@ import type { Steps } from '../../src/sched/index.ts';
 import { bug, Errno, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import { HostSequence } from '../support/hostSequence.ts';
 import { pageAt } from '../support/pagedGuest.ts';
+import { runsOf } from '../support/runs.ts';
 import { TestVm } from '../support/testVm.ts';
 import { playWatched, type WatchedOperation } from '../support/watchedOperation.ts';
 
@@ -62,17 +63,6 @@ function sequenceOf(mmu: 'shadow' | 'tdp', row: Row): string[] {
   });
   vm.finish();
   return runsOf(sequence.events);
-}
-
-/** Equal events in a row are told once, with their number. */
-function runsOf(events: readonly string[]): string[] {
-  const runs: { readonly event: string; times: number }[] = [];
-  for (const event of events) {
-    const last = runs.at(-1);
-    if (last?.event === event) last.times++;
-    else runs.push({ event, times: 1 });
-  }
-  return runs.map(({ event, times }) => (times > 1 ? `${event} x${times}` : event));
 }
 
 const part = (base: Hva, first: number): Hva => (base + first * PAGE_SIZE) as Hva;
@@ -239,7 +229,10 @@ describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
         expect(yield* folioReferenced(vm.host, folio)).toBe(1);
       },
     });
-    expect(got).toEqual(['pmd 0: huge rwad -> huge rwd', 'young? 0: anon_vma->rwsem read, page table lock']);
+    expect(got).toEqual([
+      'pmd 0: huge rwad -> huge rwd',
+      'young? 0: anon_vma->rwsem read, mm->page_table_lock',
+    ]);
   });
 
   it('row 13, fork: the entry write-protected in the range of the VMA', () => {

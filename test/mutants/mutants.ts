@@ -153,7 +153,7 @@ export const MUTANTS: readonly Mutant[] = [
     '    yield* swapDuplicate(host, slot);\n',
     '',
   ),
-  mutant('the rmap of the host stays', 'mm/tryToUnmap.ts', '  yield* removeRmap(vma, pfn);\n', ''),
+  mutant('the rmap of the host stays', 'mm/tryToUnmap.ts', '  yield* removeRmap(vma, page);\n', ''),
   mutant(
     'a mapped page counts as clean',
     'mm/shrinkFolioList.ts',
@@ -163,13 +163,13 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'a page in use is freed',
     'mm/shrinkFolioList.ts',
-    "  if (frames.count(pfn) !== 2) return 'keep_locked';\n",
+    "  if (frames.count(pfn) !== 1 + frames.nrPages(pfn)) return 'keep_locked';\n",
     '',
   ),
   mutant(
     'dirty pages are dropped',
     'mm/shrinkFolioList.ts',
-    '    const verdict = yield* pageout(host, pfn, stat);\n    if (verdict !== null) return verdict;\n',
+    '    const verdict = yield* pageout(host, pfn, list, stat);\n    if (verdict !== null) return verdict;\n',
     '',
   ),
   // The notifier core
@@ -284,7 +284,7 @@ export const MUTANTS: readonly Mutant[] = [
     '  if ((pte & PTE_D) !== 0) gather.delayRmap(pfn);\n  else yield* removeRmap(vma, pfn);',
     '  yield* removeRmap(vma, pfn);',
   ),
-  mutant('zap forgets what reclaim owes', 'mm/zap.ts', '  yield* flushTlbBatchedPending(vma.mm);\n', ''),
+  mutant('zap forgets what reclaim owes', 'mm/zap.ts', '  yield* flushTlbBatchedPending(mm);\n', ''),
   mutant(
     'mprotect forgets what reclaim owes',
     'mm/pagewalk.ts',

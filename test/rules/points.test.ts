@@ -126,8 +126,8 @@ const RAW_MEMORY: Readonly<Record<string, readonly string[]>> = {
     'ptepTestAndClearYoung',
     'ptepClearYoungDirty',
   ],
-  'upper levels, preceded by at.list()': [
-    'findEntry',
+  'upper levels, preceded by at.list(), or under the lock of the table': [
+    'walkTo',
     'findHugePmd',
     'hostMappingLevel',
     'allocTable',

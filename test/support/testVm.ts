@@ -27,6 +27,7 @@ import {
   mmap,
   PROT_READ,
   PROT_WRITE,
+  SHMEM_LIKE,
   type ThpEnabled,
 } from '../../src/mm/index.ts';
 import { Oracle } from '../../src/oracle/index.ts';
@@ -54,7 +55,7 @@ export interface TestVmOptions {
   readonly checkEvery?: number;
   /** Fill RAM with words that say where they lie. Default true. */
   readonly filled?: boolean;
-  /** transparent_hugepage/enabled of the host; default: never. */
+  /** transparent_hugepage/enabled of the host, and shmem_enabled alike; default: never. */
   readonly thp?: ThpEnabled;
   /** Guest RAM is a shared mapping of a shmem object, or of a file on a disk; default: anonymous memory. */
   readonly ramBacking?: 'anonymous' | 'shmem' | 'file';
@@ -90,7 +91,9 @@ export class TestVm {
     this.trace.attachRing(this.ring);
     const swap = swapSlots > 0 ? new MemorySwapDevice(swapSlots + 1) : null;
     this.host = new Host({ memory, sched: this.sched, trace: this.trace.points, swap, cpus: harts + 1 });
-    this.host.thp.enabled = options.thp ?? 'never';
+    const { thp = 'never' } = options;
+    this.host.thp.enabled = thp;
+    this.host.thp.shmemEnabled = SHMEM_LIKE[thp];
     this.oracle = new Oracle(this.host);
     const domain = new TlbDomain(memory);
     const code = new CodeCache(memory);

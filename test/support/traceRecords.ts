@@ -3,6 +3,7 @@
 import { C_TYPES } from '../../src/trace/ctypes.ts';
 import { EVENT_NAMES, type EventName, fieldNames, shapeOf } from '../../src/trace/events.ts';
 import { RECORD_WORDS, TaskNames, type TraceRecord, TraceRing } from '../../src/trace/index.ts';
+import type { Text } from '../../src/trace/shape.ts';
 import { loadGuest, startGuest } from '../guests/support.ts';
 
 export const TASKS = new TaskNames((id) => (id === 0 ? null : { name: `task${id}`, cpu: id % 2 }));
@@ -42,8 +43,9 @@ export function randomRecords(count: number, take: (records: Float64Array) => vo
 }
 
 function randomValue(event: EventName, field: string, random: () => number): number {
-  const type = shapeOf(event).fields[field] as keyof typeof C_TYPES | 'cause';
+  const type = shapeOf(event).fields[field] as keyof typeof C_TYPES | 'cause' | Text;
   const below = (limit: number): number => Math.floor(random() * limit);
+  if (typeof type === 'object') return below(type.texts.length);
   if (type === 'cause') return below(2) === 0 ? below(24) : -1 - below(15);
   if (type === 'bool' || type === 'signed char') return below(2);
   if (field.endsWith('_pid')) return below(7);

@@ -76,6 +76,8 @@ describe('a call of a tracepoint', () => {
       'mm_collapse_huge_page',
       'mm_collapse_huge_page_isolate',
       'mm_collapse_huge_page_swapin',
+      'mm_khugepaged_scan_file',
+      'mm_khugepaged_collapse_file',
     ];
     expect(EVENT_NAMES.filter((event) => !seen.has(event) && !rare.includes(event))).toEqual([]);
   });

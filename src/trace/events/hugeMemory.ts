@@ -1,8 +1,8 @@
-// huge_memory: as Linux 6.18 has it (include/trace/events/huge_memory.h), as far as anonymous memory is concerned.
+// huge_memory: as Linux 6.18 has it (include/trace/events/huge_memory.h).
 //
-// mm/collapse.ts calls these. An mm is shown by its number, where a kernel shows a hashed pointer.
+// mm/collapse.ts and its like call these. An mm is shown by its number, where a kernel shows a hashed pointer.
 
-import { numbered, symbolic, system } from '../shape.ts';
+import { numbered, string, symbolic, system, type Text } from '../shape.ts';
 
 /** enum scan_result, in the kernel's order, with the names that it prints. */
 const SCAN_RESULTS = [
@@ -46,7 +46,14 @@ export const Scan = Object.fromEntries(SCAN_RESULTS.map(([name], value) => [name
   Record<ScanName, number>
 >;
 
-const status = symbolic('status', numbered(SCAN_RESULTS.map(([, text]) => text)));
+const SCAN_TEXTS = numbered(SCAN_RESULTS.map(([, text]) => text));
+const status = symbolic('status', SCAN_TEXTS);
+const result = symbolic('result', SCAN_TEXTS);
+
+/** What file->f_path.dentry->d_iname is: of shared anonymous memory, and of memfd_create(""). */
+export const FileName = { DEV_ZERO: 0, MEMFD: 1 } as const;
+const FILE_NAMES: Text = { texts: numbered(['dev/zero', 'memfd:']) };
+const filename = string('filename', FILE_NAMES);
 
 export const HUGE_MEMORY_EVENTS = system('huge_memory', {
   mm_khugepaged_scan_pmd: [
@@ -88,5 +95,43 @@ export const HUGE_MEMORY_EVENTS = system('huge_memory', {
     'swapped_in',
     'referenced',
     'ret',
+  ],
+  mm_khugepaged_scan_file: [
+    {
+      mm: 'struct mm_struct *',
+      pfn: 'unsigned long',
+      filename: FILE_NAMES,
+      present: 'int',
+      swap: 'int',
+      result: 'int',
+    },
+    'mm=%p, scan_pfn=0x%lx, filename=%s, present=%d, swap=%d, result=%s',
+    'mm',
+    'pfn',
+    filename,
+    'present',
+    'swap',
+    result,
+  ],
+  mm_khugepaged_collapse_file: [
+    {
+      mm: 'struct mm_struct *',
+      hpfn: 'unsigned long',
+      index: 'unsigned long',
+      addr: 'unsigned long',
+      is_shmem: 'bool',
+      filename: FILE_NAMES,
+      nr: 'int',
+      result: 'int',
+    },
+    'mm=%p, hpage_pfn=0x%lx, index=%ld, addr=%lx, is_shmem=%d, filename=%s, nr=%d, result=%s',
+    'mm',
+    'hpfn',
+    'index',
+    'addr',
+    'is_shmem',
+    filename,
+    'nr',
+    result,
   ],
 });

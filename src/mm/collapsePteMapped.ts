@@ -1,0 +1,229 @@
+// The page tables of mappings of a huge folio of shmem that go page by page: taken out, so that 2 MiB can be mapped by one
+// entry (mm/khugepaged.c: retract_page_tables, collapse_pte_mapped_thp).
+//
+// Order (reference table row 16c), for each VMA: start (CLEAR, the 2 MiB); entries cleared, if there are any; pmd lock,
+// page table lock: the table is unhooked and CPUs flushed; unlock; end; the table is freed.
+// Invariants: the folio is locked, so that no fault fills the table again. A VMA with an anon_vma may have copies of its own
+// in it: it keeps its table. Others may have found the table that goes (pteMapLock()).
+// Locks: i_mmap_rwsem for read, or mmap_lock for read and the folio lock; then mm.pageTableLock, page table lock.
+
+import { isTable, PTE_BYTES, ptePfn } from '../hw/sv39/index.ts';
+import {
+  MmuNotifyEvent,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+} from '../notifier/index.ts';
+import { at, points, type Steps } from '../sched/index.ts';
+import { Scan } from '../trace/index.ts';
+import { type Hpa, type Hva, PAGE_SIZE, type Pfn, pfnToHpa } from '../units.ts';
+import type { AddressSpace } from './addressSpace.ts';
+import type { VmFault } from './faultTypes.ts';
+import { doSetPmd } from './fileHugeFault.ts';
+import { filemapLockFolio } from './filemap.ts';
+import { folioPut } from './folio.ts';
+import { freeKernelPages } from './kernelPages.ts';
+import { HPAGE_PMD_NR, HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
+import type { Mm } from './mmStruct.ts';
+import { isHugePmd } from './pmd.ts';
+import { findEntry, isPresentPte, pteMapLock, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
+import { removeRmap } from './rmap.ts';
+import { isCollapseAllowed, isThpSuitable } from './thp.ts';
+import { flushTlbMm, flushTlbRange } from './tlbFlush.ts';
+import type { Vma } from './vma.ts';
+import { VM_UFFD_WP } from './vmFlags.ts';
+
+/** The entry of the level above PTEs if it points to a table, or what it is instead. */
+export type FoundPmd = { readonly pmdp: Hpa; readonly table: Pfn } | { readonly scan: number };
+
+/** find_pmd_or_thp_or_none(). */
+export function* findTable(mm: Mm, address: Hva): Steps<FoundPmd> {
+  if (points.on) yield at.list(mm.pageTableLock.id);
+  const pmdp = findEntry(mm, address, 1);
+  if (pmdp === 0) return { scan: Scan.PMD_NULL };
+  if (points.on) yield at.pte(pmdp);
+  const pmd = readPte(mm.host, pmdp);
+  if (isTable(pmd)) return { pmdp, table: ptePfn(pmd) };
+  return { scan: isHugePmd(pmd) ? Scan.PMD_MAPPED : Scan.PMD_NONE };
+}
+
+/** retract_page_tables(): of every VMA that has room for the huge folio from page `start` of `mapping`. */
+export function* retractPageTables(mapping: AddressSpace, start: number): Steps {
+  const { locks } = mapping.host;
+  yield* locks.iMmapLockRead(mapping);
+  if (points.on) yield at.list(mapping.iMmapRwsem.id);
+  for (const vma of mapping.iMmap.overlapping(start, start)) {
+    const address = (vma.start + (start - vma.pgoff) * PAGE_SIZE) as Hva;
+    if (mayRetract(vma, address)) yield* retractTable(vma, address);
+  }
+  yield* locks.iMmapUnlockRead(mapping);
+}
+
+const mayRetract = (vma: Vma, address: Hva): boolean =>
+  keepsNothing(vma) && address % HPAGE_PMD_SIZE === 0 && isThpSuitable(vma, address) && vma.mm.mmUsers > 0;
+
+const keepsNothing = ({ anonVma, flags }: Vma): boolean => anonVma === null && (flags & VM_UFFD_WP) === 0;
+
+function* retractTable(vma: Vma, address: Hva): Steps {
+  const { mm } = vma;
+  const found = yield* findTable(mm, address);
+  if ('scan' in found) return;
+  const end = (address + HPAGE_PMD_SIZE) as Hva;
+  const range =
+    mm.notifierSubscriptions === null
+      ? null
+      : { mm, start: address, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
+  const table = yield* unhookTable(vma, address, found.pmdp);
+  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
+  if (table !== 0) yield* freeTable(mm, table);
+}
+
+/** The table, taken out of the entry and flushed; 0: it is needed after all. */
+function* unhookTable(vma: Vma, address: Hva, pmdp: Hpa): Steps<Pfn | 0> {
+  const { mm } = vma;
+  const { host } = mm;
+  let table: Pfn | 0 = 0;
+  yield* mm.pageTableLock.lock();
+  if (points.on) yield at.pte(pmdp);
+  const pmd = readPte(host, pmdp);
+  if (isTable(pmd)) {
+    const ptl = ptlOf(host, pfnToHpa(ptePfn(pmd)));
+    yield* ptl.lock();
+    if (keepsNothing(vma)) {
+      table = ptePfn(pmd);
+      yield* pmdpCollapseFlush(mm, address, pmdp);
+    }
+    yield* ptl.unlock();
+  }
+  yield* mm.pageTableLock.unlock();
+  return table;
+}
+
+/** pmdp_collapse_flush(): under mm.pageTableLock and the lock of the table. */
+function* pmdpCollapseFlush(mm: Mm, address: Hva, pmdp: Hpa): Steps {
+  mm.hasRetracted = true;
+  if (points.on) yield at.pte(pmdp);
+  ptepGetAndClear(mm.host, pmdp);
+  yield* flushTlbRange(mm, address, (address + HPAGE_PMD_SIZE) as Hva);
+}
+
+/** mm_dec_nr_ptes() and pte_free_defer(): who has found the table sees that it is gone once he has its lock. */
+function* freeTable(mm: Mm, table: Pfn): Steps {
+  mm.pageTables--;
+  yield* freeKernelPages(mm.host, table, 0);
+}
+
+/**
+ * collapse_pte_mapped_thp(): takes out a table whose entries are none, or map the huge folio that the page cache has at
+ * `address`; with `install` the folio is mapped by one entry then. mmap_lock is held for read. SCAN_*.
+ */
+export function* collapsePteMappedThp(mm: Mm, address: Hva, install: boolean): Steps<number> {
+  const start = hugeAlignDown(address) as Hva;
+  if (points.on) yield at.list(mm.vmas.id);
+  const vma = mm.vmas.find(start);
+  if (vma === null || vma.file === null || start + HPAGE_PMD_SIZE > vma.end) return Scan.VMA_CHECK;
+  const found = yield* findTable(mm, start);
+  if ('scan' in found && found.scan === Scan.PMD_MAPPED) return found.scan;
+  if (!isCollapseAllowed(vma) || !isThpSuitable(vma, start)) return Scan.VMA_CHECK;
+  if ((vma.flags & VM_UFFD_WP) !== 0) return Scan.PTE_UFFD_WP;
+  const { mapping } = vma.file;
+  const { host } = mapping;
+  const folio = (yield* filemapLockFolio(mapping, vma.indexOf(start))) as Pfn | 0;
+  if (folio === 0) return Scan.PAGE_NULL;
+  const result = yield* collapseLocked(vma, start, folio, install);
+  if (points.on) yield at.page(folio);
+  host.folioLocks.unlock(folio);
+  yield* folioPut(host, folio);
+  return result;
+}
+
+/** With the folio locked. */
+function* collapseLocked(vma: Vma, start: Hva, folio: Pfn, install: boolean): Steps<number> {
+  const { mm } = vma;
+  if (mm.host.frames.order[folio] === 0) return Scan.PAGE_COMPOUND;
+  const found = yield* findTable(mm, start);
+  if (!('scan' in found)) {
+    const result = yield* dropTable(vma, start, folio, found.pmdp, found.table);
+    if (result !== Scan.SUCCEED) return result;
+  } else if (found.scan !== Scan.PMD_NONE) return found.scan;
+  return install ? yield* setHugePmd(vma, start, folio) : Scan.SUCCEED;
+}
+
+/** Steps 1 to 4: all entries are looked at, cleared, and the table goes. */
+function* dropTable(vma: Vma, start: Hva, folio: Pfn, pmdp: Hpa, table: Pfn): Steps<number> {
+  const { mm } = vma;
+  const first = pfnToHpa(table);
+  if (!(yield* pteMapLock(mm, start, first))) return Scan.FAIL;
+  let result = yield* visitEntries(vma, folio, first, false);
+  yield* ptlOf(mm.host, first).unlock();
+  if (result !== Scan.SUCCEED) return result;
+  const end = (start + HPAGE_PMD_SIZE) as Hva;
+  const range =
+    mm.notifierSubscriptions === null
+      ? null
+      : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
+  result = yield* clearEntries(vma, start, folio, first);
+  if (result === Scan.SUCCEED) result = yield* unhookEmptied(vma, start, pmdp, table);
+  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
+  if (result === Scan.SUCCEED) yield* freeTable(mm, table);
+  return result;
+}
+
+/** Step 2: stores that copy, swapping and moving go on until the page table lock is had. */
+function* clearEntries(vma: Vma, start: Hva, folio: Pfn, first: Hpa): Steps<number> {
+  const { mm } = vma;
+  if (!(yield* pteMapLock(mm, start, first))) return Scan.FAIL;
+  const result = yield* visitEntries(vma, folio, first, true);
+  if (result !== Scan.SUCCEED) yield* flushTlbMm(mm);
+  yield* ptlOf(mm.host, first).unlock();
+  return result;
+}
+
+/** Step 4. The CPUs are flushed here for the entries as well. */
+function* unhookEmptied(vma: Vma, start: Hva, pmdp: Hpa, table: Pfn): Steps<number> {
+  const { mm } = vma;
+  const { host } = mm;
+  const ptl = ptlOf(host, pfnToHpa(table));
+  yield* mm.pageTableLock.lock();
+  yield* ptl.lock();
+  if (points.on) yield at.pte(pmdp);
+  const pmd = readPte(host, pmdp);
+  const isThere = isTable(pmd) && ptePfn(pmd) === table;
+  if (isThere) yield* pmdpCollapseFlush(mm, start, pmdp);
+  else yield* flushTlbMm(mm);
+  yield* ptl.unlock();
+  yield* mm.pageTableLock.unlock();
+  return isThere ? Scan.SUCCEED : Scan.FAIL;
+}
+
+/** Under the page table lock: whether each entry is none or maps its page of `folio`; `clears`: and maps it no more. */
+function* visitEntries(vma: Vma, folio: Pfn, first: Hpa, clears: boolean): Steps<number> {
+  const { host } = vma.mm;
+  for (let i = 0; i < HPAGE_PMD_NR; i++) {
+    const ptep = (first + i * PTE_BYTES) as Hpa;
+    const page = (folio + i) as Pfn;
+    if (points.on) yield at.pte(ptep);
+    const pte = readPte(host, ptep);
+    if (pte === 0) continue;
+    if (!isPresentPte(pte)) return Scan.PTE_NON_PRESENT;
+    if (ptePfn(pte) !== page) return Scan.FAIL;
+    if (!clears) continue;
+    ptepGetAndClear(host, ptep);
+    yield* removeRmap(vma, page);
+    yield* folioPut(host, folio);
+  }
+  return Scan.SUCCEED;
+}
+
+/** set_huge_pmd(): the entry takes a reference of its own. */
+function* setHugePmd(vma: Vma, address: Hva, folio: Pfn): Steps<number> {
+  const { host } = vma.mm;
+  const pgoff = vma.indexOf(address);
+  const vmf: VmFault = { vma, address, pgoff, flags: 0, ptep: 0 as Hpa, origPte: 0, page: folio };
+  if (points.on) yield at.page(folio);
+  host.frames.get(folio);
+  if ((yield* doSetPmd(vmf, folio, false)) === 0) return Scan.SUCCEED;
+  yield* folioPut(host, folio);
+  return Scan.FAIL;
+}

@@ -104,6 +104,7 @@ export {
   uffdioZeropage,
   userfaultfdRelease,
 } from './uffdIoctl.ts';
+export { UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES, UFFDIO_MOVE_MODE_DONTWAKE, uffdioMove } from './uffdMove.ts';
 export { cmpxchgUser64, copyFromUser, copyToUser, readUser64, userLoad8, userStore8 } from './userAccess.ts';
 export {
   UFFD_PAGEFAULT_FLAG_WP,

@@ -32,28 +32,25 @@ export function* rmapWalk(host: Host, pfn: Pfn, trylock: boolean, visit: RmapVis
 export function* rmapWalkAll(host: Host, pfn: Pfn, trylock: boolean, visit: RmapVisitor): Steps<boolean> {
   if (points.on) yield at.page(pfn);
   if (host.frames.test(pfn, PG_ksm)) return yield* rmapWalkKsm(host, pfn, trylock, visit);
-  const index = host.frames.index[pfn]!;
-  const pages = host.frames.nrPages(pfn);
   const mapping = folioMapping(host, pfn);
-  return yield* mapping === null
-    ? rmapWalkAnon(host, pfn, index, pages, trylock, visit)
-    : rmapWalkFile(mapping, index, pages, trylock, visit);
+  if (mapping === null) return yield* rmapWalkAnon(host, pfn, trylock, visit);
+  return yield* rmapWalkFile(mapping, host.frames.index[pfn]!, host.frames.nrPages(pfn), trylock, visit);
 }
 
-function* rmapWalkAnon(
-  host: Host,
-  pfn: Pfn,
-  index: number,
-  pages: number,
-  trylock: boolean,
-  visit: RmapVisitor,
-): Steps<boolean> {
-  const { locks } = host;
+function* rmapWalkAnon(host: Host, pfn: Pfn, trylock: boolean, visit: RmapVisitor): Steps<boolean> {
+  const { locks, frames } = host;
   if (points.on) yield at.page(pfn);
   const anonVma = folioAnonVma(host, pfn);
   if (anonVma === null) return true;
   if (!trylock) yield* locks.anonVmaLockRead(anonVma);
   else if (!(yield* locks.anonVmaTrylockRead(anonVma))) return false;
+  if (points.on) yield at.page(pfn);
+  if (folioAnonVma(host, pfn) !== anonVma) {
+    // It was moved to another, for want of the folio lock (uffdMovePte.ts).
+    yield* locks.anonVmaUnlockRead(anonVma);
+    return yield* rmapWalkAnon(host, pfn, trylock, visit);
+  }
+  const [index, pages] = [frames.index[pfn]!, frames.nrPages(pfn)];
   if (points.on) yield at.list(anonVma.rwsem.id);
   for (const vma of anonVma.vmas.overlapping(index, index + pages - 1)) {
     const address = vma.addressOf(index, pages);

@@ -36,7 +36,7 @@ export const UFFDIO_WRITEPROTECT_MODE_WP = 1 << 0;
 export const UFFDIO_WRITEPROTECT_MODE_DONTWAKE = 1 << 1;
 
 /** validate_range(). */
-function isValidRange(start: number, length: number): boolean {
+export function isValidRange(start: number, length: number): boolean {
   const aligned = pageOffset(start as Hva) === 0 && length > 0 && length % PAGE_SIZE === 0;
   return aligned && start >= PAGE_SIZE && start + length <= TASK_SIZE;
 }

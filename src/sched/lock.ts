@@ -23,7 +23,8 @@ function checkOrder(task: Task, lock: HeldLock): void {
   const rank = lock.lockClass.rank;
   for (const held of task.held) {
     if (held.lockClass.rank < rank) continue;
-    if (held.lockClass === lock.lockClass && held.id !== lock.id && mayNest(task, lock)) continue;
+    const isSameClass = held.lockClass === lock.lockClass && held.id !== lock.id;
+    if (isSameClass && (mayNest(task, lock) || (lock.lockClass.nestsById && held.id < lock.id))) continue;
     bug('lock order violated', {
       task: task.name,
       acquires: lock.lockClass.name,

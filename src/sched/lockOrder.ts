@@ -14,6 +14,8 @@ export interface LockClass {
   readonly kind: 'sleeping' | 'spinning';
   /** Name of the class under which several locks of this one may be held, in any order; null: never. */
   readonly nestsUnder: string | null;
+  /** Several may be held without that, if they are taken in the order of their ids. */
+  readonly nestsById: boolean;
   readonly protects: string;
   readonly line: string;
 }
@@ -31,6 +33,7 @@ const sleeping = (rank: number, name: string, line: string, protects: string): L
   rank,
   kind: 'sleeping',
   nestsUnder: null,
+  nestsById: false,
   protects,
   line,
 });
@@ -94,11 +97,11 @@ export const LOCKS = {
     mmapLock,
     spinning(99, 'mm->page_table_lock', 'mm', 'the upper entries, and those of huge pages'),
   ),
-  // fork and mremap: where an entry comes from, and where it goes.
-  page_table_lock: nestsUnder(
-    mmapLock,
-    spinning(100, 'page table lock', 'page table', 'the entries of one page table'),
-  ),
+  // fork and mremap: where an entry comes from, and where it goes; UFFDIO_MOVE, without mmap_lock for write, by id.
+  page_table_lock: {
+    ...nestsUnder(mmapLock, spinning(100, 'page table lock', 'page table', 'the entries of one page table')),
+    nestsById: true,
+  },
   mmu_lock: spinning(110, 'kvm->mmu_lock', 'kvm', 'shadow pages, sptes, gfn rmap, the invalidate sequence'),
   ksm_mmlist_lock: spinning(115, 'ksm_mmlist_lock', 'ksm', 'which mms KSM scans'),
   i_pages_lock: spinning(120, 'mapping->i_pages', 'mapping', 'page index -> folio, shadow or swap entry'),

@@ -69,7 +69,12 @@ import {
   readPagemapImage,
   SHMEM_LIKE,
   shrinkAllMemory,
+  UFFDIO_REGISTER_MODE_MISSING,
+  uffdioMove,
+  uffdioRegister,
   unpinUserPage,
+  userfaultfd,
+  userfaultfdRelease,
   vfsFsync,
 } from '../../src/mm/index.ts';
 import type { ShmemEnabled, ThpEnabled } from '../../src/mm/thp.ts';
@@ -339,6 +344,36 @@ class Scene {
     expect(yield* munmap(this.mm, base, bytes)).toBe(0);
   }
 
+  /** Memory beside the guest's whose missing pages a userfaultfd moves in from elsewhere, one by one or several at once. */
+  *moveIn(): Steps {
+    const [pages, bytes] = [8, 8 * PAGE_SIZE];
+    const from = (yield* mmapAnonymous(this.mm, 0, bytes, RW, 0)) as Hva;
+    const to = (yield* mmapAnonymous(this.mm, 0, bytes, RW, 0)) as Hva;
+    const model = new Uint8Array(bytes).map((_, i) => (i >> 8) + this.random.below(2));
+    expect(yield* copyToUser(this.mm, this.#cpu, from, model)).toBe(0);
+    const uffd = userfaultfd(this.mm);
+    expect(yield* uffdioRegister(uffd, to, bytes, UFFDIO_REGISTER_MODE_MISSING)).toBe(0);
+    if (this.random.below(2) === 0) expect(yield* madvise(this.mm, from, bytes, MADV_PAGEOUT)).toBe(0);
+    for (let moved = 0; moved < bytes; ) {
+      const wanted = Math.min(bytes - moved, (1 + this.random.below(pages)) * PAGE_SIZE);
+      const here = yield* uffdioMove(uffd, (to + moved) as Hva, (from + moved) as Hva, wanted, 0);
+      // A child has what is neither moved nor written to since; a store makes it the process's own.
+      if (here !== -Errno.EBUSY) expect(here).toBeGreaterThan(0);
+      else {
+        const own = model.subarray(moved, moved + 1);
+        expect(yield* copyToUser(this.mm, this.#cpu, (from + moved) as Hva, own)).toBe(0);
+      }
+      moved += Math.max(0, here);
+      yield* this.pause();
+    }
+    const found = new Uint8Array(bytes);
+    expect(yield* copyFromUser(this.mm, this.#cpu, to, found)).toBe(0);
+    expect(Buffer.compare(found, model)).toBe(0);
+    yield* userfaultfdRelease(uffd);
+    expect(yield* munmap(this.mm, from, bytes)).toBe(0);
+    expect(yield* munmap(this.mm, to, bytes)).toBe(0);
+  }
+
   *looks(): Steps {
     const [start, bytes] = this.part();
     expect(yield* mincore(this.mm, start, new Uint8Array(bytes / PAGE_SIZE))).toBe(0);
@@ -467,6 +502,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   writeObject: { weight: 5, play: (scene) => scene.writeObject() },
   readObject: { weight: 5, play: (scene) => scene.readObject() },
   cutObject: { weight: 1, play: (scene) => scene.cutObject() },
+  moveIn: { weight: 2, play: (scene) => scene.moveIn() },
   memoryMax: { weight: 2, play: (scene) => scene.limit() },
   memoryReclaim: { weight: 2, play: (scene) => scene.reclaimOfGroup() },
 };

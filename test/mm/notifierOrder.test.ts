@@ -37,9 +37,11 @@ import {
   pageIdleBitmapRead,
   pageIdleBitmapWrite,
   putPage,
+  UFFDIO_REGISTER_MODE_MISSING,
   UFFDIO_REGISTER_MODE_WP,
   UFFDIO_WRITEPROTECT_MODE_WP,
   type Userfaultfd,
+  uffdioMove,
   uffdioRegister,
   uffdioWriteprotect,
   userfaultfd,
@@ -90,6 +92,30 @@ function handledByVmm() {
     },
     protect: (mode: number): Steps => well(uffdioWriteprotect(uffd, start, 2 * PAGE_SIZE, mode)),
   };
+}
+
+/** What pages 1 and 2 of the guest hold goes to 3 and 4, where there was nothing; they are zeros then. */
+function movedByVmm() {
+  let uffd: Userfaultfd;
+  const bytes = 2 * PAGE_SIZE;
+  const watched: Omit<Row, 'act'> = {
+    drops: true,
+    gone: [3, 4],
+    *before({ mm }, base) {
+      uffd = userfaultfd(mm);
+      yield* well(madvise(mm, part(base, 3), bytes, MADV_DONTNEED));
+      yield* well(uffdioRegister(uffd, part(base, 3), bytes, UFFDIO_REGISTER_MODE_MISSING));
+    },
+    *after({ mm, spareCpu }, base) {
+      const found = new Uint8Array(1);
+      yield* well(copyFromUser(mm, spareCpu, part(base, 3), found));
+      yield* userfaultfdRelease(uffd);
+    },
+  };
+  const move = function* (_: TestVm, base: Hva): Steps {
+    expect(yield* uffdioMove(uffd, part(base, 3), part(base, 1), bytes, 0)).toBe(bytes);
+  };
+  return { ...watched, act: move };
 }
 
 /** A process beside the VMM holds what page 2 of the guest holds; KSM has merged its page with another's before. */
@@ -483,6 +509,19 @@ describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
       act: (vm, base, mm) => well(copyToUser(mm, vm.spareCpu, part(base, 1), word(pageAt(1)))),
     });
     expect(got).toEqual(['pte 1: rad -> rwad']);
+  });
+
+  it('UFFDIO_MOVE: one range over all of the source, never at both addresses, one flush before it ends', () => {
+    expect(order(movedByVmm())).toEqual([
+      'start CLEAR [1, 3): vma->vm_lock read',
+      'pte 1: rwad -> none',
+      'pte 3: none -> rwad',
+      'pte 2: rwad -> none',
+      'pte 4: none -> rwad',
+      'cpu flush 2',
+      'secondary flush',
+      'end CLEAR [1, 3): vma->vm_lock read',
+    ]);
   });
 
   it('rows 15 and 15b, KSM: write-protected and replaced, each in a range of its own', () => {

@@ -8,8 +8,10 @@
 // same verdict.
 
 import { filter, mark, rewind, undo } from '../journal.ts';
-import type { SchedulerState, Task } from '../sched/index.ts';
+import { accesses, type SchedulerState, type Task } from '../sched/index.ts';
 import { bug, UmbraBug } from '../units.ts';
+import { NameBook } from './names.ts';
+import { Races, raceText } from './races.ts';
 import type { Scenario } from './scenario.ts';
 import type { Schedule } from './schedule.ts';
 import { Steering, type Strategy } from './steering.ts';
@@ -36,6 +38,7 @@ export class Explorer {
   readonly world: World;
   readonly steering = new Steering();
   readonly #start: SchedulerState;
+  readonly #races = new Races();
   /** False: nothing is looked at, during a run or after it; to measure what looking costs. */
   looks = true;
   /** Called after each step of a run that is watched. */
@@ -62,6 +65,7 @@ export class Explorer {
     world.drain();
     const before = world.sched.steps;
     steering.begin(strategy);
+    this.#lookForRaces(this.looks);
     filter.stops = steering.stopsAt;
     let found: Found | null = null;
     try {
@@ -73,11 +77,27 @@ export class Explorer {
     const { preemptions, deviations, passed: steps } = steering;
     const schedule = deviations.slice();
     steering.end();
+    this.#lookForRaces(false);
     filter.stops = () => true;
     if (found === null && !steering.isPruned && this.looks) found = this.#finish();
     if (undo.length === 0) bug('the explorer runs code that no loader instrumented');
     this.reset();
+    // What broke says more than that something might.
+    if (this.looks) found ??= this.#dataRace();
     return { found, steps, preemptions, schedule };
+  }
+
+  #lookForRaces(looks: boolean): void {
+    if (looks) this.#races.begin();
+    this.steering.races = looks ? this.#races : null;
+    accesses.observer = this.steering.races;
+  }
+
+  #dataRace(): Found | null {
+    const race = this.#races.found;
+    if (race === null) return null;
+    const object = new NameBook(this.world).object(race.kind, race.object);
+    return { invariant: 'I8', message: raceText(race, object) };
   }
 
   /** Back to the start of every run. */

@@ -13,6 +13,7 @@ import { bug } from '../units.ts';
 import type { Hardware } from './hardware.ts';
 import type { HardwareAction } from './hardwareAction.ts';
 import { History } from './history.ts';
+import type { Races } from './races.ts';
 import type { Deviation } from './schedule.ts';
 import { Sharing } from './sharing.ts';
 
@@ -83,6 +84,8 @@ export class Steering implements Policy {
   chances = 0;
   hardware: Hardware | null = null;
   watcher: Watcher | null = null;
+  /** Null: nobody looks for data races. */
+  races: Races | null = null;
   readonly sharing = new Sharing();
   readonly history = new History();
   /** The scheduler's goesOn(). */
@@ -165,6 +168,7 @@ export class Steering implements Policy {
     if (this.strategy.stepping?.(task, this.#state) === true) this.isPruned = true;
     else this.#letHardwareAct(task);
     this.#count(task);
+    this.races?.step(task);
     this.watcher?.step(task);
     if (this.strategy.remembers !== true) return;
     if (isAtPoint(task)) this.history.access(task, task.pointKind, task.pointObject);
@@ -172,6 +176,7 @@ export class Steering implements Policy {
   }
 
   woken(task: Task, by: Task | null): void {
+    this.races?.woken(task, by);
     this.strategy.woken?.(task, by);
   }
 

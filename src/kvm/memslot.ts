@@ -94,7 +94,7 @@ export const gfnToMemslot = (kvm: Kvm, gfn: Gfn): Memslot | null => searchMemslo
 
 /** kvm_memslots(): this version of the set. */
 export function kvmMemslots(kvm: Kvm): readonly Memslot[] {
-  if (points.on) points.check('list', kvm.id);
+  if (points.on) points.check('list', kvm.id, 'marked');
   return kvm.memslots;
 }
 

@@ -110,6 +110,7 @@ function* replaceSlot(kvm: Kvm, old: Memslot | null, next: Memslot | null): Step
 function* installMemslots(kvm: Kvm, slots: readonly Memslot[]): Steps {
   yield* lockWithoutOpenRanges(kvm);
   if (points.on) yield at.list(kvm.id);
+  if (points.on) points.check('list', kvm.id, 'update');
   kvm.memslots = [...slots].sort((a, b) => a.baseGfn - b.baseGfn);
   yield* kvm.mnInvalidateLock.unlock();
   yield* kvm.srcu.synchronize();

@@ -54,7 +54,7 @@ function* handleHvaRange(
 
 /** kvm_mmu_invalidate_begin() and _range_add(); ranges of operations that overlap in time are merged. */
 function invalidateRangeAdd(kvm: Kvm, startGfn: Gfn, endGfn: Gfn): void {
-  if (points.on) points.check('sequence', kvm.id);
+  if (points.on) points.check('sequence', kvm.id, 'update');
   const first = kvm.mmuInvalidateRangeStart === kvm.mmuInvalidateRangeEnd;
   kvm.mmuInvalidateRangeStart = first ? startGfn : Math.min(kvm.mmuInvalidateRangeStart, startGfn);
   kvm.mmuInvalidateRangeEnd = first ? endGfn : Math.max(kvm.mmuInvalidateRangeEnd, endGfn);
@@ -155,7 +155,7 @@ export function kvmMmuNotifierOps(kvm: Kvm): MmuNotifierOps {
 
 /** kvm_mmu_invalidate_end(): the bump is visible before the count falls. */
 function endInvalidate(kvm: Kvm): void {
-  if (points.on) points.check('sequence', kvm.id);
+  if (points.on) points.check('sequence', kvm.id, 'update');
   kvm.mmuInvalidateSeq++;
   kvm.mmuInvalidateInProgress--;
   if (kvm.mmuInvalidateInProgress < 0) bug('invalidate_range_end without start', { kvm: kvm.id });

@@ -186,7 +186,7 @@ function isPageFaultStale(vcpu: Vcpu, gfn: Gfn, sequence: number): boolean {
 
 /** mmu_invalidate_retry_gfn(): mmu_lock held. Preceded by at.sequence(kvm.id). */
 export function mmuInvalidateRetryGfn(kvm: Kvm, sequence: number, gfn: Gfn): boolean {
-  if (points.on) points.check('sequence', kvm.id);
+  if (points.on) points.check('sequence', kvm.id, 'read');
   if (
     kvm.mmuInvalidateInProgress > 0 &&
     gfn >= kvm.mmuInvalidateRangeStart &&

@@ -48,19 +48,19 @@ export const makeNonleafSpte = (spt: Pfn): number => makePte(spt, PTE_V);
 export const withoutWrite = (spte: number): number => spte & ~(PTE_W | SPTE_MMU_WRITABLE);
 
 export function readSpte(memory: PhysicalMemory, sptep: Hpa): number {
-  if (points.on) points.check('spte', sptep);
+  if (points.on) points.check('spte', sptep, 'read');
   return memory.i32[sptep >>> 2]!;
 }
 
 /** Sets an entry that was not present. */
 export function setSpte(memory: PhysicalMemory, sptep: Hpa, spte: number): void {
-  if (points.on) points.check('spte', sptep);
+  if (points.on) points.check('spte', sptep, 'update');
   memory.write64(sptep, spte, 0);
 }
 
 /** xchg: the value that was there, with whatever A and D hardware had set by then. */
 export function exchangeSpte(memory: PhysicalMemory, sptep: Hpa, spte: number): number {
-  if (points.on) points.check('spte', sptep);
+  if (points.on) points.check('spte', sptep, 'update');
   const old = memory.i32[sptep >>> 2]!;
   memory.write64(sptep, spte, 0);
   return old;
@@ -68,7 +68,7 @@ export function exchangeSpte(memory: PhysicalMemory, sptep: Hpa, spte: number): 
 
 /** A cmpxchg loop: other permissions for a present leaf whose page stays, with whatever A and D hardware has set. The old one. */
 export function changeLeafSpte(memory: PhysicalMemory, sptep: Hpa, spte: number): number {
-  if (points.on) points.check('spte', sptep);
+  if (points.on) points.check('spte', sptep, 'update');
   const old = memory.i32[sptep >>> 2]!;
   memory.write64(sptep, (spte & ~(PTE_A | PTE_D)) | (old & (PTE_A | PTE_D)), 0);
   return old;
@@ -76,7 +76,7 @@ export function changeLeafSpte(memory: PhysicalMemory, sptep: Hpa, spte: number)
 
 /** test_and_clear of A. */
 export function testAndClearAccessed(memory: PhysicalMemory, sptep: Hpa): boolean {
-  if (points.on) points.check('spte', sptep);
+  if (points.on) points.check('spte', sptep, 'update');
   const old = memory.i32[sptep >>> 2]!;
   if ((old & PTE_A) === 0) return false;
   memory.write64(sptep, old & ~PTE_A, 0);

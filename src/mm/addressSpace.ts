@@ -93,7 +93,7 @@ export class AddressSpace {
 
   /** Preceded by at.list(iMmapRwsem.id). */
   get iMmap(): IntervalTree<Vma> {
-    if (points.on) points.check('list', this.iMmapRwsem.id);
+    if (points.on) points.check('list', this.iMmapRwsem.id, 'read');
     return this.#iMmap;
   }
 }
@@ -115,11 +115,13 @@ export class AddressSpaceTable {
 
 /** vma_interval_tree_insert(): under i_mmap_rwsem for write. Preceded by at.list(mapping.iMmapRwsem.id). */
 export function insertInIMmap(mapping: AddressSpace, vma: Vma): void {
+  if (points.on) points.check('list', mapping.iMmapRwsem.id, 'write');
   mapping.iMmap.insert(vma, vma.pgoff, vma.lastPgoff);
 }
 
 /** vma_interval_tree_remove(), as insertInIMmap(). Preceded by at.list(mapping.iMmapRwsem.id). */
 export function removeFromIMmap(mapping: AddressSpace, vma: Vma): void {
+  if (points.on) points.check('list', mapping.iMmapRwsem.id, 'write');
   mapping.iMmap.remove(vma);
 }
 

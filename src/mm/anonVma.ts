@@ -40,8 +40,20 @@ export class AnonVma {
 
   /** By linear page index. Preceded by at.list(rwsem.id). */
   get vmas(): IntervalTree<Vma> {
-    if (points.on) points.check('list', this.rwsem.id);
+    if (points.on) points.check('list', this.rwsem.id, 'read');
     return this.#vmas;
+  }
+
+  /** anon_vma_interval_tree_insert(): `rwsem` is held for write. Preceded by at.list(rwsem.id). */
+  insert(vma: Vma): void {
+    if (points.on) points.check('list', this.rwsem.id, 'write');
+    this.#vmas.insert(vma, vma.pgoff, vma.lastPgoff);
+  }
+
+  /** anon_vma_interval_tree_remove(), as insert(). Preceded by at.list(rwsem.id). */
+  remove(vma: Vma): void {
+    if (points.on) points.check('list', this.rwsem.id, 'write');
+    this.#vmas.remove(vma);
   }
 }
 
@@ -93,7 +105,7 @@ export function* vmfAnonPrepare({ vma, flags }: VmFault): Steps<number> {
 
 /** anon_vma_chain_link(). Preceded by at.list(anonVma.rwsem.id), which is held for write. */
 function link(vma: Vma, anonVma: AnonVma): void {
-  anonVma.vmas.insert(vma, vma.pgoff, vma.lastPgoff);
+  anonVma.insert(vma);
   vma.anonVmaChain.push(anonVma);
 }
 
@@ -104,7 +116,7 @@ function link(vma: Vma, anonVma: AnonVma): void {
 export function* unlistFromAnonVmas(vma: Vma): Steps {
   for (const anonVma of vma.anonVmaChain) {
     if (points.on) yield at.list(anonVma.rwsem.id);
-    anonVma.vmas.remove(vma);
+    anonVma.remove(vma);
   }
 }
 
@@ -112,7 +124,7 @@ export function* unlistFromAnonVmas(vma: Vma): Steps {
 export function* relistInAnonVmas(vma: Vma): Steps {
   for (const anonVma of vma.anonVmaChain) {
     if (points.on) yield at.list(anonVma.rwsem.id);
-    anonVma.vmas.insert(vma, vma.pgoff, vma.lastPgoff);
+    anonVma.insert(vma);
   }
 }
 
@@ -157,7 +169,7 @@ export function* unlinkAnonVmas(host: Host, vma: Vma): Steps {
   for (const anonVma of vma.anonVmaChain.splice(0)) {
     if (points.on) yield at.list(anonVma.rwsem.id);
     const { vmas } = anonVma;
-    vmas.remove(vma);
+    anonVma.remove(vma);
     if (vmas.size > 0) continue;
     anonVma.parent.numChildren--;
     left.push(anonVma);

@@ -8,6 +8,7 @@
 // legal anywhere.
 
 import {
+  accesses,
   at,
   LOCKS,
   mightSleep,
@@ -40,6 +41,7 @@ export class FolioLocks {
   /** folio_trylock(). */
   tryLock(pfn: Pfn): boolean {
     if (this.#frames.testAndSet(pfn, PG_locked)) return false;
+    if (points.on) accesses.observer?.acquire('page', pfn, false);
     this.#sched.current.held.push(this.#marker);
     return true;
   }
@@ -76,6 +78,7 @@ export class FolioLocks {
 
   /** folio_unlock() by the completion of a read. */
   unlockForDevice(pfn: Pfn): void {
+    if (points.on) accesses.observer?.release('page', pfn, false);
     if (!this.#frames.testAndClear(pfn, PG_locked)) bug('folio unlocked twice', { pfn });
     this.wake(pfn);
   }

@@ -6,7 +6,7 @@
 // Lock: the caller holds mmap_lock for read, which is kept throughout.
 
 import { isPresent, PTE_W, ptePfn } from '../hw/sv39/index.ts';
-import { type MmuIntervalNotifier, mmuIntervalReadRetry } from '../notifier/index.ts';
+import { type MmuIntervalNotifier, mmuIntervalCheckRetry } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { handleMmFault } from './fault.ts';
@@ -39,7 +39,7 @@ export function* hmmRangeFault(range: HmmRange): Steps<number> {
   pfns.length = 0;
   for (let address = start; address < end; ) {
     if (points.on) yield at.sequence(notifier.id);
-    if (mmuIntervalReadRetry(notifier, notifierSeq)) return -Errno.EBUSY;
+    if (mmuIntervalCheckRetry(notifier, notifierSeq)) return -Errno.EBUSY;
     if (points.on) yield at.list(mm.vmas.id);
     const vma = mm.vmas.find(address);
     if (vma === null || isAccessError(vma, range.write)) return -Errno.EFAULT;

@@ -48,7 +48,7 @@ export class IPages {
 
   /** xa_load(). Preceded by at.list(lock.id). */
   load(index: number): number {
-    if (points.on) points.check('list', this.lock.id);
+    if (points.on) points.check('list', this.lock.id, 'marked');
     return this.#entries.get(index) ?? 0;
   }
 
@@ -65,6 +65,7 @@ export class IPages {
 
   #storeOne(index: number, entry: number): void {
     const old = this.load(index);
+    if (points.on) points.check('list', this.lock.id, 'update');
     this.nrpages += Number(isFolio(entry)) - Number(isFolio(old));
     this.swapped += Number(isSwapEntry(entry)) - Number(isSwapEntry(old));
     if (entry === 0) this.#entries.delete(index);
@@ -79,7 +80,7 @@ export class IPages {
 
   /** The indexes in [first, last] that have an entry, ascending; a copy. Preceded by at.list(lock.id). */
   indexesIn(first: number, last: number): number[] {
-    if (points.on) points.check('list', this.lock.id);
+    if (points.on) points.check('list', this.lock.id, 'marked');
     return indexesWithin(this.#entries, first, last);
   }
 

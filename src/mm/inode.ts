@@ -24,13 +24,13 @@ export class Inode {
 
   /** i_size_read(), bytes. Preceded by at.sequence(id). */
   get size(): number {
-    if (points.on) points.check('sequence', this.id);
+    if (points.on) points.check('sequence', this.id, 'marked');
     return this.#size;
   }
 
   /** i_size_write(): under i_rwsem. Preceded by at.sequence(id). */
   setSize(size: number): void {
-    if (points.on) points.check('sequence', this.id);
+    if (points.on) points.check('sequence', this.id, 'update');
     this.#size = size;
   }
 }

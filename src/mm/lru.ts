@@ -160,7 +160,7 @@ export class Lruvec {
 
   /** The folio longest on `list`, or 0. */
   tail(list: EvictableList): number {
-    if (points.on) points.check('lru', this.lock.id);
+    if (points.on) points.check('lru', this.lock.id, 'read');
     const pfn = this.#prev[this.#head + list]!;
     return pfn < this.#frames.endPfn ? pfn : 0;
   }
@@ -176,7 +176,7 @@ export class Lruvec {
   }
 
   remove(pfn: Pfn, list: LruList): void {
-    if (points.on) points.check('lru', this.lock.id);
+    if (points.on) points.check('lru', this.lock.id, 'write');
     this.#resize(list, -this.#frames.nrPages(pfn));
     if (list === LRU_UNEVICTABLE) return;
     const before = this.#prev[pfn]!;
@@ -194,7 +194,7 @@ export class Lruvec {
   }
 
   #insert(pfn: number, before: number, after: number, list: LruList): void {
-    if (points.on) points.check('lru', this.lock.id);
+    if (points.on) points.check('lru', this.lock.id, 'write');
     this.#resize(list, this.#frames.nrPages(pfn as Pfn));
     if (list === LRU_UNEVICTABLE) return;
     this.#next[before] = pfn;

@@ -202,7 +202,7 @@ export function ptlOf(host: Host, ptep: Hpa): Mutex {
  * levels count as one shared object: preceded by at.list(mm.pageTableLock.id).
  */
 export function findEntry(mm: Mm, address: Hva, level: number): Hpa {
-  if (points.on) points.check('list', mm.pageTableLock.id);
+  if (points.on) points.check('list', mm.pageTableLock.id, 'marked');
   return walkTo(mm, address, level);
 }
 

@@ -112,6 +112,7 @@ export class SwapInfo {
    */
   pin(slot: SwapSlot, memcg: number): number | null {
     if (!this.#mayHold(slot, memcg)) return null;
+    if (points.on) points.check('slot', slot, 'update');
     this.#map[slot]! |= SWAP_HAS_CACHE;
     return this.#table[slot]!;
   }
@@ -129,6 +130,7 @@ export class SwapInfo {
   /** __swap_cache_del_folio() and put_swap_folio(). */
   evict(slot: SwapSlot, shadow: number): void {
     if (this.folioOf(slot) === 0) bug('swap slot has no folio', { slot });
+    if (points.on) points.check('slot', slot, 'update');
     this.#table[slot] = shadow;
     this.cachedPages--;
     this.#setEntry(slot, this.#entry(slot) & ~SWAP_HAS_CACHE);
@@ -137,6 +139,7 @@ export class SwapInfo {
   /** __swap_cache_replace_folio(): another folio has the page now. */
   replace(slot: SwapSlot, pfn: number): void {
     if (this.folioOf(slot) === 0) bug('swap slot has no folio', { slot });
+    if (points.on) points.check('slot', slot, 'update');
     this.#table[slot] = pfn;
   }
 
@@ -159,19 +162,19 @@ export class SwapInfo {
 
   /** The folio in the swap cache, or 0. */
   folioOf(slot: SwapSlot): number {
-    if (points.on) points.check('slot', slot);
+    if (points.on) points.check('slot', slot, 'marked');
     return Math.max(0, this.#table[slot]!);
   }
 
   /** Under the folio lock instead. */
   isZeroFilled(slot: SwapSlot): boolean {
-    if (points.on) points.check('slot', slot);
+    if (points.on) points.check('slot', slot, 'marked');
     return this.#zeromap[slot] !== 0;
   }
 
   /** Under the folio lock instead. */
   setZeroFilled(slot: SwapSlot, zero: boolean): void {
-    if (points.on) points.check('slot', slot);
+    if (points.on) points.check('slot', slot, 'marked');
     this.#zeromap[slot] = Number(zero);
   }
 
@@ -200,11 +203,12 @@ export class SwapInfo {
   }
 
   #entry(slot: number): number {
-    if (points.on) points.check('slot', slot);
+    if (points.on) points.check('slot', slot, 'marked');
     return this.#map[slot]!;
   }
 
   #setFolio(slot: SwapSlot, pfn: number): void {
+    if (points.on) points.check('slot', slot, 'update');
     this.#map[slot]! |= SWAP_HAS_CACHE;
     this.#table[slot] = pfn;
     this.cachedPages++;
@@ -212,6 +216,7 @@ export class SwapInfo {
 
   /** Stores the entry, and swap_range_free() if it is 0. */
   #setEntry(slot: number, entry: number): void {
+    if (points.on) points.check('slot', slot, 'update');
     this.#map[slot] = entry;
     if (entry !== 0) return;
     this.#table[slot] = 0;

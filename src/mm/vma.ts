@@ -89,13 +89,13 @@ export class VmaList {
 
   /** Ascending. Preceded by at.list(id). */
   get all(): readonly Vma[] {
-    if (points.on) points.check('list', this.id);
+    if (points.on) points.check('list', this.id, 'read');
     return this.#sorted;
   }
 
   /** vma_lookup() and find_vma() in one: the first VMA that ends above `address`. Preceded by at.list(id). */
   findFrom(address: number): Vma | null {
-    if (points.on) points.check('list', this.id);
+    if (points.on) points.check('list', this.id, 'read');
     return this.#sorted[this.#firstEndingAbove(address)] ?? null;
   }
 
@@ -107,7 +107,7 @@ export class VmaList {
 
   /** The VMAs that overlap [start, end), ascending; a copy. Preceded by at.list(id). */
   overlapping(start: Hva, end: Hva): Vma[] {
-    if (points.on) points.check('list', this.id);
+    if (points.on) points.check('list', this.id, 'read');
     const from = this.#firstEndingAbove(start);
     let to = from;
     while (to < this.#sorted.length && this.#sorted[to]!.start < end) to++;
@@ -115,21 +115,21 @@ export class VmaList {
   }
 
   insert(vma: Vma): void {
-    if (points.on) points.check('list', this.id);
+    if (points.on) points.check('list', this.id, 'write');
     const at = this.#firstEndingAbove(vma.start);
     if (this.#sorted[at] !== undefined && this.#sorted[at].start < vma.end) bug('VMAs overlap');
     this.#sorted.splice(at, 0, vma);
   }
 
   remove(vma: Vma): void {
-    if (points.on) points.check('list', this.id);
+    if (points.on) points.check('list', this.id, 'write');
     this.#sorted.splice(this.#indexOf(vma), 1);
     vma.isDetached = true;
   }
 
   /** vma_prev(): the last VMA that starts below `address`. Preceded by at.list(id). */
   previous(address: number): Vma | null {
-    if (points.on) points.check('list', this.id);
+    if (points.on) points.check('list', this.id, 'read');
     const at = this.#firstEndingAbove(address);
     const here = this.#sorted[at];
     return (here !== undefined && here.start < address ? here : this.#sorted[at - 1]) ?? null;
@@ -137,7 +137,7 @@ export class VmaList {
 
   /** End of the VMA before `vma` and start of the one after it: the floor and ceiling of free_pgtables(). */
   gapAround(start: Hva, end: Hva): { readonly floor: number; readonly ceiling: number } {
-    if (points.on) points.check('list', this.id);
+    if (points.on) points.check('list', this.id, 'read');
     const at = this.#firstEndingAbove(start);
     let next = at;
     while (next < this.#sorted.length && this.#sorted[next]!.start < end) next++;
@@ -149,7 +149,7 @@ export class VmaList {
 
   /** find_mergeable_anon_vma(): of a neighbour that differs in nothing but what mprotect() changes. */
   reusableAnonVma(vma: Vma): AnonVma | null {
-    if (points.on) points.check('list', this.id);
+    if (points.on) points.check('list', this.id, 'read');
     const at = this.#indexOf(vma);
     const before = this.#sorted[at - 1];
     const after = this.#sorted[at + 1];

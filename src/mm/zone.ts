@@ -259,7 +259,7 @@ export class Zone {
   }
 
   #link(head: number, pfn: number): void {
-    if (points.on) points.check('list', this.lock.id);
+    if (points.on) points.check('list', this.lock.id, 'write');
     const after = this.#next[head]!;
     this.#next[head] = pfn;
     this.#prev[pfn] = head;
@@ -268,7 +268,7 @@ export class Zone {
   }
 
   #unlink(pfn: number): void {
-    if (points.on) points.check('list', this.lock.id);
+    if (points.on) points.check('list', this.lock.id, 'write');
     const before = this.#prev[pfn]!;
     const after = this.#next[pfn]!;
     if (this.#next[before] !== pfn) bug('free list is broken', { pfn });

@@ -15,6 +15,7 @@ export {
   MmuIntervalNotifier,
   type MmuIntervalNotifierFinish,
   type MmuIntervalNotifierOps,
+  mmuIntervalCheckRetry,
   mmuIntervalNotifierInsert,
   mmuIntervalNotifierInsertLocked,
   mmuIntervalNotifierRemove,

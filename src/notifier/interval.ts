@@ -61,13 +61,13 @@ export class MmuIntervalNotifier {
 
   /** Preceded by at.sequence(id). */
   get invalidateSeq(): number {
-    if (points.on) points.check('sequence', this.id);
+    if (points.on) points.check('sequence', this.id, 'marked');
     return this.#invalidateSeq;
   }
 
   /** Preceded by at.sequence(id). */
   set invalidateSeq(seq: number) {
-    if (points.on) points.check('sequence', this.id);
+    if (points.on) points.check('sequence', this.id, 'update');
     this.#invalidateSeq = seq;
   }
 }
@@ -184,7 +184,13 @@ export function* mmuIntervalReadBegin(sub: MmuIntervalNotifier): Steps<number> {
 }
 
 /** mmu_interval_read_retry(): under the driver's lock; true: what was looked up may be stale. Preceded by at.sequence(sub.id). */
-export const mmuIntervalReadRetry = (sub: MmuIntervalNotifier, seq: number): boolean =>
+export function mmuIntervalReadRetry(sub: MmuIntervalNotifier, seq: number): boolean {
+  if (points.on) points.check('sequence', sub.id, 'read');
+  return sub.invalidateSeq !== seq;
+}
+
+/** mmu_interval_check_retry(): as mmuIntervalReadRetry(), without a lock, so that false means nothing. Preceded by at.sequence(sub.id). */
+export const mmuIntervalCheckRetry = (sub: MmuIntervalNotifier, seq: number): boolean =>
   sub.invalidateSeq !== seq;
 
 /** mmu_interval_set_seq(): first of all in invalidate, under the driver's lock. Preceded by at.sequence(sub.id). */

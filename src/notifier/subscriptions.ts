@@ -146,14 +146,14 @@ export class NotifierSubscriptions {
 
   /** This version of the list, newest first. Preceded by at.list(lock.id). */
   get list(): readonly MmuNotifier[] {
-    if (points.on) points.check('list', this.lock.id);
+    if (points.on) points.check('list', this.lock.id, 'marked');
     return this.#list;
   }
 
   /** Under `lock`. Preceded by at.list(lock.id). */
   replaceListLocked(list: readonly MmuNotifier[]): void {
     this.lock.assertHeld();
-    if (points.on) points.check('list', this.lock.id);
+    if (points.on) points.check('list', this.lock.id, 'update');
     this.#list = list;
   }
 

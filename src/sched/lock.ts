@@ -8,6 +8,7 @@
 // lock that is free has no waiters.
 
 import { bug } from '../units.ts';
+import { accesses } from './accesses.ts';
 import { removeLast } from './lastIn.ts';
 import type { LockClass } from './lockOrder.ts';
 import { at, points } from './points.ts';
@@ -54,13 +55,20 @@ abstract class Lock implements HeldLock, Awaited {
 
   protected enter(task: Task): void {
     task.held.push(this);
+    if (points.on) accesses.observer?.acquire('lock', this.id, this.isShared(task));
     if (this.lockClass.kind === 'spinning') task.atomicDepth++;
   }
 
   protected leave(task: Task): void {
+    if (points.on) accesses.observer?.release('lock', this.id, this.isShared(task));
     if (!removeLast(task.held, this))
       bug('lock released by a task that does not hold it', { lock: this.lockClass.name, task: task.name });
     if (this.lockClass.kind === 'spinning') task.atomicDepth--;
+  }
+
+  /** Whether `task`, which holds it, may not be alone. */
+  protected isShared(_task: Task): boolean {
+    return false;
   }
 
   protected before(task: Task): void {
@@ -188,9 +196,14 @@ export class RwLock extends Lock {
     if (points.on) yield at.lock(this);
     if (this.#writer !== this.sched.current)
       bug('downgrade without the write lock', { lock: this.lockClass.name });
+    if (points.on) accesses.observer?.release('lock', this.id, false);
     this.#writer = null;
     this.#readers++;
     this.#grant();
+  }
+
+  protected override isShared(task: Task): boolean {
+    return this.#writer !== task;
   }
 
   get isWriteLocked(): boolean {

@@ -10,6 +10,7 @@
 // `points` speaks of the running task: between steps it is off, so that who inspects a stopped machine needs no point.
 
 import { bug } from '../units.ts';
+import { type AccessMode, accesses, type CheckedKind } from './accesses.ts';
 
 /** What the announced object is; the accessor of that state checks it. */
 export const POINT_KINDS = [
@@ -54,6 +55,12 @@ export const at = {
   vcpu: (index: number): Point => point('vcpu', index),
 } as const;
 
+interface Check {
+  /** The modes of kinds whose accesses are not all marked (accesses.ts). */
+  (kind: CheckedKind, object: number, mode: AccessMode): void;
+  (kind: Exclude<PointKind, CheckedKind>, object: number): void;
+}
+
 /** Process-wide: whether the running task stops at plain points, and the point that it was resumed from. */
 export const points = {
   on: false,
@@ -61,12 +68,13 @@ export const points = {
   object: -1,
 
   /** Called by accessors of shared state under `if (points.on)`. A bug unless the object was announced. */
-  check(kind: PointKind, object: number): void {
+  check: ((kind: PointKind, object: number, mode?: AccessMode) => {
     if (points.kind !== kind || points.object !== object) {
       bug('access to shared state without its point', {
         access: `${kind} ${object}`,
         point: `${points.kind} ${points.object}`,
       });
     }
-  },
+    if (mode !== undefined) accesses.observer?.access(kind, object, mode);
+  }) as Check,
 };

@@ -11,6 +11,7 @@
 // serial.
 
 import { bug } from '../units.ts';
+import { accesses } from './accesses.ts';
 import { removeLast } from './lastIn.ts';
 import { at, points } from './points.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -69,6 +70,7 @@ export class Srcu implements Awaited {
     const task = this.#sched.current;
     const inside = this.#inside[index];
     if (!removeLast(inside, task)) bug(`${this.#name}: unlock without lock`, { task: task.name, index });
+    if (points.on) accesses.observer?.release('lock', this.id, true);
     this.#countSection(task, -1);
     if (inside.length === 0) this.#drained.wakeAll();
   }

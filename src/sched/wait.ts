@@ -5,6 +5,7 @@
 //
 // Invariant: a task is in the queue only while it is blocked in until().
 
+import { accesses } from './accesses.ts';
 import { at, points } from './points.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type Awaited, BLOCKED, mightSleep, type Steps, type Task } from './task.ts';
@@ -39,6 +40,7 @@ export class WaitQueue {
       this.#forget(task);
       if (points.on) yield at.lock(this);
     }
+    if (points.on) accesses.observer?.acquire('lock', this.id, false);
   }
 
   /**
@@ -46,6 +48,7 @@ export class WaitQueue {
    * step or an earlier one.
    */
   wakeAll(): void {
+    if (points.on) accesses.observer?.release('lock', this.id, true);
     if (this.#waiters.length === 0) return;
     for (const task of this.#waiters.splice(0)) this.#sched.wake(task);
   }

@@ -8,6 +8,7 @@ const SCENARIOS = {
   pageout: 'pageout',
   pageoutWarm: 'pageout-warm',
   dontneed: 'dontneed',
+  copyOnWrite: 'copy-on-write',
   intervalRemove: 'interval-remove',
 } as const;
 

@@ -6,7 +6,7 @@ import { bugOf, inTurn, pointByPoint, runTasks } from '../support/tasks.ts';
 
 /** An accessor of shared state, as mm and kvm have them. */
 const access = (kind: PointKind, object: number): void => {
-  if (points.on) points.check(kind, object);
+  if (points.on) points.check(kind as 'pte', object);
 };
 const exploring = (body: () => Steps) => () => runTasks({ a: body }, pointByPoint());
 

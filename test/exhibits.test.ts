@@ -16,6 +16,7 @@ describe.each(EXHIBITS.map((exhibit) => [exhibit.name, exhibit] as const))('%s',
   it('is found by POS within its budget', async () => {
     const variant = await loadScenario(exhibit.scenario, exhibit.edits);
     const explorer = new variant.Explorer(variant.scenario);
+    explorer.looksForRaces = false;
     const options = { policy: 'pos' as const, bound: 0, seed: 1, schedules: exhibit.budget.pos };
     const search = new variant.Search(explorer, options);
     search.step(() => false);

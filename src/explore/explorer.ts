@@ -41,6 +41,8 @@ export class Explorer {
   readonly #races = new Races();
   /** False: nothing is looked at, during a run or after it; to measure what looking costs. */
   looks = true;
+  /** False: a data race is nothing to be found, so that what comes of it is. */
+  looksForRaces = true;
   /** Called after each step of a run that is watched. */
   onStep: (() => void) | null = null;
 
@@ -65,7 +67,8 @@ export class Explorer {
     world.drain();
     const before = world.sched.steps;
     steering.begin(strategy);
-    this.#lookForRaces(this.looks);
+    this.#races.begin();
+    this.#lookForRaces(this.looks && this.looksForRaces);
     filter.stops = steering.stopsAt;
     let found: Found | null = null;
     try {
@@ -83,12 +86,11 @@ export class Explorer {
     if (undo.length === 0) bug('the explorer runs code that no loader instrumented');
     this.reset();
     // What broke says more than that something might.
-    if (this.looks) found ??= this.#dataRace();
+    found ??= this.#dataRace();
     return { found, steps, preemptions, schedule };
   }
 
   #lookForRaces(looks: boolean): void {
-    if (looks) this.#races.begin();
     this.steering.races = looks ? this.#races : null;
     accesses.observer = this.steering.races;
   }

@@ -98,6 +98,12 @@ export function kvmMemslots(kvm: Kvm): readonly Memslot[] {
   return kvm.memslots;
 }
 
+/** rcu_assign_pointer() of the set. Preceded by at.list(kvm.id). */
+export function publishMemslots(kvm: Kvm, slots: readonly Memslot[]): void {
+  if (points.on) points.check('list', kvm.id, 'update');
+  kvm.memslots = [...slots].sort((a, b) => a.baseGfn - b.baseGfn);
+}
+
 /** __gfn_to_memslot(): as gfnToMemslot(), in one version of the set. */
 export function searchMemslots(slots: readonly Memslot[], gfn: Gfn): Memslot | null {
   let low = 0;

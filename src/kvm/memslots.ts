@@ -11,7 +11,7 @@ import { PROT_WRITE } from '../mm/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE } from '../units.ts';
 import type { Kvm } from './kvm.ts';
-import { KVM_MEM_READONLY, kvmMemslots, Memslot, type UserMemoryRegion } from './memslot.ts';
+import { KVM_MEM_READONLY, kvmMemslots, Memslot, publishMemslots, type UserMemoryRegion } from './memslot.ts';
 import { kvmArchFlushShadowMemslot } from './zap.ts';
 
 const KVM_MEM_FLAGS = KVM_MEM_READONLY;
@@ -110,8 +110,7 @@ function* replaceSlot(kvm: Kvm, old: Memslot | null, next: Memslot | null): Step
 function* installMemslots(kvm: Kvm, slots: readonly Memslot[]): Steps {
   yield* lockWithoutOpenRanges(kvm);
   if (points.on) yield at.list(kvm.id);
-  if (points.on) points.check('list', kvm.id, 'update');
-  kvm.memslots = [...slots].sort((a, b) => a.baseGfn - b.baseGfn);
+  publishMemslots(kvm, slots);
   yield* kvm.mnInvalidateLock.unlock();
   yield* kvm.srcu.synchronize();
 }

@@ -57,8 +57,7 @@ function* allocTable(mm: Mm, address: Hva, level: number): Steps<boolean> {
   const entry = findEntry(mm, address, level);
   const first = host.memory.i32[entry >>> 2] === 0;
   if (first) {
-    if (points.on) points.check('list', mm.pageTableLock.id, 'update');
-    host.memory.write64(entry, makePte(pfn, PTE_V), 0);
+    setTable(mm, entry, makePte(pfn, PTE_V));
     mm.pageTables++;
   }
   yield* mm.pageTableLock.unlock();
@@ -94,8 +93,13 @@ function unhook(mm: Mm, address: Hva, level: number, unhooked: Pfn[]): void {
   const entry = findEntry(mm, address, level);
   const pte = mm.host.memory.i32[entry >>> 2]!;
   if (!isPresent(pte)) return;
-  if (points.on) points.check('list', mm.pageTableLock.id, 'update');
-  mm.host.memory.write64(entry, 0, 0);
+  setTable(mm, entry, 0);
   unhooked.push(ptePfn(pte));
   mm.pageTables--;
+}
+
+/** set_pmd() and set_pud() of an entry that refers to a table, or to none. Preceded by at.list(mm.pageTableLock.id). */
+function setTable(mm: Mm, entry: Hpa, pte: number): void {
+  if (points.on) points.check('list', mm.pageTableLock.id, 'update');
+  mm.host.memory.write64(entry, pte, 0);
 }

@@ -91,7 +91,7 @@ export class SwapInfo {
 
   /** lookup_swap_cgroup_id(): who is charged for a slot in use. */
   memcgOf(slot: SwapSlot): number {
-    if (points.on) points.check('slot', slot);
+    if (points.on) points.check('slot', slot, 'marked');
     return this.#memcg[slot]!;
   }
 

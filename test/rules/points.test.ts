@@ -24,6 +24,7 @@ const ACCESSORS: Readonly<Record<string, readonly string[]>> = {
     'invalidateRangeAdd',
     'endInvalidate',
     'mmuInvalidateRetryGfn',
+    'mmuIntervalReadRetry',
     'MmuIntervalNotifier.invalidateSeq',
   ],
   page: [
@@ -37,15 +38,22 @@ const ACCESSORS: Readonly<Record<string, readonly string[]>> = {
   list: [
     'findEntry',
     'kvmMemslots',
+    'publishMemslots',
+    'setTable',
+    'insertInIMmap',
+    'removeFromIMmap',
     ...members('VmaList', 'all', 'findFrom', 'overlapping', 'insert', 'remove', 'gapAround'),
     ...members('VmaList', 'reusableAnonVma', 'previous'),
-    ...members('AnonVma', 'vmas'),
+    ...members('AnonVma', 'vmas', 'insert', 'remove'),
     'AddressSpace.iMmap',
-    ...members('IPages', 'load', 'indexesIn'),
+    ...members('IPages', 'load', '#storeOne', 'indexesIn'),
     ...members('Zone', '#link', '#unlink'),
     ...members('NotifierSubscriptions', 'list', 'replaceListLocked'),
   ],
-  slot: members('SwapInfo', '#entry', 'folioOf', 'isZeroFilled', 'setZeroFilled', 'memcgOf'),
+  slot: [
+    ...members('SwapInfo', '#entry', 'folioOf', 'isZeroFilled', 'setZeroFilled', 'memcgOf'),
+    ...members('SwapInfo', '#setEntry', '#setFolio', 'pin', 'evict', 'replace'),
+  ],
   vcpu: ['handleRequests'],
 };
 
@@ -132,6 +140,7 @@ const RAW_MEMORY: Readonly<Record<string, readonly string[]>> = {
     'hostMappingLevel',
     'allocTable',
     'unhook',
+    'setTable',
   ],
   'mmu_lock is held, and only its holders make sptes present or not': ['presentSptes', 'unsyncDescendants'],
   'a guess at what is old': ['wasUsed'],

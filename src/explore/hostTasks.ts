@@ -5,16 +5,16 @@
 
 import { isPresent, PTE_A, ptePfn } from '../hw/sv39/index.ts';
 import { gfnToMemslot } from '../kvm/internals.ts';
+import { copyFromUser, copyToUser, type Mm, pageIdleBitmapRead } from '../mm/index.ts';
 import {
-  copyFromUser,
-  copyToUser,
-  KSM_RUN_MERGE,
-  KSM_RUN_STOP,
-  ksmRunStore,
-  type Mm,
-  pageIdleBitmapRead,
-} from '../mm/index.ts';
-import { inspectPte, PG_activate, PG_active, PG_idle, PG_referenced, PG_young } from '../mm/internals.ts';
+  inspectPte,
+  ksmDoScan,
+  PG_activate,
+  PG_active,
+  PG_idle,
+  PG_referenced,
+  PG_young,
+} from '../mm/internals.ts';
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { bug, type Hva, type Pfn, pfnToHpa } from '../units.ts';
 import { staleInCpuTlb } from './cpuTlbs.ts';
@@ -22,7 +22,6 @@ import type { World } from './world.ts';
 
 /** Virtual ns. */
 const IO_WAIT = 10_000;
-const KSMD_WAIT = 100_000;
 
 const bytesOf = (value: bigint): Uint8Array => new Uint8Array(BigUint64Array.of(value).buffer);
 
@@ -34,15 +33,12 @@ export function* ioDone({ host, sched }: World): Steps {
   }
 }
 
-/** ksmd looks at everything that was offered to it, once. */
-export function* scanForMerging({ host, sched }: World): Steps {
-  const { seqnr } = host.ksm;
-  yield* ksmRunStore(host, KSM_RUN_MERGE);
-  while (host.ksm.seqnr === seqnr) {
-    sched.spend(KSMD_WAIT);
-    yield RESCHED;
-  }
-  yield* ksmRunStore(host, KSM_RUN_STOP);
+/** What ksmd does: looks at everything that was offered to it, once. */
+export function* scanForMerging({ host }: World): Steps {
+  const { threadMutex } = host.ksm;
+  yield* threadMutex.lock();
+  yield* ksmDoScan(host, Number.POSITIVE_INFINITY);
+  yield* threadMutex.unlock();
 }
 
 /** A load by a thread of `mm`. */

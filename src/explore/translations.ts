@@ -30,9 +30,10 @@ export function brokenTranslation(world: World): Found | null {
   }
   for (const vcpu of kvm.vcpus) {
     // Who is in the guest and has not noticed its kick goes on using what it has.
-    const isStill = vcpu.mode === VcpuMode.exitingGuest;
-    if ((vcpu.requests & Request.tlbFlush) !== 0 && !isStill) continue;
-    const found = brokenTlbEntry(world, vcpu.index);
+    const owed = vcpu.mode === VcpuMode.exitingGuest ? 0 : vcpu.requests;
+    if ((owed & Request.tlbFlush) !== 0) continue;
+    const pages = (owed & Request.tlbFlushPages) !== 0 ? vcpu.pagesToFlush : [];
+    const found = brokenTlbEntry(world, vcpu.index, pages);
     if (found !== null) return found;
   }
   return brokenCpuTlb(world.host);
@@ -67,12 +68,16 @@ function brokenSpte(world: World, slot: Memslot, gfn: Gfn, spte: number): Found 
   return { invariant: 'I1', message: `${what} maps frame ${hex(ptePfn(spte))}, but ${host}` };
 }
 
-/** The first entry of the vCPU's TLB that the host's page table does not support, or null. */
-export function brokenTlbEntry(world: World, index: number): Found | null {
+/** The first entry of the vCPU's TLB that the host's page table does not support, or null; those of `flushed` go first. */
+export function brokenTlbEntry(
+  world: World,
+  index: number,
+  flushed: readonly { readonly page: number }[] = [],
+): Found | null {
   let writable: Map<Pfn, boolean> | null = null;
   let found: Found | null = null;
   world.kvm.vcpus[index]!.hart.tlb.forEach((_regime, page, frame, info) => {
-    if (found !== null) return;
+    if (found !== null || flushed.some((request) => request.page === page)) return;
     writable ??= mappedFrames(world);
     const write = writable.get(frame);
     if (write !== undefined && (write || (info & INFO_WRITE) === 0)) return;

@@ -25,6 +25,7 @@ export {
   touchForStore,
 } from './inspect.ts';
 export { isFolio } from './iPages.ts';
+export { ksmDoScan } from './ksmScan.ts';
 export {
   isDirtyMigrationPte,
   isMigrationPte,

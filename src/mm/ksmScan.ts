@@ -77,7 +77,7 @@ export function* ksmScanThread(host: Host): Steps {
 }
 
 /** ksm_do_scan(): so many pages, or until every process has been gone through. */
-function* ksmDoScan(host: Host, pages: number): Steps {
+export function* ksmDoScan(host: Host, pages: number): Steps {
   for (let i = 0; i < pages; i++) {
     yield RESCHED;
     host.sched.spend(PAGE_COST);

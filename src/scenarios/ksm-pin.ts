@@ -18,14 +18,14 @@ export const scenario: Scenario = {
     yield* scanForMerging(world);
   },
   tasks: (world) => ({
-    *merger() {
-      yield* scanForMerging(world);
-    },
     *driver() {
       const pfn = yield* pinUserPage(world.mm, world.hva(2), true);
       if (pfn < 0) return world.oracle.report('I9', `pin failed: ${pfn}`);
       yield* storeByDevice(world, pfn as Pfn, world.page(2), 9n);
       yield* unpinUserPage(world.host, pfn as Pfn, true);
+    },
+    *merger() {
+      yield* scanForMerging(world);
     },
   }),
 };

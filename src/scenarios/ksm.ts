@@ -33,6 +33,8 @@ export const scenario: Scenario = {
       yield* scanForMerging(world);
     },
     *writer() {
+      // Changes nothing, but now the page is in the CPU's TLB.
+      yield* world.write64(world.page(2) + 16, 77n);
       yield* world.write64(world.page(2), 9n);
     },
   }),

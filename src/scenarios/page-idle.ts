@@ -1,22 +1,24 @@
-// Somebody marks a page idle, and looks later whether it still is, while the guest reads it.
+// Somebody has marked two pages idle, and looks later whether they still are, while the guest reads them and one is taken
+// out of its MMU.
 //
-// The guest's TLB may keep the page without anybody's noticing; but a walk after the mark sets A in the spte, and that must
-// be found, be it that the spte was zapped meanwhile.
+// Each walk of the guest's hart sets A in the spte, and that must be found, also where the spte was zapped meanwhile.
 
 import { checkNotIdle, type Scenario } from '../explore/index.ts';
 import { mprotect, PROT_READ, pageIdleBitmapWrite } from '../mm/index.ts';
 
 export const scenario: Scenario = {
   name: 'page-idle',
-  about: 'a page is marked idle, and taken out of the MMU, while the guest reads it',
+  about: 'two idle pages are read by the guest while one of them is taken out of its MMU',
   guest: `
     vcpu0:  ld a2, 0(a0)
+            ld a2, 0(a1)
     done:   j done
     warm:   ld a2, 0(a0)
+            ld a2, 0(a1)
             j done`,
   *setUp(world) {
-    yield* world.write64(world.page(1), 5n);
-    world.setRegisters(0, { a0: world.page(1) });
+    for (const page of [1, 2]) yield* world.write64(world.page(page), 5n);
+    world.setRegisters(0, { a0: world.page(1), a1: world.page(2) });
     yield* world.warmUp(0);
     yield* pageIdleBitmapWrite(world.host, 0, new Uint8Array(8).fill(255));
     world.harts[0]!.flushAll();
@@ -27,6 +29,6 @@ export const scenario: Scenario = {
     },
   }),
   *finish(world) {
-    yield* checkNotIdle(world, 1);
+    for (const page of [1, 2]) yield* checkNotIdle(world, page);
   },
 };

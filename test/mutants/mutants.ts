@@ -45,12 +45,16 @@ export const MUTANTS: readonly Mutant[] = [
     '!sameSlot || isPageFaultStale(vcpu, leaf.gfn, sequence);',
     '!sameSlot;',
   ),
-  mutant(
-    'the page is put before it is installed',
-    'kvm/pageFault.ts',
-    '  const answer = yield* installUnderLock(vcpu, slot, leaf, sequence, fetch);\n  yield* putPage(kvm.host, leaf.pfn);',
-    '  yield* putPage(kvm.host, leaf.pfn);\n  const answer = yield* installUnderLock(vcpu, slot, leaf, sequence, fetch);',
-  ),
+  {
+    ...mutant(
+      'the page is put before it is installed',
+      'kvm/pageFault.ts',
+      '  const answer = yield* installUnderLock(vcpu, slot, leaf, sequence, fetch);\n  yield* putPage(kvm.host, leaf.pfn);',
+      '  yield* putPage(kvm.host, leaf.pfn);\n  const answer = yield* installUnderLock(vcpu, slot, leaf, sequence, fetch);',
+    ),
+    equivalent:
+      'Whoever frees, moves or merges the page does so between start and end, which the check under mmu_lock sees; and nobody touches the frame in between.',
+  },
   mutant('the page is never put', 'kvm/pageFault.ts', '  yield* putPage(kvm.host, leaf.pfn);\n', ''),
   mutant(
     'writable whatever the host says',
@@ -532,12 +536,6 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant('soft-dirty flushes nothing', 'mm/softDirty.ts', '  yield* flushTlbMm(mm);\n', ''),
   mutant(
-    'soft-dirty flushes before it changes',
-    'mm/softDirty.ts',
-    '  for (const vma of vmas) yield* clearVma(vma);\n',
-    '  yield* flushTlbMm(mm);\n  for (const vma of vmas) yield* clearVma(vma);\n',
-  ),
-  mutant(
     'pages are merged while CPUs still store to them',
     'mm/ksmMerge.ts',
     '  const pte = yield* ptepClearFlush(mm, address, ptep);\n  if (points.on) yield at.page(pfn);\n',
@@ -573,12 +571,16 @@ export const MUTANTS: readonly Mutant[] = [
     '  if (mm.notifierSubscriptions !== null) yield* mmuNotifierArchInvalidateSecondaryTlbs(mm, start, end);\n',
     '',
   ),
-  mutant(
-    'shadow pages are freed before the flush',
-    'kvm/zap.ts',
-    '  yield* kvmFlushRemoteTlbs(kvm);\n  for (const sp of invalidList.splice(0)) yield* freeShadowPage(kvm, sp);',
-    '  for (const sp of invalidList.splice(0)) yield* freeShadowPage(kvm, sp);\n  yield* kvmFlushRemoteTlbs(kvm);',
-  ),
+  {
+    ...mutant(
+      'shadow pages are freed before the flush',
+      'kvm/zap.ts',
+      '  yield* kvmFlushRemoteTlbs(kvm);\n  for (const sp of invalidList.splice(0)) yield* freeShadowPage(kvm, sp);',
+      '  for (const sp of invalidList.splice(0)) yield* freeShadowPage(kvm, sp);\n  yield* kvmFlushRemoteTlbs(kvm);',
+    ),
+    equivalent:
+      'TLBs have leaves alone, a walk is one step from a root that is in use: nothing can reach a table that is unlinked, flushed or not.',
+  },
   mutant(
     'zapped shadow pages are freed without a flush',
     'kvm/zap.ts',
@@ -591,12 +593,16 @@ export const MUTANTS: readonly Mutant[] = [
     '  if (flush) yield* kvmFlushRemoteTlbs(kvm);\n',
     '',
   ),
-  mutant(
-    'an spte that loses W is not flushed',
-    'kvm/spteChange.ts',
-    '  if (isWritableSpte(old & ~spte)) yield* kvmFlushRemoteTlbs(kvm);\n',
-    '',
-  ),
+  {
+    ...mutant(
+      'an spte that loses W is not flushed',
+      'kvm/spteChange.ts',
+      '  if (isWritableSpte(old & ~spte)) yield* kvmFlushRemoteTlbs(kvm);\n',
+      '',
+    ),
+    equivalent:
+      'Whoever syncs flushes for any change; a fault lowers only what the guest has lowered, and its harts may use what they have until they fence.',
+  },
   mutant(
     'the fence of one address flushes nobody',
     'kvm/sync.ts',
@@ -632,30 +638,6 @@ export const MUTANTS: readonly Mutant[] = [
     'kvm/notifierClient.ts',
     '  const first = kvm.mmuInvalidateRangeStart === kvm.mmuInvalidateRangeEnd;',
     '  const first = true;',
-  ),
-  mutant(
-    'the zap comes before the count',
-    'kvm/notifierClient.ts',
-    '    onLock?.(kvm, startGfn, endGfn);\n    if (handler !== null) result = (yield* handler(kvm, slot, startGfn, endGfn)) || result;\n',
-    '    if (handler !== null) result = (yield* handler(kvm, slot, startGfn, endGfn)) || result;\n    if (points.on) yield at.sequence(kvm.id);\n    onLock?.(kvm, startGfn, endGfn);\n',
-  ),
-  mutant(
-    'the slot is not looked at again',
-    'kvm/pageFault.ts',
-    'const sameSlot = gfnToMemslot(kvm, leaf.gfn) === slot;',
-    'const sameSlot = true;',
-  ),
-  mutant(
-    'an invalid root is used',
-    'kvm/pageFault.ts',
-    'if (kvm.vmDead || vcpu.root?.invalid || vcpu.directRoot?.invalid) return true;',
-    'if (kvm.vmDead) return true;',
-  ),
-  mutant(
-    'the walk goes on through what was zapped',
-    'kvm/pageFault.ts',
-    '  // Making room, or syncing what was found, may have zapped what this walk came through.\n  if (parent.invalid || sp.invalid) return RetPf.retry;\n',
-    '',
   ),
   mutant(
     'an interval is not looked at again',
@@ -704,12 +686,6 @@ export const MUTANTS: readonly Mutant[] = [
     'mm/ksmMerge.ts',
     '  if ((pte & PTE_D) !== 0) folioMarkDirty(host, pfn);\n',
     '',
-  ),
-  mutant(
-    'a merged page counts as clean',
-    'mm/ksmMerge.ts',
-    '  folioMarkAccessed(host, pfn);\n  folioMarkDirty(host, pfn);\n',
-    '  folioMarkAccessed(host, pfn);\n',
   ),
   mutant('the new frame is clean', 'mm/migrateFolio.ts', '  if (dirty) frames.set(to, PG_dirty);\n', ''),
   mutant('the content stays behind', 'mm/migrateFolio.ts', '  host.memory.copyFrame(to, from);\n', ''),
@@ -771,8 +747,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'a page in use is collapsed',
     'mm/collapsePages.ts',
-    '  return hasOtherReferences(host, folio) ? Scan.PAGE_COUNT : Scan.SUCCEED;',
-    '  return Scan.SUCCEED;',
+    'frames.count(folio) !== frames.maps(folio) + Number(frames.test(folio, PG_swapcache));',
+    'frames.count(folio) < frames.maps(folio) + Number(frames.test(folio, PG_swapcache));',
   ),
   mutant(
     'a table that is synced stays writable',
@@ -788,12 +764,6 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant('a table gets W and counts as in sync', 'kvm/spteChange.ts', '    markUnsync(kvm, sp);\n', ''),
   mutant(
-    'upper tables get W',
-    'kvm/spteChange.ts',
-    '  if (pages.some((sp) => sp.role.level > 0)) return false;\n',
-    '',
-  ),
-  mutant(
     'upper tables are not tracked',
     'kvm/writeTrack.ts',
     '  if (sp.role.level > 0) addTrack(slot, sp.gfn);\n  if (yield',
@@ -804,12 +774,6 @@ export const MUTANTS: readonly Mutant[] = [
     'notifier/register.ts',
     '  if (stillLinked) yield* unlink(subscriptions, (other) => other !== subscription);\n  yield* srcu.synchronize();\n',
     '  if (stillLinked) yield* unlink(subscriptions, (other) => other !== subscription);\n',
-  ),
-  mutant(
-    'intervals hear nothing of the exit',
-    'notifier/register.ts',
-    '  if (subscriptions.hasItree) yield* mnItreeRelease(subscriptions, everything(mm));\n',
-    '',
   ),
   mutant(
     'ageing forgets what secondary MMUs know',

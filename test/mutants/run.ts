@@ -7,15 +7,15 @@ import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { scenarioNames } from '../../src/exploration.ts';
 import type * as Explore from '../../src/explore/index.ts';
-import type { Explorer, Scenario } from '../../src/explore/index.ts';
+import type { Explorer, Scenario, SearchOptions } from '../../src/explore/index.ts';
 import { loadVariant, type SourceEdit } from '../../src/loader/index.ts';
 import { MUTANTS } from './mutants.ts';
 
-/** Schedules of each policy, for one scenario. */
+/** Schedules for one scenario: bounded, without and with hardware that acts on its own, and POS. */
 const BUDGETS = [
-  { bounded: 5, pos: 10 },
-  { bounded: 60, pos: 40 },
-  { bounded: 600, pos: 400 },
+  { tasks: 10, hardware: 5, pos: 10 },
+  { tasks: 100, hardware: 40, pos: 40 },
+  { tasks: 2500, hardware: 300, pos: 400 },
 ] as const;
 
 /** The argument of a process that runs one mutant, and the number that means production. */
@@ -26,7 +26,7 @@ type Variant = typeof Explore & { readonly scenarios: readonly Scenario[] };
 
 interface Kill {
   readonly scenario: string;
-  readonly policy: 'bounded' | 'pos';
+  readonly policy: SearchOptions['policy'];
   readonly schedules: number;
   readonly invariant: string;
 }
@@ -64,11 +64,18 @@ async function kill(edits: readonly SourceEdit[]): Promise<Kill | null> {
 
 function search(variant: Variant, explorer: Explorer, budget: (typeof BUDGETS)[number]): Kill | null {
   const { name } = explorer.scenario;
-  for (const policy of ['bounded', 'pos'] as const) {
-    const made = new variant.Search(explorer, { policy, bound: 1, seed: 1, schedules: budget[policy] });
+  const bounded = { policy: 'bounded', bound: 1, seed: 1 } as const;
+  const searches: readonly SearchOptions[] = [
+    { ...bounded, hardware: 0, schedules: budget.tasks },
+    { ...bounded, schedules: budget.hardware },
+    { policy: 'pos', bound: 0, seed: 1, schedules: budget.pos },
+  ];
+  for (const options of searches) {
+    const made = new variant.Search(explorer, options);
     made.step(() => false);
     const { failure, schedules } = made.state;
-    if (failure?.found) return { scenario: name, policy, schedules, invariant: failure.found.invariant };
+    if (failure?.found)
+      return { scenario: name, policy: options.policy, schedules, invariant: failure.found.invariant };
   }
   return null;
 }

@@ -69,7 +69,8 @@ a CPU fills and evicts; a completion or timer comes early. It is offered only wh
 
 Points at which no switch can matter are passed without a choice: objects that one task alone touches, or all under one
 lock. A task that yields twice while nobody else took a step waits until somebody has. A run of 20,000 steps is a
-livelock.
+livelock. Every run also looks for data races: unmarked accesses (as KCSAN knows them) of two tasks to one object that no
+lock, wake-up, grace period or acknowledged interrupt orders; what breaks an invariant in the same run is told instead.
 
 --jobs finds what one thread would find, whatever their number: the same verdict and the same counterexample. Several
 machines run the shards of a search, each with --json; umbra merge checks them and makes one verdict of theirs.`;

@@ -1,11 +1,12 @@
 // Data races: unmarked accesses of two tasks to one object, of which neither comes after the other (sched/accesses.ts).
 //
-// One run is enough to see one, whatever the schedule made of it. What orders tasks is followed by vector clocks as
+// What orders tasks is followed by vector clocks as
 // FastTrack does (Flanagan, Freund 2009): a task comes after who released a lock that it acquires, after who woke or
-// spawned it, after the readers that a grace period waited for; the accesses to an object are kept as epochs, the last of
-// each task in each mode, and one of an epoch that is known already costs a look.
+// spawned it, after the readers that a grace period waited for, and after the interrupt that it was asked to acknowledge;
+// an event between steps comes after who asked for it. The accesses to an object are kept as epochs, the last of each
+// task in each mode, and one of an epoch that is known already costs a look.
 //
-// An event between steps (a completion, a timer) is taken to come after everything that was done before it. Hardware's
+// A race is seen where it does no harm, unless locks that have nothing to do with it happened to order the two. Hardware's
 // accesses are not looked at: Linux does not mark them, nor could it. Invariant: a run's first race is kept.
 
 import { reached, type Site, siteOf } from '../journal.ts';
@@ -72,6 +73,10 @@ export class Races implements AccessObserver {
   readonly #released = new Map<number, Released>();
   /** By place: where the task stopped last. */
   readonly #sites: number[] = [];
+  /** What events come after, by number: who asked for them. */
+  readonly #events = new Map<number, Clock>();
+  /** Of the event that is being delivered. */
+  #event: Clock | null = null;
   #task: Task | null = null;
   #place = 0;
 
@@ -83,11 +88,14 @@ export class Races implements AccessObserver {
     this.#accesses.clear();
     this.#released.clear();
     this.#sites.length = 0;
+    this.#events.clear();
+    this.#event = null;
     this.#task = null;
   }
 
   /** `task` is about to take a step. */
   step(task: Task): void {
+    this.#event = null;
     if (task === this.#task) return;
     if (this.#task !== null) this.#sites[this.#place] = reached.site;
     this.#task = task;
@@ -97,10 +105,26 @@ export class Races implements AccessObserver {
 
   woken(task: Task, by: Task | null): void {
     const clock = this.#clocks[this.#placeOf(task)]!;
-    if (by === null) for (const other of this.#clocks) join(clock, other);
-    else join(clock, this.#clocks[this.#placeOf(by)]!);
-    if (by !== null) this.#advance(this.#placeOf(by));
-    else for (const place of this.#clocks.keys()) this.#advance(place);
+    if (by === null) {
+      if (this.#event !== null) join(clock, this.#event);
+      return;
+    }
+    join(clock, this.#clocks[this.#placeOf(by)]!);
+    this.#advance(this.#placeOf(by));
+  }
+
+  /** The running task, or the event that is being delivered, has asked for an event. */
+  scheduled(event: number): void {
+    if (this.#event !== null) this.#events.set(event, this.#event);
+    else if (this.#task !== null) {
+      this.#events.set(event, this.#clocks[this.#place]!.slice());
+      this.#advance(this.#place);
+    }
+  }
+
+  /** The event comes now; it comes after who asked for it. */
+  delivering(event: number): void {
+    this.#event = this.#events.get(event) ?? [];
   }
 
   acquire(kind: PointKind, object: number, shared: boolean): void {

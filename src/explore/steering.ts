@@ -175,6 +175,14 @@ export class Steering implements Policy {
     else this.history.resume(task);
   }
 
+  scheduled(event: number): void {
+    this.races?.scheduled(event);
+  }
+
+  delivering(event: number): void {
+    this.races?.delivering(event);
+  }
+
   woken(task: Task, by: Task | null): void {
     this.races?.woken(task, by);
     this.strategy.woken?.(task, by);

@@ -8,7 +8,7 @@
 //     mode == IN_GUEST_MODE? kick      requests? handle
 //     wait until it has left           run
 
-import { at, points, RESCHED, type Steps } from '../sched/index.ts';
+import { accesses, at, points, RESCHED, type Steps } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';
 import type { Kvm } from './kvm.ts';
 import { Request, VcpuMode } from './vcpuMode.ts';
@@ -18,6 +18,7 @@ import type { Vcpu } from './vcpuState.ts';
 export function* kvmMakeAllCpusRequest(kvm: Kvm, request: number): Steps {
   for (const vcpu of kvm.vcpus) {
     if (points.on) yield at.vcpu(vcpu.index);
+    if (points.on) accesses.observer?.release('vcpu', vcpu.index, true);
     vcpu.requests |= request;
     if (request !== Request.freeObsoleteRoots) kvm.trace.vcpu_flush_request?.(vcpu.index);
     if (vcpu.mode === VcpuMode.inGuest) {
@@ -31,6 +32,7 @@ export function* kvmMakeAllCpusRequest(kvm: Kvm, request: number): Steps {
       yield RESCHED;
       if (points.on) yield at.vcpu(vcpu.index);
     }
+    if (points.on) accesses.observer?.acquire('vcpu', vcpu.index, true);
   }
 }
 

@@ -16,7 +16,7 @@ import {
   PAGE_FAULT,
 } from '../hw/hart/index.ts';
 import { Access } from '../hw/sv39/index.ts';
-import { at, points, RESCHED, type Steps } from '../sched/index.ts';
+import { accesses, at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { Errno, fromWords, type Gpa, hiWord, loWord } from '../units.ts';
 import { emulateStore } from './emulate.ts';
 import { grant, takeOver } from './grants.ts';
@@ -100,6 +100,7 @@ function* enterGuest(vcpu: Vcpu, budget: number): Steps<ExitReason | null> {
   grant(vcpu);
   const reason = vcpu.debug === null ? hart.run(budget) : vcpu.debug.run(vcpu, budget);
   const released = takeOver(vcpu);
+  if (points.on) accesses.observer?.release('vcpu', vcpu.index, false);
   vcpu.mode = VcpuMode.outsideGuest;
   vcpu.stats.exits++;
   const name = EXIT_NAMES[reason];
@@ -121,6 +122,7 @@ function* enterGuest(vcpu: Vcpu, budget: number): Steps<ExitReason | null> {
 /** True: go in. False: the roots must be loaded first. Preceded by at.vcpu(vcpu.index). */
 function handleRequests(vcpu: Vcpu): boolean {
   if (points.on) points.check('vcpu', vcpu.index);
+  if (points.on) accesses.observer?.acquire('vcpu', vcpu.index, false);
   const requests = vcpu.requests;
   vcpu.requests = 0;
   if ((requests & Request.tlbFlush) !== 0) {

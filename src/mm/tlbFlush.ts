@@ -10,7 +10,7 @@
 import { PTE_D } from '../hw/sv39/index.ts';
 import type { CpuTlb } from '../hw/tlb/index.ts';
 import { mmuNotifierArchInvalidateSecondaryTlbs } from '../notifier/index.ts';
-import { at, BLOCKED, points, type Scheduler, type Steps, type Task } from '../sched/index.ts';
+import { accesses, at, BLOCKED, points, type Scheduler, type Steps, type Task } from '../sched/index.ts';
 import { TlbFlushReason } from '../trace/index.ts';
 import type { Hva } from '../units.ts';
 import type { Host } from './host.ts';
@@ -45,6 +45,7 @@ export class HostCpu {
   /** Queues a request and sends the IPI. Preceded by at.tlb(index). */
   request(sched: Scheduler, request: FlushRequest): void {
     if (points.on) points.check('tlb', this.index);
+    if (points.on) accesses.observer?.release('tlb', this.index, true);
     this.#requests.push(request);
     if (this.#ipiTask !== null) sched.wake(this.#ipiTask);
   }
@@ -60,10 +61,12 @@ export class HostCpu {
         yield BLOCKED;
         continue;
       }
+      if (points.on) accesses.observer?.acquire('tlb', this.index, false);
       this.#flush(request);
       const { asid, start, end } = request;
       host.trace.tlb_flush?.(TlbFlushReason.REMOTE_SHOOTDOWN, pagesOf(asid, start, end));
       host.vmstat.nr_tlb_remote_flush_received++;
+      if (points.on) accesses.observer?.release('tlb', this.index, false);
       if (--request.unacknowledged === 0) host.sched.wake(request.waiter);
     }
   }
@@ -94,6 +97,7 @@ function* flushCpus(host: Host, mask: number, asid: number, start: Hva, end: Hva
     host.sched.block('TLB flush acknowledgement');
     yield BLOCKED;
   }
+  for (const { index } of targets) if (points.on) accesses.observer?.acquire('tlb', index, true);
 }
 
 /** flush_tlb_range(): CPUs first, then secondary TLBs. */

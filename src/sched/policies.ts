@@ -21,6 +21,9 @@ export interface Policy {
   stepping?(task: Task): void;
   /** Told that `task` became runnable: spawned or woken by a task that runs, or by an event between steps (null). */
   woken?(task: Task, by: Task | null): void;
+  /** Told of events by number: that a step (or an event) asked for one, and that it comes now. */
+  scheduled?(event: number): void;
+  delivering?(event: number): void;
   /** Index into `runnable`, which holds at least two tasks; with one the policy is not asked. Must not keep the array. */
   pick(runnable: readonly Task[]): number;
 }

@@ -151,6 +151,7 @@ export class Scheduler {
   after(delay: Nanoseconds, deliver: () => void): void {
     if (!(delay >= 0)) bug('event scheduled in the past', { delay });
     const event = { time: this.now + delay, order: this.#nextOrder++, deliver };
+    this.#policy.scheduled?.(event.order);
     let index = this.#events.length;
     while (index > 0 && isAfter(this.#events[index - 1]!, event)) index--;
     this.#events.splice(index, 0, event);
@@ -168,7 +169,7 @@ export class Scheduler {
 
   /** The next event comes now: time goes on to it. Between steps, or before one is taken. */
   deliverNext(): void {
-    if (this.#skipToEvent()) this.#events.shift()!.deliver();
+    if (this.#skipToEvent()) this.#deliverFirst();
   }
 
   /** Time that the running task spent; due events are delivered before the next step. */
@@ -309,7 +310,13 @@ export class Scheduler {
   }
 
   #deliverDue(): void {
-    while (this.#events.length > 0 && this.#events[0]!.time <= this.now) this.#events.shift()!.deliver();
+    while (this.#events.length > 0 && this.#events[0]!.time <= this.now) this.#deliverFirst();
+  }
+
+  #deliverFirst(): void {
+    const event = this.#events.shift()!;
+    this.#policy.delivering?.(event.order);
+    event.deliver();
   }
 
   #skipToEvent(): boolean {

@@ -170,6 +170,26 @@ describe('what orders two accesses', () => {
     expect(raceOf([does, waits])).toBeNull();
   });
 
+  it('is an event that one asked for and that woke the other, but not what is done after asking', () => {
+    const waits: Body = function* (all) {
+      yield* all.queue.until(() => all.isDone);
+      yield* touch('write');
+    };
+    const asks = (late: boolean): Body =>
+      function* (all) {
+        if (!late) yield* touch('write');
+        all.sched.after(10, () => {
+          all.isDone = true;
+          all.queue.wakeAll();
+        });
+        if (late) yield* touch('write');
+      };
+    expect(raceOf([waits, asks(false)])).toBeNull();
+    expect(raceOf([waits, asks(true)])).not.toBeNull();
+    // The event comes after nothing that a bystander does.
+    expect(raceOf([waits, asks(false), () => touch('read')])).not.toBeNull();
+  });
+
   it('is a grace period after the reader', () => {
     const reads: Body = function* ({ srcu }) {
       const index = yield* srcu.readLock();

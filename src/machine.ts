@@ -27,6 +27,7 @@ import {
   SHMEM_LIKE,
   type SwapDevice,
   type ThpEnabled,
+  thpStore,
 } from './mm/index.ts';
 import { Oracle, readPages, SwapCoverage, type Violation } from './oracle/index.ts';
 import { runPolicy, Scheduler, type Steps } from './sched/index.ts';
@@ -153,8 +154,7 @@ export class Machine {
       cpus: vcpus,
     });
     const { thp = 'never' } = config;
-    this.host.thp.enabled = thp;
-    this.host.thp.shmemEnabled = SHMEM_LIKE[thp];
+    thpStore(this.host, { enabled: thp, shmemEnabled: SHMEM_LIKE[thp] });
     this.memcg = this.#limitMemory();
     this.oracle = new Oracle(this.host);
     this.harts = this.#buildHarts(tlb);

@@ -37,7 +37,7 @@ import { HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocHugePage } from './pageAlloc.ts';
 import { ptepGetAndClear, ptlOf, setPte } from './pte.ts';
-import { isCollapseAllowed, isThpSuitable } from './thp.ts';
+import { isCollapseAllowed, isKhugepagedAllowed, isThpSuitable } from './thp.ts';
 import { flushTlbRange } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
 
@@ -49,38 +49,54 @@ export function* collapseScanPmd(collapse: Collapse, vma: Vma, address: Hva): St
   const { mm } = vma;
   const found = yield* findTable(mm, address);
   if ('scan' in found) return found.scan;
-  const seen = yield* scanPtes(mm.host, pfnToHpa(found.table));
-  const { status, noneOrZero, unmapped, pfn } = seen;
-  mm.host.trace.mm_khugepaged_scan_pmd?.(mm.id, pfn, 0, noneOrZero, status, unmapped);
+  const seen = yield* scanPtes(collapse, vma, address, pfnToHpa(found.table));
+  const { status, referenced, noneOrZero, unmapped, pfn } = seen;
+  mm.host.trace.mm_khugepaged_scan_pmd?.(mm.id, pfn, referenced, noneOrZero, status, unmapped);
   if (status !== Scan.SUCCEED) return status;
   collapse.lockDropped = true;
-  const result = yield* collapseHugePage(collapse, mm, address, unmapped);
+  const result = yield* collapseHugePage(collapse, mm, address, referenced, unmapped);
   mm.host.trace.mm_collapse_huge_page?.(mm.id, Number(result === Scan.SUCCEED), result);
   return result;
 }
 
+/** thp_vma_allowable_order(), unasked or not. */
+function* isAllowed(vma: Vma, isKhugepaged: boolean): Steps<boolean> {
+  return isKhugepaged ? yield* isKhugepagedAllowed(vma, vma.flags) : isCollapseAllowed(vma);
+}
+
 /** hugepage_vma_revalidate(): the VMA, after mmap_lock was dropped; or SCAN_*. */
-function* revalidate(mm: Mm, address: Hva, expectAnon: boolean): Steps<Vma | number> {
+function* revalidate(
+  { isKhugepaged }: Collapse,
+  mm: Mm,
+  address: Hva,
+  expectAnon: boolean,
+): Steps<Vma | number> {
   if (mm.mmUsers === 0 || mm.killed) return Scan.ANY_PROCESS;
   if (points.on) yield at.list(mm.vmas.id);
   const vma = mm.vmas.find(address);
   if (vma === null) return Scan.VMA_NULL;
   if (!isThpSuitable(vma, address)) return Scan.ADDRESS_RANGE;
-  if (!isCollapseAllowed(vma)) return Scan.VMA_CHECK;
+  if (!(yield* isAllowed(vma, isKhugepaged))) return Scan.VMA_CHECK;
   return expectAnon && (vma.anonVma === null || vma.file !== null) ? Scan.PAGE_ANON : vma;
 }
 
 /** collapse_huge_page(): mmap_lock is held for read, and released here. */
-function* collapseHugePage(collapse: Collapse, mm: Mm, address: Hva, unmapped: number): Steps<number> {
+function* collapseHugePage(
+  collapse: Collapse,
+  mm: Mm,
+  address: Hva,
+  referenced: number,
+  unmapped: number,
+): Steps<number> {
   const { host } = mm;
   yield* host.locks.mmapReadUnlock(mm);
-  const folio = yield* allocHugePage(host, mm, true);
+  const folio = yield* allocHugePage(host, mm, !collapse.isKhugepaged || host.khugepaged.defrag);
   if (folio === null) {
     host.vmstat.thp_collapse_alloc_failed++;
     return Scan.ALLOC_HUGE_PAGE_FAIL;
   }
   host.vmstat.thp_collapse_alloc++;
-  let result = unmapped > 0 ? yield* swapIn(mm, address) : Scan.SUCCEED;
+  let result = unmapped > 0 ? yield* swapIn(collapse, mm, address, referenced) : Scan.SUCCEED;
   if (result === Scan.SUCCEED) {
     yield* mm.mmapWriteLock();
     result = yield* collapseLocked(collapse, mm, address, folio);
@@ -91,16 +107,16 @@ function* collapseHugePage(collapse: Collapse, mm: Mm, address: Hva, unmapped: n
 }
 
 /** The part of collapse_huge_page() between taking mmap_lock for read again and dropping it. */
-function* swapIn(mm: Mm, address: Hva): Steps<number> {
+function* swapIn(collapse: Collapse, mm: Mm, address: Hva, referenced: number): Steps<number> {
   const { locks } = mm.host;
   yield* locks.mmapReadLock(mm);
-  const vma = yield* revalidate(mm, address, true);
+  const vma = yield* revalidate(collapse, mm, address, true);
   const found: FoundPmd = typeof vma === 'number' ? { scan: vma } : yield* findTable(mm, address);
   if ('scan' in found || typeof vma === 'number') {
     yield* locks.mmapReadUnlock(mm);
     return 'scan' in found ? found.scan : Scan.FAIL;
   }
-  const { status, lockDropped } = yield* collapseSwapin(vma, pfnToHpa(found.table), address);
+  const { status, lockDropped } = yield* collapseSwapin(vma, pfnToHpa(found.table), address, referenced);
   if (!lockDropped) yield* locks.mmapReadUnlock(mm);
   return status;
 }
@@ -108,7 +124,7 @@ function* swapIn(mm: Mm, address: Hva): Steps<number> {
 /** mmap_lock is held for write. */
 function* collapseLocked(collapse: Collapse, mm: Mm, address: Hva, folio: Pfn): Steps<number> {
   const { host } = mm;
-  const vma = yield* revalidate(mm, address, true);
+  const vma = yield* revalidate(collapse, mm, address, true);
   if (typeof vma === 'number') return vma;
   yield* host.locks.vmaStartWrite(mm, vma);
   const found = yield* findTable(mm, address);
@@ -119,7 +135,7 @@ function* collapseLocked(collapse: Collapse, mm: Mm, address: Hva, folio: Pfn): 
   yield* unhookTable(mm, address, pmdp);
   const ptl = ptlOf(host, pfnToHpa(table));
   yield* ptl.lock();
-  const result = yield* collapseIsolate(collapse, host, pfnToHpa(table));
+  const result = yield* collapseIsolate(collapse, vma, address, pfnToHpa(table));
   yield* ptl.unlock();
   if (result !== Scan.SUCCEED) {
     yield* mm.pageTableLock.lock();
@@ -198,7 +214,7 @@ function* collapseOne(collapse: Collapse, vma: Vma, address: Hva): Steps<number>
   getFile(file);
   collapse.lockDropped = true;
   yield* locks.mmapReadUnlock(mm);
-  const result = yield* collapseScanFile(mm, address, file.mapping, index);
+  const result = yield* collapseScanFile(collapse, mm, address, file.mapping, index);
   yield* fput(file);
   yield* locks.mmapReadLock(mm);
   // The huge folio is there now: this mapping is to have it by one entry.
@@ -218,10 +234,10 @@ export function* madviseCollapse(vma: Vma, start: Hva, end: Hva): Steps<number> 
   let area: Vma = vma;
   let collapsed = 0;
   let failure: number = Scan.FAIL;
-  const collapse = newCollapse();
+  const collapse = newCollapse(false);
   for (let address = first; address < last; address += HPAGE_PMD_SIZE) {
     if (collapse.lockDropped) {
-      const now = yield* revalidate(mm, address as Hva, false);
+      const now = yield* revalidate(collapse, mm, address as Hva, false);
       if (typeof now === 'number') return errnoOf(now);
       area = now;
       last = Math.min(last, hugeAlignDown(area.end));

@@ -13,6 +13,7 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { Scan } from '../trace/index.ts';
 import type { Hva, Pfn } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
+import type { Collapse } from './collapsePages.ts';
 import { retractPageTables } from './collapsePteMapped.ts';
 import { accountCached, accountHuge, filemapGetEntry, folioFilePage, folioInMapping } from './filemap.ts';
 import { folioPut, folioPutbackLru } from './folio.ts';
@@ -32,22 +33,39 @@ import { VM_UFFD_MISSING } from './vmFlags.ts';
  * hpage_collapse_scan_file(): of the object `mapping`, which the caller has a reference to, the 2 MiB from page `start`,
  * which `mm` maps at `address`. SCAN_*; PTE_MAPPED_HUGEPAGE also when the huge folio is there already.
  */
-export function* collapseScanFile(mm: Mm, address: Hva, mapping: AddressSpace, start: number): Steps<number> {
+export function* collapseScanFile(
+  collapse: Collapse,
+  mm: Mm,
+  address: Hva,
+  mapping: AddressSpace,
+  start: number,
+): Steps<number> {
+  const { isKhugepaged } = collapse;
   const { host, iPages } = mapping;
+  const { khugepaged, vmstat } = host;
   let status: number = Scan.SUCCEED;
   let [present, swap, pfn] = [0, 0, -1];
   if (points.on) yield at.list(iPages.lock.id);
   for (const index of iPages.indexesIn(start, start + HPAGE_PMD_NR - 1)) {
     const entry = yield* filemapGetEntry(mapping, index);
     if (isSwapEntry(entry)) swap++;
-    if (!isFolio(entry)) continue;
-    pfn = entry;
-    status = yield* unfit(host, entry as Pfn);
-    yield* folioPut(host, entry as Pfn);
+    if (isKhugepaged && swap > khugepaged.maxPtesSwap) {
+      status = Scan.EXCEED_SWAP_PTE;
+      vmstat.thp_scan_exceed_swap_pte++;
+    }
+    if (isFolio(entry)) {
+      pfn = entry;
+      status = yield* unfit(host, entry as Pfn);
+      yield* folioPut(host, entry as Pfn);
+      if (status === Scan.SUCCEED) present++;
+    }
     if (status !== Scan.SUCCEED) break;
-    present++;
   }
-  if (status === Scan.SUCCEED) status = yield* collapseFile(mm, address, mapping, start);
+  if (status === Scan.SUCCEED && isKhugepaged && present < HPAGE_PMD_NR - khugepaged.maxPtesNone) {
+    status = Scan.EXCEED_NONE_PTE;
+    vmstat.thp_scan_exceed_none_pte++;
+  }
+  if (status === Scan.SUCCEED) status = yield* collapseFile(collapse, mm, address, mapping, start);
   host.trace.mm_khugepaged_scan_file?.(mm.id, pfn, mapping.ops.traceName ?? 0, present, swap, status);
   return status;
 }
@@ -71,9 +89,15 @@ interface Taken {
 }
 
 /** collapse_file(). */
-function* collapseFile(mm: Mm, address: Hva, mapping: AddressSpace, start: number): Steps<number> {
+function* collapseFile(
+  { isKhugepaged }: Collapse,
+  mm: Mm,
+  address: Hva,
+  mapping: AddressSpace,
+  start: number,
+): Steps<number> {
   const { host } = mapping;
-  const folio = yield* allocHugePage(host, mm, true);
+  const folio = yield* allocHugePage(host, mm, !isKhugepaged || host.khugepaged.defrag);
   if (folio === null) host.vmstat.thp_collapse_alloc_failed++;
   else host.vmstat.thp_collapse_alloc++;
   const taken =
@@ -81,6 +105,8 @@ function* collapseFile(mm: Mm, address: Hva, mapping: AddressSpace, start: numbe
       ? { folios: [], holes: 0, status: Scan.ALLOC_HUGE_PAGE_FAIL, index: 0 }
       : yield* takePages(mapping, start);
   if (folio !== null) yield* putInPlace(mapping, start, folio, taken);
+  // Who asked is to have it mapped: his mapping has no table now, or one of nothing.
+  if (!isKhugepaged && taken.status === Scan.SUCCEED) taken.status = Scan.PTE_MAPPED_HUGEPAGE;
   const { status, index } = taken;
   const isShmem = Number(mapping.kind === 'shmem');
   host.trace.mm_khugepaged_collapse_file?.(
@@ -102,12 +128,13 @@ function* takePages(mapping: AddressSpace, start: number): Steps<Taken> {
   const taken: Taken = { folios: [], holes: 0, status: Scan.SUCCEED, index: start };
   const batch = new TlbUnmapBatch(host);
   const end = start + HPAGE_PMD_NR;
-  for (; taken.index < end && taken.status === Scan.SUCCEED; taken.index++) {
+  while (taken.index < end && taken.status === Scan.SUCCEED) {
     if (points.on) yield at.list(iPages.lock.id);
     if (iPages.load(taken.index) !== 0) taken.status = yield* takePage(mapping, taken, batch);
     // Nothing left since it was looked at.
     else if (taken.index === start && !iPages.isTaken(start, HPAGE_PMD_NR)) taken.status = Scan.TRUNCATED;
     else taken.holes++;
+    if (taken.status === Scan.SUCCEED) taken.index++;
   }
   yield* batch.flush();
   return taken;
@@ -189,8 +216,6 @@ function* putInPlace(mapping: AddressSpace, start: number, folio: Pfn, taken: Ta
   if (points.on) yield at.page(folio);
   folioLocks.unlock(folio);
   yield* freeOld(host, taken.folios);
-  // The caller's mapping has no table, or one of nothing.
-  taken.status = Scan.PTE_MAPPED_HUGEPAGE;
 }
 
 function* copyPages(host: Host, folio: Pfn, folios: readonly Pfn[]): Steps {

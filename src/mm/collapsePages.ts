@@ -1,20 +1,21 @@
 // The pages of a collapse: whether they are fit for it, taking them away from everybody else, copying them
 // (mm/khugepaged.c: __collapse_huge_page_isolate, _copy, _swapin).
 //
-// collapse.ts calls these in that order. Whether anybody has used the pages (`referenced` of the tracepoints) counts for
-// Linux's khugepaged alone, which collapses unasked; here somebody has always asked.
+// collapse.ts calls these in that order. The limits on what the pages may be, and whether anybody has used them, count for
+// khugepaged alone, which collapses unasked.
 //
 // Invariant: a page that is isolated is locked and off the LRU, and nobody but its mappings has a reference to it, so that
 // its content stays as it is while it is copied. Locks: the page table lock of the entries for scanning and isolating;
 // folio locks by trylock, all of them held until the pages are released.
 
-import { PTE_BYTES, ptePfn } from '../hw/sv39/index.ts';
+import { PTE_A, PTE_BYTES, ptePfn } from '../hw/sv39/index.ts';
+import { mmuNotifierTestYoung } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { Scan } from '../trace/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { FAULT_FLAG_ALLOW_RETRY, VM_FAULT_ERROR, VM_FAULT_RETRY, type VmFault } from './faultTypes.ts';
 import { folioPut } from './folio.ts';
-import { PG_locked, PG_lru, PG_swapcache } from './frames.ts';
+import { PG_locked, PG_lru, PG_referenced, PG_swapcache, PG_young } from './frames.ts';
 import type { Host } from './host.ts';
 import { ksmMightUnmapZeroPage } from './ksmZero.ts';
 import { HPAGE_PMD_NR } from './largeFolio.ts';
@@ -30,19 +31,29 @@ import { moveFoliosToLru, pagesOf } from './vmscan.ts';
 
 /** One struct collapse_control, used for one or more collapses in turn. */
 export interface Collapse {
+  /** Nobody has asked for it. */
+  readonly isKhugepaged: boolean;
   /** mmap_lock was dropped on the way. */
   lockDropped: boolean;
   /** Folios that are isolated and locked at the moment; a large one once. */
   readonly isolated: Set<Pfn>;
 }
 
-export const newCollapse = (): Collapse => ({ lockDropped: false, isolated: new Set() });
+export const newCollapse = (isKhugepaged: boolean): Collapse => ({
+  isKhugepaged,
+  lockDropped: false,
+  isolated: new Set(),
+});
 
 /** What was seen of 512 entries. */
 interface Seen {
   status: number;
   noneOrZero: number;
   unmapped: number;
+  /** Pages that others may have too. */
+  shared: number;
+  /** Pages that were used lately. */
+  referenced: number;
   /** The page that was looked at last, -1 for none. */
   pfn: number;
 }
@@ -50,9 +61,47 @@ interface Seen {
 const entryAt = (table: Hpa, page: number): Hpa => (table + page * PTE_BYTES) as Hpa;
 const pageAt = (start: Hva, page: number): Hva => (start + page * PAGE_SIZE) as Hva;
 
-/** The loop of hpage_collapse_scan_pmd(), over the table at `table`. */
-export function* scanPtes(host: Host, table: Hpa): Steps<Seen> {
-  const seen: Seen = { status: Scan.SUCCEED, noneOrZero: 0, unmapped: 0, pfn: -1 };
+const newSeen = (): Seen => ({
+  status: Scan.SUCCEED,
+  noneOrZero: 0,
+  unmapped: 0,
+  shared: 0,
+  referenced: 0,
+  pfn: -1,
+});
+
+/** Khugepaged leaves memory alone that has more of something than its limit; sets the status. */
+function checkLimits({ isKhugepaged }: Collapse, { khugepaged, vmstat }: Host, seen: Seen): void {
+  if (!isKhugepaged || seen.status !== Scan.SUCCEED) return;
+  if (seen.noneOrZero > khugepaged.maxPtesNone) {
+    seen.status = Scan.EXCEED_NONE_PTE;
+    vmstat.thp_scan_exceed_none_pte++;
+  } else if (seen.unmapped > khugepaged.maxPtesSwap) {
+    seen.status = Scan.EXCEED_SWAP_PTE;
+    vmstat.thp_scan_exceed_swap_pte++;
+  } else if (seen.shared > khugepaged.maxPtesShared) {
+    seen.status = Scan.EXCEED_SHARED_PTE;
+    vmstat.thp_scan_exceed_share_pte++;
+  }
+}
+
+/** What khugepaged asks of a page that is fit: whether it is shared, and was used. Preceded by the page table lock. */
+function* look(vma: Vma, folio: Pfn, pte: number, address: Hva, seen: Seen): Steps {
+  const { mm } = vma;
+  const { frames } = mm.host;
+  if (points.on) yield at.page(folio);
+  // folio_maybe_mapped_shared().
+  if (frames.order[folio] === 0 ? frames.maps(folio) > 1 : frames.large.entireMapcount(folio) > 1)
+    seen.shared++;
+  const young = (pte & PTE_A) !== 0 || frames.test(folio, PG_young | PG_referenced);
+  if (young || (mm.notifierSubscriptions !== null && (yield* mmuNotifierTestYoung(mm, address))))
+    seen.referenced++;
+}
+
+/** The loop of hpage_collapse_scan_pmd(), over the table at `table`, which is that of `start`. */
+export function* scanPtes(collapse: Collapse, vma: Vma, start: Hva, table: Hpa): Steps<Seen> {
+  const { host } = vma.mm;
+  const seen = newSeen();
   const ptl = ptlOf(host, table);
   yield* ptl.lock();
   for (let i = 0; i < HPAGE_PMD_NR && seen.status === Scan.SUCCEED; i++) {
@@ -68,9 +117,14 @@ export function* scanPtes(host: Host, table: Hpa): Steps<Seen> {
       seen.pfn = folio;
       if (points.on) yield at.page(folio);
       seen.status = unfit(host, folio);
+      if (collapse.isKhugepaged) yield* look(vma, folio, pte, pageAt(start, i), seen);
     }
+    checkLimits(collapse, host, seen);
   }
   yield* ptl.unlock();
+  const isUnused = seen.referenced === 0 || (seen.unmapped > 0 && seen.referenced < HPAGE_PMD_NR / 2);
+  if (collapse.isKhugepaged && seen.status === Scan.SUCCEED && isUnused)
+    seen.status = Scan.LACK_REFERENCED_PAGE;
   return seen;
 }
 
@@ -94,6 +148,7 @@ export function* collapseSwapin(
   vma: Vma,
   table: Hpa,
   start: Hva,
+  referenced: number,
 ): Steps<{ readonly status: number; readonly lockDropped: boolean }> {
   const { mm } = vma;
   const { host } = mm;
@@ -114,32 +169,32 @@ export function* collapseSwapin(
     else if ((result & VM_FAULT_ERROR) !== 0) status = Scan.FAIL;
     else swappedIn++;
   }
-  host.trace.mm_collapse_huge_page_swapin?.(mm.id, swappedIn, 0, Number(status === Scan.SUCCEED));
+  host.trace.mm_collapse_huge_page_swapin?.(mm.id, swappedIn, referenced, Number(status === Scan.SUCCEED));
   return { status, lockDropped };
 }
 
 /** __collapse_huge_page_isolate(): under the page table lock. SCAN_*; if it fails the caller releases what it has got. */
-export function* collapseIsolate(collapse: Collapse, host: Host, table: Hpa): Steps<number> {
-  let status: number = Scan.SUCCEED;
-  let noneOrZero = 0;
-  let pfn = -1;
-  for (let i = 0; i < HPAGE_PMD_NR && status === Scan.SUCCEED; i++) {
+export function* collapseIsolate(collapse: Collapse, vma: Vma, start: Hva, table: Hpa): Steps<number> {
+  const { host } = vma.mm;
+  const seen = newSeen();
+  for (let i = 0; i < HPAGE_PMD_NR && seen.status === Scan.SUCCEED; i++) {
     const ptep = entryAt(table, i);
     if (points.on) yield at.pte(ptep);
     const pte = readPte(host, ptep);
-    if (isNoneOrZero(pte)) {
-      noneOrZero++;
-      continue;
+    if (isNoneOrZero(pte)) seen.noneOrZero++;
+    else if (!isPresentPte(pte)) seen.status = Scan.PTE_NON_PRESENT;
+    else {
+      const folio = host.frames.folioOf(ptePfn(pte));
+      seen.pfn = folio;
+      seen.status = yield* isolate(collapse, host, folio);
+      if (collapse.isKhugepaged) yield* look(vma, folio, pte, pageAt(start, i), seen);
     }
-    if (!isPresentPte(pte)) {
-      status = Scan.PTE_NON_PRESENT;
-      continue;
-    }
-    const folio = host.frames.folioOf(ptePfn(pte));
-    pfn = folio;
-    status = yield* isolate(collapse, host, folio);
+    checkLimits(collapse, host, seen);
   }
-  host.trace.mm_collapse_huge_page_isolate?.(pfn, noneOrZero, 0, status);
+  if (collapse.isKhugepaged && seen.status === Scan.SUCCEED && seen.referenced === 0)
+    seen.status = Scan.LACK_REFERENCED_PAGE;
+  const { pfn, noneOrZero, referenced, status } = seen;
+  host.trace.mm_collapse_huge_page_isolate?.(pfn, noneOrZero, referenced, status);
   return status;
 }
 

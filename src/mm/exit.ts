@@ -8,6 +8,7 @@
 import { mmuNotifierRelease } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Hva } from '../units.ts';
+import { khugepagedExit } from './khugepaged.ts';
 import { ksmExit } from './ksmMadvise.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
@@ -18,6 +19,7 @@ export function* exitMm(mm: Mm): Steps {
   if (mm.mmUsers <= 0) bug('mmput of a dead mm', { mm: mm.id });
   if (--mm.mmUsers > 0) return;
   yield* ksmExit(mm);
+  yield* khugepagedExit(mm);
   yield* exitMmap(mm);
   yield* mm.drop();
 }

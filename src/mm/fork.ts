@@ -22,6 +22,7 @@ import { exitMm } from './exit.ts';
 import { folioPut } from './folio.ts';
 import { PG_uptodate } from './frames.ts';
 import { copyHugePmd } from './hugePmd.ts';
+import { khugepagedFork } from './khugepaged.ts';
 import { ksmFork } from './ksmMadvise.ts';
 import { isKsmZeroPte, ksmMapZeroPage } from './ksmZero.ts';
 import {
@@ -83,6 +84,7 @@ function* dupMmap(parent: Mm, child: Mm): Steps<number> {
   const { locks } = parent.host;
   Object.assign(child.limits, parent.limits);
   yield* ksmFork(child, parent);
+  yield* khugepagedFork(child, parent);
   if (points.on) yield at.list(parent.vmas.id);
   for (const vma of [...parent.vmas.all]) {
     yield* locks.vmaStartWrite(parent, vma);

@@ -18,6 +18,7 @@ import { OVERCOMMIT_ALWAYS, type Sysctl } from './commit.ts';
 import { CompactionState } from './compaction.ts';
 import { FolioLocks } from './folioLock.ts';
 import { FrameKind, Frames, PG_uptodate } from './frames.ts';
+import { Khugepaged } from './khugepaged.ts';
 import { Ksm } from './ksm.ts';
 import { ksmScanThread } from './ksmScan.ts';
 import { Kswapd } from './kswapd.ts';
@@ -94,6 +95,7 @@ export class Host {
     maxMapCount: 65530,
     numaMisplaced: false,
   };
+  readonly khugepaged: Khugepaged;
   readonly thp: ThpSettings = { enabled: 'never', shmemEnabled: 'never' };
   /** vm_committed_as: pages that were promised (commit.ts). */
   committedAs = 0;
@@ -134,6 +136,7 @@ export class Host {
       (_, index) => new HostCpu(index, new CpuTlb(memory, cpuTlbEntries)),
     );
     this.ksm = new Ksm(sched);
+    this.khugepaged = new Khugepaged(sched);
     this.pageTableLocks = new Array<Mutex | null>(memory.endPfn).fill(null);
   }
 

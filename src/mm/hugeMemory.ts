@@ -22,6 +22,7 @@ import { folioPut } from './folio.ts';
 import { PG_swapcache, PG_uptodate } from './frames.ts';
 import { addNewHugeRmap } from './hugeRmap.ts';
 import { freeKernelPages } from './kernelPages.ts';
+import { khugepagedEnterVma } from './khugepaged.ts';
 import { HPAGE_PMD_NR, hugeAlignDown } from './largeFolio.ts';
 import { folioAddLruVma } from './mlockFolio.ts';
 import { allocHugePage, allocKernelPages } from './pageAlloc.ts';
@@ -58,6 +59,7 @@ function* doHugePmdAnonymousPage(vmf: VmFault, pmdp: Hpa): Steps<number> {
   const { host } = mm;
   const prepared = yield* vmfAnonPrepare(vmf);
   if (prepared !== 0) return prepared;
+  yield* khugepagedEnterVma(vmf.vma, vmf.vma.flags);
   // transparent_hugepage/defrag: madvise.
   const folio = yield* allocHugePage(host, mm, (vmf.vma.flags & VM_HUGEPAGE) !== 0);
   if (folio === null) {

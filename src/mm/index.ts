@@ -18,6 +18,8 @@ export { getUserPage, pinUserPage, unpinUserPage } from './gup.ts';
 export { type HmmPfn, type HmmRange, hmmRangeFault } from './hmm.ts';
 export { Host, type HostOptions } from './host.ts';
 export { freeKernelPages, type KernelUse } from './kernelPages.ts';
+export { readKhugepaged } from './khugepaged.ts';
+export { thpStore } from './khugepagedScan.ts';
 export { KSM_RUN_MERGE, KSM_RUN_STOP, KSM_RUN_UNMERGE, ksmMaxPageSharingStore, readKsm } from './ksm.ts';
 export { ksmRunStore } from './ksmScan.ts';
 export {

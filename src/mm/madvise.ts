@@ -10,6 +10,7 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hva, pageAlignUp, pageOffset } from '../units.ts';
 import { madviseCollapse } from './collapse.ts';
 import { madviseRemove, madviseWillneedFile } from './fileMadvise.ts';
+import { khugepagedEnterVma } from './khugepaged.ts';
 import { ksmMergeable, ksmUnmerge } from './ksmMadvise.ts';
 import { coldOrPageout, dontneed, free, willneedSwapped } from './madvisePages.ts';
 import type { Mm } from './mmStruct.ts';
@@ -133,6 +134,8 @@ function* updateVma(vma: Vma, start: Hva, end: Hva, set: number, clear: number):
   if (set === VM_MERGEABLE && !(yield* ksmMergeable(vma))) return vma;
   if (clear === VM_MERGEABLE && (yield* ksmUnmerge(vma, start, end)) !== 0) return -Errno.EAGAIN;
   const flags = (vma.flags & ~clear) | set;
+  // hugepage_madvise().
+  if (set === VM_HUGEPAGE) yield* khugepagedEnterVma(vma, flags);
   if (flags === vma.flags) return vma;
   const changed = yield* vmaModifyFlags(vma, start, end, flags);
   // Too many VMAs: perhaps later.

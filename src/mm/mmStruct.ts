@@ -76,6 +76,8 @@ export class Mm implements NotifierMm {
   /** Who is charged for what it touches first; null: the root. Children have the same. */
   memcg: MemCgroup | null = null;
 
+  /** MMF_VM_HUGEPAGE: khugepaged goes through it (khugepaged.ts). */
+  isKhugepagedScanned = false;
   /** MMF_VM_MERGEABLE: KSM knows of it (ksmMadvise.ts). */
   isKsmMergeable = false;
   /** Of its pages, under ksm_thread_mutex: how many are merged, and how many KSM keeps books on. */

@@ -10,6 +10,7 @@ import { Errno, type Hva, PAGE_SIZE, pageAlignUp, pageOffset } from '../units.ts
 import { vmaLinkFile } from './addressSpace.ts';
 import { chargeCommit, isAccountable, mayExpandVm, mlockFuture, OVERCOMMIT_NEVER } from './commit.ts';
 import { type File, getFile } from './file.ts';
+import { khugepagedEnterVma } from './khugepaged.ts';
 import { HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import type { Mm } from './mmStruct.ts';
 import { munmapLocked, TASK_SIZE } from './munmap.ts';
@@ -141,6 +142,8 @@ function* mmapRegion(
   const merged = yield* mergeNewRange({ mm, start, end, flags, pgoff, file, prev, next, ...none });
   if (merged === null && !(yield* mmapNewVma(mm, start, end, flags, pgoff, file))) return -Errno.ENOMEM;
   if (merged !== null) merged.flags |= VM_SOFTDIRTY;
+  // vma_merge_new_range().
+  if (merged !== null) yield* khugepagedEnterVma(merged, merged.flags);
   mm.totalVm += pages;
   if ((flags & VM_LOCKED) !== 0) mm.lockedVm += pages;
   return start;
@@ -167,6 +170,7 @@ function* mmapNewVma(
   if (points.on) yield at.list(mm.vmas.id);
   mm.vmas.insert(vma);
   yield* vmaLinkFile(vma);
+  yield* khugepagedEnterVma(vma, vma.flags);
   return true;
 }
 

@@ -95,7 +95,7 @@ function* allocAndAdd(
 ): Steps<number | typeof REPEAT> {
   const { host, inode } = mapping;
   if (points.on) yield at.sequence(inode.id);
-  const mayBeHuge = isShmemHugeAllowed(host, user?.vma ?? null, index, inode.size);
+  const mayBeHuge = isShmemHugeAllowed(host, user?.vma.flags ?? 0, index, inode.size);
   const huge = mayBeHuge ? yield* allocHuge(mapping, index, user) : null;
   const pfn = huge ?? (yield* allocFilePage(host, user?.vma.mm ?? null));
   if (pfn === null) return -Errno.ENOMEM;

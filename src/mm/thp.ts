@@ -4,6 +4,7 @@
 // Faults (hugeMemory.ts, shmem.ts) and collapsing ask. Anonymous memory and shmem have settings of their own. Files with a
 // disk have no huge pages (no CONFIG_READ_ONLY_THP_FOR_FS).
 
+import { at, points, type Steps } from '../sched/index.ts';
 import { type Hva, PAGE_SIZE } from '../units.ts';
 import type { Host } from './host.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
@@ -48,12 +49,30 @@ export function isCollapseAllowed({ mm, flags, file }: Vma): boolean {
   return file === null || (file.mapping.kind === 'shmem' && mm.host.thp.shmemEnabled !== 'deny');
 }
 
+/** hugepage_pmd_enabled(): whether there may be huge pages of any kind. */
+export const hugepagePmdEnabled = ({ thp }: Host): boolean =>
+  thp.enabled !== 'never' || (thp.shmemEnabled !== 'never' && thp.shmemEnabled !== 'deny');
+
+/** Whether khugepaged may collapse in `vma` (TVA_KHUGEPAGED), which is to have `flags`. */
+export function* isKhugepagedAllowed(vma: Vma, flags: number): Steps<boolean> {
+  const { mm, file, anonVma } = vma;
+  const { thp } = mm.host;
+  const last = (hugeAlignDown(vma.end) - HPAGE_PMD_SIZE) as Hva;
+  if ((flags & (VM_NOHUGEPAGE | VM_UFFD_FLAGS)) !== 0 || !isThpSuitable(vma, last)) return false;
+  if (file === null) {
+    const isEnabled = thp.enabled === 'always' || (thp.enabled === 'madvise' && (flags & VM_HUGEPAGE) !== 0);
+    return anonVma !== null && isEnabled;
+  }
+  const { kind, inode } = file.mapping;
+  if (points.on) yield at.sequence(inode.id);
+  return kind === 'shmem' && isShmemHugeAllowed(mm.host, flags, vma.pgoff, inode.size);
+}
+
 /**
  * shmem_allowable_huge_orders(): whether page `index` of an object of `size` bytes may be had as a part of a huge one;
- * `vma` is who wants it, if it is a mapping.
+ * `flags` are those of the VMA that wants it, 0 if it is no mapping.
  */
-export function isShmemHugeAllowed({ thp }: Host, vma: Vma | null, index: number, size: number): boolean {
-  const flags = vma?.flags ?? 0;
+export function isShmemHugeAllowed({ thp }: Host, flags: number, index: number, size: number): boolean {
   if ((flags & VM_NOHUGEPAGE) !== 0 || thp.shmemEnabled === 'never' || thp.shmemEnabled === 'deny')
     return false;
   if (thp.shmemEnabled === 'always' || thp.shmemEnabled === 'force') return true;

@@ -103,6 +103,7 @@ export const LOCKS = {
     nestsById: true,
   },
   mmu_lock: spinning(110, 'kvm->mmu_lock', 'kvm', 'shadow pages, sptes, gfn rmap, the invalidate sequence'),
+  khugepaged_mm_lock: spinning(114, 'khugepaged_mm_lock', 'khugepaged', 'which mms khugepaged scans'),
   ksm_mmlist_lock: spinning(115, 'ksm_mmlist_lock', 'ksm', 'which mms KSM scans'),
   i_pages_lock: spinning(120, 'mapping->i_pages', 'mapping', 'page index -> folio, shadow or swap entry'),
   swap_lock: spinning(130, 'swap_info->lock', 'swap_info', 'the swap map and free slots'),

@@ -8,7 +8,7 @@
 // Invariants: the entry is re-checked under the page table lock after every sleep; none -> present and upgrades are
 // not notified. Locks: as fault.ts; then folio lock, page table lock.
 
-import { PTE_A, PTE_BYTES } from '../hw/sv39/index.ts';
+import { PTE_A, PTE_BYTES, PTE_W } from '../hw/sv39/index.ts';
 import { at, type Mutex, points, type Steps } from '../sched/index.ts';
 import type { Hpa, Pfn } from '../units.ts';
 import { vmfAnonPrepare } from './anonVma.ts';
@@ -32,10 +32,10 @@ import type { Host } from './host.ts';
 import { folioAddLruVma } from './mlockFolio.ts';
 import { allocAnonPage } from './pageAlloc.ts';
 import { allocPte, noPteResult } from './pageTable.ts';
-import { maybeMkWrite, mkPte, pteMapLock, ptlOf, readPte, setPte } from './pte.ts';
+import { isUffdWp, maybeMkWrite, mkPte, pteMapLock, ptlOf, readPte, setPte } from './pte.ts';
 import { addNewAnonRmap } from './rmap.ts';
 import { addFileRmap } from './rmapFile.ts';
-import { VM_SHARED } from './vmFlags.ts';
+import { VM_SHARED, VM_UFFD_MINOR, VM_UFFD_WP } from './vmFlags.ts';
 import { balanceDirtyPages } from './writeback.ts';
 
 /** These end a fault without a page. */
@@ -53,7 +53,9 @@ export function* doFault(vmf: VmFault): Steps<number> {
 /** do_read_fault(). */
 function* doReadFault(vmf: VmFault): Steps<number> {
   const { host } = vmf.vma.mm;
-  const around = yield* doFaultAround(vmf);
+  // should_fault_around(): not where somebody wants to hear of each page.
+  const maySpread = (vmf.vma.flags & (VM_UFFD_WP | VM_UFFD_MINOR)) === 0;
+  const around = maySpread ? yield* doFaultAround(vmf) : 0;
   if (around !== 0) return around;
   const found = yield* fileOf(vmf).mapping.ops.fault(vmf);
   if ((found & NO_PAGE) !== 0) return found;
@@ -167,7 +169,9 @@ function* setPteOf(vmf: VmFault, page: Pfn, offset: number, isCopy: boolean): St
   } else yield* addFileRmap(vma, page);
   const entry = mkPte(page, vma);
   if (points.on) yield at.pte(ptep);
-  setPte(mm.host, ptep, (flags & FAULT_FLAG_WRITE) !== 0 ? maybeMkWrite(entry, vma) : entry);
+  const set = (flags & FAULT_FLAG_WRITE) !== 0 ? maybeMkWrite(entry, vma) : entry;
+  // After a marker: the store that made the fault is heard of when it is tried again.
+  setPte(mm.host, ptep, isUffdWp(mm.host, ptep) ? set & ~PTE_W : set);
 }
 
 /** fault_dirty_shared_page(): the page is locked; not any more on return. */

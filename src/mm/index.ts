@@ -91,24 +91,31 @@ export { reclaimSwapCache } from './swapCache.ts';
 export { MemorySwapDevice, type SwapDevice, type SwapRequest } from './swapDevice.ts';
 export { SHMEM_LIKE, type ShmemEnabled, type ThpEnabled, type ThpSettings } from './thp.ts';
 export {
+  UFFDIO_CONTINUE_MODE_DONTWAKE,
+  UFFDIO_CONTINUE_MODE_WP,
   UFFDIO_COPY_MODE_DONTWAKE,
   UFFDIO_COPY_MODE_WP,
+  UFFDIO_ZEROPAGE_MODE_DONTWAKE,
+  uffdioContinue,
+  uffdioCopy,
+  uffdioZeropage,
+} from './uffdFill.ts';
+export {
+  UFFDIO_REGISTER_MODE_MINOR,
   UFFDIO_REGISTER_MODE_MISSING,
   UFFDIO_REGISTER_MODE_WP,
   UFFDIO_WRITEPROTECT_MODE_DONTWAKE,
   UFFDIO_WRITEPROTECT_MODE_WP,
-  UFFDIO_ZEROPAGE_MODE_DONTWAKE,
-  uffdioCopy,
   uffdioRegister,
   uffdioUnregister,
   uffdioWake,
   uffdioWriteprotect,
-  uffdioZeropage,
   userfaultfdRelease,
 } from './uffdIoctl.ts';
 export { UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES, UFFDIO_MOVE_MODE_DONTWAKE, uffdioMove } from './uffdMove.ts';
 export { cmpxchgUser64, copyFromUser, copyToUser, readUser64, userLoad8, userStore8 } from './userAccess.ts';
 export {
+  UFFD_PAGEFAULT_FLAG_MINOR,
   UFFD_PAGEFAULT_FLAG_WP,
   UFFD_PAGEFAULT_FLAG_WRITE,
   type UffdMsg,

@@ -167,7 +167,10 @@ function* changePte(gather: MmuGather, vma: Vma, address: Hva, ptep: Hpa, uffdWp
   const { host } = vma.mm;
   if (points.on) yield at.pte(ptep);
   const old = readPte(host, ptep);
-  if (old === 0) return;
+  if (old === 0) {
+    if (uffdWp !== null && vma.file !== null) setUffdWp(host, ptep, 0, uffdWp);
+    return;
+  }
   if (isMigrationPte(old)) yield* writeProtectMigration(host, ptep, old);
   if (points.on) yield at.pte(ptep);
   if (uffdWp !== null) setUffdWp(host, ptep, readPte(host, ptep), uffdWp);

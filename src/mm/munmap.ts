@@ -21,7 +21,7 @@ import { unhookTables } from './pageTable.ts';
 import type { Vma } from './vma.ts';
 import { splitVmaUnchecked } from './vmaEdit.ts';
 import { VM_ACCOUNT, VM_LOCKED } from './vmFlags.ts';
-import { zapPageRange } from './zap.ts';
+import { type ZapDetails, zapPageRange } from './zap.ts';
 
 export const TASK_SIZE = (2 ** 38) as Hva;
 
@@ -94,6 +94,8 @@ function* unmapDetached(mm: Mm, vmas: readonly Vma[], floor: number, ceiling: nu
   yield* removeVmas(mm, vmas);
 }
 
+const UNMAPPED: ZapDetails = { evenCows: true, dropMarkers: true };
+
 /** unmap_vmas(): one start and end round [start, end), which holds all of `vmas`. */
 export function* unmapVmas(gather: MmuGather, vmas: readonly Vma[], start: Hva, end: Hva): Steps {
   const { mm } = gather;
@@ -102,7 +104,7 @@ export function* unmapVmas(gather: MmuGather, vmas: readonly Vma[], start: Hva, 
       ? null
       : { mm, start, end, event: MmuNotifyEvent.UNMAP, blockable: true };
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  for (const vma of vmas) yield* zapPageRange(gather, vma, vma.start, vma.end);
+  for (const vma of vmas) yield* zapPageRange(gather, vma, vma.start, vma.end, UNMAPPED);
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
 }
 

@@ -44,6 +44,8 @@ const PM_PRESENT = 1n << 63n;
 const SWAP_TYPE_BITS = 5n;
 /** SWP_MIGRATION_READ, of a kernel with hardware poisoning and device-private memory. */
 const MIGRATION_TYPES = 25n;
+/** SWP_PTE_MARKER of the same, with PTE_MARKER_UFFD_WP. */
+const MARKER = 31n | (1n << SWAP_TYPE_BITS);
 
 /** The entries of [start, start + pages * 4096), page aligned. */
 export function readPagemapImage(mm: Mm, start: Hva, pages: number): Uint8Array {
@@ -57,11 +59,12 @@ export function pagemapEntry(mm: Mm, address: Hva): bigint {
   const pte = inspectPte(mm, address);
   const ptep = inspectPtep(mm, address);
   const softDirty = (pte !== 0 && isSoftDirty(pte)) || (vma.flags & VM_SOFTDIRTY) !== 0;
-  const wp = pte !== 0 && ptep !== 0 && isUffdWp(mm.host, ptep) ? PM_UFFD_WP : 0n;
+  const wp = ptep !== 0 && isUffdWp(mm.host, ptep) ? PM_UFFD_WP : 0n;
   const dirty = wp | (softDirty ? PM_SOFT_DIRTY : 0n);
   if (isMigrationPte(pte)) return PM_SWAP | dirty | migrationBits(mm, migrationPfn(pte), pte);
   if (isSwapPte(pte)) return PM_SWAP | dirty | (BigInt(swapPteSlot(pte)) << SWAP_TYPE_BITS);
-  if (!isPresentPte(pte)) return dirty;
+  // A marker of a userfaultfd is a swap entry of a type of its own.
+  if (!isPresentPte(pte)) return wp === 0n ? dirty : PM_SWAP | dirty | MARKER;
   return PM_PRESENT | dirty | BigInt(ptePfn(pte)) | mappedPageBits(mm, normalPfn(pte) as Pfn | 0);
 }
 

@@ -47,7 +47,15 @@ import {
 import type { Host } from './host.ts';
 import type { Mm } from './mmStruct.ts';
 import type { Vma } from './vma.ts';
-import { VM_ACCESS_FLAGS, VM_EXEC, VM_READ, VM_SHARED, VM_SOFTDIRTY, VM_WRITE } from './vmFlags.ts';
+import {
+  VM_ACCESS_FLAGS,
+  VM_EXEC,
+  VM_READ,
+  VM_SHARED,
+  VM_SOFTDIRTY,
+  VM_UFFD_WP,
+  VM_WRITE,
+} from './vmFlags.ts';
 
 /** The frame is nobody's in particular (the zero page): no rmap, no reference (_PAGE_SPECIAL). */
 export const PTE_SPECIAL = PTE_SOFT0;
@@ -100,8 +108,9 @@ export const needsSoftDirtyWp = (vma: Vma, pte: number): boolean =>
 export function vmPageProt({ flags, file }: Vma): number {
   if ((flags & VM_ACCESS_FLAGS) === 0) return PTE_PROT_NONE | PTE_U;
   const sharedWritable = (flags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE);
-  // vma_wants_writenotify(): a file with a disk tracks what is dirty by write faults, and so does soft-dirty.
-  const write = sharedWritable && file?.mapping.kind === 'shmem' && (flags & VM_SOFTDIRTY) !== 0;
+  // vma_wants_writenotify(): a file with a disk tracks what is dirty by write faults, and so do soft-dirty and userfaultfd.
+  const isTracked = (flags & VM_SOFTDIRTY) === 0 || (flags & VM_UFFD_WP) !== 0;
+  const write = sharedWritable && file?.mapping.kind === 'shmem' && !isTracked;
   return (
     PTE_V |
     PTE_U |
@@ -148,7 +157,10 @@ export function dropPte(host: Host, ptep: Hpa): void {
   host.memory.write64(ptep, 0, 0);
 }
 
-/** The bits of the high word: they stay with an entry, be it present, a swap or a migration entry, until dropPte(). */
+/**
+ * The bits of the high word: they stay with an entry, be it present, a swap or a migration entry, or of nothing (a marker:
+ * userfaultfd.ts), until dropPte().
+ */
 const softwareBits = ({ memory }: Host, ptep: Hpa): number => memory.i32[(ptep >>> 2) + 1]!;
 
 /** pte_uffd_wp() and pte_swp_uffd_wp(): a store is to be heard of by a userfaultfd. Then the entry is not writable. */

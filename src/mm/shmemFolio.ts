@@ -22,7 +22,7 @@ import { folioFreeSwap, swapCacheGetFolio, swapFree } from './swapCache.ts';
 import { swapinReadahead } from './swapReadahead.ts';
 import { isShmemHugeAllowed, isThpSuitable } from './thp.ts';
 import type { Vma } from './vma.ts';
-import { VM_HUGEPAGE } from './vmFlags.ts';
+import { VM_HUGEPAGE, VM_UFFD_MINOR, VM_UFFD_MISSING } from './vmFlags.ts';
 
 /**
  * enum sgp_type: what is wanted of a page. noalloc: what is there, by who has locked pages before it; write: also beyond
@@ -43,7 +43,8 @@ const REPEAT = 'repeat';
 
 /**
  * shmem_get_folio_gfp(): the folio that has page `index`, locked and referenced; HOLE (`read`, `noalloc`); -EINVAL (beyond
- * the end), -ENOMEM, -EIO.
+ * the end), -ENOMEM, -EIO; of a fault -VM_UFFD_MISSING or -VM_UFFD_MINOR, if a
+ * userfaultfd is to be asked.
  */
 export function* shmemGetFolio(
   mapping: AddressSpace,
@@ -55,6 +56,8 @@ export function* shmemGetFolio(
   for (;;) {
     if (sgp !== 'write' && (yield* isBeyondEnd(mapping, index))) return -Errno.EINVAL;
     const entry = yield* filemapGetEntry(mapping, index);
+    const wanted = yield* userfaultOf(mapping, entry, user);
+    if (wanted !== 0) return -wanted;
     let found: number | typeof REPEAT;
     if (isSwapEntry(entry)) found = yield* shmemSwapinFolio(mapping, index, entry, mm, sgp);
     else if (isFolio(entry)) found = yield* lockFound(mapping, entry as Pfn, sgp);
@@ -62,6 +65,16 @@ export function* shmemGetFolio(
     else found = yield* allocAndAdd(mapping, index, sgp, user);
     if (found !== REPEAT) return found;
   }
+}
+
+/** Whether somebody else has to be asked, and what for: nothing is there, or it is but is not mapped. */
+function* userfaultOf({ host }: AddressSpace, entry: number, user: ShmemUser | null): Steps<number> {
+  if (user === null || user.vma.userfaultfd === null) return 0;
+  const { flags } = user.vma;
+  if (!isFolio(entry) && !isSwapEntry(entry)) return flags & VM_UFFD_MISSING;
+  if ((flags & VM_UFFD_MINOR) === 0) return 0;
+  if (isFolio(entry)) yield* folioPut(host, entry as Pfn);
+  return VM_UFFD_MINOR;
 }
 
 function* isBeyondEnd({ inode }: AddressSpace, index: number): Steps<boolean> {

@@ -59,7 +59,7 @@ function* unmapMappingRangeVma(vma: Vma, start: Hva, end: Hva, evenCows: boolean
       ? null
       : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  yield* zapPageRange(gather, vma, start, end, evenCows);
+  yield* zapPageRange(gather, vma, start, end, { evenCows, dropMarkers: false });
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
   yield* gather.finish();
 }

@@ -114,7 +114,8 @@ export function* unmapPte(
     setPte(host, ptep, makeSwapPte(slot, exclusive, isSoftDirty(pte)));
     host.trace.try_to_unmap?.(mm.id, address, slot);
   }
-  if (!isAnon || lazyfree) {
+  // Of a page of a file that is write-protected by a userfaultfd a marker stays.
+  if (lazyfree) {
     if (points.on) yield at.pte(ptep);
     dropPte(host, ptep);
   }

@@ -1,11 +1,15 @@
 // userfaultfd: a process handles page faults of its own memory (fs/userfaultfd.c).
 //
-// A fault that a registered range wants to hear of (fault.ts: nothing there; copyOnWrite.ts: a store to a page that was
-// write-protected so) is queued here, and its task waits, with mmap_lock dropped. A handler, another task, reads it
-// (uffdRead), makes a page or lifts the protection (uffdIoctl.ts), and wakes it: the fault is tried again.
+// A fault that a registered range wants to hear of (fault.ts, shmem.ts: nothing there, or not mapped; copyOnWrite.ts: a store
+// to a page that was write-protected so) is queued here, and its task waits, with mmap_lock dropped. A handler, another task, reads it
+// (uffdRead), makes a page (uffdFill.ts, uffdMove.ts) or lifts the protection (uffdIoctl.ts), and wakes it: the fault is tried again.
 //
 // Events of fork, mremap and unmapping are not offered (no UFFD_FEATURE_EVENT_*): what is forked or moved is not registered
-// any more. Only private anonymous memory can be registered.
+// any more. Anonymous memory and shmem can be registered.
+//
+// Of shmem there may be a page where nothing is mapped: what is protected there is known by a marker (PTE_MARKER_UFFD_WP), an
+// entry that is none but for isUffdWp(). It stays when reclaim, truncation or MADV_DONTNEED takes the page away, and the
+// entry that comes next has the bit.
 // Invariants: `userfaultfd` of a VMA is set exactly while it has one of VM_UFFD_FLAGS; an entry that isUffdWp() lies in a VMA
 // with VM_UFFD_WP, and is not writable. Lock: fault_pending_wqh for the queues.
 
@@ -21,10 +25,14 @@ import {
   type VmFault,
 } from './faultTypes.ts';
 import type { Mm } from './mmStruct.ts';
-import { type VM_UFFD_MISSING, VM_UFFD_WP } from './vmFlags.ts';
+import { VM_UFFD_MINOR, type VM_UFFD_MISSING, VM_UFFD_WP } from './vmFlags.ts';
 
 export const UFFD_PAGEFAULT_FLAG_WRITE = 1 << 0;
 export const UFFD_PAGEFAULT_FLAG_WP = 1 << 1;
+export const UFFD_PAGEFAULT_FLAG_MINOR = 1 << 2;
+
+/** What a fault is about: one of VM_UFFD_FLAGS. */
+export type UserfaultReason = typeof VM_UFFD_MISSING | typeof VM_UFFD_MINOR | typeof VM_UFFD_WP;
 
 /** struct uffd_msg of UFFD_EVENT_PAGEFAULT: a page aligned address. */
 export interface UffdMsg {
@@ -121,7 +129,7 @@ export const userfaultfd = (mm: Mm): Userfaultfd => new Userfaultfd(mm);
  */
 export function* handleUserfault(
   vmf: VmFault,
-  reason: typeof VM_UFFD_MISSING | typeof VM_UFFD_WP,
+  reason: UserfaultReason,
   mustWait: () => Steps<boolean>,
 ): Steps<number> {
   const uffd = vmf.vma.userfaultfd;
@@ -129,7 +137,8 @@ export function* handleUserfault(
   if (uffd.released) return VM_FAULT_NOPAGE;
   if ((vmf.flags & FAULT_FLAG_ALLOW_RETRY) === 0) return VM_FAULT_SIGBUS;
   const write = (vmf.flags & FAULT_FLAG_WRITE) !== 0 ? UFFD_PAGEFAULT_FLAG_WRITE : 0;
-  const flags = reason === VM_UFFD_WP ? write | UFFD_PAGEFAULT_FLAG_WP : write;
+  const minor = reason === VM_UFFD_MINOR ? UFFD_PAGEFAULT_FLAG_MINOR : 0;
+  const flags = write | minor | (reason === VM_UFFD_WP ? UFFD_PAGEFAULT_FLAG_WP : 0);
   const fault = yield* uffd.queue(vmf.address, flags);
   const waits = yield* mustWait();
   yield* releaseFaultLock(vmf);

@@ -11,8 +11,12 @@ export const VM_MAYREAD = 0x10;
 export const VM_MAYWRITE = 0x20;
 export const VM_MAYEXEC = 0x40;
 export const VM_MAYSHARE = 0x80;
-/** userfaultfd: hear of faults where nothing is, and of stores to what was write-protected. */
+/**
+ * userfaultfd: hear of faults where nothing is, of those where nothing is mapped though the page is there (bit 41 in Linux),
+ * and of stores to what was write-protected.
+ */
 export const VM_UFFD_MISSING = 0x200;
+export const VM_UFFD_MINOR = 0x400;
 export const VM_UFFD_WP = 0x1000;
 export const VM_LOCKED = 0x2000;
 /** With VM_LOCKED: mlock() is going through the pages. */
@@ -36,7 +40,7 @@ export const VM_SOFTDIRTY = 0x8000000;
 /** MADV_MERGEABLE. Bit 31: a number below 0. */
 export const VM_MERGEABLE = 0x80000000 | 0;
 
-export const VM_UFFD_FLAGS = VM_UFFD_MISSING | VM_UFFD_WP;
+export const VM_UFFD_FLAGS = VM_UFFD_MISSING | VM_UFFD_MINOR | VM_UFFD_WP;
 export const VM_ACCESS_FLAGS = VM_READ | VM_WRITE | VM_EXEC;
 export const VM_MAY_ACCESS = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
 export const VM_LOCKED_MASK = VM_LOCKED | VM_LOCKONFAULT;

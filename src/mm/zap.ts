@@ -13,7 +13,6 @@ import { folioMarkAccessed, folioMarkDirty } from './folio.ts';
 import { zapHugePmd } from './hugePmd.ts';
 import { ksmMightUnmapZeroPage } from './ksmZero.ts';
 import { isMigrationPte, migrationPfn } from './migrationEntry.ts';
-import type { Mm } from './mmStruct.ts';
 import type { MmuGather } from './mmuGather.ts';
 import { type TableVisitor, walkPageRange } from './pagewalk.ts';
 import {
@@ -24,6 +23,7 @@ import {
   ptepGetAndClear,
   ptlOf,
   readPte,
+  setPte,
   swapPteSlot,
 } from './pte.ts';
 import { removeRmap } from './rmap.ts';
@@ -31,15 +31,24 @@ import { countMapped, isAnonFolio } from './rmapFile.ts';
 import { freeSwapAndCache } from './swapCache.ts';
 import { flushTlbBatchedPending } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
-import { VM_RAND_READ, VM_SEQ_READ } from './vmFlags.ts';
+import { VM_RAND_READ, VM_SEQ_READ, VM_UFFD_WP } from './vmFlags.ts';
 
-/** unmap_page_range(): [start, end) lies within `vma`; without `evenCows` anonymous pages and swap entries stay. */
-export function* zapPageRange(gather: MmuGather, vma: Vma, start: Hva, end: Hva, evenCows = true): Steps {
+/** struct zap_details. */
+export interface ZapDetails {
+  /** False: anonymous pages and swap entries stay. */
+  readonly evenCows: boolean;
+  /** What a userfaultfd has write-protected is forgotten (ZAP_FLAG_DROP_MARKER), rather than remembered by markers. */
+  readonly dropMarkers: boolean;
+}
+const ZAP_ALL: ZapDetails = { evenCows: true, dropMarkers: false };
+
+/** unmap_page_range(): [start, end) lies within `vma`. */
+export function* zapPageRange(gather: MmuGather, vma: Vma, start: Hva, end: Hva, details = ZAP_ALL): Steps {
   const zapTable: TableVisitor = function* (ptep, address, tableEnd) {
     let next = address;
     while (next < tableEnd) {
       const entry = (ptep + ((next - address) / PAGE_SIZE) * PTE_BYTES) as Hpa;
-      next = yield* zapPteRange(gather, vma, entry, next, tableEnd, evenCows);
+      next = yield* zapPteRange(gather, vma, entry, next, tableEnd, details);
     }
   };
   yield* walkPageRange(vma, start, end, zapTable, (pmdp, address, next) =>
@@ -54,7 +63,7 @@ function* zapPteRange(
   first: Hpa,
   start: Hva,
   end: Hva,
-  evenCows: boolean,
+  details: ZapDetails,
 ): Steps<Hva> {
   const { mm } = vma;
   let address = start;
@@ -64,7 +73,7 @@ function* zapPteRange(
   if (!(yield* pteMapLock(mm, start, first))) return end;
   yield* flushTlbBatchedPending(mm);
   while (address < end && !full) {
-    full = yield* zapPte(gather, vma, ptep, address, evenCows);
+    full = yield* zapPte(gather, vma, ptep, address, details);
     address = (address + PAGE_SIZE) as Hva;
     ptep = (ptep + PTE_BYTES) as Hpa;
   }
@@ -77,14 +86,18 @@ function* zapPteRange(
 }
 
 /** One entry; true when the gather is full. */
-function* zapPte(gather: MmuGather, vma: Vma, ptep: Hpa, address: Hva, evenCows: boolean): Steps<boolean> {
+function* zapPte(gather: MmuGather, vma: Vma, ptep: Hpa, address: Hva, details: ZapDetails): Steps<boolean> {
   const { mm } = vma;
   const { host } = mm;
   if (points.on) yield at.pte(ptep);
   const pte = readPte(host, ptep);
-  if (pte === 0) return false;
+  const marks = hasMarkers(vma);
+  if (pte === 0) {
+    if (marks && details.dropMarkers) dropPte(host, ptep);
+    return false;
+  }
   if (!isPresentPte(pte)) {
-    yield* zapNonpresentPte(mm, ptep, pte, evenCows);
+    yield* zapNonpresentPte(vma, ptep, pte, details);
     return false;
   }
   const pfn = normalPfn(pte) as Pfn | 0;
@@ -98,18 +111,22 @@ function* zapPte(gather: MmuGather, vma: Vma, ptep: Hpa, address: Hva, evenCows:
   if (points.on) yield at.page(folio);
   const isAnon = isAnonFolio(host, folio);
   // should_zap_folio().
-  if (isAnon && !evenCows) return false;
+  if (isAnon && !details.evenCows) return false;
   if (points.on) yield at.pte(ptep);
   const last = ptepGetAndClear(host, ptep);
-  dropPte(host, ptep);
+  if (!marks || details.dropMarkers) dropPte(host, ptep);
   gather.noteEntry(address);
   if (isAnon) yield* removeRmap(vma, pfn);
   else yield* zapFilePage(gather, vma, pfn, last);
   return gather.addFolio(folio);
 }
 
+/** Whether an entry that goes may leave a marker (zap_install_uffd_wp_if_needed()). */
+const hasMarkers = ({ file, flags }: Vma): boolean => file !== null && (flags & VM_UFFD_WP) !== 0;
+
 /** zap_nonpresent_ptes(): a swap entry, or a page that is being moved, which arrives here no more. */
-function* zapNonpresentPte(mm: Mm, ptep: Hpa, pte: number, evenCows: boolean): Steps {
+function* zapNonpresentPte(vma: Vma, ptep: Hpa, pte: number, { evenCows, dropMarkers }: ZapDetails): Steps {
+  const { mm } = vma;
   const { host } = mm;
   if (isMigrationPte(pte)) {
     const folio = host.frames.folioOf(migrationPfn(pte));
@@ -122,7 +139,8 @@ function* zapNonpresentPte(mm: Mm, ptep: Hpa, pte: number, evenCows: boolean): S
     yield* freeSwapAndCache(host, swapPteSlot(pte));
   }
   if (points.on) yield at.pte(ptep);
-  dropPte(host, ptep);
+  if (!hasMarkers(vma) || dropMarkers) dropPte(host, ptep);
+  else setPte(host, ptep, 0);
 }
 
 /**

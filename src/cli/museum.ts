@@ -6,10 +6,11 @@
 
 import { Command } from 'commander';
 import { EXHIBITS, type Exhibit, exhibitByName } from '../exhibits/index.ts';
-import { counterexample } from '../explore/index.ts';
+import { counterexample, MAX_BOUND } from '../explore/index.ts';
 import { Interrupt } from '../platform/index.ts';
 import { InputError } from '../vmm/index.ts';
-import { type CheckedExhibit, checkExhibit, findBug } from './museumCheck.ts';
+import { positiveSeconds, wholeBetween } from './flags.ts';
+import { type CheckedExhibit, type Coverage, findBug, MuseumCheck } from './museumCheck.ts';
 import { EXIT_CODES } from './outcome.ts';
 import { StatusLine } from './statusLine.ts';
 import { plural } from './words.ts';
@@ -18,12 +19,16 @@ interface MuseumFlags {
   readonly check?: true;
   readonly full?: true;
   readonly json?: true;
+  readonly bound: number;
+  readonly seconds: number;
 }
 
 export function command(exit: (code: number) => void): Command {
   return new Command('museum')
     .argument('[name]', 'an exhibit')
     .option('--check', 'find every bug, and show that production has none of them')
+    .option('--bound <number>', 'search production up to so many pre-emptions', wholeBetween(0, MAX_BOUND), 2)
+    .option('--seconds <number>', 'give each search of production so much time', positiveSeconds, 1200)
     .option('--full', 'print every step of the counterexample')
     .option('--json', 'print one line of JSON')
     .action(async (name: string | undefined, flags: MuseumFlags) => exit(await museum(name, flags)));
@@ -97,15 +102,17 @@ async function checkAll(exhibits: readonly Exhibit[], flags: MuseumFlags): Promi
   const interrupt = new Interrupt();
   const status = new StatusLine(process.stderr);
   const results: CheckedExhibit[] = [];
+  let name = '';
+  const progress = (text: string): void => status.update(() => `${name}: ${text}`);
+  const check = new MuseumCheck({ ...flags, interrupt, progress });
   try {
     for (const exhibit of exhibits) {
-      const result = await checkExhibit(exhibit, interrupt, (text) =>
-        status.update(() => `${exhibit.name}: ${text}`),
-      );
+      name = exhibit.name;
+      const result = await check.check(exhibit);
       status.clear();
       if (interrupt.isAborted) return interrupt.exitCode;
       results.push(result);
-      if (!flags.json) process.stdout.write(`${resultLine(result)}\n`);
+      if (!flags.json) process.stdout.write(resultLines(result));
     }
   } finally {
     status.clear();
@@ -113,14 +120,27 @@ async function checkAll(exhibits: readonly Exhibit[], flags: MuseumFlags): Promi
   }
   if (flags.json)
     process.stdout.write(`${JSON.stringify({ schema: 'umbra.museum/1', exhibits: results })}\n`);
-  return results.every(({ ok }) => ok) ? EXIT_CODES.pass : EXIT_CODES.fail;
+  const verdicts = results.map(({ verdict }) => verdict);
+  if (verdicts.includes('fail')) return EXIT_CODES.fail;
+  return verdicts.includes('incomplete') ? EXIT_CODES.limit : EXIT_CODES.pass;
 }
 
-function resultLine({ name, ok, bounded, pos, preemptions, production }: CheckedExhibit): string {
+const MARKS = { pass: 'ok  ', fail: 'FAIL', incomplete: 'part' } as const;
+
+function resultLines({ name, verdict, bounded, pos, preemptions, production }: CheckedExhibit): string {
   const runs = (schedules: number | null): string =>
     schedules === null ? 'not found' : plural(schedules, 'schedule');
   return (
-    `${ok ? 'ok  ' : 'FAIL'} ${name.padEnd(26)} bounded: ${runs(bounded)} (${plural(preemptions, 'pre-emption')})` +
-    `  POS: ${runs(pos)}  production: ${production.verdict}, ${plural(production.states, 'state')} at bound ${production.bound}`
+    `${MARKS[verdict]} ${name.padEnd(26)} found by bound: ${runs(bounded)}, ${plural(preemptions, 'pre-emption')}; by POS: ${runs(pos)}\n` +
+    `       production: ${coverage(production.tasks)}\n` +
+    `       with hardware on its own: ${coverage(production.hardware)}\n`
   );
+}
+
+/** What was covered, in words that claim no more than that. */
+function coverage({ verdict, bound, hardware, schedules, states }: Coverage): string {
+  const ran = `${plural(schedules, 'schedule')}, ${plural(states, 'state')}`;
+  const limits = `at most ${plural(bound, 'pre-emption')}${hardware > 0 ? ` and ${plural(hardware, 'action')}` : ''}`;
+  if (verdict === 'pass') return `nothing in any schedule of ${limits} (${ran})`;
+  return verdict === 'fail' ? `BROKEN (${ran})` : `nothing in part of those of ${limits} (${ran})`;
 }

@@ -52,30 +52,29 @@ export const lateNotification: readonly Exhibit[] = [
   },
   {
     name: 'collapse-tells-nobody',
-    title: 'A collapse into a huge page takes page tables away and calls no notifier',
-    source:
-      'CVE-2022-48991, f268f6cf875f (mm/khugepaged: invoke MMU notifiers in shmem/file collapse paths); here of anonymous memory',
+    title: 'A collapse into a huge page takes a page table away and calls no notifier',
+    source: 'CVE-2022-48991, f268f6cf875f (mm/khugepaged: invoke MMU notifiers in shmem/file collapse paths)',
     invariant: 'I1',
-    scenario: 'collapse',
+    scenario: 'collapse-shmem',
     edits: [
       {
-        file: 'mm/collapse.ts',
+        file: 'mm/collapsePteMapped.ts',
         find: `  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  yield* mm.pageTableLock.lock();`,
-        replace: '  yield* mm.pageTableLock.lock();',
+  result = yield* clearEntries(vma, start, folio, first);`,
+        replace: '  result = yield* clearEntries(vma, start, folio, first);',
       },
       {
-        file: 'mm/collapse.ts',
-        find: `  yield* mm.pageTableLock.unlock();
-  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);`,
-        replace: '  yield* mm.pageTableLock.unlock();',
+        file: 'mm/collapsePteMapped.ts',
+        find: `  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
+  if (result === Scan.SUCCEED) yield* freeTable(mm, table);`,
+        replace: '  if (result === Scan.SUCCEED) yield* freeTable(mm, table);',
       },
     ],
     preemptions: 0,
     budget: { bounded: 20, pos: 20 },
     story:
-      'The entries are gone, and with them the only way by which anybody who frees the pages later would come to tell their ' +
-      "clients: reverse mapping finds nothing there any more. The guest goes on storing to pages that are somebody else's.",
-    fix: 'The table is unhooked between start and end, as everywhere.',
+      'The entries are gone, and with them the only way by which whoever frees the page would come to tell its clients: ' +
+      'reverse mapping finds no entry, and so has nobody to tell. The guest goes on storing to a page that is free.',
+    fix: 'Entries are cleared and the table is taken out between start and end, as everywhere.',
   },
 ];

@@ -39,13 +39,9 @@ export class PageLoops {
     return this.targets.get(jump) ?? [];
   }
 
-  /** The headers of the loops that an instruction is in, but for itself. */
+  /** The headers of the loops that an instruction is in. */
   headersAround(offset: number): number[] {
-    const headers: number[] = [];
-    for (const [header, body] of this.loops) {
-      if (header !== offset && body.has(offset)) headers.push(header);
-    }
-    return headers;
+    return [...this.loops].flatMap(([header, body]) => (body.has(offset) ? header : []));
   }
 }
 

@@ -65,9 +65,14 @@ const endsBlock = (word: number, imm: number): boolean =>
   (opOf(word) >= Op.jal && opOf(word) <= Op.bgeu) || !isTranslated(word, imm);
 const inPage = (offset: number): boolean => offset >= 0 && offset < PAGE_SIZE;
 
-/** The blocks reachable from `entry`, by their offset; where a loop around the entry begins anew, the region ends. */
+/**
+ * The blocks reachable from `entry`, by their offset. In a loop the region ends where that loop or one around it begins
+ * anew, and where code goes that does not come back: it runs less often, and may never get hot.
+ */
 export function discover(page: PageCode, entry: number): Map<number, Block> {
-  const survey = surveyFrom(page, entry, page.loops.headersAround(entry));
+  const loops = page.loops.headersAround(entry);
+  const ends = loops.filter((header) => header !== entry);
+  const survey = surveyFrom(page, entry, ends);
   const blocks = new Map<number, Block>();
   for (const leader of survey.leaders) {
     if (survey.seen[leader] === 1) blocks.set(leader, blockAt(page, leader, survey));
@@ -75,7 +80,29 @@ export function discover(page: PageCode, entry: number): Map<number, Block> {
   for (const block of [...blocks.values()]) {
     if (block.end === End.choose) addGuesses(blocks, block, targetsOf(page, block.last));
   }
+  if (loops.length > 0) dropOthers(blocks, comingBack(blocks, [entry, ...loops]));
   return blocks;
+}
+
+/** The blocks that are headers or lead to one, as far as the region shows: what it leaves for may lead there too. */
+function comingBack(blocks: ReadonlyMap<number, Block>, headers: readonly number[]): ReadonlySet<number> {
+  const into = new Map<number, number[]>();
+  const found = new Set(headers);
+  for (const [start, block] of blocks) {
+    const targets = [...(goesOn(block.end) ? [block.taken] : []), ...(forks(block.end) ? [block.next] : [])];
+    for (const target of targets) into.set(target, [...(into.get(target) ?? []), start]);
+    if (leavesForNow(block) || targets.some((target) => !blocks.has(target))) found.add(start);
+  }
+  for (const target of found) for (const source of into.get(target) ?? []) found.add(source);
+  return found;
+}
+
+/** Whether the region is left at the end of a block for what control may come back from: all but a return. */
+const leavesForNow = ({ end, word }: Block): boolean =>
+  !goesOn(end) && (end !== End.indirect || rdOf(word) !== 0 || isComputedJump(word));
+
+function dropOthers(blocks: Map<number, Block>, kept: ReadonlySet<number>): void {
+  for (const start of blocks.keys()) if (!kept.has(start)) blocks.delete(start);
 }
 
 interface Survey {

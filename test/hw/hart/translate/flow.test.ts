@@ -80,6 +80,22 @@ test('a region that starts at an inner loop does without the loop around it', ()
   expect(regionOf(nest, 4).flow.blocks.map((block) => block.start)).not.toContain(0);
 });
 
+test('a region that starts in a loop keeps what comes back to it, or may, and does without what follows', () => {
+  // 0: header, the way out leads to 16; 8: back to 0; 12: the next loop; 20: its end
+  const inARow = [branch(16), nop, branch(-8), nop, nop, branch(-4), ret];
+  const starts = (words: readonly number[], entry: number) =>
+    regionOf(words, entry)
+      .flow.blocks.map((block) => block.start)
+      .sort((a, b) => a - b);
+  expect(starts(inARow, 0)).toEqual([0, 4]);
+  expect(starts(inARow, 16)).toEqual([16]);
+  // Entered before the loops, it holds them all.
+  expect(starts([nop, ...inARow], 0)).toEqual([0, 4, 8, 16, 20, 28]);
+  // 8: a call, which comes back behind it; and a way out that was never taken, so that it is not known to be one.
+  const call = encode(Op.jal, 1, 0, 0, 400);
+  expect(starts([branch(12), nop, branch(-8), call, jump(-16), ret], 0)).toEqual([0, 4, 12]);
+});
+
 test('a loop that is entered in its middle begins there', () => {
   // 0: outer header, jumps to 12; 4: 8: the inner loop's end, which leads on to 12; 12: its header; 16: back to 4; 20: to 0
   const rotated = [jump(12), nop, nop, nop, branch(-12), branch(-20), ret];

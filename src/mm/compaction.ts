@@ -197,7 +197,9 @@ function* isolateIfMovable(cc: CompactControl, pfn: Pfn, into: Pfn[]): Steps {
 }
 
 function isMovable({ host: { frames }, mode }: CompactControl, pfn: Pfn): boolean {
-  const isCandidate = frames.kind[pfn] === FrameKind.folio && frames.test(pfn, PG_lru);
+  // skip_isolation_on_order(): a large folio fills its block.
+  const isSmall = frames.kind[pfn] === FrameKind.folio && frames.order[pfn] === 0;
+  const isCandidate = isSmall && frames.test(pfn, PG_lru);
   return isCandidate && (mode !== MigrateMode.ASYNC || !frames.test(pfn, PG_writeback));
 }
 

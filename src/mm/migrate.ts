@@ -3,7 +3,8 @@
 //
 // Who wants frames emptied calls migratePages() with folios that it has isolated from the LRU: compaction, NUMA
 // balancing, and migrateUserPages() for users of the host. Each folio is locked and unmapped, migration entries stand
-// for it meanwhile, its content moves, and the entries become mappings of the new frame.
+// for it meanwhile, its content moves, and the entries become mappings of the new frame. A large folio is split first, and
+// its pages are moved one by one, without waiting (no CONFIG_ARCH_ENABLE_THP_MIGRATION).
 //
 // Invariants: a folio either moves, or stays as it was; who has a reference to it, or a pin, keeps it from moving, which
 // is tried a few times (-EAGAIN). CPUs are flushed before the content is copied. Of several folios that are locked at
@@ -18,9 +19,10 @@ import { PG_active, PG_unevictable, PG_uptodate, PG_writeback } from './frames.t
 import type { Host } from './host.ts';
 import { folioLruvec } from './memcontrol.ts';
 import { moveToNewFolio } from './migrateFolio.ts';
+import { splitFolio } from './splitFolio.ts';
 import { TlbUnmapBatch } from './tlbFlush.ts';
 import { removeMigrationPtes, tryToMigrate } from './tryToMigrate.ts';
-import { moveFoliosToLru } from './vmscan.ts';
+import { moveFoliosToLru, pagesOf } from './vmscan.ts';
 
 /** Passes over the folios of a batch, of which so many are tried without waiting before those that wait. */
 const NR_MAX_MIGRATE_PAGES_RETRY = 10;
@@ -41,8 +43,12 @@ export interface MigrationTarget {
 interface Migration {
   readonly host: Host;
   readonly target: MigrationTarget;
+  /** In pages. */
   succeeded: number;
   failed: number;
+  /** Large folios: all of them, and those that were split. */
+  thpFailed: number;
+  thpSplit: number;
 }
 
 /** A folio on its way: both are locked, nothing maps either (__migrate_folio_record()). */
@@ -71,48 +77,67 @@ export function* migratePages(
   reason: MigrateReason,
 ): Steps<number> {
   host.trace.mm_migrate_pages_start?.(mode, reason);
-  const migration: Migration = { host, target, succeeded: 0, failed: 0 };
+  const migration: Migration = { host, target, succeeded: 0, failed: 0, thpFailed: 0, thpSplit: 0 };
   const left: Pfn[] = [];
   const batchSize = Math.min(NR_MAX_BATCHED_MIGRATION, Math.max(1, host.zone.managedPages >> 4));
   let outOfMemory = false;
   while (folios.length > 0 && !outOfMemory) {
     const batch = folios.splice(0, batchSize);
+    const split: Pfn[] = [];
     const result =
       mode === MigrateMode.ASYNC
-        ? yield* migratePagesBatch(migration, batch, mode, NR_MAX_MIGRATE_PAGES_RETRY)
-        : yield* migratePagesSync(migration, batch, mode);
+        ? yield* migratePagesBatch(migration, batch, split, mode, NR_MAX_MIGRATE_PAGES_RETRY)
+        : yield* migratePagesSync(migration, batch, split, mode);
     left.push(...result.left);
     outOfMemory = result.outOfMemory;
+    left.push(...(outOfMemory ? split : yield* migrateSplit(migration, split)));
   }
   folios.push(...left);
-  host.vmstat.pgmigrate_success += migration.succeeded;
-  host.vmstat.pgmigrate_fail += migration.failed;
-  host.trace.mm_migrate_pages?.(migration.succeeded, migration.failed, 0, 0, 0, 0, mode, reason);
+  const { succeeded, failed, thpFailed, thpSplit } = migration;
+  host.vmstat.pgmigrate_success += succeeded;
+  host.vmstat.pgmigrate_fail += failed;
+  host.vmstat.thp_migration_fail += thpFailed;
+  host.vmstat.thp_migration_split += thpSplit;
+  host.trace.mm_migrate_pages?.(succeeded, failed, 0, thpFailed, thpSplit, thpSplit, mode, reason);
   if (outOfMemory) return -Errno.ENOMEM;
   return folios.length;
 }
 
+/** The pages of large folios, which have failed already: those that did not move now. */
+function* migrateSplit(migration: Migration, pages: Pfn[]): Steps<Pfn[]> {
+  const { left } = yield* migratePagesBatch(migration, pages, null, MigrateMode.ASYNC, 1);
+  return left;
+}
+
 /** migrate_pages_sync(): all together without waiting, then what is left one by one. */
-function* migratePagesSync(migration: Migration, folios: Pfn[], mode: MigrateMode): Steps<BatchResult> {
-  const failedBefore = migration.failed;
-  const first = yield* migratePagesBatch(migration, folios, MigrateMode.ASYNC, NR_MAX_MIGRATE_ASYNC_RETRY);
+function* migratePagesSync(
+  migration: Migration,
+  folios: Pfn[],
+  split: Pfn[],
+  mode: MigrateMode,
+): Steps<BatchResult> {
+  const { failed, thpFailed, thpSplit } = migration;
+  const passes = NR_MAX_MIGRATE_ASYNC_RETRY;
+  const first = yield* migratePagesBatch(migration, folios, split, MigrateMode.ASYNC, passes);
   if (first.outOfMemory) return first;
-  // They get another chance.
-  migration.failed = failedBefore;
+  // They get another chance, those that were split excepted.
+  migration.failed = failed;
+  migration.thpFailed = thpFailed + (migration.thpSplit - thpSplit);
   const left: Pfn[] = [];
   while (first.left.length > 0) {
     const one = first.left.splice(0, 1);
-    const result = yield* migratePagesBatch(migration, one, mode, NR_MAX_MIGRATE_SYNC_RETRY);
+    const result = yield* migratePagesBatch(migration, one, split, mode, NR_MAX_MIGRATE_SYNC_RETRY);
     left.push(...result.left);
     if (result.outOfMemory) return { left: [...left, ...first.left], outOfMemory: true };
   }
   return { left, outOfMemory: false };
 }
 
-/** migrate_pages_batch(): unmaps all it can, flushes once, then moves what is unmapped. */
+/** migrate_pages_batch(): unmaps all it can, flushes once, then moves what is unmapped. Large folios go to `split`. */
 function* migratePagesBatch(
   migration: Migration,
   folios: readonly Pfn[],
+  split: Pfn[] | null,
   mode: MigrateMode,
   passes: number,
 ): Steps<BatchResult> {
@@ -127,6 +152,12 @@ function* migratePagesBatch(
     for (const [i, pfn] of again.entries()) {
       // cond_resched(), with no folio locked that somebody may wait for.
       if (unmapped.length === 0) yield RESCHED;
+      if (split !== null && host.frames.order[pfn] !== 0) {
+        migration.thpFailed++;
+        if (yield* trySplitFolio(host, pfn, split, mode)) migration.thpSplit++;
+        else left.push(pfn);
+        continue;
+      }
       const result = yield* unmapUnlessFreed(migration, pfn, mode, batch);
       if (typeof result === 'object') unmapped.push(result);
       else if (result === -Errno.EAGAIN) retry.push(pfn);
@@ -141,8 +172,20 @@ function* migratePagesBatch(
   left.push(...again);
   if (batch !== null) yield* batch.flush();
   left.push(...(yield* migrateFoliosMove(migration, unmapped, passes)));
-  migration.failed += left.length;
+  migration.failed += pagesOf(host, left);
   return { left, outOfMemory };
+}
+
+/** try_split_folio(): the pages, the first one as well, are added to `split`; false: somebody else has a reference. */
+function* trySplitFolio(host: Host, folio: Pfn, split: Pfn[], mode: MigrateMode): Steps<boolean> {
+  if (points.on) yield at.page(folio);
+  if (mode !== MigrateMode.ASYNC) yield* host.folioLocks.lock(folio);
+  else if (!host.folioLocks.tryLock(folio)) return false;
+  const done = (yield* splitFolio(host, folio, split)) === 0;
+  if (points.on) yield at.page(folio);
+  host.folioLocks.unlock(folio);
+  if (done) split.push(folio);
+  return done;
 }
 
 /** A record of a folio that is on its way; 0: nobody needs it any more; or -errno as migrateFolioUnmap(). */
@@ -258,19 +301,20 @@ function* migrateFolioMove(migration: Migration, { from, to, wasMapped }: Unmapp
   return true;
 }
 
-/** migrate_folio_add(): takes the folio off the LRU, if it is there, for migratePages(). Large ones stay where they are. */
-export function* isolateMovable(host: Host, pfn: Pfn, into: Pfn[]): Steps {
-  if (host.frames.order[pfn] !== 0 || !(yield* folioLruvec(host, pfn).isolate(pfn))) return;
-  if (points.on) yield at.page(pfn);
-  host.lruvec.isolated[host.lruvec.typeOf(pfn)]++;
-  into.push(pfn);
+/** migrate_folio_add(): takes the folio that has the page off the LRU, if it is there, for migratePages(). */
+export function* isolateMovable(host: Host, page: Pfn, into: Pfn[]): Steps {
+  const folio = host.frames.folioOf(page);
+  if (!(yield* folioLruvec(host, folio).isolate(folio))) return;
+  if (points.on) yield at.page(folio);
+  host.lruvec.isolated[host.lruvec.typeOf(folio)] += host.frames.nrPages(folio);
+  into.push(folio);
 }
 
 /** putback_movable_pages(): what was isolated goes back on the LRU. */
 export function* putbackMovablePages(host: Host, folios: Pfn[]): Steps {
   for (const pfn of folios) {
     if (points.on) yield at.page(pfn);
-    host.lruvec.isolated[host.lruvec.typeOf(pfn)]--;
+    host.lruvec.isolated[host.lruvec.typeOf(pfn)] -= host.frames.nrPages(pfn);
   }
   yield* moveFoliosToLru(host, folios.splice(0));
   host.throttle.wakeIsolated();

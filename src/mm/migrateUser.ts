@@ -12,7 +12,8 @@ import { folioPut } from './folio.ts';
 import { isolateMovable, type MigrationTarget, migratePages, putbackMovablePages } from './migrate.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocMigrationTarget } from './pageAlloc.ts';
-import { walkPtes } from './pagewalk.ts';
+import { type PteVisitor, walkPtes } from './pagewalk.ts';
+import { pmdTransHugeLock } from './pmd.ts';
 import { isPresentPte, normalPfn, readPte } from './pte.ts';
 
 /** Wherever there is a frame. */
@@ -31,11 +32,18 @@ export function* migrateUserPages(mm: Mm, start: Hva, length: number): Steps<num
   const end = (start + Math.ceil(length / PAGE_SIZE) * PAGE_SIZE) as Hva;
   for (const vma of mm.vmas.overlapping(start, end)) {
     const [from, to] = [Math.max(vma.start, start) as Hva, Math.min(vma.end, end) as Hva];
-    yield* walkPtes(vma, from, to, false, function* (ptep) {
+    const isolate: PteVisitor = function* (ptep) {
       if (points.on) yield at.pte(ptep);
       const pte = readPte(host, ptep);
       const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn | 0;
       if (pfn !== 0) yield* isolateMovable(host, pfn, folios);
+    };
+    // queue_folios_pmd(): a huge page moves whole, or not at all.
+    yield* walkPtes(vma, from, to, false, isolate, function* (pmdp, address) {
+      if (!(yield* pmdTransHugeLock(mm, pmdp))) return false;
+      yield* isolate(pmdp, address);
+      yield* mm.pageTableLock.unlock();
+      return true;
     });
   }
   yield* host.locks.mmapReadUnlock(mm);

@@ -590,6 +590,7 @@ export function playHostOperations(seed: number, operations: number, coverage: C
     hugeFileMaps: vm.thp_file_mapped!,
     collapses: vm.thp_collapse_alloc!,
     khugepaged: machine.host.khugepaged.pagesCollapsed,
+    hugeMigrated: vm.thp_migration_split!,
     splits: vm.thp_split_pmd!,
     migrated: vm.pgmigrate_success!,
     unmerged: vm.cow_ksm!,

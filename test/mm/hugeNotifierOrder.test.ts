@@ -15,6 +15,7 @@ import {
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   madvise,
+  migrateUserPages,
   mprotect,
   mremap,
   munmap,
@@ -220,6 +221,30 @@ describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
       'pmd 0: none -> table',
       'free',
     ]);
+  });
+
+  it('rows 16 and 12, migration: the folio is split in one range, then its pages move one by one', () => {
+    const got = order({
+      *act(vm, base, mm) {
+        expect(yield* migrateUserPages(mm, base, HUGE)).toBe(0);
+        const { pgmigrate_success, thp_migration_fail, thp_migration_split } = vm.host.vmstat;
+        expect([pgmigrate_success, thp_migration_fail, thp_migration_split]).toEqual([512, 1, 1]);
+      },
+    });
+    const locks = 'folio lock (PG_locked), anon_vma->rwsem write';
+    expect(got.slice(0, 6)).toEqual(split(locks));
+    expect(got.slice(6, 9)).toEqual([0, 1, 2].map((page) => `pte ${page}: migration -> rwad`));
+    const lockedPage = 'folio lock (PG_locked), anon_vma->rwsem read';
+    const moved = (page: number): string[] => [
+      `start CLEAR [${page}, ${page + 1}): ${lockedPage}`,
+      ...(page < 3 ? [`pte ${page}: rwad -> none`] : []),
+      'secondary flush',
+      ...(page < 3 ? [`pte ${page}: none -> migration`] : []),
+      `end CLEAR [${page}, ${page + 1}): ${lockedPage}`,
+    ];
+    for (const page of [1, 2, 300]) expect(got.join('\n')).toContain(moved(page).join('\n'));
+    const arrived = got.slice(got.lastIndexOf('cpu flush all')).filter((event) => event.startsWith('pte'));
+    expect(arrived).toEqual([1, 2, 0].map((page) => `pte ${page}: migration -> rwad`));
   });
 
   it('row 10, aging: one question for all of the huge page', () => {

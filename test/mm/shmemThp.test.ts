@@ -18,6 +18,7 @@ import {
   MADV_PAGEOUT,
   type Mm,
   madvise,
+  migrateUserPages,
   type ShmemEnabled,
 } from '../../src/mm/index.ts';
 import { inspectEntry } from '../../src/mm/inspect.ts';
@@ -69,6 +70,16 @@ function* expectStamps({ mm, base }: Scene, pages = USED): Steps {
 }
 
 const hugeCounts = ({ vmstat }: Host): number[] => [vmstat.nr_shmem_hugepages, vmstat.nr_shmem_pmdmapped];
+
+function* none(): Steps {}
+
+function* hold({ frames }: Host, { mapping }: File, page: number): Steps {
+  frames.refcount[mapping.iPages.load(page)]!++;
+}
+
+function* letGo({ frames }: Host, { mapping }: File, page: number): Steps {
+  frames.refcount[mapping.iPages.load(page)]!--;
+}
 
 describe('a fault', () => {
   it('maps 2 MiB by one entry, and again when somebody else comes', () => {
@@ -206,6 +217,34 @@ describe('swap', () => {
   });
 });
 
+describe('migration', () => {
+  it('moves the pages of a huge one to other frames, one by one', () => {
+    withObject('always', 2 * HUGE_PAGES, function* (scene) {
+      const { host, mm, base, object } = scene;
+      yield* stamp(scene);
+      const before = object.mapping.iPages.load(100);
+      expect(yield* migrateUserPages(mm, pageAt(base, 100), PAGE_SIZE)).toBe(0);
+      const { pgmigrate_success, thp_migration_split } = host.vmstat;
+      expect([pgmigrate_success, thp_migration_split, hugeCounts(host)]).toEqual([512, 1, [1, 1]]);
+      const after = object.mapping.iPages.load(100);
+      expect(after < before || after >= before + HUGE_PAGES).toBe(true);
+      yield* expectStamps(scene);
+    });
+  });
+
+  it('leaves a huge page whole that somebody has a reference to', () => {
+    withObject('always', HUGE_PAGES, function* (scene) {
+      const { host, mm, base, object } = scene;
+      yield* stamp(scene, [0, 100]);
+      yield* hold(host, object, 100);
+      expect(yield* migrateUserPages(mm, base, HUGE)).toBe(1);
+      expect([host.vmstat.thp_migration_fail, host.vmstat.pgmigrate_fail]).toEqual([1, 512]);
+      yield* letGo(host, object, 100);
+      yield* expectStamps(scene, [0, 100]);
+    });
+  });
+});
+
 describe('a private mapping', () => {
   it('maps a huge page until it stores to it: one page is copied', () => {
     withObject('always', HUGE_PAGES, function* (scene) {
@@ -311,14 +350,4 @@ describe('MADV_COLLAPSE', () => {
         if (i >= 0) expect(into[((i * 37) % HUGE_PAGES) * PAGE_SIZE + 8]).toBe(i % 251);
     });
   });
-
-  function* none(): Steps {}
-
-  function* hold({ frames }: Host, { mapping }: File, page: number): Steps {
-    frames.refcount[mapping.iPages.load(page)]!++;
-  }
-
-  function* letGo({ frames }: Host, { mapping }: File, page: number): Steps {
-    frames.refcount[mapping.iPages.load(page)]!--;
-  }
 });

@@ -12,7 +12,8 @@ import { khugepagedExit } from './khugepaged.ts';
 import { ksmExit } from './ksmMadvise.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
-import { freePgtables, removeVmas, TASK_SIZE, unmapVmas } from './munmap.ts';
+import { freePgtables, removeVmas, unmapVmas } from './munmap.ts';
+import { TASK_SIZE } from './vmaGaps.ts';
 
 /** mmput(): the process is done with its address space; the last user takes it down. May sleep. */
 export function* exitMm(mm: Mm): Steps {

@@ -13,10 +13,11 @@ import { type File, getFile } from './file.ts';
 import { khugepagedEnterVma } from './khugepaged.ts';
 import { HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import type { Mm } from './mmStruct.ts';
-import { munmapLocked, TASK_SIZE } from './munmap.ts';
+import { munmapLocked } from './munmap.ts';
 import { mmPopulate } from './populate.ts';
 import { shmemKernelFileSetup } from './shmem.ts';
 import { Vma } from './vma.ts';
+import { TASK_SIZE } from './vmaGaps.ts';
 import { mergeNewRange } from './vmaMerge.ts';
 import {
   VM_ACCOUNT,
@@ -208,10 +209,6 @@ export function getUnmappedArea(mm: Mm, addr: number, bytes: number, flags: numb
     return (flags & MAP_FIXED) !== 0 || isFree(addr) ? addr : -Errno.EEXIST;
   }
   if (addr !== 0 && isFree(addr)) return addr;
-  let ceiling = MMAP_BASE;
-  for (const vma of [...mm.vmas.all].reverse()) {
-    if (vma.end <= ceiling && ceiling - vma.end >= bytes) break;
-    ceiling = Math.min(ceiling, vma.start);
-  }
-  return ceiling - bytes >= MMAP_MIN_ADDR ? ceiling - bytes : -Errno.ENOMEM;
+  const found = mm.vmas.unmappedArea(bytes, MMAP_BASE);
+  return found !== null && found >= MMAP_MIN_ADDR ? found : -Errno.ENOMEM;
 }

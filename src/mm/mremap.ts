@@ -12,9 +12,10 @@ import { chargeCommit, mayExpandVm, mlockFuture, unchargeCommit } from './commit
 import { getUnmappedArea, MAP_FIXED } from './mmap.ts';
 import type { Mm } from './mmStruct.ts';
 import { MREMAP_DONTUNMAP, moveVma, type Remap, statAccount } from './moveVma.ts';
-import { doMunmap, munmapLocked, TASK_SIZE } from './munmap.ts';
+import { doMunmap, munmapLocked } from './munmap.ts';
 import { mmPopulate } from './populate.ts';
 import type { Vma } from './vma.ts';
+import { TASK_SIZE } from './vmaGaps.ts';
 import { mergeNewRange } from './vmaMerge.ts';
 import { VM_ACCOUNT, VM_LOCKED, VM_SHARED } from './vmFlags.ts';
 

@@ -20,10 +20,9 @@ import { MmuGather } from './mmuGather.ts';
 import { unhookTables } from './pageTable.ts';
 import type { Vma } from './vma.ts';
 import { splitVmaUnchecked } from './vmaEdit.ts';
+import { TASK_SIZE } from './vmaGaps.ts';
 import { VM_ACCOUNT, VM_LOCKED } from './vmFlags.ts';
 import { type ZapDetails, zapPageRange } from './zap.ts';
-
-export const TASK_SIZE = (2 ** 38) as Hva;
 
 /** munmap(2): 0, -EINVAL, or -ENOMEM (a split would make too many VMAs). Unmapping a hole is no error. */
 export function* munmap(mm: Mm, start: Hva, length: number): Steps<number> {

@@ -17,11 +17,11 @@ import { clearSoftDirtyPmd } from './hugePmd.ts';
 import { isMigrationPte } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
 import { writeProtectMigration } from './mprotect.ts';
-import { TASK_SIZE } from './munmap.ts';
 import { type PteVisitor, walkPtes } from './pagewalk.ts';
 import { clearedSoftDirty, isPresentPte, normalPfn, readPte, setPte } from './pte.ts';
 import { flushTlbMm } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
+import { TASK_SIZE } from './vmaGaps.ts';
 import { isCowMapping, VM_SOFTDIRTY } from './vmFlags.ts';
 
 /** clear_refs_write() of CLEAR_REFS_SOFT_DIRTY. */

@@ -12,12 +12,12 @@ import { exitMm } from './exit.ts';
 import type { Mm } from './mmStruct.ts';
 import { MmuGather } from './mmuGather.ts';
 import { changeProtection, protectionChanges } from './mprotect.ts';
-import { TASK_SIZE } from './munmap.ts';
 import { allocPte } from './pageTable.ts';
 import { findHugePmd } from './pmd.ts';
 import { splitHugePmd } from './splitPmd.ts';
 import type { Userfaultfd } from './userfaultfd.ts';
 import type { Vma } from './vma.ts';
+import { TASK_SIZE } from './vmaGaps.ts';
 import { vmaModifyFlags } from './vmaMerge.ts';
 import { VM_MAYWRITE, VM_UFFD_FLAGS, VM_UFFD_MINOR, VM_UFFD_MISSING, VM_UFFD_WP } from './vmFlags.ts';
 

@@ -1,4 +1,5 @@
-// VMAs: the ranges of an address space, sorted by address (struct vm_area_struct; a maple tree in Linux).
+// VMAs: the ranges of an address space, sorted by address, and what is free between them (struct vm_area_struct; a maple tree
+// in Linux).
 //
 // mmap.ts inserts, splits, merges and removes them; faults, GUP, madvise and reclaim find them.
 //
@@ -14,6 +15,7 @@ import type { AnonVma } from './anonVma.ts';
 import type { File } from './file.ts';
 import type { Mm } from './mmStruct.ts';
 import type { Userfaultfd } from './userfaultfd.ts';
+import { VmaGaps } from './vmaGaps.ts';
 import { VM_ACCESS_FLAGS, VM_READ, VM_SOFTDIRTY, VM_WRITE } from './vmFlags.ts';
 
 export class Vma {
@@ -78,10 +80,19 @@ export class Vma {
   }
 }
 
+/** New bounds for a VMA. */
+export interface Reshaped {
+  readonly vma: Vma;
+  readonly start: Hva;
+  readonly end: Hva;
+  readonly pgoff: number;
+}
+
 export class VmaList {
   /** The id that at.list() announces. */
   readonly id: number;
   #sorted: Vma[] = [];
+  readonly #gaps = new VmaGaps();
 
   constructor(id: number) {
     this.id = id;
@@ -119,12 +130,32 @@ export class VmaList {
     const at = this.#firstEndingAbove(vma.start);
     if (this.#sorted[at] !== undefined && this.#sorted[at].start < vma.end) bug('VMAs overlap');
     this.#sorted.splice(at, 0, vma);
+    this.#gaps.take(vma.start, vma.end);
   }
 
   remove(vma: Vma): void {
     if (points.on) points.check('list', this.id, 'write');
     this.#sorted.splice(this.#indexOf(vma), 1);
+    this.#gaps.give(vma.start, vma.end);
     vma.isDetached = true;
+  }
+
+  /** VMAs that stay in their order get new bounds, all at once. */
+  reshape(reshaped: readonly Reshaped[]): void {
+    if (points.on) points.check('list', this.id, 'write');
+    for (const { vma } of reshaped) this.#gaps.give(vma.start, vma.end);
+    for (const { vma, start, end, pgoff } of reshaped) {
+      vma.start = start;
+      vma.end = end;
+      vma.pgoff = pgoff;
+      this.#gaps.take(start, end);
+    }
+  }
+
+  /** vm_unmapped_area() top down: the highest address below `ceiling` with `bytes` bytes free, or null. Preceded by at.list(id). */
+  unmappedArea(bytes: number, ceiling: number): number | null {
+    if (points.on) points.check('list', this.id, 'read');
+    return this.#gaps.highest(bytes, ceiling);
   }
 
   /** vma_prev(): the last VMA that starts below `address`. Preceded by at.list(id). */

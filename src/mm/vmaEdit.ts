@@ -13,16 +13,8 @@ import { anonVmaClone, relistInAnonVmas, unlinkAnonVmas, unlistFromAnonVmas } fr
 import { fput, getFile } from './file.ts';
 import type { Mm } from './mmStruct.ts';
 import { splitHugePmdIfNeeded } from './splitPmd.ts';
-import { Vma } from './vma.ts';
+import { type Reshaped, Vma } from './vma.ts';
 import { VM_UFFD_FLAGS } from './vmFlags.ts';
-
-/** The bounds that a VMA is to have. */
-export interface Reshaped {
-  readonly vma: Vma;
-  readonly start: Hva;
-  readonly end: Hva;
-  readonly pgoff: number;
-}
 
 /** vm_area_dup(): as `vma`, with bounds of its own and no anon_vma yet; has a reference to the file. */
 export function vmAreaDup(vma: Vma, mm: Mm, start: Hva, end: Hva, pgoff: number): Vma {
@@ -60,11 +52,7 @@ export function* reshapeVmas(
   for (const { vma } of reshaped) yield* unlistFromAnonVmas(vma);
   if (points.on) yield at.list(mm.vmas.id);
   for (const vma of removed) mm.vmas.remove(vma);
-  for (const { vma, start, end, pgoff } of reshaped) {
-    vma.start = start;
-    vma.end = end;
-    vma.pgoff = pgoff;
-  }
+  mm.vmas.reshape(reshaped);
   if (inserted !== null) mm.vmas.insert(inserted);
   for (const { vma } of reshaped) yield* relistInAnonVmas(vma);
   if (mapping !== null) {

@@ -13,8 +13,8 @@ import { type AnonVma, anonVmaClone } from './anonVma.ts';
 import type { File } from './file.ts';
 import type { Mm } from './mmStruct.ts';
 import type { Userfaultfd } from './userfaultfd.ts';
-import type { Vma } from './vma.ts';
-import { type Reshaped, reshapeVmas, splitVma } from './vmaEdit.ts';
+import type { Reshaped, Vma } from './vma.ts';
+import { reshapeVmas, splitVma } from './vmaEdit.ts';
 import { VM_SOFTDIRTY } from './vmFlags.ts';
 
 /** What a range is to be (struct vma_merge_struct). */

@@ -43,7 +43,7 @@ const ACCESSORS: Readonly<Record<string, readonly string[]>> = {
     'insertInIMmap',
     'removeFromIMmap',
     ...members('VmaList', 'all', 'findFrom', 'overlapping', 'insert', 'remove', 'gapAround'),
-    ...members('VmaList', 'reusableAnonVma', 'previous'),
+    ...members('VmaList', 'reusableAnonVma', 'previous', 'reshape', 'unmappedArea'),
     ...members('AnonVma', 'vmas', 'insert', 'remove'),
     'AddressSpace.iMmap',
     ...members('IPages', 'load', '#storeOne', 'indexesIn'),

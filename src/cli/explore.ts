@@ -35,6 +35,7 @@ interface ExploreFlags {
   readonly schedules?: number;
   readonly seconds?: number;
   readonly shard?: { readonly index: number; readonly count: number };
+  readonly weak?: true;
   readonly jobs?: number;
   readonly points?: string;
   readonly full?: true;
@@ -67,6 +68,9 @@ Hardware acts on its own up to --hardware times in a schedule, between any two s
 guest fills its TLB unasked (setting A), walks for its next store (setting D), evicts, goes on until its kick arrives;
 a CPU fills and evicts; a completion or timer comes early. It is offered only where it can make a difference.
 
+With --weak, a task's store to a variable that is accessed without a lock (a vCPU's mode and requests) may be seen late, up to
+its next barrier, and a load may see the value before; each counts as an action of hardware.
+
 Points at which no switch can matter are passed without a choice: objects that one task alone touches, or all under one
 lock. A task that yields twice while nobody else took a step waits until somebody has. A run of 20,000 steps is a
 livelock. Every run also looks for data races: unmarked accesses (as KCSAN knows them) of two tasks to one object that no
@@ -90,6 +94,7 @@ export function command(exit: (code: number) => void): Command {
       2,
     )
     .option('--hardware <number>', 'most actions of hardware on its own in a schedule', wholeBetween(0, 6), 3)
+    .option('--weak', 'memory may be weak, where variables are read and written without a lock')
     .option('--seed <number>', 'first seed (pos, pct, random)', wholeBetween(0, Number.MAX_SAFE_INTEGER), 1)
     .option('--schedules <number>', 'stop after so many', wholeBetween(1, Number.MAX_SAFE_INTEGER))
     .option('--seconds <number>', 'stop after so much time', positiveSeconds)
@@ -120,6 +125,7 @@ async function explore(name: string, flags: ExploreFlags): Promise<number> {
   try {
     const variant = await loadScenario(name);
     const explorer = new variant.Explorer(variant.scenario);
+    explorer.weak = flags.weak === true;
     if (flags.points !== undefined) explorer.steering.sharing.learn(knownPoints(flags.points));
     const limit = isExhaustive(flags.policy) ? Number.POSITIVE_INFINITY : DRAWN_SCHEDULES;
     const options = { ...flags, schedules: flags.schedules ?? limit };
@@ -177,13 +183,13 @@ async function searchHere(
 async function searchOnThreads(
   jobs: number,
   scenario: string,
-  { steering: { sharing } }: Explorer,
+  { weak, steering: { sharing } }: Explorer,
   options: SearchOptions,
   { seconds, interrupt, progress }: Limits,
 ): Promise<Searched> {
   const { policy, bound, hardware, seed, schedules, shard } = options;
   const asked = { policy, bound, hardware, seed, schedules, ...(shard && { shard }) };
-  const search = new ParallelSearch(jobs, { scenario, edits: [] }, asked, sharing);
+  const search = new ParallelSearch(jobs, { scenario, edits: [], weak }, asked, sharing);
   search.progress = progress;
   let stopped: Searched['stopped'] = null;
   const stop = (why: 'time' | 'interrupt') => (): void => {
@@ -200,13 +206,23 @@ async function searchOnThreads(
 /** The report of a shard: what the merging of all of them needs beside. */
 function ofShard(
   report: ExploreReport,
-  { shard: { index, count } = { index: 0, count: 1 }, bound, hardware, seed, policy }: ExploreFlags,
+  { shard: { index, count } = { index: 0, count: 1 }, bound, hardware, seed, policy, weak }: ExploreFlags,
   version: string,
   sharing: Sharing,
 ): ExploreReport {
   const known = isExhaustive(policy) ? sharing.known : [];
   const complete = report.verdict === 'pass';
-  const part = { index: index + 1, count, bound, hardware, seed, complete, version, known };
+  const part = {
+    index: index + 1,
+    count,
+    bound,
+    hardware,
+    weak: weak === true,
+    seed,
+    complete,
+    version,
+    known,
+  };
   return { ...report, complete: report.complete && count === 1, shard: part };
 }
 

@@ -31,6 +31,7 @@ export interface ShardReport {
   /** What was asked for. */
   readonly bound: number;
   readonly hardware: number;
+  readonly weak: boolean;
   readonly seed: number;
   /** Everything of this part was run, and nothing found. */
   readonly complete: boolean;
@@ -54,7 +55,10 @@ export interface ExploreReport {
 }
 
 /** What the words need of what was asked for. */
-export type Asked = Pick<SearchOptions, 'seed' | 'shard'> & { readonly hardware: number };
+export type Asked = Pick<SearchOptions, 'seed' | 'shard'> & {
+  readonly hardware: number;
+  readonly weak?: boolean;
+};
 
 /** Policies that go on bound by bound. */
 const BOUNDED: ReadonlySet<PolicyName> = new Set(['bounded', 'delay']);
@@ -97,7 +101,7 @@ function howFound({ policy, bound }: ExploreReport, { seed }: Asked): string {
 }
 
 /** What was covered. */
-function coverage(report: ExploreReport, { seed, hardware, shard }: Asked): string {
+function coverage(report: ExploreReport, { seed, hardware, weak, shard }: Asked): string {
   const { verdict, policy, bound, schedules, states } = report;
   const ran = `${plural(schedules, 'schedule')}, ${plural(states, 'state')}`;
   const part = shard === undefined ? '' : `part ${shard.index + 1} of ${shard.count} of `;
@@ -105,14 +109,15 @@ function coverage(report: ExploreReport, { seed, hardware, shard }: Asked): stri
   if (DRAWN.has(policy))
     return `nothing found in ${plural(schedules, 'schedule')} (${policy}, ${part}seeds from ${seed})`;
   const actions = policy === 'sleep' ? 0 : hardware;
+  const by = weak === true ? 'hardware (weak memory included)' : 'hardware';
   if (!BOUNDED.has(policy)) {
-    const all = `any schedule with at most ${plural(actions, 'action')} of hardware on its own`;
+    const all = `any schedule with at most ${plural(actions, 'action')} of ${by} on its own`;
     return verdict === 'pass'
       ? `nothing found in ${part}${all} (${ran})`
       : `incomplete: nothing found in ${part}part of them (${ran})`;
   }
   const limits = (most: number): string =>
-    `${plural(most, policy === 'delay' ? 'delay' : 'pre-emption')} and ${plural(actions, 'action')} of hardware on its own`;
+    `${plural(most, policy === 'delay' ? 'delay' : 'pre-emption')} and ${plural(actions, 'action')} of ${by} on its own`;
   if (verdict === 'pass')
     return `nothing found in ${part}${part === '' ? 'any schedule' : 'all schedules'} of at most ${limits(bound)} (${ran})`;
   const below = bound === 0 ? 'no bound' : `${part}every schedule of at most ${limits(bound - 1)}`;

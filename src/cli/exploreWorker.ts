@@ -12,6 +12,7 @@ import { inWorker, sliceTimer, turnEventLoop } from '../platform/index.ts';
 export interface Workplace {
   readonly scenario: string;
   readonly edits: readonly SourceEdit[];
+  readonly weak: boolean;
 }
 
 /** A part of the tree of a level, or some of the seeds. */
@@ -42,9 +43,10 @@ interface Running {
 /** Listens until the thread is ended. */
 export async function work(): Promise<void> {
   const { data, send, receive } = inWorker<Order, Answer>();
-  const { scenario, edits } = data as Workplace;
+  const { scenario, edits, weak } = data as Workplace;
   const variant = await loadScenario(scenario, edits);
   const explorer = new variant.Explorer(variant.scenario);
+  explorer.weak = weak;
   let running: Running | null = null;
 
   async function run(part: Running): Promise<void> {

@@ -59,13 +59,14 @@ async function merge(files: readonly string[], flags: MergeFlags): Promise<numbe
 /** What must be the same in all reports, and is another in each. */
 function checkOneSearch(shards: readonly ShardFile[]): void {
   const [first, ...others] = shards as [ShardFile, ...ShardFile[]];
-  const factsOf = ({ report, shard }: ShardFile): Record<string, string | number> => {
-    const { bound, hardware, seed, count, version } = shard;
+  const factsOf = ({ report, shard }: ShardFile): Record<string, string | number | boolean> => {
+    const { bound, hardware, weak, seed, count, version } = shard;
     return {
       scenario: report.scenario,
       policy: report.policy,
       bound,
       hardware,
+      weak,
       seed,
       shards: count,
       version,

@@ -54,6 +54,7 @@ const SHARD: Readonly<Record<string, Check>> = {
   count: isWhole(1, 2 ** 20),
   bound: isWhole(0, 8),
   hardware: isWhole(0, 6),
+  weak: isFlag,
   seed: isCount,
   complete: isFlag,
   version: isText,

@@ -18,6 +18,7 @@ import { Steering, type Strategy } from './steering.ts';
 import { replayStrategy } from './strategies.ts';
 import { brokenTranslation } from './translations.ts';
 import { type Found, foundBug, foundViolation } from './verdict.ts';
+import { isWeak } from './weakActions.ts';
 import { World } from './world.ts';
 
 const isDone = ({ state }: Task): boolean => state === 'done';
@@ -43,6 +44,8 @@ export class Explorer {
   looks = true;
   /** False: a data race is nothing to be found, so that what comes of it is. */
   looksForRaces = true;
+  /** Memory may be weak where variables are marked; what it does is among what hardware does on its own. */
+  weak = false;
   /** Called after each step of a run that is watched. */
   onStep: (() => void) | null = null;
 
@@ -52,6 +55,7 @@ export class Explorer {
     const { sched } = this.world;
     this.steering.hardware = this.world.hardware;
     this.steering.goesOn = (point) => sched.goesOn(point);
+    sched.weak.drained = (kind, object) => this.steering.accessed(kind, object);
     this.steering.clock = () => sched.now + Math.min(sched.nextEventTime, 2 ** 40);
     if (scenario.setUp !== undefined) this.world.setUp(scenario.setUp(this.world));
     this.world.contents.mark();
@@ -69,6 +73,7 @@ export class Explorer {
     steering.begin(strategy);
     this.#races.begin();
     this.#lookForRaces(this.looks && this.looksForRaces);
+    world.sched.weak.begin(this.weak);
     filter.stops = steering.stopsAt;
     let found: Found | null = null;
     try {
@@ -81,6 +86,7 @@ export class Explorer {
     const schedule = deviations.slice();
     steering.end();
     this.#lookForRaces(false);
+    world.sched.weak.begin(false);
     filter.stops = () => true;
     if (found === null && !steering.isPruned && this.looks) found = this.#finish();
     if (undo.length === 0) bug('the explorer runs code that no loader instrumented');
@@ -115,10 +121,13 @@ export class Explorer {
     const strategy = replayStrategy(schedule, (task) => steering.stepsOf(task));
     const stopsEverywhere = steering.stopsEverywhere;
     steering.stopsEverywhere = true;
+    const { weak } = this;
+    this.weak ||= isWeak(schedule);
     try {
       return { ...this.run(strategy), missed: strategy.missed() };
     } finally {
       steering.stopsEverywhere = stopsEverywhere;
+      this.weak = weak;
     }
   }
 

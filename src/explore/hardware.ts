@@ -13,6 +13,7 @@ import type { Task } from '../sched/index.ts';
 import { CpuActions } from './cpuActions.ts';
 import type { HardwareAction } from './hardwareAction.ts';
 import { HartActions } from './hartActions.ts';
+import { WeakActions } from './weakActions.ts';
 import type { World } from './world.ts';
 
 export class Hardware {
@@ -20,6 +21,9 @@ export class Hardware {
   readonly #harts: readonly HartActions[];
   readonly #cpus: readonly CpuActions[];
   readonly #clock: HardwareAction;
+  readonly #weak: WeakActions;
+  /** Nothing was offered but what memory may do. */
+  #isOnlyMemory = false;
   /** The last event that could have come early. */
   #lastEvent = 0;
   /** The entry that the step touches for whose sake walks were offered, and what it was; -1: offered for another reason. */
@@ -39,6 +43,7 @@ export class Hardware {
       number: 1,
       perform: () => world.sched.deliverNext(),
     };
+    this.#weak = new WeakActions(world, id - 1);
   }
 
   /** A run begins. */
@@ -61,6 +66,8 @@ export class Hardware {
       actions.push(this.#clock);
     }
     this.#addOfPoint(actions, task);
+    const isFirst = actions.length === 0;
+    this.#isOnlyMemory = this.#weak.add(actions, task) && isFirst;
     return actions;
   }
 
@@ -79,6 +86,7 @@ export class Hardware {
 
   /** The step is over: whether it can make a difference that the actions came before it. */
   get mattered(): boolean {
+    if (this.#isOnlyMemory) return this.#weak.mattered;
     return this.#entry < 0 || this.#world.host.memory.i32[this.#entry] !== this.#old;
   }
 }

@@ -4,7 +4,7 @@
 // interest.
 
 import type { Change } from '../journal.ts';
-import type { PointKind } from '../sched/index.ts';
+import { Marked, type PointKind } from '../sched/index.ts';
 import { hex, PAGE_SIZE } from '../units.ts';
 import type { World } from './world.ts';
 
@@ -76,6 +76,7 @@ export class NameBook {
     }
     const owner = this.#names.get(target);
     if (owner === undefined || DULL_OWNER.test(owner)) return null;
+    if (target instanceof Marked) return String(key).replace(PRIVATE, '') === 'value' ? owner : null;
     if (what === 'element') return `${owner}[${String(key)}]`;
     const property = String(key).replace(PRIVATE, '');
     return DULL_PROPERTY.test(property) ? null : `${owner}.${property}`;

@@ -188,6 +188,15 @@ export class Steering implements Policy {
     this.strategy.woken?.(task, by);
   }
 
+  /** The step that is taken makes an access beside the one that its task stood before. */
+  accessed(kind: PointKind, object: number): void {
+    const task = this.#last;
+    if (task === null || !this.stopsAtPoints) return;
+    if (isTranslation(kind)) this.changedTranslation = true;
+    if (this.strategy.remembers === true) this.history.access(task, kind, object);
+    this.strategy.passing?.(kind, object);
+  }
+
   /** After each step of a run. */
   stepped(): void {
     if (this.#wasOffered) this.strategy.hardwareMattered?.(this.hardware!.mattered);

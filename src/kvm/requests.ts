@@ -5,10 +5,11 @@
 //
 //     requester                        vCPU
 //     requests |= flush                mode = IN_GUEST_MODE
+//     smp_mb()                         smp_mb()
 //     mode == IN_GUEST_MODE? kick      requests? handle
 //     wait until it has left           run
 
-import { accesses, at, points, RESCHED, type Steps } from '../sched/index.ts';
+import { accesses, at, points, RESCHED, type Steps, smpMb } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';
 import type { Kvm } from './kvm.ts';
 import { Request, VcpuMode } from './vcpuMode.ts';
@@ -19,12 +20,10 @@ export function* kvmMakeAllCpusRequest(kvm: Kvm, request: number): Steps {
   for (const vcpu of kvm.vcpus) {
     if (points.on) yield at.vcpu(vcpu.index);
     if (points.on) accesses.observer?.release('vcpu', vcpu.index, true);
-    vcpu.requests |= request;
+    vcpu.makeRequest(request);
     if (request !== Request.freeObsoleteRoots) kvm.trace.vcpu_flush_request?.(vcpu.index);
-    if (vcpu.mode === VcpuMode.inGuest) {
-      vcpu.mode = VcpuMode.exitingGuest;
-      vcpu.hart.kick();
-    }
+    smpMb(kvm.sched);
+    if (vcpu.exitingGuestMode() === VcpuMode.inGuest) vcpu.hart.kick();
   }
   for (const vcpu of kvm.vcpus) {
     if (points.on) yield at.vcpu(vcpu.index);

@@ -16,7 +16,7 @@ import {
   PAGE_FAULT,
 } from '../hw/hart/index.ts';
 import { Access } from '../hw/sv39/index.ts';
-import { accesses, at, points, RESCHED, type Steps } from '../sched/index.ts';
+import { accesses, at, points, RESCHED, type Steps, smpMb } from '../sched/index.ts';
 import { Errno, fromWords, type Gpa, hiWord, loWord } from '../units.ts';
 import { emulateStore } from './emulate.ts';
 import { grant, takeOver } from './grants.ts';
@@ -88,6 +88,7 @@ function* enterGuest(vcpu: Vcpu, budget: number): Steps<ExitReason | null> {
   const { hart, kvm } = vcpu;
   if (points.on) yield at.vcpu(vcpu.index);
   vcpu.mode = VcpuMode.inGuest;
+  smpMb(kvm.sched);
   if (points.on) yield at.vcpu(vcpu.index);
   if (vcpu.requests !== 0 && !handleRequests(vcpu)) {
     vcpu.mode = VcpuMode.outsideGuest;
@@ -123,8 +124,7 @@ function* enterGuest(vcpu: Vcpu, budget: number): Steps<ExitReason | null> {
 function handleRequests(vcpu: Vcpu): boolean {
   if (points.on) points.check('vcpu', vcpu.index);
   if (points.on) accesses.observer?.acquire('vcpu', vcpu.index, false);
-  const requests = vcpu.requests;
-  vcpu.requests = 0;
+  const requests = vcpu.takeRequests();
   if ((requests & Request.tlbFlush) !== 0) {
     vcpu.stats.tlb_flush++;
     vcpu.kvm.trace.vcpu_tlb_flush?.(vcpu.index);

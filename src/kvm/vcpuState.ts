@@ -4,7 +4,7 @@
 // first and then looks at the mode (requests.ts). `root` and `directRoot` hold a reference (rootCount) each.
 
 import type { Hart, ExitReason as HartExit } from '../hw/hart/index.ts';
-import { WaitQueue } from '../sched/index.ts';
+import { Marked, WaitQueue } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';
 import { FenceClock } from './fenceClock.ts';
 import type { KnownRoot } from './grants.ts';
@@ -53,8 +53,9 @@ export class Vcpu {
   readonly waitQueue: WaitQueue;
   /** struct guest_walker of this vCPU. */
   readonly guestWalk: GuestWalk;
-  mode: VcpuMode = VcpuMode.outsideGuest;
-  requests = 0;
+  // Set by this vCPU, looked at and set by who makes requests of it: requests.ts has the order.
+  readonly #mode: Marked<VcpuMode>;
+  readonly #requests: Marked<number>;
   /** With Request.tlbFlushPages: guest virtual pages, each with the frame that a translation of it led to. */
   readonly pagesToFlush: { readonly page: number; readonly frame: Pfn }[] = [];
   /** Frames of which an spte went or lost its W since the hart's last flush (reservation.ts). */
@@ -85,5 +86,38 @@ export class Vcpu {
     this.index = index;
     this.guestWalk = new GuestWalk(this);
     this.waitQueue = new WaitQueue(kvm.sched, `vcpu ${index} halted`);
+    this.#mode = new Marked<VcpuMode>(kvm.sched, 'vcpu', index, VcpuMode.outsideGuest);
+    this.#requests = new Marked(kvm.sched, 'vcpu', index, 0);
+  }
+
+  get mode(): VcpuMode {
+    return this.#mode.read();
+  }
+
+  set mode(mode: VcpuMode) {
+    this.#mode.write(mode);
+  }
+
+  /** Preceded by at.vcpu(index). */
+  get requests(): number {
+    return this.#requests.read();
+  }
+
+  /** kvm_make_request(): set_bit(), which orders nothing. Preceded by at.vcpu(index). */
+  makeRequest(request: number): void {
+    this.#requests.update((requests) => requests | request);
+  }
+
+  /** kvm_check_request() of all: what was requested, and is not any more. Preceded by at.vcpu(index). */
+  takeRequests(): number {
+    return this.#requests.exchange(0);
+  }
+
+  /**
+   * kvm_vcpu_exiting_guest_mode(): what the mode was; if it was IN_GUEST_MODE, the vCPU is on its way out now. Preceded by
+   * at.vcpu(index).
+   */
+  exitingGuestMode(): VcpuMode {
+    return this.#mode.compareExchange(VcpuMode.inGuest, VcpuMode.exitingGuest);
   }
 }

@@ -24,3 +24,4 @@ export {
   type Yielded,
 } from './task.ts';
 export { WaitQueue } from './wait.ts';
+export { Marked, smpMb, smpRmb, smpWmb } from './weakMemory.ts';

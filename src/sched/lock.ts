@@ -14,6 +14,7 @@ import type { LockClass } from './lockOrder.ts';
 import { at, points } from './points.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type Awaited, BLOCKED, type HeldLock, mightSleep, type Steps, type Task } from './task.ts';
+import { smpWmb } from './weakMemory.ts';
 
 /** May `task`, which holds another lock of the same class, take `lock` as well? */
 function mayNest(task: Task, { lockClass }: HeldLock): boolean {
@@ -56,6 +57,7 @@ abstract class Lock implements HeldLock, Awaited {
   protected enter(task: Task): void {
     task.held.push(this);
     if (points.on) accesses.observer?.acquire('lock', this.id, this.isShared(task));
+    if (this.sched.weak.on) this.sched.weak.acquire(task.id);
     if (this.lockClass.kind === 'spinning') task.atomicDepth++;
   }
 
@@ -64,6 +66,7 @@ abstract class Lock implements HeldLock, Awaited {
     if (!removeLast(task.held, this))
       bug('lock released by a task that does not hold it', { lock: this.lockClass.name, task: task.name });
     if (this.lockClass.kind === 'spinning') task.atomicDepth--;
+    if (this.sched.weak.on) this.sched.weak.release(task.id);
   }
 
   /** Whether `task`, which holds it, may not be alone. */
@@ -199,6 +202,7 @@ export class RwLock extends Lock {
     if (points.on) accesses.observer?.release('lock', this.id, false);
     this.#writer = null;
     this.#readers++;
+    smpWmb(this.sched);
     this.#grant();
   }
 

@@ -17,6 +17,7 @@ import { at, points } from './points.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type Awaited, mightSleep, type Steps, type Task } from './task.ts';
 import { WaitQueue } from './wait.ts';
+import { smpMb } from './weakMemory.ts';
 
 export class Srcu implements Awaited {
   readonly id: number;
@@ -61,6 +62,7 @@ export class Srcu implements Awaited {
     const task = this.#sched.current;
     this.#inside[this.#index].push(task);
     this.#countSection(task, 1);
+    smpMb(this.#sched);
     return this.#index;
   }
 
@@ -72,6 +74,7 @@ export class Srcu implements Awaited {
     if (!removeLast(inside, task)) bug(`${this.#name}: unlock without lock`, { task: task.name, index });
     if (points.on) accesses.observer?.release('lock', this.id, true);
     this.#countSection(task, -1);
+    smpMb(this.#sched);
     if (inside.length === 0) this.#drained.wakeAll();
   }
 

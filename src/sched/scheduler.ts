@@ -15,6 +15,7 @@ import { type Point, points } from './points.ts';
 import type { Policy } from './policies.ts';
 import { type SchedTracepoints, Switches } from './switches.ts';
 import { type Awaited, NO_POINT, type Steps, Task, type Yielded } from './task.ts';
+import { WeakMemory } from './weakMemory.ts';
 
 /** Virtual time in nanoseconds since the machine was built. */
 export type Nanoseconds = number;
@@ -44,6 +45,7 @@ export class Scheduler {
   readonly #tasks: Task[] = [];
   readonly #switches = new Switches();
   readonly lockdep = new Lockdep();
+  readonly weak = new WeakMemory();
   /** Of every task that ever was, by id. */
   readonly #names: { readonly name: string; readonly cpu: number }[] = [];
   #nextId = 1;
@@ -90,6 +92,7 @@ export class Scheduler {
   /** A new task on host CPU `cpu`, runnable, last in the queue. */
   spawn(name: string, body: Steps, cpu = 0): Task {
     const task = new Task(this.#nextId++, name, body, cpu);
+    if (this.weak.on) this.weak.acquire(task.id);
     this.#tasks.push(task);
     this.#runnable.push(task);
     this.#names[task.id] = { name, cpu };
@@ -240,6 +243,7 @@ export class Scheduler {
     this.steps++;
     if (this.trace !== null && this.trace.sched_switch !== null)
       this.#switches.to(task, this.trace.sched_switch);
+    if (this.weak.on) this.weak.step();
     this.#policy.stepping?.(task);
     this.#current = task;
     points.on = this.#policy.stopsAtPoints;
@@ -281,6 +285,8 @@ export class Scheduler {
   }
 
   #requeue(task: Task, yielded: Yielded): void {
+    // schedule() is a full barrier.
+    if (this.weak.on && yielded.type !== 'point') this.weak.full(task.id);
     if (yielded.type === 'blocked') {
       // Whoever was woken between block() and this stop is queued already.
       if (task.state === 'runnable' && !this.#runnable.includes(task)) bug('BLOCKED without block()');
@@ -296,6 +302,7 @@ export class Scheduler {
   }
 
   #finish(task: Task): void {
+    if (this.weak.on) this.weak.full(task.id);
     this.#forget(task);
     if (task.held.length > 0)
       bug('task ended with locks held', { held: task.held.map(({ lockClass }) => lockClass.name) });

@@ -9,6 +9,7 @@ import { accesses } from './accesses.ts';
 import { at, points } from './points.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type Awaited, BLOCKED, mightSleep, type Steps, type Task } from './task.ts';
+import { smpMb } from './weakMemory.ts';
 
 export class WaitQueue {
   readonly id: number;
@@ -50,6 +51,7 @@ export class WaitQueue {
   wakeAll(): void {
     if (points.on) accesses.observer?.release('lock', this.id, true);
     if (this.#waiters.length === 0) return;
+    smpMb(this.#sched);
     for (const task of this.#waiters.splice(0)) this.#sched.wake(task);
   }
 

@@ -60,7 +60,10 @@ const forgetTheFlush: Tamper = (ops, kvm) => {
   ops.invalidateRangeStart = function* (subscription, range) {
     const before = kvm.vcpus.map(({ requests }) => requests);
     const answer = yield* start(subscription, range);
-    for (const vcpu of kvm.vcpus) vcpu.requests &= ~Request.tlbFlush | before[vcpu.index]!;
+    for (const vcpu of kvm.vcpus) {
+      const kept = ~Request.tlbFlush | before[vcpu.index]!;
+      vcpu.makeRequest(vcpu.takeRequests() & kept);
+    }
     return answer;
   };
 };

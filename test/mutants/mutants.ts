@@ -93,7 +93,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('release zaps nothing', 'kvm/notifierClient.ts', '      yield* kvmMmuZapAll(kvm);\n', ''),
   mutant('release does not kill the VM', 'kvm/notifierClient.ts', '      kvm.vmDead = true;\n', ''),
   // Flushes
-  mutant('no request', 'kvm/requests.ts', '    vcpu.requests |= request;\n', ''),
+  mutant('no request', 'kvm/requests.ts', '    vcpu.makeRequest(request);\n', ''),
   mutant(
     'no acknowledgement',
     'kvm/requests.ts',
@@ -103,7 +103,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'the vCPU looks at requests before it says it is in',
     'kvm/vcpu.ts',
-    '  vcpu.mode = VcpuMode.inGuest;\n  if (points.on) yield at.vcpu(vcpu.index);\n  if (vcpu.requests !== 0 && !handleRequests(vcpu)) {',
+    '  vcpu.mode = VcpuMode.inGuest;\n  smpMb(kvm.sched);\n  if (points.on) yield at.vcpu(vcpu.index);\n  if (vcpu.requests !== 0 && !handleRequests(vcpu)) {',
     '  const asked = vcpu.requests !== 0;\n  if (points.on) yield at.vcpu(vcpu.index);\n  vcpu.mode = VcpuMode.inGuest;\n  if (asked && !handleRequests(vcpu)) {',
   ),
   mutant(
@@ -396,7 +396,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'no kick',
     'kvm/requests.ts',
-    '      vcpu.mode = VcpuMode.exitingGuest;\n      vcpu.hart.kick();\n',
+    '    if (vcpu.exitingGuestMode() === VcpuMode.inGuest) vcpu.hart.kick();\n',
     '',
   ),
   mutant(
@@ -612,14 +612,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'only vCPUs that are in the guest are asked',
     'kvm/requests.ts',
-    '    vcpu.requests |= request;\n',
-    '    if (vcpu.mode !== VcpuMode.outsideGuest) vcpu.requests |= request;\n',
+    '    vcpu.makeRequest(request);\n',
+    '    if (vcpu.mode !== VcpuMode.outsideGuest) vcpu.makeRequest(request);\n',
   ),
   mutant(
     'the request comes after the look at the mode',
     'kvm/requests.ts',
-    '    vcpu.requests |= request;\n    if (request !== Request.freeObsoleteRoots) kvm.trace.vcpu_flush_request?.(vcpu.index);\n    if (vcpu.mode',
-    '    const { mode } = vcpu;\n    if (points.on) yield at.vcpu(vcpu.index);\n    vcpu.requests |= request;\n    if (mode',
+    '    vcpu.makeRequest(request);\n    if (request !== Request.freeObsoleteRoots) kvm.trace.vcpu_flush_request?.(vcpu.index);\n    smpMb(kvm.sched);\n    if (vcpu.exitingGuestMode()',
+    '    const mode = vcpu.exitingGuestMode();\n    if (points.on) yield at.vcpu(vcpu.index);\n    vcpu.makeRequest(request);\n    if (mode',
   ),
   mutant(
     'the flush comes after mmu_lock',

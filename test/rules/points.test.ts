@@ -80,7 +80,7 @@ const SHARED: Readonly<Record<string, Point>> = {
   ...all('Kvm', ['mmuInvalidateSeq', 'mmuInvalidateInProgress'], 'sequence', '$r.id'),
   ...all('Kvm', ['vmDead'], 'sequence', '$r.id'),
   ...all('Kvm', ['mmuInvalidateRangeStart', 'mmuInvalidateRangeEnd'], 'sequence', '$r.id'),
-  ...all('Vcpu', ['requests', 'mode'], 'vcpu', '$r.index'),
+  ...all('Vcpu', ['mode'], 'vcpu', '$r.index'),
   ...all('Hart', ['run', 'kick', 'flushAll', 'flushPage', 'breakReservation'], 'vcpu', '$r.index'),
   ...all('Hart', ['setShadowRoot', 'setDirectRoot'], 'vcpu', '$r.index'),
   ...all('Loans', ['lend', 'isEmpty'], 'vcpu', '*'),

@@ -116,6 +116,13 @@ export class VmaList {
     return vma?.contains(address) ? vma : null;
   }
 
+  /** mas_walk() under rcu_read_lock(): as find(), without mmap_lock, so that the VMA may be gone. Preceded by at.list(id). */
+  findUnderRcu(address: Hva): Vma | null {
+    if (points.on) points.check('list', this.id, 'marked');
+    const vma = this.#sorted[this.#firstEndingAbove(address)];
+    return vma?.contains(address) ? vma : null;
+  }
+
   /** The VMAs that overlap [start, end), ascending; a copy. Preceded by at.list(id). */
   overlapping(start: Hva, end: Hva): Vma[] {
     if (points.on) points.check('list', this.id, 'read');
@@ -126,7 +133,7 @@ export class VmaList {
   }
 
   insert(vma: Vma): void {
-    if (points.on) points.check('list', this.id, 'write');
+    if (points.on) points.check('list', this.id, 'update');
     const at = this.#firstEndingAbove(vma.start);
     if (this.#sorted[at] !== undefined && this.#sorted[at].start < vma.end) bug('VMAs overlap');
     this.#sorted.splice(at, 0, vma);
@@ -134,7 +141,7 @@ export class VmaList {
   }
 
   remove(vma: Vma): void {
-    if (points.on) points.check('list', this.id, 'write');
+    if (points.on) points.check('list', this.id, 'update');
     this.#sorted.splice(this.#indexOf(vma), 1);
     this.#gaps.give(vma.start, vma.end);
     vma.isDetached = true;

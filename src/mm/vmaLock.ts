@@ -12,7 +12,7 @@ import type { Vma } from './vma.ts';
 /** lock_vma_under_rcu(): the VMA of `address` with its lock held for read, or null: use mmap_lock. */
 export function* lockVmaUnderRcu(mm: Mm, address: Hva): Steps<Vma | null> {
   if (points.on) yield at.list(mm.vmas.id);
-  const vma = mm.vmas.find(address);
+  const vma = mm.vmas.findUnderRcu(address);
   if (vma === null || !(yield* mm.host.locks.vmaStartRead(vma))) return null;
   if (!vma.isDetached && vma.contains(address)) return vma;
   yield* mm.host.locks.vmaEndRead(vma);

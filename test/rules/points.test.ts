@@ -42,7 +42,7 @@ const ACCESSORS: Readonly<Record<string, readonly string[]>> = {
     'setTable',
     'insertInIMmap',
     'removeFromIMmap',
-    ...members('VmaList', 'all', 'findFrom', 'overlapping', 'insert', 'remove', 'gapAround'),
+    ...members('VmaList', 'all', 'findFrom', 'findUnderRcu', 'overlapping', 'insert', 'remove', 'gapAround'),
     ...members('VmaList', 'reusableAnonVma', 'previous', 'reshape', 'unmappedArea'),
     ...members('AnonVma', 'vmas', 'insert', 'remove'),
     'AddressSpace.iMmap',

@@ -149,7 +149,7 @@ export class VmaList {
 
   /** VMAs that stay in their order get new bounds, all at once. */
   reshape(reshaped: readonly Reshaped[]): void {
-    if (points.on) points.check('list', this.id, 'write');
+    if (points.on) points.check('list', this.id, 'update');
     for (const { vma } of reshaped) this.#gaps.give(vma.start, vma.end);
     for (const { vma, start, end, pgoff } of reshaped) {
       vma.start = start;

@@ -18,6 +18,9 @@ const BUDGETS = [
   { tasks: 2500, hardware: 300, pos: 400 },
 ] as const;
 
+/** Of these as much of a budget is left for a scenario whose runs move 2 MiB. */
+const LARGE_SHARE = 0.02;
+
 /** The argument of a process that runs one mutant, and the number that means production. */
 const ONE = '--one';
 const PRODUCTION = -1;
@@ -63,7 +66,8 @@ async function kill(edits: readonly SourceEdit[]): Promise<Kill | null> {
 }
 
 function search(variant: Variant, explorer: Explorer, budget: (typeof BUDGETS)[number]): Kill | null {
-  const { name } = explorer.scenario;
+  const { name, vm } = explorer.scenario;
+  const share = (vm?.ramPages ?? 0) < 512 ? 1 : LARGE_SHARE;
   const bounded = { policy: 'bounded', bound: 1, seed: 1 } as const;
   const searches: readonly SearchOptions[] = [
     { ...bounded, hardware: 0, schedules: budget.tasks },
@@ -71,7 +75,10 @@ function search(variant: Variant, explorer: Explorer, budget: (typeof BUDGETS)[n
     { policy: 'pos', bound: 0, seed: 1, schedules: budget.pos },
   ];
   for (const options of searches) {
-    const made = new variant.Search(explorer, options);
+    const made = new variant.Search(explorer, {
+      ...options,
+      schedules: Math.ceil(options.schedules * share),
+    });
     made.step(() => false);
     const { failure, schedules } = made.state;
     if (failure?.found)

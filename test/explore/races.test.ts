@@ -1,8 +1,11 @@
 // Data races: what orders tasks is known, what is marked is no race, and one run is enough to see one.
 
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import type * as Explore from '../../src/explore/index.ts';
 import { Races } from '../../src/explore/races.ts';
 import { STRAIGHT, Steering, type Strategy } from '../../src/explore/steering.ts';
+import { loadVariant } from '../../src/loader/index.ts';
 import {
   type AccessMode,
   accesses,
@@ -16,7 +19,10 @@ import {
   type Steps,
   WaitQueue,
 } from '../../src/sched/index.ts';
+import type * as Pairs from './pairs.ts';
 import { loadScenarios } from './support.ts';
+
+const PAIRS = fileURLToPath(new URL('pairs.ts', import.meta.url));
 
 const CELL = 1000;
 
@@ -205,6 +211,20 @@ describe('what orders two accesses', () => {
     expect(raceOf([reads, updates(false)])).not.toBeNull();
   });
 });
+
+it('is in none of the pairs of things that a host does', async () => {
+  const entry = `export * from './explore/index.ts'; export * from ${JSON.stringify(PAIRS)};`;
+  const variant = await loadVariant<typeof Explore & typeof Pairs>({ entry });
+  const explorer = new variant.Explorer(variant.scenario);
+  const operations = Object.keys(variant.OPERATIONS) as Pairs.Operation[];
+  for (const [index, one] of operations.entries()) {
+    for (const two of operations.slice(index)) {
+      Object.assign(variant.pair, { one, two });
+      const { found } = explorer.run(variant.posStrategy(index));
+      expect(found, `${one}, ${two}`).toBeNull();
+    }
+  }
+}, 120_000);
 
 it('is found where an edit takes a lock away, though nothing breaks, and shown with both places', async () => {
   const edits = [

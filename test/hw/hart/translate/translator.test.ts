@@ -1,6 +1,8 @@
 // The life of translated code: it is linked, shared, overwritten, evicted, held back and dropped with its frame, and
 // what it was translated from decides what runs.
 
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test, vi } from 'vitest';
 import { Exit, Hart } from '../../../../src/hw/hart/index.ts';
 import { DEFAULT_TRANSLATOR, WasmTranslator } from '../../../../src/hw/hart/translate/translator.ts';
@@ -130,6 +132,37 @@ test('code that is rewritten again and again is mostly left to the interpreter, 
   const before = count();
   runLoop(machine, RAM, 100_000);
   expect(count() - before).toBeGreaterThan(250_000);
+});
+
+test('of code that is written for ever, no more modules stay than the cache holds', async () => {
+  const { machine, count } = translatedMachine();
+  const { Instance } = WebAssembly;
+  const made: WeakRef<WebAssembly.Instance>[] = [];
+  class Recorded extends Instance {
+    constructor(module: WebAssembly.Module, imports?: WebAssembly.Imports) {
+      super(module, imports);
+      made.push(new WeakRef(this));
+    }
+  }
+  Object.assign(WebAssembly, { Instance: Recorded });
+  try {
+    for (let step = 1; step <= 4; step++) {
+      for (let page = 0; page < 60; page++) {
+        machine.load([...loop(step + page), stop], RAM + page * 4096);
+        expect(runLoop(machine, RAM + page * 4096, 100)).toBe(BigInt(100 * (step + page)));
+      }
+    }
+  } finally {
+    Object.assign(WebAssembly, { Instance });
+  }
+  expect(made.length).toBeGreaterThanOrEqual(240);
+  expect(count()).toBeGreaterThan(240 * 250);
+  setFlagsFromString('--expose-gc');
+  // What a WeakRef was made for stays until the turn ends.
+  await new Promise(setImmediate);
+  (runInNewContext('gc') as () => void)();
+  const alive = made.filter((instance) => instance.deref() !== undefined);
+  expect(alive.length).toBeLessThanOrEqual(LIMITS.units + 2);
 });
 
 test('harts share what was translated', () => {

@@ -19,7 +19,6 @@ import { releaseFaultLock } from './faultLock.ts';
 import {
   FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_WRITE,
-  VM_FAULT_NOPAGE,
   VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
   type VmFault,
@@ -134,8 +133,12 @@ export function* handleUserfault(
 ): Steps<number> {
   const uffd = vmf.vma.userfaultfd;
   if (uffd === null) return VM_FAULT_SIGBUS;
-  if (uffd.released) return VM_FAULT_NOPAGE;
   if ((vmf.flags & FAULT_FLAG_ALLOW_RETRY) === 0) return VM_FAULT_SIGBUS;
+  if (uffd.released) {
+    // Who closes it waits for mmap_lock, which GUP would hold while it tries again and again.
+    yield* releaseFaultLock(vmf);
+    return VM_FAULT_RETRY;
+  }
   const write = (vmf.flags & FAULT_FLAG_WRITE) !== 0 ? UFFD_PAGEFAULT_FLAG_WRITE : 0;
   const minor = reason === VM_UFFD_MINOR ? UFFD_PAGEFAULT_FLAG_MINOR : 0;
   const flags = write | minor | (reason === VM_UFFD_WP ? UFFD_PAGEFAULT_FLAG_WP : 0);

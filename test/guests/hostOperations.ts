@@ -70,9 +70,16 @@ import {
   SHMEM_LIKE,
   shrinkAllMemory,
   thpStore,
+  UFFD_PAGEFAULT_FLAG_MINOR,
+  UFFDIO_REGISTER_MODE_MINOR,
   UFFDIO_REGISTER_MODE_MISSING,
+  UFFDIO_REGISTER_MODE_WP,
+  UFFDIO_WRITEPROTECT_MODE_WP,
+  type Userfaultfd,
+  uffdioContinue,
   uffdioMove,
   uffdioRegister,
+  uffdioWriteprotect,
   unpinUserPage,
   userfaultfd,
   userfaultfdRelease,
@@ -379,6 +386,25 @@ class Scene {
     expect(yield* munmap(this.mm, to, bytes)).toBe(0);
   }
 
+  /** A userfaultfd hears of stores to a part of RAM for a while, of some not yet mapped too if RAM is shmem, and lets them pass. */
+  *guard(): Steps {
+    const [start, bytes] = this.part();
+    const uffd = userfaultfd(this.mm);
+    const modes = UFFDIO_REGISTER_MODE_WP | (this.#isPrivate ? 0 : UFFDIO_REGISTER_MODE_MINOR);
+    const registered = yield* uffdioRegister(uffd, start, bytes, modes);
+    // Files on disks are nobody's business.
+    expect([0, -Errno.EINVAL]).toContain(registered);
+    if (registered === 0) {
+      this.machine.sched.spawn('uffd handler', letPass(uffd));
+      for (let round = 0; round < 4; round++) {
+        const protect = uffdioWriteprotect(uffd, start, bytes, UFFDIO_WRITEPROTECT_MODE_WP);
+        expect(yield* protect).toBe(0);
+        yield* this.pause();
+      }
+    }
+    yield* userfaultfdRelease(uffd);
+  }
+
   *looks(): Steps {
     const [start, bytes] = this.part();
     expect(yield* mincore(this.mm, start, new Uint8Array(bytes / PAGE_SIZE))).toBe(0);
@@ -452,6 +478,17 @@ class Scene {
   }
 }
 
+/** Maps what is asked for, and lifts the protection of what is stored to. */
+function* letPass(uffd: Userfaultfd): Steps {
+  for (let fault = yield* uffd.read(); fault !== null; fault = yield* uffd.read()) {
+    const isMinor = (fault.flags & UFFD_PAGEFAULT_FLAG_MINOR) !== 0;
+    // Somebody else may have been faster, or the range is not registered any more.
+    if (isMinor) yield* uffdioContinue(uffd, fault.address, PAGE_SIZE, 0);
+    else yield* uffdioWriteprotect(uffd, fault.address, PAGE_SIZE, 0);
+    yield* uffd.wake(fault.address, (fault.address + PAGE_SIZE) as Hva);
+  }
+}
+
 interface Operation {
   readonly weight: number;
   readonly play: (scene: Scene) => Steps;
@@ -507,6 +544,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   writeObject: { weight: 5, play: (scene) => scene.writeObject() },
   readObject: { weight: 5, play: (scene) => scene.readObject() },
   cutObject: { weight: 1, play: (scene) => scene.cutObject() },
+  guard: { weight: 2, play: (scene) => scene.guard() },
   moveIn: { weight: 2, play: (scene) => scene.moveIn() },
   memoryMax: { weight: 2, play: (scene) => scene.limit() },
   memoryReclaim: { weight: 2, play: (scene) => scene.reclaimOfGroup() },
@@ -528,6 +566,7 @@ const ALONE: ReadonlySet<string> = new Set([
   'nohugepage',
   'cutObject',
   'memoryMax',
+  'guard',
 ]);
 
 function* playOperations(scene: Scene, task: number, count: number, coverage: Coverage): Steps {

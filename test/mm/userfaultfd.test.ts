@@ -1,6 +1,8 @@
 // userfaultfd: faults that a handler sees to, and stores that he wants to hear of first.
 
 import { describe, expect, it } from 'vitest';
+import { handleMmFault } from '../../src/mm/fault.ts';
+import { FAULT_FLAG_ALLOW_RETRY, FAULT_FLAG_WRITE, VM_FAULT_RETRY } from '../../src/mm/faultTypes.ts';
 import {
   copyFromUser,
   copyToUser,
@@ -276,6 +278,25 @@ describe('write-protection', () => {
       expect(yield* mremap(mm, pageAt(base, 1), PAGE_SIZE, PAGE_SIZE, flags, to)).toBe(to);
       expect(yield* store(mm, to, 5)).toBe(0);
       yield* end(scene);
+    });
+  });
+
+  it('lets go of mmap_lock for who closes the descriptor meanwhile, rather than try again with it', () => {
+    withScene(function* (scene) {
+      const { bench, mm, base, uffd } = scene;
+      yield* fill(mm, base, 5);
+      yield* register(scene, WP);
+      expect(yield* uffdioWriteprotect(uffd, base, PAGE_SIZE, UFFDIO_WRITEPROTECT_MODE_WP)).toBe(0);
+      yield* bench.host.locks.mmapReadLock(mm);
+      const close = beside(scene, () => userfaultfdRelease(uffd));
+      yield* until(() => uffd.released, scene);
+      const vma = mm.vmas.find(base)!;
+      // As GUP does, which would come back with the lock until the page is writable.
+      const result = yield* handleMmFault(vma, base, FAULT_FLAG_WRITE | FAULT_FLAG_ALLOW_RETRY);
+      expect(result).toBe(VM_FAULT_RETRY);
+      yield* until(() => close.done, scene);
+      expect(yield* store(mm, base, 6)).toBe(0);
+      yield* exitMm(mm);
     });
   });
 

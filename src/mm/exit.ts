@@ -8,6 +8,7 @@
 import { mmuNotifierRelease } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Hva } from '../units.ts';
+import { mmPutHugeZeroFolio } from './hugeZero.ts';
 import { khugepagedExit } from './khugepaged.ts';
 import { ksmExit } from './ksmMadvise.ts';
 import type { Mm } from './mmStruct.ts';
@@ -22,6 +23,7 @@ export function* exitMm(mm: Mm): Steps {
   yield* ksmExit(mm);
   yield* khugepagedExit(mm);
   yield* exitMmap(mm);
+  yield* mmPutHugeZeroFolio(mm);
   yield* mm.drop();
 }
 

@@ -74,7 +74,8 @@ export class Frames {
   /** Of each frame: 0, or HPAGE_PMD_ORDER in a large folio. */
   readonly order: Uint8Array;
   readonly large: LargeFolios;
-  // Flags and refcount again, for pages that are announced by their folio.
+  // Kind, flags and refcount again, for pages that are announced by their folio.
+  readonly #pageKind: Uint8Array;
   readonly #pageFlags: Int32Array;
   readonly #pageRefcount: Int32Array;
   readonly #memory: PhysicalMemory;
@@ -94,6 +95,7 @@ export class Frames {
     this.memcg = new Uint8Array(length);
     this.order = new Uint8Array(length);
     this.large = new LargeFolios(this.mapcount);
+    this.#pageKind = this.kind;
     this.#pageFlags = this.flags;
     this.#pageRefcount = this.refcount;
     this.#memory = memory;
@@ -244,6 +246,12 @@ export class Frames {
     if (points.on) points.check('page', folio);
     this.order.fill(HPAGE_PMD_ORDER, folio, folio + HPAGE_PMD_NR);
     this.#pageRefcount.fill(0, folio + 1, folio + HPAGE_PMD_NR);
+  }
+
+  /** A large folio is the huge page of zeros from now on: it is nobody's. */
+  makeHugeZero(folio: Pfn): void {
+    if (points.on) points.check('page', folio);
+    this.#pageKind.fill(FrameKind.zeroPage, folio, folio + HPAGE_PMD_NR);
   }
 
   /**

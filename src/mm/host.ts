@@ -86,6 +86,8 @@ export class Host {
   readonly swapClusterMax: number;
   /** Everybody's page of zeros; never freed, never counted by rmap. */
   readonly zeroPfn: Pfn;
+  /** huge_zero_folio; 0 while there is none (hugeZero.ts). */
+  hugeZeroFolio: Pfn | 0 = 0;
   /** By frame of a page table: its lock, made on first use. */
   readonly pageTableLocks: (Mutex | null)[];
   /** vm.* of /proc/sys; may be changed at any time. */
@@ -96,7 +98,7 @@ export class Host {
     numaMisplaced: false,
   };
   readonly khugepaged: Khugepaged;
-  readonly thp: ThpSettings = { enabled: 'never', shmemEnabled: 'never' };
+  readonly thp: ThpSettings = { enabled: 'never', shmemEnabled: 'never', useZeroPage: true };
   /** vm_committed_as: pages that were promised (commit.ts). */
   committedAs = 0;
   /** All address spaces, oldest first. */

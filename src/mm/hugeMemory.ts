@@ -3,10 +3,15 @@
 // fault.ts comes here where there is no table of PTEs. VM_FAULT_FALLBACK: go on with a page of 4 KiB.
 //
 // Invariants: as in fault.ts; the table that the entry may have to be split into is there before the entry is
-// (depositTable()). There is no huge page of zeros (use_zero_page 0): who reads first gets memory of his own.
+// (depositTable()).
 // Locks: mmap_lock for read or the VMA's; then the folio lock, mm.pageTableLock.
 
 import { isTable, PTE_A, PTE_D, PTE_W, ptePfn } from '../hw/sv39/index.ts';
+import {
+  MmuNotifyEvent,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+} from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Hpa, type Hva, type Pfn } from '../units.ts';
 import { vmfAnonPrepare } from './anonVma.ts';
@@ -21,13 +26,14 @@ import {
 import { folioPut } from './folio.ts';
 import { PG_swapcache, PG_uptodate } from './frames.ts';
 import { addNewHugeRmap } from './hugeRmap.ts';
+import { setHugeZeroFolio } from './hugeZeroFault.ts';
 import { freeKernelPages } from './kernelPages.ts';
 import { khugepagedEnterVma } from './khugepaged.ts';
-import { HPAGE_PMD_NR, hugeAlignDown } from './largeFolio.ts';
+import { HPAGE_PMD_NR, HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import { folioAddLruVma } from './mlockFolio.ts';
 import { allocHugePage, allocKernelPages } from './pageAlloc.ts';
 import { allocPmd } from './pageTable.ts';
-import { depositTable } from './pmd.ts';
+import { depositTable, isHugeZeroPmd, pmdpHugeClearFlush, withdrawTable } from './pmd.ts';
 import { findEntry, maybeMkWrite, mkPte, PTE_SOFT_DIRTY, readPte, setPte } from './pte.ts';
 import { splitHugePmd } from './splitPmd.ts';
 import { isThpAllowed, isThpSuitable } from './thp.ts';
@@ -60,6 +66,7 @@ function* doHugePmdAnonymousPage(vmf: VmFault, pmdp: Hpa): Steps<number> {
   const prepared = yield* vmfAnonPrepare(vmf);
   if (prepared !== 0) return prepared;
   yield* khugepagedEnterVma(vmf.vma, vmf.vma.flags);
+  if ((vmf.flags & FAULT_FLAG_WRITE) === 0 && host.thp.useZeroPage) return yield* setHugeZeroFolio(vmf, pmdp);
   // transparent_hugepage/defrag: madvise.
   const folio = yield* allocHugePage(host, mm, (vmf.vma.flags & VM_HUGEPAGE) !== 0);
   if (folio === null) {
@@ -91,6 +98,43 @@ function* doHugePmdAnonymousPage(vmf: VmFault, pmdp: Hpa): Steps<number> {
   return unstable ? VM_FAULT_SIGBUS : 0;
 }
 
+/**
+ * do_huge_zero_wp_pmd(): a huge page of the process's own takes the place of zeros; VM_FAULT_FALLBACK when there is none. As
+ * a copy (reference table row 14): start; pmd lock; cleared and flushed; set; unlock; end.
+ */
+function* doHugeZeroWpPmd({ vma, address }: VmFault, pmdp: Hpa, pmd: number): Steps<number> {
+  const { mm } = vma;
+  const { host } = mm;
+  const folio = yield* allocHugePage(host, mm, (vma.flags & VM_HUGEPAGE) !== 0);
+  if (folio === null) {
+    host.vmstat.thp_fault_fallback++;
+    return VM_FAULT_FALLBACK;
+  }
+  if (points.on) yield at.page(folio);
+  host.memory.zero(folio, HPAGE_PMD_NR);
+  host.frames.set(folio, PG_uptodate);
+  const start = hugeAlignDown(address) as Hva;
+  const end = (start + HPAGE_PMD_SIZE) as Hva;
+  const range =
+    mm.notifierSubscriptions === null
+      ? null
+      : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
+  yield* mm.pageTableLock.lock();
+  if (points.on) yield at.pte(pmdp);
+  const same = readPte(host, pmdp) === pmd;
+  const maps = same && !mm.unstable;
+  if (maps) {
+    yield* pmdpHugeClearFlush(mm, start, pmdp);
+    yield* mapAnonFolioPmd(vma, folio, pmdp, start, withdrawTable(mm));
+  }
+  yield* mm.pageTableLock.unlock();
+  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
+  if (maps) host.vmstat.thp_fault_alloc++;
+  else yield* folioPut(host, folio);
+  return same && !maps ? VM_FAULT_SIGBUS : 0;
+}
+
 /** map_anon_folio_pmd(): a new folio at `start`, whose entry is none; `table` is counted. Under mm.pageTableLock. */
 export function* mapAnonFolioPmd(vma: Vma, folio: Pfn, pmdp: Hpa, start: Hva, table: Pfn): Steps {
   const { mm } = vma;
@@ -119,7 +163,10 @@ function* hugePmdSetAccessed({ vma: { mm }, flags }: VmFault, pmdp: Hpa, pmd: nu
 function* wpHugePmd(vmf: VmFault, pmdp: Hpa, pmd: number): Steps<number> {
   const { vma, address } = vmf;
   const { mm } = vma;
-  if (vma.file === null) {
+  if (isHugeZeroPmd(pmd)) {
+    const result = yield* doHugeZeroWpPmd(vmf, pmdp, pmd);
+    if (result !== VM_FAULT_FALLBACK) return result;
+  } else if (vma.file === null) {
     yield* mm.pageTableLock.lock();
     if (points.on) yield at.pte(pmdp);
     const same = readPte(mm.host, pmdp) === pmd;

@@ -15,7 +15,7 @@ import { HPAGE_PMD_SIZE } from './largeFolio.ts';
 import type { MmuGather } from './mmuGather.ts';
 import { allocKernelPages } from './pageAlloc.ts';
 import { allocPmd } from './pageTable.ts';
-import { depositTable, pmdpInvalidate, pmdTransHugeLock, zapDepositedTable } from './pmd.ts';
+import { depositTable, isHugeZeroPmd, pmdpInvalidate, pmdTransHugeLock, zapDepositedTable } from './pmd.ts';
 import {
   clearedSoftDirty,
   isProtNone,
@@ -48,6 +48,11 @@ export function* zapHugePmd(gather: MmuGather, vma: Vma, pmdp: Hpa, address: Hva
   const pmd = ptepGetAndClear(host, pmdp);
   mm.hugePmds--;
   gather.noteRange(address, end);
+  if (isHugeZeroPmd(pmd)) {
+    yield* zapDepositedTable(mm);
+    yield* mm.pageTableLock.unlock();
+    return true;
+  }
   const folio = ptePfn(pmd);
   if (points.on) yield at.page(folio);
   const isAnon = isAnonFolio(host, folio);
@@ -102,11 +107,17 @@ function* copyLocked(copy: Vma, vma: Vma, from: Hpa, to: Hpa, table: Pfn): Steps
   const { host } = mm;
   const { frames } = host;
   if (points.on) yield at.pte(from);
-  const folio = ptePfn(readPte(host, from));
+  const source = readPte(host, from);
+  const folio = ptePfn(source);
   if (points.on) yield at.page(folio);
   if (mm.hasPinned && frames.isAnonExclusive(folio, folio) && frames.isMaybePinned(folio)) return false;
-  frames.get(folio);
-  yield* dupHugeRmap(copy.mm, folio);
+  if (!isHugeZeroPmd(source)) {
+    frames.get(folio);
+    yield* dupHugeRmap(copy.mm, folio);
+  } else if (!copy.mm.hasHugeZero) {
+    frames.get(folio);
+    copy.mm.hasHugeZero = true;
+  }
   depositTable(copy.mm, table);
   copy.mm.pageTables++;
   if (points.on) yield at.pte(from);

@@ -89,6 +89,8 @@ export class Mm implements NotifierMm {
   /** Some table was taken out under who may have found it (retract_page_tables()): look again with its lock. */
   hasRetracted = false;
 
+  /** MMF_HUGE_ZERO_FOLIO: it has a reference to the huge page of zeros (hugeZero.ts). */
+  hasHugeZero = false;
   /** MMF_HAS_PINNED: some page of it was pinned at some time. */
   hasPinned = false;
   /** Chosen by the OOM killer: its tasks get -ENOMEM and shall exit. */

@@ -14,11 +14,14 @@ import { bug, type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { freeKernelPages } from './kernelPages.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_SIZE } from './largeFolio.ts';
 import type { Mm } from './mmStruct.ts';
-import { findEntry, ptepGetAndClear, readPte, setPte } from './pte.ts';
+import { findEntry, PTE_SPECIAL, ptepGetAndClear, readPte, setPte } from './pte.ts';
 import { flushTlbRange } from './tlbFlush.ts';
 
 /** pmd_trans_huge(): maps a huge page, or does again as soon as its lock is free. */
 export const isHugePmd = (pmd: number): boolean => pmd !== 0 && !isTable(pmd);
+
+/** is_huge_zero_pmd(): maps the huge page of zeros (hugeZero.ts). */
+export const isHugeZeroPmd = (pmd: number): boolean => isHugePmd(pmd) && (pmd & PTE_SPECIAL) !== 0;
 
 /** The PTE that `pmd` stands for at `address`. */
 export const pteOfPmd = (pmd: number, address: Hva): number =>

@@ -21,8 +21,15 @@ import { PG_dirty, PG_referenced } from './frames.ts';
 import { folioRemoveHugeRmap, removeHugeRmap, spreadHugeRmap } from './hugeRmap.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import { makeMigrationPte } from './migrationEntry.ts';
-import { findHugePmd, isHugePmd, pmdpHugeClearFlush, pmdpInvalidate, withdrawTable } from './pmd.ts';
-import { mkPte, PTE_SOFT_DIRTY, readPte, setPte } from './pte.ts';
+import {
+  findHugePmd,
+  isHugePmd,
+  isHugeZeroPmd,
+  pmdpHugeClearFlush,
+  pmdpInvalidate,
+  withdrawTable,
+} from './pmd.ts';
+import { mkPte, PTE_SOFT_DIRTY, PTE_SPECIAL, readPte, setPte } from './pte.ts';
 import { tryShareAnonRmap } from './rmap.ts';
 import type { Vma } from './vma.ts';
 
@@ -62,7 +69,23 @@ export function* splitHugePmdLocked(vma: Vma, pmdp: Hpa, start: Hva, freeze: boo
   if (!isHugePmd(readPte(host, pmdp))) return;
   host.vmstat.thp_split_pmd++;
   if (vma.file !== null) yield* dropFilePmd(vma, pmdp, start);
+  else if (isHugeZeroPmd(readPte(host, pmdp))) yield* refillWithZeros(vma, pmdp, start);
   else yield* refill(vma, pmdp, start, freeze);
+}
+
+/** __split_huge_zero_page_pmd(). */
+function* refillWithZeros(vma: Vma, pmdp: Hpa, start: Hva): Steps {
+  const { mm } = vma;
+  const { host } = mm;
+  yield* pmdpHugeClearFlush(mm, start, pmdp);
+  const table = withdrawTable(mm);
+  for (let i = 0; i < HPAGE_PMD_NR; i++) {
+    const ptep = (pfnToHpa(table) + i * PTE_BYTES) as Hpa;
+    if (points.on) yield at.pte(ptep);
+    setPte(host, ptep, mkPte(host.zeroPfn, vma) | PTE_SPECIAL);
+  }
+  if (points.on) yield at.pte(pmdp);
+  setPte(host, pmdp, makePte(table, PTE_V));
 }
 
 /** Of a file: what the entry knew goes to the folio. */

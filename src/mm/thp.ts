@@ -31,6 +31,8 @@ export const SHMEM_LIKE: Readonly<Record<ThpEnabled, ShmemEnabled>> = {
 export interface ThpSettings {
   enabled: ThpEnabled;
   shmemEnabled: ShmemEnabled;
+  /** use_zero_page: who reads first gets the huge page of zeros, not one of his own. */
+  useZeroPage: boolean;
 }
 
 /** Whether faults may map huge pages in `vma`; of anonymous memory alone. */

@@ -14,6 +14,7 @@ import { deferredSplitScan } from './deferredSplit.ts';
 import { folioPutbackLru, freeFolio } from './folio.ts';
 import { PG_active, PG_lru, PG_mlocked, PG_unevictable, PG_workingset } from './frames.ts';
 import type { Host } from './host.ts';
+import { shrinkHugeZeroFolio } from './hugeZero.ts';
 import {
   activeListOf,
   type EvictableList,
@@ -79,6 +80,7 @@ function* shrinkNodeMemcgs(host: Host, sc: ScanControl): Steps {
 function* shrinkRoot(host: Host, sc: ScanControl): Steps {
   yield* shrinkLruvec(host, sc, null);
   sc.nrReclaimed += yield* host.shrinkers.shrinkSlab(sc.priority);
+  if (host.hugeZeroFolio !== 0) sc.nrReclaimed += yield* shrinkHugeZeroFolio(host);
   if (host.frames.large.deferredSplit.size > 0) sc.nrReclaimed += yield* deferredSplitScan(host);
 }
 

@@ -91,6 +91,8 @@ export const newVmstat = () => ({
   thp_split_pmd: 0,
   thp_deferred_split_page: 0,
   thp_swpout_fallback: 0,
+  thp_zero_page_alloc: 0,
+  thp_zero_page_alloc_failed: 0,
   thp_migration_fail: 0,
   thp_migration_split: 0,
   nr_tlb_remote_flush: 0,

@@ -630,6 +630,7 @@ export function playHostOperations(seed: number, operations: number, coverage: C
     collapses: vm.thp_collapse_alloc!,
     khugepaged: machine.host.khugepaged.pagesCollapsed,
     hugeMigrated: vm.thp_migration_split!,
+    hugeZeros: vm.thp_zero_page_alloc!,
     splits: vm.thp_split_pmd!,
     migrated: vm.pgmigrate_success!,
     unmerged: vm.cow_ksm!,

@@ -4,6 +4,7 @@
 
 import { describe, expect, it } from 'vitest';
 import {
+  copyFromUser,
   copyToUser,
   exitMm,
   fork,
@@ -295,6 +296,25 @@ describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
       'secondary flush',
       'pte 1: none -> rwad',
       'end CLEAR [1, 2): vma->vm_lock read',
+    ]);
+  });
+
+  it('row 14, a write to the huge page of zeros: one of its own in a range of 2 MiB', () => {
+    const got = order({
+      gone,
+      *before({ mm, spareCpu }, base) {
+        yield* well(madvise(mm, base, HUGE, MADV_DONTNEED));
+        yield* well(copyFromUser(mm, spareCpu, base, new Uint8Array(8)));
+      },
+      act: (vm, base, mm) => well(copyToUser(mm, vm.spareCpu, part(base, 1), word(7))),
+    });
+    expect(got).toEqual([
+      'start CLEAR [0, 512): vma->vm_lock read',
+      'pmd 0: huge ra -> none',
+      'cpu flush all',
+      'secondary flush',
+      'pmd 0: none -> huge rwad',
+      'end CLEAR [0, 512): vma->vm_lock read',
     ]);
   });
 

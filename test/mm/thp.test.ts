@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { deferredSplitScan } from '../../src/mm/deferredSplit.ts';
+import { shrinkHugeZeroFolio } from '../../src/mm/hugeZero.ts';
 import {
   copyFromUser,
   copyToUser,
@@ -96,6 +97,77 @@ function withHuge(body: (mm: Mm, host: Host) => Steps, frames = 2600): Bench {
   expect([host.vmstat.nr_anon_transparent_hugepages, host.frames.large.deferredSplit.size]).toEqual([0, 0]);
   return bench;
 }
+
+describe('the huge page of zeros', () => {
+  const zeroCounts = ({ vmstat }: Host): number[] => [vmstat.thp_zero_page_alloc, vmstat.thp_fault_alloc];
+
+  /** `body` in a process with 2 MiB at FAR that were read. */
+  function withZeros(body: (mm: Mm, host: Host) => Steps, frames = 4000): void {
+    withHuge(function* (mm, host) {
+      expect(yield* mmapAnonymous(mm, FAR, HUGE, RW, MAP_FIXED)).toBe(FAR);
+      expect(yield* read(mm, pageOf(100, FAR))).toBe(0);
+      expect([isHuge(mm, FAR), mm.anonPages, zeroCounts(host)]).toEqual([true, 1024, [1, 2]]);
+      yield* body(mm, host);
+    }, frames);
+  }
+
+  it('is what who reads first gets, once for all, and goes when nobody has it', () => {
+    withZeros(function* (mm, host) {
+      const child = yield* fork(mm);
+      if (typeof child === 'number') throw new Error(`fork: ${child}`);
+      expect([isHuge(child, FAR), yield* read(child, FAR)]).toEqual([true, 0]);
+      const free = host.zone.freePages;
+      expect(yield* shrinkHugeZeroFolio(host)).toBe(0);
+      yield* exitMm(child);
+      expect(yield* munmap(mm, FAR, HUGE)).toBe(0);
+      expect(yield* shrinkHugeZeroFolio(host)).toBe(0);
+      expect(host.zone.freePages).toBeGreaterThan(free);
+      expect(host.hugeZeroFolio).not.toBe(0);
+    });
+  });
+
+  it('is followed by 2 MiB of its own at the first store', () => {
+    withZeros(function* (mm, host) {
+      yield* write(mm, pageOf(3, FAR), 7);
+      expect([isHuge(mm, FAR), mm.anonPages, zeroCounts(host)]).toEqual([true, 1536, [1, 3]]);
+      expect([yield* read(mm, pageOf(3, FAR)), yield* read(mm, pageOf(4, FAR))]).toEqual([7, 0]);
+    });
+  });
+
+  it('is split into 512 pages of zeros where there are not 2 MiB in one piece', () => {
+    withZeros(function* (mm, host) {
+      yield* write(mm, pageOf(3, FAR), 8);
+      expect([isHuge(mm, FAR), mm.anonPages, host.vmstat.thp_fault_fallback]).toEqual([false, 1025, 1]);
+      expect([yield* read(mm, pageOf(3, FAR)), yield* read(mm, pageOf(4, FAR))]).toEqual([8, 0]);
+    }, 2600);
+  });
+
+  it.each([
+    ['munmap of a part', (mm: Mm) => munmap(mm, pageOf(1, FAR), PAGE_SIZE), false],
+    ['mprotect', (mm: Mm) => mprotect(mm, FAR, HUGE, PROT_READ), true],
+    ['MADV_PAGEOUT', (mm: Mm) => madvise(mm, FAR, HUGE, MADV_PAGEOUT), true],
+    ['MADV_FREE', (mm: Mm) => madvise(mm, FAR, HUGE, MADV_FREE), true],
+    ['MADV_COLLAPSE', (mm: Mm) => madvise(mm, FAR, HUGE, MADV_COLLAPSE), true],
+  ] as const)('%s', (_, act, stays) => {
+    withZeros(function* (mm) {
+      expect(yield* act(mm)).toBe(0);
+      expect([isHuge(mm, FAR), yield* read(mm, FAR), yield* read(mm, pageOf(2, FAR))]).toEqual([stays, 0, 0]);
+      expect(mm.anonPages).toBe(1024);
+    });
+  });
+
+  it('moves, and can be pinned', () => {
+    withZeros(function* (mm, host) {
+      const to = pageOf(2048, FAR);
+      const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+      expect(yield* mremap(mm, FAR, HUGE, HUGE, flags, to)).toBe(to);
+      const pfn = yield* pinUserPage(mm, to, false);
+      expect(host.frames.folioOf(pfn as Pfn)).toBe(host.hugeZeroFolio);
+      yield* unpinUserPage(host, pfn as Pfn, false);
+      expect([isHuge(mm, to), yield* read(mm, to)]).toEqual([true, 0]);
+    });
+  });
+});
 
 describe('a fault', () => {
   it('maps 2 MiB by one entry', () => {

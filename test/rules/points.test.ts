@@ -30,7 +30,7 @@ const ACCESSORS: Readonly<Record<string, readonly string[]>> = {
   page: [
     ...members('Frames', 'prepare', 'release', 'count', 'get', 'tryGet', 'putTestZero', 'freeze', 'unfreeze'),
     ...members('Frames', 'maps', 'test', 'set', 'clear', 'unpinTestZero'),
-    ...members('Frames', 'isAnonExclusive', 'setAnonExclusive', 'makeLarge', 'unmakeLarge'),
+    ...members('Frames', 'isAnonExclusive', 'setAnonExclusive', 'makeHugeZero', 'makeLarge', 'unmakeLarge'),
     ...members('LargeFolios', 'mapcount', 'entireMapcount', 'addPte', 'addPmd', 'removePte', 'removePmd'),
     ...members('LargeFolios', 'deferSplit', 'nrUnmapped'),
   ],

@@ -125,6 +125,8 @@ const OBJECT_PAGES = 24;
 const LEAST_LIMIT = 96;
 const HUGE_OBJECT_PAGES = 600;
 const HUGE_OBJECT_ROUNDS = 20;
+const HUGE_PRIVATE_PAGES = 1100;
+const FAR_AREA = 0x10_0000_0000;
 const COLLAPSE_RESULTS = [0, -Errno.EINVAL, -Errno.EAGAIN, -Errno.ENOMEM, -Errno.EBUSY];
 const SHMEM_ENABLED: readonly ShmemEnabled[] = ['always', 'within_size', 'advise', 'never', 'deny', 'force'];
 /** Where no RAM and no device is. */
@@ -314,6 +316,43 @@ class Scene {
     yield* fput(object);
   }
 
+  /** Private memory of more than 2 MiB beside RAM, most of which is read before it is written, with a model of its pages. */
+  *hugePrivate(): Steps {
+    const bytes = HUGE_PRIVATE_PAGES * PAGE_SIZE;
+    const base = (yield* mmapAnonymous(this.mm, 0, bytes, RW, 0)) as Hva;
+    const model = new Uint8Array(HUGE_PRIVATE_PAGES);
+    for (let round = 0; round < HUGE_OBJECT_ROUNDS; round++) {
+      const page = this.random.below(HUGE_PRIVATE_PAGES);
+      const address = (base + page * PAGE_SIZE) as Hva;
+      const length = (1 + this.random.below(HUGE_PRIVATE_PAGES - page)) * PAGE_SIZE;
+      const kind = this.random.below(8);
+      if (kind < 2) {
+        model[page] = this.random.below(256);
+        expect(yield* copyToUser(this.mm, this.#cpu, address, model.subarray(page, page + 1))).toBe(0);
+      } else if (kind === 2) expect(yield* madvise(this.mm, address, length, MADV_PAGEOUT)).toBe(0);
+      else if (kind === 3) {
+        model.fill(0, page, page + length / PAGE_SIZE);
+        expect(yield* madvise(this.mm, address, length, MADV_DONTNEED)).toBe(0);
+      } else if (kind === 4) yield* migrateUserPages(this.mm, address, length);
+      else if (kind === 5) yield* this.collapseAt((Math.ceil(base / HUGE) * HUGE) as Hva);
+      else if (kind === 6) yield* this.#forkedReads(address, model[page]!);
+      yield* this.pause();
+      const [other, found] = [this.random.below(HUGE_PRIVATE_PAGES), new Uint8Array(1)];
+      expect(yield* copyFromUser(this.mm, this.#cpu, (base + other * PAGE_SIZE) as Hva, found)).toBe(0);
+      expect(found[0]).toBe(model[other]);
+    }
+    expect(yield* munmap(this.mm, base, bytes)).toBe(0);
+  }
+
+  *#forkedReads(address: Hva, value: number): Steps {
+    const child = yield* fork(this.mm);
+    if (typeof child === 'number') throw new Error(`fork: ${child}`);
+    const found = new Uint8Array(1);
+    expect(yield* copyFromUser(child, this.#cpu, address, found)).toBe(0);
+    expect(found[0]).toBe(value);
+    yield* exitMm(child);
+  }
+
   *collapseAt(start: Hva): Steps {
     if (this.machine.memcg !== null) return;
     expect(COLLAPSE_RESULTS).toContain(yield* madvise(this.mm, start, HUGE, MADV_COLLAPSE));
@@ -359,8 +398,10 @@ class Scene {
   /** Memory beside the guest's whose missing pages a userfaultfd moves in from elsewhere, one by one or several at once. */
   *moveIn(): Steps {
     const [pages, bytes] = [8, 8 * PAGE_SIZE];
-    const from = (yield* mmapAnonymous(this.mm, 0, bytes, RW, 0)) as Hva;
-    const to = (yield* mmapAnonymous(this.mm, 0, bytes, RW, 0)) as Hva;
+    // Far from where a program that another task plays has its holes.
+    const far = (FAR_AREA + this.random.below(2 ** 14) * HUGE) as Hva;
+    const from = (yield* mmapAnonymous(this.mm, far, bytes, RW, 0)) as Hva;
+    const to = (yield* mmapAnonymous(this.mm, (far + bytes) as Hva, bytes, RW, 0)) as Hva;
     const model = new Uint8Array(bytes).map((_, i) => (i >> 8) + this.random.below(2));
     expect(yield* copyToUser(this.mm, this.#cpu, from, model)).toBe(0);
     const uffd = userfaultfd(this.mm);
@@ -512,6 +553,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   collapse: { weight: 2, play: (scene) => scene.collapse() },
   nohugepage: { weight: 2, play: (scene) => scene.advise(MADV_NOHUGEPAGE, MADV_HUGEPAGE) },
+  hugePrivate: { weight: 1, play: (scene) => scene.hugePrivate(), counts: HUGE_OBJECT_ROUNDS },
   hugeObject: { weight: 1, play: (scene) => scene.hugeObject(), counts: HUGE_OBJECT_ROUNDS },
   shmemEnabled: {
     weight: 1,
@@ -562,6 +604,7 @@ const ALONE: ReadonlySet<string> = new Set([
   'writeObject',
   'readObject',
   'hugeObject',
+  'hugePrivate',
   'merge',
   'nohugepage',
   'cutObject',

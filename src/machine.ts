@@ -207,7 +207,9 @@ export class Machine {
     if (end > Layout.ram + this.config.ramBytes) return null;
     const coverage = new SwapCoverage(gpa(start), gpa(end));
     this.trace.subscribe('try_to_unmap', ({ fields }) => {
-      coverage.unmapped(gpa(fields.address! - this.vmm.ramAddress + Layout.ram));
+      // The process has memory below RAM as well.
+      const offset = fields.address! - this.vmm.ramAddress;
+      if (offset >= 0) coverage.unmapped(gpa(offset + Layout.ram));
     });
     return coverage;
   }

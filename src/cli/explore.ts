@@ -76,7 +76,7 @@ lock. A task that yields twice while nobody else took a step waits until somebod
 livelock. Every run also looks for data races: unmarked accesses (as KCSAN knows them) of two tasks to one object that no
 lock, wake-up, grace period or acknowledged interrupt orders; what breaks an invariant in the same run is told instead.
 
---jobs finds what one thread would find, whatever their number: the same verdict and the same counterexample. Several
+--jobs finds what one process would find, whatever their number: the same verdict and the same counterexample. Several
 machines run the shards of a search, each with --json; umbra merge checks them and makes one verdict of theirs.`;
 
 export function command(exit: (code: number) => void): Command {
@@ -99,7 +99,7 @@ export function command(exit: (code: number) => void): Command {
     .option('--schedules <number>', 'stop after so many', wholeBetween(1, Number.MAX_SAFE_INTEGER))
     .option('--seconds <number>', 'stop after so much time', positiveSeconds)
     .option('--shard <i/n>', 'only part i of n of all schedules', shard)
-    .option('--jobs <number>', 'run on so many threads', wholeBetween(1, 64))
+    .option('--jobs <number>', 'run on so many processes', wholeBetween(1, 64))
     .option('--points <file>', 'begin with what this report of a shard knows of points that matter', path)
     .option('--full', 'print every step of a counterexample')
     .option('--json', 'print the report as one line of JSON')
@@ -137,7 +137,7 @@ async function explore(name: string, flags: ExploreFlags): Promise<number> {
     const limits = { seconds, interrupt, progress };
     const { state, sharing, stopped } = await (flags.jobs === undefined
       ? searchHere(variant, explorer, options, limits)
-      : searchOnThreads(flags.jobs, name, explorer, options, limits));
+      : searchOnWorkers(flags.jobs, name, explorer, options, limits));
     status.clear();
     const result = state.failure === null ? null : variant.minimise(explorer, state.failure);
     const failure = result === null ? null : { result, schedule: variant.formatSchedule(result.schedule) };
@@ -180,7 +180,7 @@ async function searchHere(
   return { state: search.state, sharing: explorer.steering.sharing, stopped };
 }
 
-async function searchOnThreads(
+async function searchOnWorkers(
   jobs: number,
   scenario: string,
   { weak, steering: { sharing } }: Explorer,

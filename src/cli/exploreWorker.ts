@@ -1,4 +1,4 @@
-// A worker thread of `umbra explore --jobs`: runs the parts of a search that it is told, one after the other.
+// A worker process of `umbra explore --jobs`: runs the parts of a search that it is told, one after the other.
 //
 // worker.js starts it; parallelSearch.ts says what to run. Between slices it listens, as the verbs do. Invariant: it answers
 // each task with one end.
@@ -40,9 +40,9 @@ interface Running {
   stopBehind(path: readonly number[]): void;
 }
 
-/** Listens until the thread is ended. */
+/** Listens until the process is ended. */
 export async function work(): Promise<void> {
-  const { data, send, receive } = inWorker<Order, Answer>();
+  const { data, send, receive } = await inWorker<Order, Answer>();
   const { scenario, edits, weak } = data as Workplace;
   const variant = await loadScenario(scenario, edits);
   const explorer = new variant.Explorer(variant.scenario);

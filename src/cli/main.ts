@@ -12,7 +12,7 @@ const VERSION = '0.1.0';
 
 type Exit = (code: number) => void;
 
-/** Of a worker thread, instead of main(). */
+/** Of a worker process, instead of main(). */
 export const work = async (): Promise<void> => (await import('./exploreWorker.ts')).work();
 
 /** Runs one command. The exit code. */

@@ -1,11 +1,11 @@
-// A search on several threads (`umbra explore --jobs`), which comes to what it would come to on one.
+// A search on several processes (`umbra explore --jobs`), which comes to what it would come to on one.
 //
-// Exhaustive policies: a level after the other, each cut in PARTS shards that the threads take in turn. Each shard ends at
+// Exhaustive policies: a level after the other, each cut in PARTS shards that the workers take in turn. Each shard ends at
 // its first event, and the event whose path comes first in the level's tree is the level's: a failure ends the search; a
 // point that turns out to matter begins it again, since the trees were too small. Policies that draw: BLOCK seeds after the
 // other, and the failure of the first block that has one.
 //
-// Invariant: verdict, failure and counts follow from the scenario and the options alone, not from the number of threads nor
+// Invariant: verdict, failure and counts follow from the scenario and the options alone, not from the number of workers nor
 // from who was faster; unless time is up or somebody stops it.
 
 import {
@@ -74,7 +74,7 @@ export class ParallelSearch {
     return this.#sharing;
   }
 
-  /** Ends before its end, as soon as the threads listen. */
+  /** Ends before its end, as soon as the workers listen. */
   stop(): void {
     this.#isStopped = true;
     for (let worker = 0; worker < this.#crew.count; worker++) this.#crew.send(worker, { type: 'stop' });

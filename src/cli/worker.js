@@ -1,4 +1,4 @@
-// A worker thread of the `umbra` command, which loads what umbra.js loads.
+// A worker process of the `umbra` command, which loads what umbra.js loads.
 
 import { cachedMain } from './startCache.js';
 

@@ -27,10 +27,10 @@ const explored = async (...args: string[]): Promise<Json> =>
   jsonOf((await said('explore', ...args, '--json')).stdout);
 
 describe('umbra explore --jobs', () => {
-  // Fills the start cache, which worker threads load from.
+  // Fills the start cache, which workers load from.
   beforeAll(() => void umbra('help'));
 
-  it('finds what one thread finds, whatever their number', async () => {
+  it('finds what one process finds, whatever their number', async () => {
     const alone = await explored(RACE);
     expect(alone).toMatchObject({ bound: 1, failure: { invariant: 'I1', preemptions: 1 } });
     const [one, two] = [await explored(RACE, '--jobs', '1'), await explored(RACE, '--jobs', '2')];

@@ -81,6 +81,9 @@ const SUITES: Readonly<Record<string, (bench: Bench) => Results | Promise<Result
 /** They start nothing that a warm computer starts faster. */
 const COLD: ReadonlySet<string> = new Set(['startup', 'notifiers', 'swap', 'invalidations', 'explore']);
 
+/** The shortest of fewer runs of a few milliseconds beyond start-up says little. */
+const SHORT_REPEATS = 9;
+
 class UsageError extends Error {}
 
 async function main(): Promise<void> {
@@ -171,7 +174,7 @@ function runShort({ programs, peers, repeats, folder, say }: Bench): Results {
   const short = programs
     .filter(({ kind }) => kind === 'integer')
     .map((program) => {
-      const result = measureShort(program, engines, repeats, folder);
+      const result = measureShort(program, engines, Math.max(SHORT_REPEATS, repeats), folder);
       const ms = engines.map(({ name }) => num(result.seconds[name]! * 1000, 0));
       table.row(
         program.name,

@@ -24,7 +24,7 @@ export const cpuTlbs: readonly Exhibit[] = [
       },
     ],
     preemptions: 1,
-    budget: { bounded: 4000, pos: 6000 },
+    budget: { bounded: 4000, pos: 12_000 },
     story:
       'The entry stands at its new address, where whoever cuts the page out of its file finds it: he clears it, flushes the ' +
       'new address, and frees the page. The CPU that has it at the old address has not been flushed yet.',
@@ -71,7 +71,7 @@ export const cpuTlbs: readonly Exhibit[] = [
       },
     ],
     preemptions: 0,
-    budget: { bounded: 1000, pos: 3000 },
+    budget: { bounded: 1000, pos: 8000 },
     story:
       'The mapping is dropped, the flush put off. Writeback finds no mapping to clean, writes the page and calls it clean. ' +
       'Then a CPU stores through the entry that it still has: nobody will ever write that to the disk.',

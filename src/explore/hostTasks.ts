@@ -8,12 +8,14 @@ import { gfnToMemslot } from '../kvm/internals.ts';
 import { copyFromUser, copyToUser, type Mm, pageIdleBitmapRead } from '../mm/index.ts';
 import {
   inspectPte,
+  isSwapPte,
   ksmDoScan,
   PG_activate,
   PG_active,
   PG_idle,
   PG_referenced,
   PG_young,
+  swapPteSlot,
 } from '../mm/internals.ts';
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { bug, type Hva, type Pfn, pfnToHpa } from '../units.ts';
@@ -31,6 +33,13 @@ export function* ioDone({ host, sched }: World): Steps {
     sched.spend(IO_WAIT);
     yield RESCHED;
   }
+}
+
+/** Part of a setup: a page of RAM is on the swap device and nowhere else. */
+export function assertSwappedOut(world: World, page: number): void {
+  const pte = inspectPte(world.mm, world.hva(page));
+  if (!isSwapPte(pte) || world.host.swap!.inspect(swapPteSlot(pte)).page > 0)
+    bug('the page was not swapped out', { page });
 }
 
 /** What ksmd does: looks at everything that was offered to it, once. */

@@ -5,6 +5,7 @@ export { type CounterexampleOptions, counterexample } from './counterexample.ts'
 export { Explorer, type RunResult } from './explorer.ts';
 export type { GuestPaging } from './guestPaging.ts';
 export {
+  assertSwappedOut,
   checkNotIdle,
   checkUsed,
   hasReturned,

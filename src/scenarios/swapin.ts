@@ -4,7 +4,7 @@
 // The slot may be free and in use again for the same page when the slower of the two looks: an entry that is equal does
 // not mean that the page is.
 
-import { ioDone, type Scenario } from '../explore/index.ts';
+import { assertSwappedOut, ioDone, type Scenario } from '../explore/index.ts';
 import { MADV_PAGEOUT, madvise, tryToFreePages } from '../mm/index.ts';
 
 export const scenario: Scenario = {
@@ -24,6 +24,7 @@ export const scenario: Scenario = {
     // Out of the swap cache too.
     yield* ioDone(world);
     yield* tryToFreePages(world.host, 0);
+    assertSwappedOut(world, 1);
   },
   tasks: (world) => ({
     *writer() {

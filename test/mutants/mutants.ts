@@ -158,18 +158,26 @@ export const MUTANTS: readonly Mutant[] = [
     '',
   ),
   mutant('the rmap of the host stays', 'mm/tryToUnmap.ts', '  yield* removeRmap(vma, page);\n', ''),
-  mutant(
-    'a mapped page counts as clean',
-    'mm/shrinkFolioList.ts',
-    "if (frames.maps(pfn) > 0) return 'activate_locked';",
-    '',
-  ),
-  mutant(
-    'a page in use is freed',
-    'mm/shrinkFolioList.ts',
-    "  if (frames.count(pfn) !== 1 + frames.nrPages(pfn)) return 'keep_locked';\n",
-    '',
-  ),
+  {
+    ...mutant(
+      'a mapped page counts as clean',
+      'mm/shrinkFolioList.ts',
+      "if (frames.maps(pfn) > 0) return 'activate_locked';",
+      '',
+    ),
+    equivalent:
+      'Each mapping holds a reference, so that the page is not written, nor can its references be frozen: it is kept all the same.',
+  },
+  {
+    ...mutant(
+      'a page in use is freed',
+      'mm/shrinkFolioList.ts',
+      "  if (frames.count(pfn) !== 1 + frames.nrPages(pfn)) return 'keep_locked';\n",
+      '',
+    ),
+    equivalent:
+      'It is written in vain, and kept: to be freed its references are frozen, which fails as long as anybody has one.',
+  },
   mutant(
     'dirty pages are dropped',
     'mm/shrinkFolioList.ts',

@@ -183,6 +183,7 @@ describe('khugepaged', () => {
       yield* enable(host, mm);
       for (let i = 0; i < 6; i++) {
         const child = yield* forked(mm);
+        expect(child.isKhugepagedScanned).toBe(true);
         yield* scheduleTimeout(host.sched, 100_000 * (i + 1));
         yield* exitMm(child);
       }

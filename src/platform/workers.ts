@@ -1,7 +1,7 @@
 // Worker processes: several of one kind, which are sent plain data and answer with plain data.
 //
-// Used by cli/ for what takes all CPUs of a machine. Processes, not threads: two of these do half as much again as two
-// threads, which share what collects garbage and compiles. A worker leaves signals to the main process and ends with it.
+// Used by cli/ for what takes all CPUs of a machine. Processes, not threads: these were slower, since they share what
+// collects garbage and compiles. A worker leaves signals to the main process and ends with it.
 // Invariant: after close() no worker is left and nothing is received any more.
 
 import { type ChildProcess, fork } from 'node:child_process';

@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as Explore from './explore/index.ts';
 import type { Explorer, Found, Lanes, Scenario, Search, SearchOptions } from './explore/index.ts';
-import { LoadError, loadVariant, SOURCES, type SourceEdit } from './loader/index.ts';
+import { LoadError, loadVariant, SOURCES, type SourceEdit, versionOf } from './loader/index.ts';
 import type { Interrupt } from './platform/index.ts';
 import { sliceTimer, turnEventLoop } from './platform/index.ts';
 
@@ -47,6 +47,13 @@ function scenarioPath(scenario: string): string {
   if (!existsSync(path)) throw new LoadError(`${scenario}: no such file`);
   return path;
 }
+
+/** Number of what a variant is made of, edits and scenario too: to another a schedule means something else, or nothing. */
+export const buildOf = (variant: Variant): number => Number.parseInt(versionOf(variant).slice(0, 8), 16);
+
+/** What runs a schedule of `scenario` (a name, a file or an exhibit) again; `variant` is where it was found. */
+export const replayCommand = (variant: Variant, scenario: string, schedule: string): string =>
+  `umbra replay ${scenario} '${schedule}' --build ${buildOf(variant)}`;
 
 export interface SearchLimits {
   readonly seconds: number;
@@ -130,7 +137,7 @@ export async function explore(scenario: string | URL, options: ExploreOptions = 
   const lanes = variant.traceRun(explorer, schedule);
   const words = variant.formatSchedule(schedule);
   const text = variant.counterexample(lanes, {
-    replay: `umbra replay ${name} '${words}'`,
+    replay: replayCommand(variant, name, words),
     twin: variant.passingTwin(explorer, lanes),
     how: `${policy}, schedule ${schedules}`,
     formatSchedule: variant.formatSchedule,

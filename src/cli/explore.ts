@@ -4,7 +4,7 @@
 // The counterexample is stdout; progress and the summary are stderr. With --json the report is the one line on stdout.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { DRAWN_SCHEDULES, loadScenario, runSearch, type Variant } from '../exploration.ts';
+import { DRAWN_SCHEDULES, loadScenario, replayCommand, runSearch, type Variant } from '../exploration.ts';
 import {
   type Explorer,
   isExhaustive,
@@ -140,7 +140,9 @@ async function explore(name: string, flags: ExploreFlags): Promise<number> {
       : searchOnWorkers(flags.jobs, name, explorer, options, limits));
     status.clear();
     const result = state.failure === null ? null : variant.minimise(explorer, state.failure);
-    const failure = result === null ? null : { result, schedule: variant.formatSchedule(result.schedule) };
+    const schedule = result === null ? '' : variant.formatSchedule(result.schedule);
+    const replay = replayCommand(variant, name, schedule);
+    const failure = result === null ? null : { result, schedule, replay };
     const whole = reportOf(name, flags.policy, state, stopped === null, failure);
     const report = flags.shard === undefined ? whole : ofShard(whole, flags, versionOf(variant), sharing);
     if (flags.html !== undefined) writeFound(flags.html, report, variant, explorer, result);

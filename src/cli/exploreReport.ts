@@ -64,13 +64,20 @@ export type Asked = Pick<SearchOptions, 'seed' | 'shard'> & {
 const BOUNDED: ReadonlySet<PolicyName> = new Set(['bounded', 'delay']);
 const DRAWN: ReadonlySet<PolicyName> = new Set(['pos', 'pct', 'random']);
 
-/** `isDone`: the search came to its own end. `failure` is the one found, minimised. */
+/** The failure that was found, as short as it could be made, and the command for it. */
+interface Minimised {
+  readonly result: RunResult;
+  readonly schedule: string;
+  readonly replay: string;
+}
+
+/** `isDone`: the search came to its own end. */
 export function reportOf(
   scenario: string,
   policy: PolicyName,
   state: SearchState,
   isDone: boolean,
-  failure: { readonly result: RunResult; readonly schedule: string } | null,
+  failure: Minimised | null,
 ): ExploreReport {
   const isComplete = state.complete || (DRAWN.has(policy) && isDone && failure === null);
   return {
@@ -82,17 +89,14 @@ export function reportOf(
     schedules: state.schedules,
     states: state.states,
     complete: state.complete,
-    failure: failure === null ? null : reportedFailure(scenario, failure.result, failure.schedule),
+    failure: failure === null ? null : reportedFailure(failure),
   };
 }
 
-function reportedFailure(scenario: string, result: RunResult, schedule: string): ReportedFailure {
+function reportedFailure({ result, schedule, replay }: Minimised): ReportedFailure {
   const { found, steps, preemptions } = result;
-  return { ...found!, schedule, steps, preemptions, replay: replayCommand(scenario, schedule) };
+  return { ...found!, schedule, steps, preemptions, replay };
 }
-
-export const replayCommand = (scenario: string, schedule: string): string =>
-  `umbra replay ${scenario} '${schedule}'`;
 
 function howFound({ policy, bound }: ExploreReport, { seed }: Asked): string {
   if (DRAWN.has(policy)) return `${policy} from seed ${seed}`;

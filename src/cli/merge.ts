@@ -5,17 +5,11 @@
 // happens again when it is replayed. What is missing makes the verdict incomplete; what contradicts is an error.
 
 import { Command } from 'commander';
-import { loadScenario, type Variant } from '../exploration.ts';
+import { loadScenario, replayCommand, type Variant } from '../exploration.ts';
 import { type Explorer, isExhaustive, type KnownObject, Sharing } from '../explore/index.ts';
 import { versionOf } from '../loader/index.ts';
 import { InputError } from '../vmm/index.ts';
-import {
-  type ExploreReport,
-  printReport,
-  type ReportedFailure,
-  replayCommand,
-  type ShardReport,
-} from './exploreReport.ts';
+import { type ExploreReport, printReport, type ReportedFailure, type ShardReport } from './exploreReport.ts';
 import { EXIT_CODES } from './outcome.ts';
 import { readShardReport, type ShardFile } from './shardFile.ts';
 import { plural } from './words.ts';
@@ -95,7 +89,7 @@ function verified(variant: Variant, explorer: Explorer, { file, report }: ShardF
   const { found, missed, steps, preemptions } = explorer.replay(variant.parseSchedule(schedule));
   if (missed > 0 || found?.invariant !== invariant)
     throw new InputError(`${file}: its failure does not happen when it is replayed`);
-  const replay = replayCommand(report.scenario, schedule);
+  const replay = replayCommand(variant, report.scenario, schedule);
   return [{ ...found, schedule, steps, preemptions, replay }];
 }
 

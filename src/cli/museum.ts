@@ -6,6 +6,7 @@
 
 import { Command } from 'commander';
 import { EXHIBITS, type Exhibit, exhibitByName } from '../exhibits/index.ts';
+import { replayCommand } from '../exploration.ts';
 import { counterexample, MAX_BOUND } from '../explore/index.ts';
 import { Interrupt } from '../platform/index.ts';
 import { InputError } from '../vmm/index.ts';
@@ -63,7 +64,7 @@ async function show(exhibit: Exhibit, flags: MuseumFlags): Promise<number> {
   if (failure === null)
     throw new InputError(`${exhibit.name}: the bug is not found; try umbra museum --check`);
   const schedule = variant.formatSchedule(failure.schedule);
-  const replay = `umbra replay ${exhibit.name} '${schedule}'`;
+  const replay = replayCommand(variant, exhibit.name, schedule);
   const lanes = variant.traceRun(explorer, failure.schedule);
   if (flags.json) {
     process.stdout.write(`${JSON.stringify({ exhibit: exhibit.name, replay, ...lanes })}\n`);

@@ -2,13 +2,13 @@
 
 import { Command } from 'commander';
 import { exhibitByName } from '../exhibits/index.ts';
-import { loadScenario } from '../exploration.ts';
+import { buildOf, loadScenario, replayCommand, type Variant } from '../exploration.ts';
 import { counterexample, type Explorer, type RunResult, type Schedule } from '../explore/index.ts';
 import { Interrupt } from '../platform/index.ts';
 import { lanesPageOf } from '../report/index.ts';
 import { TraceRing } from '../trace/index.ts';
 import { InputError } from '../vmm/index.ts';
-import { path } from './flags.ts';
+import { path, wholeBetween } from './flags.ts';
 import type { RunObserver } from './observer.ts';
 import { EXIT_CODES } from './outcome.ts';
 import { type TraceRequest, Tracing } from './tracing.ts';
@@ -17,6 +17,7 @@ import { writePage } from './writePage.ts';
 const RING_RECORDS = 4096;
 
 interface ReplayFlags {
+  readonly build?: number;
   readonly full?: true;
   readonly html?: string;
   readonly json?: true;
@@ -26,6 +27,11 @@ export function command(exit: (code: number) => void, observer: RunObserver = {}
   return new Command('replay')
     .argument('<scenario>', 'a scenario by name or file, or an exhibit of the museum')
     .argument('<schedule>', "as explore prints it: 'vcpu0:14>reclaim', or - for no switch")
+    .option(
+      '--build <n>',
+      'what the schedule is of, as explore prints it: another is refused',
+      wholeBetween(0, 2 ** 32 - 1),
+    )
     .option('--full', 'print every step')
     .option('--json', 'print the steps as one line of JSON')
     .option('--html <file>', 'write a page that shows the steps', path)
@@ -42,6 +48,7 @@ async function replay(
 ): Promise<number> {
   const exhibit = exhibitByName(name);
   const variant = await loadScenario(exhibit?.scenario ?? name, exhibit?.edits);
+  checkBuild(variant, name, flags.build);
   const explorer = new variant.Explorer(variant.scenario);
   const schedule = variant.parseSchedule(text);
   const { missed } = explorer.replay(schedule);
@@ -55,7 +62,7 @@ async function replay(
     return found === null ? EXIT_CODES.pass : EXIT_CODES.fail;
   }
   const lanes = variant.traceRun(explorer, schedule);
-  const command = `umbra replay ${name} '${text}'`;
+  const command = replayCommand(variant, name, text);
   if (flags.html !== undefined)
     writePage(flags.html, lanesPageOf({ ...lanes, scenario: name, replay: command }));
   if (flags.json)
@@ -72,6 +79,15 @@ async function replay(
     );
   }
   return lanes.found === null ? EXIT_CODES.pass : EXIT_CODES.fail;
+}
+
+/** Throws InputError for a schedule of other sources, or of another scenario: what it would show means nothing. */
+function checkBuild(variant: Variant, name: string, wanted: number | undefined): void {
+  const build = buildOf(variant);
+  if (wanted === undefined || wanted === build) return;
+  throw new InputError(
+    `the schedule is of build ${wanted} of ${name}, and this is build ${build}: explore it again`,
+  );
 }
 
 /** Runs the schedule once more, and writes what its tracepoints say. Throws FileError. */

@@ -140,8 +140,13 @@ describe('umbra museum', () => {
     expect(status).toBe(1);
     expect(stdout).toContain('-    kvm.mmuInvalidateInProgress > 0 &&');
     expect(stdout).toMatch(/FAIL I1/);
-    const schedule = /run {2}umbra replay no-count-check '(.*)'/.exec(stdout)![1]!;
-    expect(umbra('replay', 'no-count-check', schedule).status).toBe(1);
+    const [, schedule, build] = /run {2}umbra replay no-count-check '(.*)' --build (\d+)\n/.exec(stdout)!;
+    expect(umbra('replay', 'no-count-check', schedule!, '--build', build!).status).toBe(1);
+    const other = umbra('replay', 'no-count-check', schedule!, '--build', `${Number(build) ^ 1}`);
+    expect(other.status).toBe(2);
+    expect(other.stderr).toBe(
+      `umbra: the schedule is of build ${Number(build) ^ 1} of no-count-check, and this is build ${build}: explore it again\n`,
+    );
     expectTranscript('museum no-count-check', stdout);
   });
 });

@@ -52,8 +52,9 @@ function exhibitOf(name: string): Exhibit {
 function listing(): string {
   const width = Math.max(...EXHIBITS.map(({ name }) => name.length));
   const lines = EXHIBITS.map(
-    ({ name, title, source, invariant, preemptions }) =>
-      `${name.padEnd(width)}  ${invariant.padEnd(3)}  ${plural(preemptions, 'pre-emption').padEnd(14)}  ${title}\n` +
+    ({ name, title, source, invariant, steps, preemptions }) =>
+      `${name.padEnd(width)}  ${invariant.padEnd(3)}  ${plural(preemptions, 'pre-emption').padEnd(14)}  ` +
+      `${`${steps} steps`.padEnd(9)}  ${title}\n` +
       `${' '.repeat(width)}       ${source}`,
   );
   return `${lines.join('\n')}\n\numbra museum NAME tells a story and runs it.\n`;

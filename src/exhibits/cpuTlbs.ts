@@ -24,6 +24,7 @@ export const cpuTlbs: readonly Exhibit[] = [
       },
     ],
     preemptions: 1,
+    steps: 134,
     budget: { bounded: 4000, pos: 12_000 },
     story:
       'The entry stands at its new address, where whoever cuts the page out of its file finds it: he clears it, flushes the ' +
@@ -51,6 +52,7 @@ export const cpuTlbs: readonly Exhibit[] = [
       },
     ],
     preemptions: 0,
+    steps: 46,
     budget: { bounded: 100, pos: 50 },
     story:
       'One CPU stores to the copy and then sets a flag elsewhere; another sees the flag, reads the page through its old ' +
@@ -71,6 +73,7 @@ export const cpuTlbs: readonly Exhibit[] = [
       },
     ],
     preemptions: 0,
+    steps: 173,
     budget: { bounded: 1000, pos: 8000 },
     story:
       'The mapping is dropped, the flush put off. Writeback finds no mapping to clean, writes the page and calls it clean. ' +
@@ -92,6 +95,7 @@ export const cpuTlbs: readonly Exhibit[] = [
       },
     ],
     preemptions: 1,
+    steps: 277,
     budget: { bounded: 4000, pos: 1000 },
     story:
       'Reclaim has cleared the entry and put the flush off, to do one for many pages. mprotect() sees an entry that is not ' +
@@ -113,6 +117,7 @@ export const cpuTlbs: readonly Exhibit[] = [
       },
     ],
     preemptions: 0,
+    steps: 136,
     budget: { bounded: 100, pos: 2000 },
     story:
       'NUMA balancing makes an entry inaccessible and puts the flush off. The access of another thread faults and moves the ' +
@@ -138,6 +143,7 @@ export const cpuTlbs: readonly Exhibit[] = [
       },
     ],
     preemptions: 2,
+    steps: 103,
     budget: { bounded: 8000, pos: 8000 },
     story:
       'The client is told, lets go, and looks the page up again at once: the entry is still there. Then the entry is ' +

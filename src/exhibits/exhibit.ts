@@ -15,6 +15,8 @@ export interface Exhibit {
   readonly edits: readonly SourceEdit[];
   /** Fewest pre-emptions of a schedule that shows it. */
   readonly preemptions: number;
+  /** About how many steps all tasks take in it; other versions of production take a few more or less. */
+  readonly steps: number;
   /** Schedules within which it must be found. */
   readonly budget: { readonly bounded: number; readonly pos: number };
   /** What happened, for whoever reads it first. */

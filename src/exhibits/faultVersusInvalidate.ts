@@ -26,6 +26,7 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
       },
     ],
     preemptions: 1,
+    steps: 84,
     budget: { bounded: 400, pos: 100 },
     story:
       'The whole fault runs between start and end. The sequence does not change meanwhile, and the PTE is still there, so ' +
@@ -46,6 +47,7 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
       },
     ],
     preemptions: 1,
+    steps: 111,
     budget: { bounded: 1200, pos: 400 },
     story:
       'The vCPU has looked the page up and is pre-empted. A whole invalidation runs, from start to end; the page is freed. ' +
@@ -71,6 +73,7 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
       },
     ],
     preemptions: 1,
+    steps: 111,
     budget: { bounded: 1200, pos: 400 },
     story:
       'The check is there, but what it compares with was read too late: an invalidation that ran between the look and the ' +
@@ -104,6 +107,7 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
       },
     ],
     preemptions: 1,
+    steps: 101,
     budget: { bounded: 400, pos: 400 },
     story:
       'Between the check and the lock there is a gap of one step. The whole zap fits in: its callback finds nothing to zap, ' +
@@ -131,7 +135,8 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
       },
     ],
     preemptions: 2,
-    budget: { bounded: 40_000, pos: 1500 },
+    steps: 104,
+    budget: { bounded: 60_000, pos: 1500 },
     story:
       'After the count has fallen and before the sequence has risen, nothing tells of the invalidation that just went by: ' +
       'who looks at both in that moment installs what is gone.',

@@ -25,6 +25,7 @@ export const lateNotification: readonly Exhibit[] = [
       },
     ],
     preemptions: 0,
+    steps: 35,
     budget: { bounded: 100, pos: 50 },
     story:
       'From the moment at which the PTE is clear the host regards the page as its own; the guest goes on storing to it until ' +
@@ -46,6 +47,7 @@ export const lateNotification: readonly Exhibit[] = [
       },
     ],
     preemptions: 0,
+    steps: 51,
     budget: { bounded: 100, pos: 50 },
     story: 'The tables are right, the TLB is not: the guest reaches the freed frame without a walk.',
     fix: 'kvm_flush_remote_tlbs() under mmu_lock, before start returns; each vCPU has left the guest once by then.',
@@ -71,6 +73,7 @@ export const lateNotification: readonly Exhibit[] = [
       },
     ],
     preemptions: 0,
+    steps: 537,
     budget: { bounded: 20, pos: 20 },
     story:
       'The entries are gone, and with them the only way by which whoever frees the page would come to tell its clients: ' +

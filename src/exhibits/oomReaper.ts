@@ -23,6 +23,7 @@ export const oomReaper: readonly Exhibit[] = [
       },
     ],
     preemptions: 0,
+    steps: 12,
     budget: { bounded: 100, pos: 50 },
     story: 'The reaper frees the pages of the victim; its guest goes on storing to them.',
     fix: 'A start that must not block goes before the zap; a range whose client cannot be told is left alone.',
@@ -41,6 +42,7 @@ export const oomReaper: readonly Exhibit[] = [
       },
     ],
     preemptions: 0,
+    steps: 42,
     budget: { bounded: 100, pos: 50 },
     story:
       'The second client cannot be told without sleeping and says -EAGAIN; the reaper goes away. KVM, which was told first, ' +

@@ -26,6 +26,7 @@ export const release: readonly Exhibit[] = [
       },
     ],
     preemptions: 1,
+    steps: 135,
     budget: { bounded: 8000, pos: 1500 },
     story:
       "The exiting process's pages are still on the LRU. Reclaim takes one: the list of clients is empty already, nobody is " +
@@ -51,6 +52,7 @@ export const release: readonly Exhibit[] = [
       },
     ],
     preemptions: 1,
+    steps: 65,
     budget: { bounded: 100, pos: 50 },
     story: 'The same hole on the other way out: a VM is destroyed while reclaim takes a page that it maps.',
     fix: 'release runs under SRCU while the client is still on the list; only then is it unlinked.',

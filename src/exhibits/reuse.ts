@@ -39,6 +39,7 @@ export const reuse: readonly Exhibit[] = [
       },
     ],
     preemptions: 1,
+    steps: 247,
     budget: { bounded: 20_000, pos: 500 },
     story:
       'A fault reads the page past the swap cache and is pre-empted. Another thread faults the page in too, stores to it, and ' +
@@ -63,6 +64,7 @@ export const reuse: readonly Exhibit[] = [
       },
     ],
     preemptions: 2,
+    steps: 59,
     budget: { bounded: 20_000, pos: 2000 },
     story:
       'The removal is put off until the last open range has ended. Its end makes the sequence even first and then carries the ' +
@@ -85,6 +87,7 @@ export const reuse: readonly Exhibit[] = [
       },
     ],
     preemptions: 1,
+    steps: 144,
     budget: { bounded: 4000, pos: 1000 },
     story:
       "One vCPU walks the guest's tables, lock-free, and is pre-empted. Another changes the entry, fences, and faults: the " +

@@ -7,6 +7,7 @@ import { isPresent, PTE_A, ptePfn } from '../hw/sv39/index.ts';
 import { gfnToMemslot } from '../kvm/internals.ts';
 import { copyFromUser, copyToUser, type Mm, pageIdleBitmapRead } from '../mm/index.ts';
 import {
+  inspectFilePage,
   inspectPte,
   isSwapPte,
   ksmDoScan,
@@ -18,7 +19,7 @@ import {
   swapPteSlot,
 } from '../mm/internals.ts';
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
-import { bug, type Hva, type Pfn, pfnToHpa } from '../units.ts';
+import { bug, type Hva, hex, PAGE_SIZE, type Pfn, pfnToHpa } from '../units.ts';
 import { staleInCpuTlb } from './cpuTlbs.ts';
 import type { World } from './world.ts';
 
@@ -63,6 +64,18 @@ export function* storeThrough(world: World, mm: Mm, where: Hva, address: number,
   const error = yield* copyToUser(mm, world.sched.current.cpu, where, bytesOf(value));
   if (error !== 0) bug('memory of a process cannot be written', { mm: mm.id, where, error });
   world.contents.written(address, bytesOf(value));
+}
+
+/** I3: the file that is guest RAM has just been synced, and its page `number` is on the disk as it is in memory. */
+export function checkSynced(world: World, number: number): void {
+  const [cached, stored] = [new Uint8Array(PAGE_SIZE), new Uint8Array(PAGE_SIZE)];
+  const { mapping } = world.file;
+  inspectFilePage(mapping, number, cached);
+  mapping.ops.inspect(mapping, number, stored);
+  const at = cached.findIndex((byte, i) => byte !== stored[i]);
+  if (at < 0) return;
+  const where = hex(world.page(number) + at);
+  world.oracle.report('I3', `the store to ${where} is not on the disk, though fsync has returned`);
 }
 
 /** A device writes to a frame that a driver has pinned; guest physical `address` lies in it. */

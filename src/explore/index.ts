@@ -7,6 +7,7 @@ export type { GuestPaging } from './guestPaging.ts';
 export {
   assertSwappedOut,
   checkNotIdle,
+  checkSynced,
   checkUsed,
   hasReturned,
   ioDone,

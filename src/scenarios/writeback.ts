@@ -4,7 +4,7 @@
 // Writeback makes the page read-only everywhere, so that the next store is heard of and makes it dirty again. A store
 // through a translation that it forgot would be on no disk.
 
-import type { Scenario } from '../explore/index.ts';
+import { checkSynced, type Scenario } from '../explore/index.ts';
 import { vfsFsync } from '../mm/index.ts';
 
 export const scenario: Scenario = {
@@ -30,4 +30,8 @@ export const scenario: Scenario = {
       yield* world.write64(world.page(1) + 16, 9n);
     },
   }),
+  *finish(world) {
+    yield* vfsFsync(world.file.mapping);
+    checkSynced(world, 1);
+  },
 };

@@ -28,6 +28,7 @@ import { GuestHart, PHYSICAL } from '../support/guestHart.ts';
 import { HostSequence } from '../support/hostSequence.ts';
 import { pageAt } from '../support/pagedGuest.ts';
 import { TestVm } from '../support/testVm.ts';
+import { part, well } from '../support/watchedOperation.ts';
 
 const PAGES = 4;
 
@@ -79,12 +80,6 @@ function sequenceOf(mmu: 'shadow' | 'tdp', row: Row): string[] {
   });
   vm.finish();
   return sequence.events;
-}
-
-const part = (base: Hva, page: number): Hva => (base + page * PAGE_SIZE) as Hva;
-
-function* well(call: Steps<number>): Steps {
-  expect(yield* call).toBe(0);
 }
 
 /** All pages clean and on the disk: entries are read-only, and the guest has loaded each again. */

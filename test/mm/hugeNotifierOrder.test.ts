@@ -27,58 +27,16 @@ import { inspectPte } from '../../src/mm/internals.ts';
 import { folioReferenced } from '../../src/mm/referenced.ts';
 import type { Steps } from '../../src/sched/index.ts';
 import { bug, Errno, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
-import { HostSequence } from '../support/hostSequence.ts';
 import { pageAt } from '../support/pagedGuest.ts';
-import { runsOf } from '../support/runs.ts';
-import { TestVm } from '../support/testVm.ts';
-import { playWatched, type WatchedOperation } from '../support/watchedOperation.ts';
+import { FIRST, HUGE, type HugeOperation, hugeSequenceOf, USED } from '../support/watchedHugePages.ts';
+import { part, well, word } from '../support/watchedOperation.ts';
 
-const HUGE = 512 * PAGE_SIZE;
 const FAR = 0x10_0000_0000 as Hva;
-/** The 2 MiB of the guest that are watched come after those that its code is in. */
-const FIRST = 512;
-/** Pages that the guest verifies, counted from there. */
-const USED = [0, 1, 2, 100, 511];
-
-interface Row extends WatchedOperation {
-  readonly thp?: 'always' | 'never';
-}
-
-function sequenceOf(mmu: 'shadow' | 'tdp', row: Row): string[] {
-  const vm = new TestVm({
-    mmu,
-    thp: row.thp ?? 'always',
-    frames: 3600,
-    swapSlots: 1100,
-    ramPages: FIRST + 512,
-    checkEvery: 5003,
-    filled: false,
-  });
-  const base = (vm.ram + HUGE) as Hva;
-  expect(base % HUGE).toBe(0);
-  const sequence = new HostSequence(vm.mm, vm.trace, base, 3, 'op', 512);
-  vm.run({
-    *'guest/0'() {
-      for (const page of USED) yield* vm.write64(pageAt(FIRST + page), BigInt(pageAt(FIRST + page)));
-      yield* playWatched(vm, { base, first: FIRST, pages: USED }, row);
-    },
-  });
-  vm.finish();
-  return runsOf(sequence.events);
-}
-
-const part = (base: Hva, first: number): Hva => (base + first * PAGE_SIZE) as Hva;
-
-function* well(call: Steps<number>): Steps {
-  expect(yield* call).toBe(0);
-}
 
 function* forked(mm: Mm): Steps<Mm> {
   const child = yield* fork(mm);
   return typeof child === 'number' ? bug('fork failed', { errno: child }) : child;
 }
-
-const word = (value: number): Uint8Array => new Uint8Array(BigUint64Array.of(BigInt(value)).buffer);
 
 const split = (locks: string): string[] => [
   `start CLEAR [0, 512): ${locks}`,
@@ -90,7 +48,7 @@ const split = (locks: string): string[] => [
 ];
 
 describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
-  const order = (row: Row): string[] => sequenceOf(mmu, row);
+  const order = (row: HugeOperation): string[] => hugeSequenceOf(mmu, 'anonymous', row);
   const gone = USED;
 
   it('row 1, munmap of a huge page: one entry', () => {

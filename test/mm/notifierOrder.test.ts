@@ -54,7 +54,7 @@ import { bug, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import { HostSequence } from '../support/hostSequence.ts';
 import { pageAt } from '../support/pagedGuest.ts';
 import { TestVm } from '../support/testVm.ts';
-import { playWatched, type WatchedOperation } from '../support/watchedOperation.ts';
+import { part, playWatched, type WatchedOperation, well, word } from '../support/watchedOperation.ts';
 
 const PAGES = 4;
 /** Pages that the guest verifies. */
@@ -150,13 +150,6 @@ function* scanned(host: Host, times: number): Steps {
     yield RESCHED;
   }
   yield* well(ksmRunStore(host, KSM_RUN_STOP));
-}
-
-/** Work on a part of the guest's memory: from page `first`, so many pages. */
-const part = (base: Hva, first: number): Hva => (base + first * PAGE_SIZE) as Hva;
-
-function* well(call: Steps<number>): Steps {
-  expect(yield* call).toBe(0);
 }
 
 function* forked(mm: Mm): Steps<Mm> {
@@ -709,5 +702,3 @@ function* holdFolio({ host }: TestVm, pfn: Pfn): Steps {
   for (let i = 0; i < 20; i++) yield RESCHED;
   host.folioLocks.unlock(pfn);
 }
-
-const word = (value: number): Uint8Array => new Uint8Array(BigUint64Array.of(BigInt(value)).buffer);

@@ -17,56 +17,13 @@ import {
   putPage,
 } from '../../src/mm/index.ts';
 import { inspectPte } from '../../src/mm/internals.ts';
-import type { Steps } from '../../src/sched/index.ts';
-import { Errno, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
-import { HostSequence } from '../support/hostSequence.ts';
+import { Errno, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import { pageAt } from '../support/pagedGuest.ts';
-import { runsOf } from '../support/runs.ts';
-import { TestVm } from '../support/testVm.ts';
-import { playWatched, type WatchedOperation } from '../support/watchedOperation.ts';
+import { FIRST, HUGE, type HugeOperation, hugeSequenceOf, USED } from '../support/watchedHugePages.ts';
+import { part, well, word } from '../support/watchedOperation.ts';
 
-const HUGE = 512 * PAGE_SIZE;
-/** The 2 MiB of the guest that are watched come after those that its code is in. */
-const FIRST = 512;
-/** Pages there that the guest verifies, and one before. */
-const USED = [0, 1, 2, 100, 511];
-const VERIFIED = [...USED, -1];
-
-interface Row extends WatchedOperation {
-  readonly thp?: 'always' | 'never';
-}
-
-function sequenceOf(mmu: 'shadow' | 'tdp', row: Row): string[] {
-  const vm = new TestVm({
-    mmu,
-    thp: row.thp ?? 'always',
-    ramBacking: 'shmem',
-    frames: 3600,
-    swapSlots: 1100,
-    ramPages: FIRST + 512,
-    checkEvery: 5003,
-    filled: false,
-  });
-  const base = (vm.ram + HUGE) as Hva;
-  expect(base % HUGE).toBe(0);
-  const sequence = new HostSequence(vm.mm, vm.trace, base, 3, 'op', 512);
-  vm.run({
-    *'guest/0'() {
-      for (const page of VERIFIED) yield* vm.write64(pageAt(FIRST + page), BigInt(pageAt(FIRST + page)));
-      yield* playWatched(vm, { base, first: FIRST, pages: VERIFIED }, row);
-    },
-  });
-  vm.finish();
-  return runsOf(sequence.events);
-}
-
-const part = (base: Hva, first: number): Hva => (base + first * PAGE_SIZE) as Hva;
-
-function* well(call: Steps<number>): Steps {
-  expect(yield* call).toBe(0);
-}
-
-const word = (value: number): Uint8Array => new Uint8Array(BigUint64Array.of(BigInt(value)).buffer);
+/** A page before. */
+const BEFORE = [-1];
 
 /** Of a file the entry is dropped: its pages are faulted in again. */
 const dropped = (locks: string): string[] => [
@@ -86,7 +43,7 @@ const unmapped = (page: number): string[] => [
 ];
 
 describe.each(['shadow', 'tdp'] as const)('under %s', (mmu) => {
-  const order = (row: Row): string[] => sequenceOf(mmu, row);
+  const order = (row: HugeOperation): string[] => hugeSequenceOf(mmu, 'shmem', row, BEFORE);
   const gone = USED;
 
   it('row 16c, MADV_COLLAPSE: each page unmapped, then the table gone and flushed in a range of its own', () => {

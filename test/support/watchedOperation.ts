@@ -4,7 +4,7 @@
 import { expect } from 'vitest';
 import type { Mm } from '../../src/mm/index.ts';
 import { RESCHED, type Steps } from '../../src/sched/index.ts';
-import type { Hva } from '../../src/units.ts';
+import { type Hva, PAGE_SIZE } from '../../src/units.ts';
 import { GuestHart, type Outcome, PHYSICAL } from './guestHart.ts';
 import { pageAt } from './pagedGuest.ts';
 import type { TestVm } from './testVm.ts';
@@ -67,3 +67,14 @@ function* verify(
     }
   }
 }
+
+/** The address of page `first` of what begins at `base`. */
+export const part = (base: Hva, first: number): Hva => (base + first * PAGE_SIZE) as Hva;
+
+/** A system call that succeeds. */
+export function* well(call: Steps<number>): Steps {
+  expect(yield* call).toBe(0);
+}
+
+/** What the guest stores of a number: 8 bytes. */
+export const word = (value: number): Uint8Array => new Uint8Array(BigUint64Array.of(BigInt(value)).buffer);

@@ -12,13 +12,9 @@ export const oomReaper: readonly Exhibit[] = [
     edits: [
       {
         file: 'mm/oom.ts',
-        find: `    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start, end, event: MmuNotifyEvent.UNMAP, blockable: false };
+        find: `  const range = mmuNotifierRangeInit(MmuNotifyEvent.UNMAP, mm, start, end);
   if (range !== null && (`,
-        replace: `    mm.notifierSubscriptions !== null
-      ? null
-      : { mm, start, end, event: MmuNotifyEvent.UNMAP, blockable: false };
+        replace: `  const range = null;
   if (range !== null && (`,
       },
     ],

@@ -14,6 +14,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { Scan } from '../trace/index.ts';
@@ -159,10 +160,7 @@ function* collapseLocked(collapse: Collapse, mm: Mm, address: Hva, folio: Pfn): 
 /** pmdp_collapse_flush(), between start and end: nobody finds the table any more. */
 function* unhookTable(mm: Mm, address: Hva, pmdp: Hpa): Steps {
   const end = (address + HPAGE_PMD_SIZE) as Hva;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start: address, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, address, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   yield* mm.pageTableLock.lock();
   if (points.on) yield at.pte(pmdp);

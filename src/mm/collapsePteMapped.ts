@@ -12,6 +12,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { Scan } from '../trace/index.ts';
@@ -68,10 +69,7 @@ function* retractTable(vma: Vma, address: Hva): Steps {
   const found = yield* findTable(mm, address);
   if ('scan' in found) return;
   const end = (address + HPAGE_PMD_SIZE) as Hva;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start: address, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, address, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   const table = yield* unhookTable(vma, address, found.pmdp);
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
@@ -158,10 +156,7 @@ function* dropTable(vma: Vma, start: Hva, folio: Pfn, pmdp: Hpa, table: Pfn): St
   yield* ptlOf(mm.host, first).unlock();
   if (result !== Scan.SUCCEED) return result;
   const end = (start + HPAGE_PMD_SIZE) as Hva;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, start, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   result = yield* clearEntries(vma, start, folio, first);
   if (result === Scan.SUCCEED) result = yield* unhookEmptied(vma, start, pmdp, table);

@@ -12,6 +12,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, type Mutex, points, type Steps } from '../sched/index.ts';
 import { bug, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
@@ -124,10 +125,7 @@ function* wpPageCopy(vmf: VmFault, old: number): Steps<number> {
   }
   const start = vmf.address;
   const end = (start + PAGE_SIZE) as Hva;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, start, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   const copied = yield* replacePage(vmf, old, copy);
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);

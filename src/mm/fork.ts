@@ -12,6 +12,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, Errno, type Hpa, PAGE_SIZE, type Pfn } from '../units.ts';
@@ -114,10 +115,9 @@ function* copyPageRange(copy: Vma, vma: Vma): Steps<number> {
   // vma_needs_copy(): without anonymous pages everything can be faulted in again.
   if (vma.anonVma === null) return 0;
   const { mm, start, end } = vma;
-  const range =
-    mm.notifierSubscriptions === null || !isCowMapping(vma.flags)
-      ? null
-      : { mm, start, end, event: MmuNotifyEvent.PROTECTION_PAGE, blockable: true };
+  const range = isCowMapping(vma.flags)
+    ? mmuNotifierRangeInit(MmuNotifyEvent.PROTECTION_PAGE, mm, start, end)
+    : null;
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   let error = 0;
   const copyTable: TableVisitor = function* (ptep, first, last) {

@@ -11,6 +11,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Hpa, type Hva, type Pfn } from '../units.ts';
@@ -115,10 +116,7 @@ function* doHugeZeroWpPmd({ vma, address }: VmFault, pmdp: Hpa, pmd: number): St
   host.frames.set(folio, PG_uptodate);
   const start = hugeAlignDown(address) as Hva;
   const end = (start + HPAGE_PMD_SIZE) as Hva;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, start, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   yield* mm.pageTableLock.lock();
   if (points.on) yield at.pte(pmdp);

@@ -14,6 +14,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
@@ -36,10 +37,7 @@ const FAILED = 0;
 function* notified(vma: Vma, address: Hva, change: () => Steps<number>): Steps<number> {
   const { mm } = vma;
   const end = (address + PAGE_SIZE) as Hva;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start: address, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, address, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   const result = yield* change();
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);

@@ -11,6 +11,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import type { Hpa, Hva, Pfn, SwapSlot } from '../units.ts';
@@ -50,10 +51,7 @@ import { zapPageRange } from './zap.ts';
 /** madvise_dontneed_single_vma() = zap_page_range_single_batched(): 0. The caller flushes and frees. */
 export function* dontneed(gather: MmuGather, vma: Vma, start: Hva, end: Hva): Steps<number> {
   const { mm } = vma;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, start, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   yield* zapPageRange(gather, vma, start, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
@@ -63,10 +61,7 @@ export function* dontneed(gather: MmuGather, vma: Vma, start: Hva, end: Hva): St
 /** madvise_free_single_vma(): 0. Whoever writes to a page before reclaim finds it keeps it. The caller flushes. */
 export function* free(gather: MmuGather, vma: Vma, start: Hva, end: Hva): Steps<number> {
   const { mm } = vma;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, start, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   yield* walkSplitting(
     vma,

@@ -12,6 +12,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
@@ -36,10 +37,7 @@ export function* folioMkclean(host: Host, pfn: Pfn): Steps<number> {
 function* mkcleanOne(vma: Vma, pfn: Pfn, address: Hva): Steps<number> {
   const { mm } = vma;
   const end = (address + PAGE_SIZE) as Hva;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start: address, end, event: MmuNotifyEvent.PROTECTION_PAGE, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.PROTECTION_PAGE, mm, address, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   const cleaned = yield* mkcleanPte(vma, pfn, address);
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);

@@ -12,6 +12,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE } from '../units.ts';
@@ -44,10 +45,7 @@ export function* movePageTables(
 ): Steps<number> {
   const { mm } = from;
   const end = (oldAddress + bytes) as Hva;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start: oldAddress, end, event: MmuNotifyEvent.UNMAP, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.UNMAP, mm, oldAddress, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   let moved = 0;
   while (moved < bytes) {

@@ -10,6 +10,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hpa, type Hva, PAGE_SIZE, type Pfn, pageAlignUp, pageOffset } from '../units.ts';
@@ -153,10 +154,7 @@ export const protectionChanges = (gather: MmuGather, vma: Vma, uffdWp: boolean |
 /** change_pud_range(). */
 function* changePart(vma: Vma, start: Hva, end: Hva, changes: EntryChanges): Steps {
   const { mm } = vma;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start, end, event: MmuNotifyEvent.PROTECTION_VMA, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.PROTECTION_VMA, mm, start, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   yield* walkPtes(vma, start, end, true, changes.pte, changes.huge);
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);

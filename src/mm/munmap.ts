@@ -8,6 +8,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hva, pageAlignUp, pageOffset } from '../units.ts';
@@ -98,10 +99,7 @@ const UNMAPPED: ZapDetails = { evenCows: true, dropMarkers: true };
 /** unmap_vmas(): one start and end round [start, end), which holds all of `vmas`. */
 export function* unmapVmas(gather: MmuGather, vmas: readonly Vma[], start: Hva, end: Hva): Steps {
   const { mm } = gather;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start, end, event: MmuNotifyEvent.UNMAP, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.UNMAP, mm, start, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   for (const vma of vmas) yield* zapPageRange(gather, vma, vma.start, vma.end, UNMAPPED);
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);

@@ -12,6 +12,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStartNonblock,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Scheduler, type Steps, WaitQueue } from '../sched/index.ts';
 import type { Host } from './host.ts';
@@ -100,10 +101,7 @@ function* reap(mm: Mm): Steps<boolean> {
 /** One round of __oom_reap_task_mm(). */
 function* reapVma(vma: Vma): Steps<boolean> {
   const { mm, start, end } = vma;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start, end, event: MmuNotifyEvent.UNMAP, blockable: false };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.UNMAP, mm, start, end);
   if (range !== null && (yield* mmuNotifierInvalidateRangeStartNonblock(range)) !== 0) return false;
   const gather = new MmuGather(mm);
   yield* zapPageRange(gather, vma, start, end);

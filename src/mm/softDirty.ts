@@ -10,6 +10,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import type { Hpa, Hva, Pfn } from '../units.ts';
@@ -35,10 +36,7 @@ export function* clearSoftDirty(mm: Mm): Steps {
     vma.flags &= ~VM_SOFTDIRTY;
   }
   mm.tlbFlushPending++;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start: 0 as Hva, end: TASK_SIZE, event: MmuNotifyEvent.SOFT_DIRTY, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.SOFT_DIRTY, mm, 0 as Hva, TASK_SIZE);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   for (const vma of vmas) yield* clearVma(vma);
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);

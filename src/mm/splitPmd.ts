@@ -13,6 +13,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Hpa, type Hva, type Pfn, pfnToHpa } from '../units.ts';
@@ -38,10 +39,7 @@ export function* splitHugePmd(vma: Vma, pmdp: Hpa, address: Hva): Steps {
   const { mm } = vma;
   const start = hugeAlignDown(address) as Hva;
   const end = (start + HPAGE_PMD_SIZE) as Hva;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, start, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   yield* mm.pageTableLock.lock();
   yield* splitHugePmdLocked(vma, pmdp, start, false);

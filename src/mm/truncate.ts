@@ -13,6 +13,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn, pfnToHpa } from '../units.ts';
@@ -54,10 +55,7 @@ export function* unmapMappingPages(
 function* unmapMappingRangeVma(vma: Vma, start: Hva, end: Hva, evenCows: boolean): Steps {
   const { mm } = vma;
   const gather = new MmuGather(mm);
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, start, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   yield* zapPageRange(gather, vma, start, end, { evenCows, dropMarkers: false });
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);

@@ -14,6 +14,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
@@ -62,10 +63,7 @@ export function* tryToMigrate(host: Host, pfn: Pfn, batch: TlbUnmapBatch | null)
 function* tryToMigrateOne(vma: Vma, pfn: Pfn, address: Hva, batch: TlbUnmapBatch | null): Steps<boolean> {
   const { mm } = vma;
   const end = (address + PAGE_SIZE) as Hva;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start: address, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, address, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   const ptep = yield* lockMappedPte(vma, pfn, address);
   let unmapped = true;
@@ -139,16 +137,7 @@ function* tryToMigrateLargeOne(
   batch: TlbUnmapBatch,
 ): Steps<boolean> {
   const { mm } = vma;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : {
-          mm,
-          start: first,
-          end: endInVma(vma, index, HPAGE_PMD_NR),
-          event: MmuNotifyEvent.CLEAR,
-          blockable: true,
-        };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, first, endInVma(vma, index, HPAGE_PMD_NR));
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   const stays = yield* walkMapped(vma, folio, index, first, function* (entryp, address, level) {
     if (level === 0) {

@@ -11,6 +11,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import { bug, type Hpa, type Hva, PAGE_SIZE, type Pfn, type SwapSlot } from '../units.ts';
@@ -50,10 +51,7 @@ function* tryToUnmapOne(
 ): Steps<boolean> {
   const { mm } = vma;
   const end = (address + PAGE_SIZE) as Hva;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start: address, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, address, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   const ptep = yield* lockMappedPte(vma, pfn, address);
   let unmapped = true;

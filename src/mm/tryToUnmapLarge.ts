@@ -13,6 +13,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import type { Hva, Pfn } from '../units.ts';
@@ -63,10 +64,7 @@ function* unmapLargeOne(
   if (points.on) yield at.page(folio);
   const index = host.frames.index[folio]!;
   const end = endInVma(vma, index, HPAGE_PMD_NR);
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start: first, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, first, end);
   const isLocked = !ignoreMlock && (vma.flags & VM_LOCKED) !== 0;
   let ptes = 0;
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);

@@ -13,6 +13,7 @@ import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
 } from '../notifier/index.ts';
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { Errno, type Hpa, type Hva, PAGE_SIZE } from '../units.ts';
@@ -177,10 +178,7 @@ function* movePagesPtes(
   const { mm } = areas.from;
   const { host } = mm;
   const end = (source + length) as Hva;
-  const range =
-    mm.notifierSubscriptions === null
-      ? null
-      : { mm, start: source, end, event: MmuNotifyEvent.CLEAR, blockable: true };
+  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, source, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   let result = -Errno.EEXIST;
   if ((yield* peekPte(host, tables.target)) === 0) {

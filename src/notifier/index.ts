@@ -37,6 +37,7 @@ export {
   type MmuNotifierOps,
   type MmuNotifierRange,
   MmuNotifyEvent,
+  mmuNotifierRangeInit,
   type NotifierEnvironment,
   type NotifierMm,
   NotifierSubscriptions,

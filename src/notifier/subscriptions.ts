@@ -36,6 +36,15 @@ export interface MmuNotifierRange {
   blockable: boolean;
 }
 
+/** mmu_notifier_range_init(); null: nobody is registered, and there is nobody to tell. */
+export const mmuNotifierRangeInit = (
+  event: MmuNotifyEvent,
+  mm: NotifierMm,
+  start: Hva,
+  end: Hva,
+): MmuNotifierRange | null =>
+  mm.notifierSubscriptions === null ? null : { mm, start, end, event, blockable: true };
+
 /**
  * struct mmu_notifier_ops. All are optional. Contexts and meaning follow include/linux/mmu_notifier.h:
  * - release: before any page of a dying mm is freed, or at unregister; may come twice; must tear down everything and

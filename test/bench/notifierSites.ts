@@ -15,7 +15,7 @@ const ROUNDS = 400;
 /** What no cost is: the upper end of the interval is at most this. */
 const LIMIT = 1.01;
 
-const RANGE = /^ *const range[^=]*=\s*[\w.]+\.notifierSubscriptions === null[\s\S]*?;\n/gm;
+const RANGE = /^ *const range = [^;]*mmuNotifierRangeInit\([\s\S]*?;\n/gm;
 const USE_OF_RANGE = /^ *if \(range !== null.*;\n/gm;
 const CHECK = /[\w.]+\.notifierSubscriptions ([!=])== null/g;
 

@@ -442,8 +442,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'a migration without a start',
     'mm/tryToMigrate.ts',
-    '      : { mm, start: address, end, event: MmuNotifyEvent.CLEAR, blockable: true };\n  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n',
-    '      : { mm, start: address, end, event: MmuNotifyEvent.CLEAR, blockable: true };\n',
+    '  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, address, end);\n  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n',
+    '  const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, address, end);\n',
   ),
   mutant(
     'a page moves away from who has a reference',

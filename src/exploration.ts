@@ -53,7 +53,11 @@ export const buildOf = (variant: Variant): number => Number.parseInt(versionOf(v
 
 /** What runs a schedule of `scenario` (a name, a file or an exhibit) again; `variant` is where it was found. */
 export const replayCommand = (variant: Variant, scenario: string, schedule: string): string =>
-  `umbra replay ${scenario} '${schedule}' --build ${buildOf(variant)}`;
+  `umbra replay ${quoted(scenario)} '${schedule}' --build ${buildOf(variant)}`;
+
+/** A word of a shell's. */
+const quoted = (text: string): string =>
+  /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
 export interface SearchLimits {
   readonly seconds: number;

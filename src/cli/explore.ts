@@ -6,8 +6,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DRAWN_SCHEDULES, loadScenario, replayCommand, runSearch, type Variant } from '../exploration.ts';
 import {
+  DEFAULT_HARDWARE,
   type Explorer,
   isExhaustive,
+  MAX_BOUND,
+  MAX_HARDWARE,
   type PolicyName,
   type RunResult,
   type SearchOptions,
@@ -23,6 +26,7 @@ import { path, positiveSeconds, wholeBetween } from './flags.ts';
 import { knownPoints } from './merge.ts';
 import { EXIT_CODES } from './outcome.ts';
 import { ParallelSearch } from './parallelSearch.ts';
+import { MAX_SHARDS } from './shardFile.ts';
 import { StatusLine } from './statusLine.ts';
 import { count } from './words.ts';
 import { writePage } from './writePage.ts';
@@ -76,7 +80,8 @@ lock. A task that yields twice while nobody else took a step waits until somebod
 livelock. Every run also looks for data races: unmarked accesses (as KCSAN knows them) of two tasks to one object that no
 lock, wake-up, grace period or acknowledged interrupt orders; what breaks an invariant in the same run is told instead.
 
---jobs finds what one process would find, whatever their number: the same verdict and the same counterexample. Several
+--jobs comes to the same verdict and the same counterexample whatever their number; where all schedules are searched, to those
+of one process (those that are drawn are drawn in blocks, each of which learns for itself which points matter). Several
 machines run the shards of a search, each with --json; umbra merge checks them and makes one verdict of theirs.`;
 
 export function command(exit: (code: number) => void): Command {
@@ -90,10 +95,15 @@ export function command(exit: (code: number) => void): Command {
     .option(
       '--bound <number>',
       'most pre-emptions (bounded) or delays (delay) of a schedule',
-      wholeBetween(0, 8),
+      wholeBetween(0, MAX_BOUND),
       2,
     )
-    .option('--hardware <number>', 'most actions of hardware on its own in a schedule', wholeBetween(0, 6), 3)
+    .option(
+      '--hardware <number>',
+      'most actions of hardware on its own in a schedule',
+      wholeBetween(0, MAX_HARDWARE),
+      DEFAULT_HARDWARE,
+    )
     .option('--weak', 'memory may be weak, where variables are read and written without a lock')
     .option('--seed <number>', 'first seed (pos, pct, random)', wholeBetween(0, Number.MAX_SAFE_INTEGER), 1)
     .option('--schedules <number>', 'stop after so many', wholeBetween(1, Number.MAX_SAFE_INTEGER))
@@ -112,6 +122,7 @@ function shard(text: string): { index: number; count: number } {
   const match = /^(\d+)\/(\d+)$/.exec(text);
   const [index, parts] = [Number(match?.[1]), Number(match?.[2])];
   if (!(index >= 1 && index <= parts)) throw new InvalidArgumentError('A shard is i/n with i from 1 to n.');
+  if (parts > MAX_SHARDS) throw new InvalidArgumentError(`There are at most ${MAX_SHARDS} shards.`);
   return { index: index - 1, count: parts };
 }
 
@@ -120,13 +131,17 @@ async function explore(name: string, flags: ExploreFlags): Promise<number> {
     throw new InputError(
       `--${flags.shard ? 'shard' : 'jobs'}: the schedules of ${flags.policy} are not cut in parts`,
     );
+  if (flags.points !== undefined && !isExhaustive(flags.policy))
+    throw new InputError(`--points: ${flags.policy} draws schedules, and remembers no points`);
+  // Until it is loaded there is nothing to end in good order, and Ctrl-C goes to esbuild as well.
+  const variant = await loadScenario(name);
   const interrupt = new Interrupt();
   const status = new StatusLine(process.stderr);
   try {
-    const variant = await loadScenario(name);
     const explorer = new variant.Explorer(variant.scenario);
     explorer.weak = flags.weak === true;
-    if (flags.points !== undefined) explorer.steering.sharing.learn(knownPoints(flags.points));
+    if (flags.points !== undefined)
+      explorer.steering.sharing.learn(knownPoints(flags.points, name, versionOf(variant)));
     const limit = isExhaustive(flags.policy) ? Number.POSITIVE_INFINITY : DRAWN_SCHEDULES;
     const options = { ...flags, schedules: flags.schedules ?? limit };
     const progress = (state: SearchState): void =>
@@ -199,10 +214,15 @@ async function searchOnWorkers(
     search.stop();
   };
   const timer = seconds < LONGEST_TIMER ? setTimeout(stop('time'), seconds * 1000) : undefined;
-  interrupt.signal.addEventListener('abort', stop('interrupt'));
-  const state = await search.run();
-  clearTimeout(timer);
-  return { state, sharing, stopped: state.isOver ? null : stopped };
+  const onInterrupt = stop('interrupt');
+  interrupt.signal.addEventListener('abort', onInterrupt);
+  try {
+    const state = await search.run();
+    return { state, sharing, stopped: state.isOver ? null : stopped };
+  } finally {
+    clearTimeout(timer);
+    interrupt.signal.removeEventListener('abort', onInterrupt);
+  }
 }
 
 /** The report of a shard: what the merging of all of them needs beside. */

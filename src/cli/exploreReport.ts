@@ -124,7 +124,8 @@ function coverage(report: ExploreReport, { seed, hardware, weak, shard }: Asked)
     `${plural(most, policy === 'delay' ? 'delay' : 'pre-emption')} and ${plural(actions, 'action')} of ${by} on its own`;
   if (verdict === 'pass')
     return `nothing found in ${part}${part === '' ? 'any schedule' : 'all schedules'} of at most ${limits(bound)} (${ran})`;
-  const below = bound === 0 ? 'no bound' : `${part}every schedule of at most ${limits(bound - 1)}`;
+  if (bound === 0) return `incomplete: nothing found in only part of those with 0 (${ran})`;
+  const below = `${part}every schedule of at most ${limits(bound - 1)}`;
   return `incomplete: nothing found in ${below} and part of those with ${bound} (${ran})`;
 }
 

@@ -5,16 +5,18 @@
 // happens again when it is replayed. What is missing makes the verdict incomplete; what contradicts is an error.
 
 import { Command } from 'commander';
-import { loadScenario, replayCommand, type Variant } from '../exploration.ts';
+import { loadScenario, replayCommand, scenarioNames, type Variant } from '../exploration.ts';
 import { type Explorer, isExhaustive, type KnownObject, Sharing } from '../explore/index.ts';
 import { versionOf } from '../loader/index.ts';
 import { InputError } from '../vmm/index.ts';
 import { type ExploreReport, printReport, type ReportedFailure, type ShardReport } from './exploreReport.ts';
+import { path } from './flags.ts';
 import { EXIT_CODES } from './outcome.ts';
 import { readShardReport, type ShardFile } from './shardFile.ts';
 import { plural } from './words.ts';
 
 interface MergeFlags {
+  readonly scenario?: string;
   readonly full?: true;
   readonly json?: true;
 }
@@ -22,6 +24,11 @@ interface MergeFlags {
 export function command(exit: (code: number) => void): Command {
   return new Command('merge')
     .argument('<file...>', 'what umbra explore --shard i/n --json printed, a file for each shard')
+    .option(
+      '--scenario <file>',
+      'the scenario, where it is a file: a report does not say what is run here',
+      path,
+    )
     .option('--full', 'print every step of a counterexample')
     .option('--json', 'print the report as one line of JSON')
     .action(async (files: readonly string[], flags: MergeFlags) => exit(await merge(files, flags)));
@@ -30,7 +37,7 @@ export function command(exit: (code: number) => void): Command {
 async function merge(files: readonly string[], flags: MergeFlags): Promise<number> {
   const shards = files.map(readShardReport);
   checkOneSearch(shards);
-  const { scenario } = shards[0]!.report;
+  const scenario = scenarioOf(shards[0]!, flags);
   const variant = await loadScenario(scenario);
   if (versionOf(variant) !== shards[0]!.shard.version)
     throw new InputError(`${shards[0]!.file}: is of another version of Umbra or of ${scenario}`);
@@ -48,6 +55,13 @@ async function merge(files: readonly string[], flags: MergeFlags): Promise<numbe
   for (const gap of gaps) process.stderr.write(`umbra: ${scenario}: ${gap}\n`);
   if (report.verdict === 'fail') return EXIT_CODES.fail;
   return report.verdict === 'pass' ? EXIT_CODES.pass : EXIT_CODES.limit;
+}
+
+/** What is loaded, and so run: a standing scenario that the report names, or what the user names. */
+function scenarioOf({ file, report }: ShardFile, flags: MergeFlags): string {
+  if (flags.scenario !== undefined) return flags.scenario;
+  if (scenarioNames().includes(report.scenario)) return report.scenario;
+  throw new InputError(`${file}: is of a file, ${report.scenario}: name it with --scenario`);
 }
 
 /** What must be the same in all reports, and is another in each. */
@@ -112,22 +126,30 @@ function byLength(a: ReportedFailure, b: ReportedFailure): number {
 /** Why the shards together are not all schedules, a line each. */
 function gapsOf(shards: readonly ShardFile[]): string[] {
   const { count } = shards[0]!.shard;
-  const there = new Set(shards.map(({ shard }) => shard.index));
-  const missing = Array.from({ length: count }, (_, index) => index + 1).filter((index) => !there.has(index));
   const gaps: string[] = [];
+  const missing = missingOf(shards);
   if (missing.length > 0)
     gaps.push(`${plural(missing.length, 'shard')} of ${count} missing: ${listed(missing)}`);
   const unfinished = shards.filter(({ shard, report }) => !shard.complete && report.failure === null);
   if (unfinished.length > 0)
     gaps.push(`not run to the end: ${unfinished.map(({ file }) => file).join(', ')}`);
-  if (
-    shards.some(({ shard, report }) => report.failure === null && mattering([shard]) < mattering(all(shards)))
-  )
+  if (!knowAll(shards))
     gaps.push(
       'a shard did not know of all points that matter: run the shards with --points and this report (--json)',
     );
   return gaps;
 }
+
+function missingOf(shards: readonly ShardFile[]): number[] {
+  const there = new Set(shards.map(({ shard }) => shard.index));
+  const { count } = shards[0]!.shard;
+  return Array.from({ length: count }, (_, index) => index + 1).filter((index) => !there.has(index));
+}
+
+const knowAll = (shards: readonly ShardFile[]): boolean =>
+  shards.every(
+    ({ shard, report }) => report.failure !== null || mattering([shard]) === mattering(all(shards)),
+  );
 
 const all = (shards: readonly ShardFile[]): ShardReport[] => shards.map(({ shard }) => shard);
 
@@ -151,13 +173,15 @@ function merged(
   const { report, shard } = shards[0]!;
   const sum = (key: 'schedules' | 'states'): number =>
     shards.reduce((total, { report: each }) => total + each[key], 0);
+  const areLevelsWhole = missingOf(shards).length === 0 && knowAll(shards);
   const isPass = failures.length === 0 && isComplete;
   return {
     schema: 'umbra.explore/1',
     scenario: report.scenario,
     verdict: failures.length > 0 ? 'fail' : isComplete ? 'pass' : 'incomplete',
     policy: report.policy,
-    bound: Math.min(...shards.map(({ report: each }) => each.bound)),
+    // With a part missing, or of smaller trees, nothing is whole at any bound.
+    bound: areLevelsWhole ? Math.min(...shards.map(({ report: each }) => each.bound)) : 0,
     schedules: sum('schedules'),
     states: sum('states'),
     complete: isPass && isExhaustive(report.policy),
@@ -167,4 +191,11 @@ function merged(
 }
 
 /** What the report of a shard, or of the merging of some, knows of the points that matter. Throws InputError. */
-export const knownPoints = (file: string): readonly KnownObject[] => readShardReport(file).shard.known;
+export function knownPoints(file: string, scenario: string, version: string): readonly KnownObject[] {
+  const { report, shard } = readShardReport(file);
+  if (report.scenario !== scenario)
+    throw new InputError(`${file}: is of ${report.scenario}, not of ${scenario}`);
+  if (shard.version !== version)
+    throw new InputError(`${file}: is of another version of Umbra or of ${scenario}`);
+  return shard.known;
+}

@@ -1,9 +1,10 @@
-// A search on several processes (`umbra explore --jobs`), which comes to what it would come to on one.
+// A search on several processes (`umbra explore --jobs`).
 //
 // Exhaustive policies: a level after the other, each cut in PARTS shards that the workers take in turn. Each shard ends at
 // its first event, and the event whose path comes first in the level's tree is the level's: a failure ends the search; a
-// point that turns out to matter begins it again, since the trees were too small. Policies that draw: BLOCK seeds after the
-// other, and the failure of the first block that has one.
+// point that turns out to matter begins it again, since the trees were too small: so it comes to what it would come to on one
+// process. Policies that draw: BLOCK seeds after the other, each block without what others have learned, and the failure of
+// the first block that has one.
 //
 // Invariant: verdict, failure and counts follow from the scenario and the options alone, not from the number of workers nor
 // from who was faster; unless time is up or somebody stops it.
@@ -109,7 +110,7 @@ export class ParallelSearch {
   async #runLevel(level: { readonly bound: number; readonly hardware: number }): Promise<boolean> {
     const { policy, schedules, shard = { index: 0, count: 1 } } = this.#options;
     const { known } = this.#sharing;
-    const limit = Math.floor((schedules - this.#state.schedules) / PARTS);
+    const left = schedules - this.#state.schedules;
     const broken: { first: PartResult | null } = { first: null };
     const results = await this.#runParts(PARTS, (index) => ({
       work: {
@@ -119,7 +120,7 @@ export class ParallelSearch {
           ...level,
           shard: { index: shard.index + shard.count * index, count: shard.count * PARTS },
           known,
-          schedules: limit,
+          schedules: Math.floor((left + index) / PARTS),
         },
       },
       ended: (result) => {

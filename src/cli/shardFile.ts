@@ -1,7 +1,7 @@
 // The report of a shard, read from a file that anybody may have written: everything in it has the type that it must have, or
 // it is refused in one line.
 
-import type { KnownObject } from '../explore/index.ts';
+import { type KnownObject, MAX_BOUND, MAX_HARDWARE } from '../explore/index.ts';
 import { readInputFile } from '../platform/index.ts';
 import { InputError } from '../vmm/index.ts';
 import type { ExploreReport, ShardReport } from './exploreReport.ts';
@@ -11,6 +11,9 @@ export interface ShardFile {
   readonly report: ExploreReport;
   readonly shard: ShardReport;
 }
+
+/** Most shards of a search. */
+export const MAX_SHARDS = 2 ** 20;
 
 type Check = (value: unknown) => boolean;
 
@@ -43,17 +46,17 @@ const REPORT: Readonly<Record<string, Check>> = {
   scenario: isText,
   verdict: isOneOf('pass', 'fail', 'incomplete'),
   policy: isOneOf('bounded', 'delay', 'dfs', 'pos', 'pct', 'random'),
-  bound: isWhole(0, 8),
+  bound: isWhole(0, MAX_BOUND),
   schedules: isCount,
   states: isCount,
   complete: isFlag,
 };
 const FAILURE: Readonly<Record<string, Check>> = { invariant: isText, message: isText, schedule: isText };
 const SHARD: Readonly<Record<string, Check>> = {
-  index: isWhole(1, 2 ** 20),
-  count: isWhole(1, 2 ** 20),
-  bound: isWhole(0, 8),
-  hardware: isWhole(0, 6),
+  index: isWhole(1, MAX_SHARDS),
+  count: isWhole(1, MAX_SHARDS),
+  bound: isWhole(0, MAX_BOUND),
+  hardware: isWhole(0, MAX_HARDWARE),
   weak: isFlag,
   seed: isCount,
   complete: isFlag,

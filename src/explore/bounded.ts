@@ -7,11 +7,13 @@
 // Invariant: two searches with equal bounds make the same runs in the same order.
 
 import type { Task } from '../sched/index.ts';
+import { bug } from '../units.ts';
 import { NumberTable } from './numberTable.ts';
 import type { Choice, HardwareChoice, Strategy } from './steering.ts';
 
-/** Most hardware actions of a search, and most pre-emptions: what is left of both fits in one number (Frontier). */
+/** Most hardware actions of a search: what is left of them fits in LEFT_BITS. */
 export const MAX_HARDWARE = 6;
+/** Most pre-emptions or delays that the command lets anybody ask for; nobody would live to see the end of more. */
 export const MAX_BOUND = 8;
 
 /** What a choice other than the first costs. */
@@ -27,25 +29,32 @@ interface Branch {
 }
 
 const LEFT_BITS = 3;
-
-const levelAt = (known: number, left: number): number =>
-  (known >>> (left * LEFT_BITS)) & (2 ** LEFT_BITS - 1);
+const LEVELS_A_WORD = 10;
+const levelAt = (word: number, place: number): number =>
+  (word >>> (place * LEFT_BITS)) & (2 ** LEFT_BITS - 1);
 
 /** With how much left each state was gone on from: for each number of pre-emptions, the most actions. */
 class Frontier {
-  readonly #known = new NumberTable(1);
+  readonly #known: NumberTable;
+
+  /** `bound`: the most pre-emptions that can be left. */
+  constructor(bound: number) {
+    this.#known = new NumberTable(Math.floor(bound / LEVELS_A_WORD) + 1);
+  }
 
   /** Whether the state was gone on from with as many pre-emptions and actions left; notes it if not. */
   covers(state: number, preemptions: number, actions: number): boolean {
-    const place = this.#known.placeOf(state);
-    let known = this.#known.words[place]!;
-    if (levelAt(known, preemptions) > actions) return true;
+    const first = this.#known.placeOf(state);
+    const { words } = this.#known;
     // Who had more pre-emptions left had also fewer.
-    for (let left = preemptions; left >= 0 && levelAt(known, left) <= actions; left--) {
-      known &= ~((2 ** LEFT_BITS - 1) << (left * LEFT_BITS));
-      known |= (actions + 1) << (left * LEFT_BITS);
+    for (let left = preemptions; left >= 0; left--) {
+      const word = first + Math.floor(left / LEVELS_A_WORD);
+      const place = left % LEVELS_A_WORD;
+      if (levelAt(words[word]!, place) > actions) return left === preemptions;
+      words[word] =
+        (words[word]! & ~((2 ** LEFT_BITS - 1) << (place * LEFT_BITS))) |
+        ((actions + 1) << (place * LEFT_BITS));
     }
-    this.#known.words[place] = known;
     return false;
   }
 }
@@ -63,7 +72,7 @@ export class BoundedSearch implements Strategy {
   readonly #counts: BoundedCost;
   readonly #shard: { readonly index: number; readonly count: number };
   readonly #path: Branch[] = [];
-  readonly #frontier = new Frontier();
+  readonly #frontier: Frontier;
   #depth = 0;
   /** What hardware was asked last. */
   #asked: Branch | null = null;
@@ -74,7 +83,7 @@ export class BoundedSearch implements Strategy {
   #isDealt = false;
 
   /**
-   * `bound` up to MAX_BOUND, `hardwareBound` up to MAX_HARDWARE. `shard`: only the subtrees below the first choice with a cost
+   * `hardwareBound` up to MAX_HARDWARE. `shard`: only the subtrees below the first choice with a cost
    * whose number is one of every `count`; what costs nothing is everybody's (where nothing costs, the default is).
    */
   constructor(
@@ -83,6 +92,8 @@ export class BoundedSearch implements Strategy {
     hardwareBound = 0,
     counts: BoundedCost = 'preemptions',
   ) {
+    if (hardwareBound > MAX_HARDWARE) bug('more actions than a search can count', { hardwareBound });
+    this.#frontier = new Frontier(bound);
     this.#counts = counts;
     this.bound = bound;
     this.hardwareBound = hardwareBound;

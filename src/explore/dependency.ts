@@ -26,6 +26,10 @@ export const isHardware = (kind: Access['kind']): boolean => kind === 'vcpu' || 
 export const isSeenByHardware = (kind: Access['kind']): boolean =>
   kind === 'pte' || kind === 'spte' || kind === 'page';
 
+/** What a translation is made of, or who may be using one. */
+export const isTranslation = (kind: PointKind): boolean =>
+  kind === 'pte' || kind === 'spte' || kind === 'tlb' || kind === 'vcpu';
+
 /** Whether it makes a difference which of two steps comes first, by what they access. */
 export function dependent(a: readonly Access[], b: readonly Access[]): boolean {
   return a.includes(YIELD) || b.includes(YIELD) || a.some((one) => b.some((other) => conflicts(one, other)));

@@ -2,8 +2,9 @@
 //
 // A vCPU that is in the guest walks and fills its TLB by speculation (setting A), walks for the store that it is about to
 // make (setting D), evicts, and goes on executing until its kick arrives (hartActions.ts). A host CPU that has the process
-// loaded fills and evicts (cpuActions.ts). A completion or timer comes early. steering.ts asks for what is possible before
-// each step and has the strategy choose; what is chosen counts against a bound of its own, not as a pre-emption.
+// loaded fills and evicts (cpuActions.ts). A completion or timer comes early. Where memory is weak, a store is seen late, or
+// a load sees the value before (weakMemory.ts). steering.ts asks for what is possible before each step and has the strategy
+// choose; what is chosen counts against a bound of its own, not as a pre-emption.
 //
 // An action is offered only directly before a step that it may not commute with: a walk before one that touches the
 // entry that ends it, and what needs the hart in the guest before it leaves. Any earlier it would have done the same.

@@ -23,7 +23,14 @@ export { GUEST_PAGING, SUPERVISOR, writeTables } from './pagedGuest.ts';
 export { comesBefore, levelsOf, Part, type PartEnd, type PartRequest, type PartResult } from './part.ts';
 export type { HostShape, Scenario, VmShape } from './scenario.ts';
 export { formatSchedule, parseSchedule, type Schedule } from './schedule.ts';
-export { isExhaustive, type PolicyName, Search, type SearchOptions, type SearchState } from './search.ts';
+export {
+  DEFAULT_HARDWARE,
+  isExhaustive,
+  type PolicyName,
+  Search,
+  type SearchOptions,
+  type SearchState,
+} from './search.ts';
 export { type KnownObject, Sharing } from './sharing.ts';
 export { pctStrategy, posStrategy, randomStrategy } from './strategies.ts';
 export type { Found } from './verdict.ts';

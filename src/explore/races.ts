@@ -1,9 +1,8 @@
 // Data races: unmarked accesses of two tasks to one object, of which neither comes after the other (sched/accesses.ts).
 //
-// What orders tasks is followed by vector clocks as
-// FastTrack does (Flanagan, Freund 2009): a task comes after who released a lock that it acquires, after who woke or
-// spawned it, after the readers that a grace period waited for, and after the interrupt that it was asked to acknowledge;
-// an event between steps comes after who asked for it. The accesses to an object are kept as epochs, the last of each
+// What orders tasks is followed by vector clocks as FastTrack does (Flanagan, Freund 2009): a task comes after who released
+// a lock that it acquires, after who woke or spawned it, after the readers that a grace period waited for, and after the
+// interrupt that it was asked to acknowledge; an event between steps comes after who asked for it. The accesses to an object are kept as epochs, the last of each
 // task in each mode, and one of an epoch that is known already costs a look.
 //
 // A race is seen where it does no harm, unless locks that have nothing to do with it happened to order the two. Hardware's

@@ -1,8 +1,9 @@
 // A search: which runs of a scenario are made, and what came of them all.
 //
 // Bounded: pre-emption bounds 0, 1, ... in turn, each exhaustively, first with hardware that does only what it is told
-// and then with what it may do by itself, so that the first failure has the fewest pre-emptions that there are. The others draw schedules from seeds that follow one another. Whoever drives the
-// search calls step() until it is over, and may look in between.
+// and then with what it may do by itself, so that the first failure has the fewest pre-emptions that there are. The others
+// draw schedules from seeds that follow one another. Whoever drives the search calls step() until it is over, and may look
+// in between.
 //
 // Invariant: a search is a function of the scenario and its options; how step() was called never matters.
 

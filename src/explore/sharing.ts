@@ -9,6 +9,7 @@
 // search that wants to be exhaustive begins again when `version` has grown (it can only grow so often).
 
 import type { Point, PointKind, Task } from '../sched/index.ts';
+import { isTranslation } from './dependency.ts';
 import { keyOf } from './objects.ts';
 
 interface Sharers {
@@ -26,9 +27,6 @@ export type KnownObject = readonly [
   locks: readonly number[],
 ];
 
-const isHardwares = (kind: PointKind): boolean =>
-  kind === 'pte' || kind === 'spte' || kind === 'tlb' || kind === 'vcpu';
-
 export class Sharing {
   readonly #objects = new Map<number, Sharers>();
   /** Grows when a point that did not matter turns out to. */
@@ -36,12 +34,12 @@ export class Sharing {
 
   /** Whether several tasks touch it, or hardware does. */
   isShared(kind: PointKind, object: number): boolean {
-    return isHardwares(kind) || this.#objects.get(keyOf(kind, object))?.isShared === true;
+    return isTranslation(kind) || this.#objects.get(keyOf(kind, object))?.isShared === true;
   }
 
   /** `task` is about to access what `point` names; true: others must be given a chance first. */
   touch(task: Task, { kind, object }: Point): boolean {
-    if (isHardwares(kind)) return true;
+    if (isTranslation(kind)) return true;
     const isLock = kind === 'lock';
     if (isLock && holds(task, object)) return false;
     const key = keyOf(kind, object);

@@ -10,6 +10,7 @@
 
 import { type Point, type PointKind, type Policy, points, type Task } from '../sched/index.ts';
 import { bug } from '../units.ts';
+import { isTranslation } from './dependency.ts';
 import type { Hardware } from './hardware.ts';
 import type { HardwareAction } from './hardwareAction.ts';
 import { History } from './history.ts';
@@ -260,9 +261,6 @@ export class Steering implements Policy {
     return false;
   };
 }
-
-const isTranslation = (kind: PointKind): boolean =>
-  kind === 'pte' || kind === 'spte' || kind === 'tlb' || kind === 'vcpu';
 
 /** Stopped before an access, not by blocking or yielding. */
 export const isAtPoint = (task: Task): boolean => task.pointObject !== -1;

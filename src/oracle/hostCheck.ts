@@ -63,8 +63,8 @@ function checkRights(mm: Mm, address: Hva, folio: Pfn, hasHandler: boolean, repo
 }
 
 /**
- * leak: every folio has as many references as it has mappings, and one a page for the cache that it is in. Holds where nothing is under
- * way: whoever works on a folio has one too, and a pin is many.
+ * leak: every folio has as many references as it has mappings, and one a page for the cache that it is in. Holds where
+ * nothing is under way: whoever works on a folio has one too, and a pin is many.
  */
 export function checkReferences({ frames }: Host, report: Report): void {
   for (let pfn = frames.firstPfn as number; pfn < frames.endPfn; pfn++) {

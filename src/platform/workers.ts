@@ -1,14 +1,15 @@
 // Worker processes: several of one kind, which are sent plain data and answer with plain data.
 //
 // Used by cli/ for what takes all CPUs of a machine. Processes, not threads: these were slower, since they share what
-// collects garbage and compiles. A worker leaves signals to the main process and ends with it.
-// Invariant: after close() no worker is left and nothing is received any more.
+// collects garbage and compiles. A worker is in a process group of its own, so that Ctrl-C comes to the main process alone,
+// and ends with it. Invariant: after close() no worker is left, and nothing is sent, received or complained of any more.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 export class Workers<In, Out> {
   readonly #processes: readonly ChildProcess[];
+  #isClosed = false;
 
   /**
    * `entry` is the module that each of `count` workers runs, `data` what all of them are given. A worker that ends before
@@ -21,11 +22,22 @@ export class Workers<In, Out> {
     received: (worker: number, message: Out) => void,
     failed: (error: Error) => void,
   ) {
+    const unlessClosed =
+      <T extends unknown[]>(listener: (...args: T) => void) =>
+      (...args: T): void => {
+        if (!this.#isClosed) listener(...args);
+      };
     this.#processes = Array.from({ length: count }, (_, index) => {
-      const worker = fork(fileURLToPath(entry), { serialization: 'advanced' });
-      worker.on('message', (message) => received(index, message as Out));
-      worker.on('error', failed);
-      worker.on('exit', (code, signal) => failed(new Error(`a worker has ended: ${signal ?? code}`)));
+      const worker = fork(fileURLToPath(entry), { serialization: 'advanced', detached: true });
+      worker.on(
+        'message',
+        unlessClosed((message) => received(index, message as Out)),
+      );
+      worker.on('error', unlessClosed(failed));
+      worker.on(
+        'exit',
+        unlessClosed((code, signal) => failed(new Error(`a worker has ended: ${signal ?? code}`))),
+      );
       worker.send(data);
       return worker;
     });
@@ -35,14 +47,16 @@ export class Workers<In, Out> {
     return this.#processes.length;
   }
 
+  /** A worker that is gone has told so otherwise. */
   send(worker: number, message: In): void {
-    this.#processes[worker]!.send(message as object);
+    const { connected } = this.#processes[worker]!;
+    if (connected && !this.#isClosed) this.#processes[worker]!.send(message as object);
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all(
       this.#processes.map((worker) => {
-        for (const event of ['message', 'error', 'exit']) worker.removeAllListeners(event);
         if (worker.exitCode !== null || worker.signalCode !== null) return null;
         return new Promise((resolve) => {
           worker.once('exit', resolve);
@@ -59,7 +73,6 @@ export async function inWorker<In, Out>(): Promise<{
   readonly send: (message: Out) => void;
   readonly receive: (received: (message: In) => void) => void;
 }> {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
   process.on('disconnect', () => process.exit());
   const early: In[] = [];
   let take = (message: In): void => void early.push(message);

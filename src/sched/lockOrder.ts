@@ -1,10 +1,12 @@
 // The lock order: one table that documents it, and that every acquire is checked against.
 //
 // A task may take a lock only if its rank is above the rank of every lock that it holds; several locks of one class are
-// held at once only under the lock that the row names, which makes their order irrelevant. The order is Linux's
+// held at once only under the lock that the row names, which makes their order irrelevant, or in the order of their ids. The order is Linux's
 // (mm/rmap.c head comment, Documentation/virt/kvm/locking.rst): mmu_lock is below the PTE lock because
 // clear_flush_young is called under it. `line` names the cache line that the lock word shares with the fields it is
 // next to, for the virtual-time cost model.
+
+import { bug } from '../units.ts';
 
 export interface LockClass {
   readonly name: string;
@@ -25,7 +27,8 @@ export const LOCK_CLASSES = 64;
 let classes = 0;
 
 /** A fresh number for a class. */
-export const nextClass = (): number => classes++;
+export const nextClass = (): number =>
+  classes < LOCK_CLASSES ? classes++ : bug('more lock classes than LOCK_CLASSES');
 
 const sleeping = (rank: number, name: string, line: string, protects: string): LockClass => ({
   name,

@@ -53,7 +53,7 @@ export class Lockdep {
     const key = from.index * LOCK_CLASSES + to.index;
     if (this.#linked[key] === 1) return;
     // Several of one class: lockOrder.ts says under what they may be held.
-    if (from.index === to.index && from !== LOCK_MAPS.fs_reclaim) return;
+    if (from.index === to.index && 'rank' in from) return;
     const link = { from, to, task: task.name };
     const back = this.#path(to, from);
     if (back !== null) reportCircle(link, back);

@@ -88,6 +88,7 @@ describe('umbra merge', () => {
     const { code, stderr } = await said('merge', files[0]!, files[2]!);
     expect(code).toBe(124);
     expect(stderr).toContain('umbra: pageout-warm: 1 shard of 3 missing: 2\n');
+    expect(stderr).toContain('incomplete: nothing found in only part of those with 0 (');
   });
 
   it('is incomplete where one did not know of a point that matters; --points tells it', async () => {
@@ -106,14 +107,17 @@ describe('umbra merge', () => {
     const found: string[] = [];
     for (const index of [1, 2])
       found.push(write(`race${index}.json`, await explored(RACE, '--shard', `${index}/2`)));
-    const { code, stdout } = await said('merge', ...found);
+    expect((await said('merge', ...found)).stderr).toMatch(
+      /race1\.json: is of a file, .*: name it with --scenario\n$/,
+    );
+    const { code, stdout } = await said('merge', ...found, '--scenario', RACE);
     expect(code).toBe(1);
     expect(stdout.match(/^FAIL I1 /gm)).toHaveLength(1);
     expect(stdout).toContain('run  umbra replay');
     const failure = { invariant: 'I1', message: '', schedule: '-' };
     const part = ofShard(JSON.parse(readFileSync(found[0]!, 'utf8')), { complete: false });
     const lie = write('lie.json', { ...part, verdict: 'fail', failure });
-    const lying = await said('merge', lie, found[1]!);
+    const lying = await said('merge', lie, found[1]!, '--scenario', RACE);
     expect([lying.code, lying.stderr]).toEqual([
       2,
       `umbra: ${lie}: its failure does not happen when it is replayed\n`,

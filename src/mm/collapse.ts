@@ -21,6 +21,7 @@ import { Scan } from '../trace/index.ts';
 import { bug, Errno, type Hpa, type Hva, type Pfn, pfnToHpa } from '../units.ts';
 import { collapseScanFile } from './collapseFile.ts';
 import {
+  allocChargeFolio,
   type Collapse,
   collapseIsolate,
   collapseSwapin,
@@ -36,7 +37,6 @@ import { PG_uptodate } from './frames.ts';
 import { mapAnonFolioPmd } from './hugeMemory.ts';
 import { HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import type { Mm } from './mmStruct.ts';
-import { allocHugePage } from './pageAlloc.ts';
 import { ptepGetAndClear, ptlOf, setPte } from './pte.ts';
 import { isCollapseAllowed, isKhugepagedAllowed, isThpSuitable } from './thp.ts';
 import { flushTlbRange } from './tlbFlush.ts';
@@ -91,12 +91,8 @@ function* collapseHugePage(
 ): Steps<number> {
   const { host } = mm;
   yield* host.locks.mmapReadUnlock(mm);
-  const folio = yield* allocHugePage(host, mm, !collapse.isKhugepaged || host.khugepaged.defrag);
-  if (folio === null) {
-    host.vmstat.thp_collapse_alloc_failed++;
-    return Scan.ALLOC_HUGE_PAGE_FAIL;
-  }
-  host.vmstat.thp_collapse_alloc++;
+  const { folio, scan } = yield* allocChargeFolio(collapse, mm);
+  if (folio === null) return scan;
   let result = unmapped > 0 ? yield* swapIn(collapse, mm, address, referenced) : Scan.SUCCEED;
   if (result === Scan.SUCCEED) {
     yield* mm.mmapWriteLock();
@@ -195,7 +191,7 @@ const TRY_AGAIN: ReadonlySet<number> = new Set([
 /** madvise_collapse_errno(). */
 function errnoOf(scan: number): number {
   if (scan === Scan.ALLOC_HUGE_PAGE_FAIL) return -Errno.ENOMEM;
-  if (scan === Scan.EXCEED_NONE_PTE) return -Errno.EBUSY;
+  if (scan === Scan.CGROUP_CHARGE_FAIL || scan === Scan.EXCEED_NONE_PTE) return -Errno.EBUSY;
   return TRY_AGAIN.has(scan) ? -Errno.EAGAIN : -Errno.EINVAL;
 }
 

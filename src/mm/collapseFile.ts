@@ -13,7 +13,7 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { Scan } from '../trace/index.ts';
 import type { Hva, Pfn } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
-import type { Collapse } from './collapsePages.ts';
+import { allocChargeFolio, type Collapse } from './collapsePages.ts';
 import { retractPageTables } from './collapsePteMapped.ts';
 import { accountCached, accountHuge, filemapGetEntry, folioFilePage, folioInMapping } from './filemap.ts';
 import { folioPut, folioPutbackLru } from './folio.ts';
@@ -23,7 +23,6 @@ import { isFolio, isSwapEntry } from './iPages.ts';
 import { HPAGE_PMD_NR } from './largeFolio.ts';
 import { folioLruvec } from './memcontrol.ts';
 import type { Mm } from './mmStruct.ts';
-import { allocHugePage } from './pageAlloc.ts';
 import { letGo, shmemGetFolio } from './shmemFolio.ts';
 import { TlbUnmapBatch } from './tlbFlush.ts';
 import { tryToUnmap } from './tryToUnmap.ts';
@@ -90,23 +89,19 @@ interface Taken {
 
 /** collapse_file(). */
 function* collapseFile(
-  { isKhugepaged }: Collapse,
+  collapse: Collapse,
   mm: Mm,
   address: Hva,
   mapping: AddressSpace,
   start: number,
 ): Steps<number> {
   const { host } = mapping;
-  const folio = yield* allocHugePage(host, mm, !isKhugepaged || host.khugepaged.defrag);
-  if (folio === null) host.vmstat.thp_collapse_alloc_failed++;
-  else host.vmstat.thp_collapse_alloc++;
+  const { folio, scan } = yield* allocChargeFolio(collapse, mm);
   const taken =
-    folio === null
-      ? { folios: [], holes: 0, status: Scan.ALLOC_HUGE_PAGE_FAIL, index: 0 }
-      : yield* takePages(mapping, start);
+    folio === null ? { folios: [], holes: 0, status: scan, index: 0 } : yield* takePages(mapping, start);
   if (folio !== null) yield* putInPlace(mapping, start, folio, taken);
   // Who asked is to have it mapped: his mapping has no table now, or one of nothing.
-  if (!isKhugepaged && taken.status === Scan.SUCCEED) taken.status = Scan.PTE_MAPPED_HUGEPAGE;
+  if (!collapse.isKhugepaged && taken.status === Scan.SUCCEED) taken.status = Scan.PTE_MAPPED_HUGEPAGE;
   const { status, index } = taken;
   const isShmem = Number(mapping.kind === 'shmem');
   host.trace.mm_khugepaged_collapse_file?.(

@@ -1,5 +1,5 @@
-// The pages of a collapse: whether they are fit for it, taking them away from everybody else, copying them
-// (mm/khugepaged.c: __collapse_huge_page_isolate, _copy, _swapin).
+// The pages of a collapse: the huge one; whether the small ones are fit for it, taking them away from everybody else, copying
+// them (mm/khugepaged.c: alloc_charge_folio, __collapse_huge_page_isolate, _copy, _swapin).
 //
 // collapse.ts calls these in that order. The limits on what the pages may be, and whether anybody has used them, count for
 // khugepaged alone, which collapses unasked.
@@ -21,6 +21,8 @@ import { ksmMightUnmapZeroPage } from './ksmZero.ts';
 import { HPAGE_PMD_NR } from './largeFolio.ts';
 import { folioLruvec } from './memcontrol.ts';
 import { isMigrationPte } from './migrationEntry.ts';
+import type { Mm } from './mmStruct.ts';
+import { allocUnchargedHugePage, chargeOrPut } from './pageAlloc.ts';
 import { isPresentPte, normalPfn, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
 import { removeRmap } from './rmap.ts';
 import { isAnonFolio } from './rmapFile.ts';
@@ -28,6 +30,22 @@ import { freeSwapCache } from './swapCache.ts';
 import { doSwapPage } from './swapIn.ts';
 import type { Vma } from './vma.ts';
 import { moveFoliosToLru, pagesOf } from './vmscan.ts';
+
+/** alloc_charge_folio(): a folio for `mm` to collapse into, contents undefined; or null, and SCAN_* says why. */
+export function* allocChargeFolio(
+  { isKhugepaged }: Collapse,
+  mm: Mm,
+): Steps<{ readonly folio: Pfn | null; readonly scan: number }> {
+  const { host, memcg } = mm;
+  const folio = yield* allocUnchargedHugePage(host, !isKhugepaged || host.khugepaged.defrag);
+  if (folio === null) {
+    host.vmstat.thp_collapse_alloc_failed++;
+    return { folio, scan: Scan.ALLOC_HUGE_PAGE_FAIL };
+  }
+  host.vmstat.thp_collapse_alloc++;
+  const isCharged = yield* chargeOrPut(host, folio, memcg, mm, true);
+  return isCharged ? { folio, scan: Scan.SUCCEED } : { folio: null, scan: Scan.CGROUP_CHARGE_FAIL };
+}
 
 /** One struct collapse_control, used for one or more collapses in turn. */
 export interface Collapse {

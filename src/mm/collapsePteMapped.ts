@@ -7,7 +7,7 @@
 // in it: it keeps its table. Others may have found the table that goes (pteMapLock()).
 // Locks: i_mmap_rwsem for read, or mmap_lock for read and the folio lock; then mm.pageTableLock, page table lock.
 
-import { isTable, PTE_BYTES, ptePfn } from '../hw/sv39/index.ts';
+import { isTable, PTE_BYTES, PTE_D, ptePfn } from '../hw/sv39/index.ts';
 import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
@@ -21,7 +21,7 @@ import type { AddressSpace } from './addressSpace.ts';
 import type { VmFault } from './faultTypes.ts';
 import { doSetPmd } from './fileHugeFault.ts';
 import { filemapLockFolio } from './filemap.ts';
-import { folioPut } from './folio.ts';
+import { folioMarkDirty, folioPut } from './folio.ts';
 import { freeKernelPages } from './kernelPages.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import type { Mm } from './mmStruct.ts';
@@ -204,7 +204,12 @@ function* visitEntries(vma: Vma, folio: Pfn, first: Hpa, clears: boolean): Steps
     if (!isPresentPte(pte)) return Scan.PTE_NON_PRESENT;
     if (ptePfn(pte) !== page) return Scan.FAIL;
     if (!clears) continue;
-    ptepGetAndClear(host, ptep);
+    const isDirty = (ptepGetAndClear(host, ptep) & PTE_D) !== 0;
+    // Linux need not ask: its folios of shmem are dirty from the start.
+    if (isDirty) {
+      if (points.on) yield at.page(folio);
+      folioMarkDirty(host, folio);
+    }
     yield* removeRmap(vma, page);
     yield* folioPut(host, folio);
   }

@@ -6,7 +6,7 @@
 //
 // Invariants: its entries are special, so that rmap does not count them, and read-only, with a table deposited for each. It
 // has a reference for each mm with `hasHugeZero`, until that exits, and one until it is shrunk.
-// Locks: none; a reference is taken in one step.
+// Locks: none; a reference is taken in one step, and host.hugeZeroFolio changes in one, from 0 and to 0.
 
 import { at, points, type Steps } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';
@@ -23,13 +23,18 @@ export function* tryGetHugeZeroFolio(host: Host): Steps<Pfn | 0> {
   return host.hugeZeroFolio === folio && host.frames.tryGet(folio) ? folio : (0 as const);
 }
 
-/** The rest of it: a new folio of zeros is everybody's from now on; the caller has a reference to it, and more is taken. */
-export function* setHugeZero(host: Host, folio: Pfn): Steps {
+/**
+ * The rest of it: a new folio of zeros, to which the caller has a reference, is everybody's from now on, and one more is taken.
+ * False: somebody was faster (the cmpxchg).
+ */
+export function* setHugeZero(host: Host, folio: Pfn): Steps<boolean> {
   if (points.on) yield at.page(folio);
+  if (host.hugeZeroFolio !== 0) return false;
   host.frames.makeHugeZero(folio);
   host.frames.get(folio);
   host.hugeZeroFolio = folio;
   host.vmstat.thp_zero_page_alloc++;
+  return true;
 }
 
 /** mm_put_huge_zero_folio(): the process maps nothing any more. */

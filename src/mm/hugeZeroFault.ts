@@ -58,18 +58,18 @@ function* mmGetHugeZeroFolio(mm: Mm): Steps<Pfn | null> {
 
 /** get_huge_zero_folio(): with a reference for the caller. */
 function* getHugeZeroFolio(host: Host): Steps<Pfn | null> {
-  const found = yield* tryGetHugeZeroFolio(host);
-  if (found !== 0) return found;
-  const folio = yield* allocHugePage(host, null, true);
-  if (folio === null) {
-    host.vmstat.thp_zero_page_alloc_failed++;
-    return null;
+  for (;;) {
+    const found = yield* tryGetHugeZeroFolio(host);
+    if (found !== 0) return found;
+    const folio = yield* allocHugePage(host, null, true);
+    if (folio === null) {
+      host.vmstat.thp_zero_page_alloc_failed++;
+      return null;
+    }
+    if (points.on) yield at.page(folio);
+    host.memory.zero(folio, HPAGE_PMD_NR);
+    host.frames.set(folio, PG_uptodate);
+    if (yield* setHugeZero(host, folio)) return folio;
+    yield* folioPut(host, folio);
   }
-  if (points.on) yield at.page(folio);
-  host.memory.zero(folio, HPAGE_PMD_NR);
-  host.frames.set(folio, PG_uptodate);
-  const other = yield* tryGetHugeZeroFolio(host);
-  if (other === 0) yield* setHugeZero(host, folio);
-  else yield* folioPut(host, folio);
-  return other || folio;
 }

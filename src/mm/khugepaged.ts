@@ -34,7 +34,7 @@ export class Khugepaged {
   /** Take the trouble of compacting memory. */
   defrag = true;
 
-  // Under mmLock.
+  // Under mmLock; `address` is the thread's alone.
   readonly mms: Mm[] = [];
   /** khugepaged_scan: who is scanned next, and where; null: a scan of all is to begin. */
   cursor: Mm | null = null;

@@ -94,12 +94,14 @@ function* handleOverHigh(host: Host, memcg: MemCgroup, pages: number, mm: Mm | n
   const { memory, events } = memcg;
   let retries = MAX_RECLAIM_RETRIES;
   while (memory.isOverHigh) {
+    // Who is exiting gives back more than he could reclaim.
+    if (mm?.killed) return;
     events.high++;
     const reclaimed = yield* tryToFreeMemCgroupPages(host, memcg, pages);
     const delay = highDelay(memcg, pages);
     if (delay <= MIN_HIGH_DELAY) return;
     if (reclaimed > 0 || retries-- > 0) continue;
-    if (!mm?.killed) yield* scheduleTimeout(host.sched, delay);
+    yield* scheduleTimeout(host.sched, delay);
     return;
   }
 }

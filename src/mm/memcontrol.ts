@@ -13,7 +13,7 @@
 // Lock: none; a counter is charged in one step (atomic_long_t in Linux).
 
 import type { Scheduler } from '../sched/index.ts';
-import { bug, Errno, type Pfn } from '../units.ts';
+import { bug, Errno, type Pfn, type SwapSlot } from '../units.ts';
 import type { Frames } from './frames.ts';
 import type { Host } from './host.ts';
 import { Lruvec, MAX_LRUVECS } from './lru.ts';
@@ -27,7 +27,7 @@ export class PageCounter {
   peak = 0;
   max = Number.POSITIVE_INFINITY;
   high = Number.POSITIVE_INFINITY;
-  /** Of memory: below these global reclaim takes nothing, and nothing while others have more than they are promised. */
+  /** Of memory: below `min` global reclaim takes nothing, and below `low` nothing as long as others have more than theirs. */
   min = 0;
   low = 0;
 
@@ -157,7 +157,7 @@ export function folioLruvec({ frames, lruvec, memcgs }: Host, pfn: Pfn): Lruvec 
   return id === 0 ? lruvec : memcgs.of(id)!.lruvec;
 }
 
-/** commit_charge(): the folio, which nobody else knows yet, is what `pages` were charged for. */
+/** commit_charge(): the folio, which nobody else knows yet, is what `memcg` was charged for. */
 export function commitCharge({ frames }: Host, pfn: Pfn, memcg: MemCgroup): void {
   if (frames.memcg[pfn] !== 0) bug('a folio is charged twice', { pfn });
   frames.memcg[pfn] = memcg.id;
@@ -175,10 +175,13 @@ export function memCgroupMigrate({ frames }: Host, from: Pfn, to: Pfn): void {
   frames.memcg[from] = 0;
 }
 
-/** mem_cgroup_try_charge_swap(): a slot for a folio of `memcg`; false: it may have no more. */
-export function memCgroupTryChargeSwap(memcg: MemCgroup | null): boolean {
-  if (memcg === null || memcg.swap.tryCharge(1)) return true;
-  memcg.events.swap_max++;
+/** mem_cgroup_try_charge_swap(): `slot` for a folio of `memcg`; false: it may have no more, or there is none (0). */
+export function memCgroupTryChargeSwap(memcg: MemCgroup | null, slot: SwapSlot | 0): boolean {
+  if (memcg === null) return slot !== 0;
+  if (slot !== 0) {
+    if (memcg.swap.tryCharge(1)) return true;
+    memcg.events.swap_max++;
+  }
   memcg.events.swap_fail++;
   return false;
 }
@@ -193,5 +196,5 @@ export function memCgroupSwapPages({ swap }: Host, memcg: MemCgroup | null): num
 export function memCgroupSwapFull(host: Host, pfn: Pfn): boolean {
   if (host.swap?.isNearlyFull) return true;
   const swap = folioMemcg(host, pfn)?.swap;
-  return swap !== undefined && swap.usage * 2 >= Math.min(swap.max, swap.high);
+  return swap !== undefined && swap.usage * 2 >= swap.max;
 }

@@ -43,11 +43,11 @@ export function* allocSwapinPage(host: Host, mm: Mm | null, slot: SwapSlot): Ste
 
 function* allocCharged(host: Host, mm: Mm | null, memcg: MemCgroup | null): Steps<Pfn | null> {
   const pfn = ((yield* allocPages(host, 0, FrameKind.folio, mm)) || null) as Pfn | null;
-  return pfn !== null && (memcg === null || (yield* isCharged(host, pfn, memcg, mm, true))) ? pfn : null;
+  return pfn !== null && (yield* chargeOrPut(host, pfn, memcg, mm, true)) ? pfn : null;
 }
 
 /** Charges `memcg` for a new folio; if that cannot be, it is freed. */
-function* isCharged(
+export function* chargeOrPut(
   host: Host,
   pfn: Pfn,
   memcg: MemCgroup | null,
@@ -61,10 +61,15 @@ function* isCharged(
 
 /**
  * vma_alloc_folio() of a huge page: 512 frames in one piece, a large folio with one reference, contents undefined; null
- * when there is none, or `mm`, if it is for a process, may not have it. `direct`: take the trouble of compacting memory for it (GFP_TRANSHUGE, else
- * GFP_TRANSHUGE_LIGHT).
+ * when there is none, or `mm`, if it is for a process, may not have it. `direct`: as allocUnchargedHugePage().
  */
 export function* allocHugePage(host: Host, mm: Mm | null, direct: boolean): Steps<Pfn | null> {
+  const folio = yield* allocUnchargedHugePage(host, direct);
+  return folio !== null && (yield* chargeOrPut(host, folio, mm?.memcg ?? null, mm, true)) ? folio : null;
+}
+
+/** `direct`: take the trouble of compacting memory for it (GFP_TRANSHUGE, else GFP_TRANSHUGE_LIGHT). */
+export function* allocUnchargedHugePage(host: Host, direct: boolean): Steps<Pfn | null> {
   const { low } = host.zone.watermarks;
   if (direct) mightAlloc(host.sched);
   const [order, kind] = [HPAGE_PMD_ORDER, FrameKind.folio] as const;
@@ -73,7 +78,7 @@ export function* allocHugePage(host: Host, mm: Mm | null, direct: boolean): Step
   if (folio === 0) return null;
   if (points.on) yield at.page(folio);
   host.frames.makeLarge(folio);
-  return (yield* isCharged(host, folio, mm?.memcg ?? null, mm, true)) ? folio : null;
+  return folio;
 }
 
 /** The slow path of what the caller can do without: each means is tried once. */
@@ -89,7 +94,7 @@ function* allocCostly(host: Host, order: Order, kind: FrameKind): Steps<number> 
 export function* allocReadaheadPage(host: Host, memcg: MemCgroup | null): Steps<Pfn | null> {
   const { high } = host.zone.watermarks;
   const pfn = ((yield* getPageFromFreelist(host, 0, FrameKind.folio, high)) || null) as Pfn | null;
-  return pfn !== null && (yield* isCharged(host, pfn, memcg, null, false)) ? pfn : null;
+  return pfn !== null && (yield* chargeOrPut(host, pfn, memcg, null, false)) ? pfn : null;
 }
 
 /** alloc_migration_target(): a frame for a page that has one already: not worth reclaiming anything. */

@@ -44,14 +44,17 @@ export function* swapCacheHas(host: Host, slot: SwapSlot): Steps<boolean> {
   return has;
 }
 
-/** folio_alloc_swap(): a slot for a locked folio that has none. False when the swap area is full, or its owner may have no more of it. */
+/**
+ * folio_alloc_swap(): a slot for a locked folio that has none. False when the swap area is full, or its owner may have no
+ * more of it.
+ */
 export function* folioAllocSwap(host: Host, pfn: Pfn): Steps<boolean> {
   const swap = host.swap;
   if (swap === null) return false;
   yield* swap.lock.lock();
   const slot = swap.nextFree();
-  const given = slot !== 0 && memCgroupTryChargeSwap(folioMemcg(host, pfn));
-  if (given) {
+  const given = memCgroupTryChargeSwap(folioMemcg(host, pfn), slot);
+  if (given && slot !== 0) {
     if (points.on) yield at.slot(slot);
     swap.claim(slot, pfn, host.frames.memcg[pfn]!);
     yield* enter(host, pfn, slot);

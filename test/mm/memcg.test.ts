@@ -9,8 +9,11 @@ import {
   fork,
   fput,
   type Host,
+  MADV_COLLAPSE,
+  MAP_FIXED,
   type MemCgroup,
   type Mm,
+  madvise,
   memoryHighWrite,
   memoryMaxWrite,
   memoryReclaimWrite,
@@ -402,4 +405,23 @@ describe('the working set of a cgroup', () => {
       expect(memcg.lruvec.nonresidentAge).toBe(host.lruvec.nonresidentAge);
     });
   });
+});
+
+it('MADV_COLLAPSE answers -EBUSY where the cgroup may not have a huge page', () => {
+  const bench = makeBench({ frames: 2000, swapSlots: 700 });
+  const { host } = bench;
+  host.thp.enabled = 'never';
+  const memcg = makeGroup(host, 64);
+  runTasks(bench, function* () {
+    const mm = yield* newMmIn(host, memcg);
+    const base = 0x4000_0000 as Hva;
+    expect(yield* mmapAnonymous(mm, base, 512 * PAGE_SIZE, RW, MAP_FIXED)).toBe(base);
+    yield* fill(mm, base, 8);
+    expect(yield* madvise(mm, base, 512 * PAGE_SIZE, MADV_COLLAPSE)).toBe(-Errno.EBUSY);
+    yield* expectFilled(mm, base, 8);
+    const { thp_collapse_alloc, thp_collapse_alloc_failed } = host.vmstat;
+    expect([thp_collapse_alloc, thp_collapse_alloc_failed]).toEqual([1, 0]);
+    yield* exitMm(mm);
+  });
+  expectNothingCharged(bench);
 });

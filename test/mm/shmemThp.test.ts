@@ -260,6 +260,21 @@ describe('a private mapping', () => {
 });
 
 describe('MADV_COLLAPSE', () => {
+  it('loses no store that only the entries of the table know of', () => {
+    withObject('never', HUGE_PAGES, function* ({ host, mm, base, object }) {
+      // Leaves a table without pages; then a huge one is read into it.
+      expect(yield* store(mm, base, 0, 7)).toBe(0);
+      expect(yield* filePunchHole(object, 0, PAGE_SIZE)).toBe(0);
+      host.thp.shmemEnabled = 'always';
+      expect([yield* load(mm, base, 1), isHuge(mm, base), hugeCounts(host)]).toEqual([0, false, [1, 0]]);
+      expect(yield* store(mm, base, 2, 9)).toBe(0);
+      expect([yield* madvise(mm, base, HUGE, MADV_COLLAPSE), isHuge(mm, base)]).toEqual([0, true]);
+      expect(yield* madvise(mm, base, HUGE, MADV_PAGEOUT)).toBe(0);
+      while (host.throttle.writebackInFlight > 0) yield* host.throttle.waitForWriteback();
+      expect([yield* load(mm, base, 1), yield* load(mm, base, 2)]).toEqual([0, 9]);
+    });
+  });
+
   it('makes one huge page of what is there, what is swapped out and holes; who maps it is to fault it in again', () => {
     const bench = withObject('never', HUGE_PAGES, function* (scene) {
       const { host, mm, base, object } = scene;

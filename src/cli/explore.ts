@@ -11,6 +11,8 @@ import {
   isExhaustive,
   MAX_BOUND,
   MAX_HARDWARE,
+  POLICIES,
+  POLICY_NAMES,
   type PolicyName,
   type RunResult,
   type SearchOptions,
@@ -28,7 +30,7 @@ import { EXIT_CODES } from './outcome.ts';
 import { ParallelSearch } from './parallelSearch.ts';
 import { MAX_SHARDS } from './shardFile.ts';
 import { StatusLine } from './statusLine.ts';
-import { count } from './words.ts';
+import { count, wrapped } from './words.ts';
 import { writePage } from './writePage.ts';
 
 interface ExploreFlags {
@@ -47,26 +49,25 @@ interface ExploreFlags {
   readonly json?: true;
 }
 
-/** Policies whose schedules are no tree that could be dealt out. */
-const UNCUT: ReadonlySet<PolicyName> = new Set(['sleep', 'dpor']);
 /** Above it setTimeout() calls at once. */
 const LONGEST_TIMER = 2 ** 31 / 1000;
 
-const POLICIES = `
+const DRAWN = POLICY_NAMES.filter((name) => !isExhaustive(name)).join(', ');
+
+/** What the table says of each policy. */
+function policies(): string {
+  const width = Math.max(...POLICY_NAMES.map(({ length }) => length)) + 4;
+  return POLICY_NAMES.map((name) => {
+    const { about, isCut } = POLICIES[name];
+    const lines = wrapped(isCut ? about : `${about} Not with --shard or --jobs.`, HELP_WIDTH - width);
+    return `  ${name}`.padEnd(width) + lines.join(`\n${' '.repeat(width)}`);
+  }).join('\n');
+}
+
+const HELP_WIDTH = 120;
+const HELP = `
 Policies:
-  bounded  every schedule with at most so many pre-emptions, 0, 1, ... in turn; what is found first has the fewest.
-           States that were gone on from are remembered. A pre-emption takes the CPU from a task that could go on; where
-           one blocks, yields or ends, whoever comes next is free.
-  delay    the same for delays: the CPU goes round in a queue, and to pass somebody over costs one. A quick first pass.
-  dfs      every schedule there is; states that were gone on from are remembered.
-  sleep    every schedule there is, by sleep sets instead of remembered states, without hardware on its own: an
-           independent check of the others, for small scenarios. Not with --shard or --jobs.
-  dpor     every schedule there is, by Source-DPOR with sleep sets: only orders of what does not commute, found by turning
-           races round, and no remembered states. Hardware as with dfs. Not with --shard or --jobs.
-  pos      drawn: each access that is due has a random priority, drawn anew when something that it depends on was done.
-           Finds most bugs in the fewest schedules.
-  pct      drawn: random priorities of tasks, which fall at a few random moments.
-  random   drawn: anybody, at every moment.
+${policies()}
 
 Hardware acts on its own up to --hardware times in a schedule, between any two steps, at no pre-emption: a vCPU in the
 guest fills its TLB unasked (setting A), walks for its next store (setting D), evicts, goes on until its kick arrives;
@@ -88,9 +89,7 @@ export function command(exit: (code: number) => void): Command {
   return new Command('explore')
     .argument('<scenario>', 'a scenario by name, or a file that exports one')
     .addOption(
-      new Option('--policy <name>', 'how schedules are chosen')
-        .choices(['bounded', 'delay', 'dfs', 'sleep', 'dpor', 'pos', 'pct', 'random'])
-        .default('bounded'),
+      new Option('--policy <name>', 'how schedules are chosen').choices(POLICY_NAMES).default('bounded'),
     )
     .option(
       '--bound <number>',
@@ -105,7 +104,7 @@ export function command(exit: (code: number) => void): Command {
       DEFAULT_HARDWARE,
     )
     .option('--weak', 'memory may be weak, where variables are read and written without a lock')
-    .option('--seed <number>', 'first seed (pos, pct, random)', wholeBetween(0, Number.MAX_SAFE_INTEGER), 1)
+    .option('--seed <number>', `first seed (${DRAWN})`, wholeBetween(0, Number.MAX_SAFE_INTEGER), 1)
     .option('--schedules <number>', 'stop after so many', wholeBetween(1, Number.MAX_SAFE_INTEGER))
     .option('--seconds <number>', 'stop after so much time', positiveSeconds)
     .option('--shard <i/n>', 'only part i of n of all schedules', shard)
@@ -114,7 +113,7 @@ export function command(exit: (code: number) => void): Command {
     .option('--full', 'print every step of a counterexample')
     .option('--json', 'print the report as one line of JSON')
     .option('--html <file>', 'write a page that shows the counterexample', path)
-    .addHelpText('after', POLICIES)
+    .addHelpText('after', HELP)
     .action(async (scenario: string, flags: ExploreFlags) => exit(await explore(scenario, flags)));
 }
 
@@ -127,7 +126,7 @@ function shard(text: string): { index: number; count: number } {
 }
 
 async function explore(name: string, flags: ExploreFlags): Promise<number> {
-  if (UNCUT.has(flags.policy) && (flags.shard ?? flags.jobs) !== undefined)
+  if (!POLICIES[flags.policy].isCut && (flags.shard ?? flags.jobs) !== undefined)
     throw new InputError(
       `--${flags.shard ? 'shard' : 'jobs'}: the schedules of ${flags.policy} are not cut in parts`,
     );

@@ -12,7 +12,7 @@ import type {
   SearchOptions,
   SearchState,
 } from '../explore/index.ts';
-import { counterexample } from '../explore/index.ts';
+import { counterexample, isExhaustive, POLICIES } from '../explore/index.ts';
 import { plural } from './words.ts';
 
 export interface ReportedFailure {
@@ -60,10 +60,6 @@ export type Asked = Pick<SearchOptions, 'seed' | 'shard'> & {
   readonly weak?: boolean;
 };
 
-/** Policies that go on bound by bound. */
-const BOUNDED: ReadonlySet<PolicyName> = new Set(['bounded', 'delay']);
-const DRAWN: ReadonlySet<PolicyName> = new Set(['pos', 'pct', 'random']);
-
 /** The failure that was found, as short as it could be made, and the command for it. */
 interface Minimised {
   readonly result: RunResult;
@@ -79,13 +75,13 @@ export function reportOf(
   isDone: boolean,
   failure: Minimised | null,
 ): ExploreReport {
-  const isComplete = state.complete || (DRAWN.has(policy) && isDone && failure === null);
+  const isComplete = state.complete || (!isExhaustive(policy) && isDone && failure === null);
   return {
     schema: 'umbra.explore/1',
     scenario,
     verdict: failure !== null ? 'fail' : isComplete ? 'pass' : 'incomplete',
     policy,
-    bound: BOUNDED.has(policy) ? state.bound : 0,
+    bound: state.bound,
     schedules: state.schedules,
     states: state.states,
     complete: state.complete,
@@ -99,29 +95,30 @@ function reportedFailure({ result, schedule, replay }: Minimised): ReportedFailu
 }
 
 function howFound({ policy, bound }: ExploreReport, { seed }: Asked): string {
-  if (DRAWN.has(policy)) return `${policy} from seed ${seed}`;
-  if (!BOUNDED.has(policy)) return `all schedules (${policy})`;
-  return `all schedules of at most ${plural(bound, policy === 'delay' ? 'delay' : 'pre-emption')}`;
+  const { unit } = POLICIES[policy];
+  if (!isExhaustive(policy)) return `${policy} from seed ${seed}`;
+  return unit === null ? `all schedules (${policy})` : `all schedules of at most ${plural(bound, unit)}`;
 }
 
 /** What was covered. */
 function coverage(report: ExploreReport, { seed, hardware, weak, shard }: Asked): string {
   const { verdict, policy, bound, schedules, states } = report;
   const ran = `${plural(schedules, 'schedule')}, ${plural(states, 'state')}`;
+  const { unit, hasHardware } = POLICIES[policy];
   const part = shard === undefined ? '' : `part ${shard.index + 1} of ${shard.count} of `;
   if (verdict === 'fail') return `broken, after ${plural(schedules, 'schedule')}`;
-  if (DRAWN.has(policy))
+  if (!isExhaustive(policy))
     return `nothing found in ${plural(schedules, 'schedule')} (${policy}, ${part}seeds from ${seed})`;
-  const actions = policy === 'sleep' ? 0 : hardware;
+  const actions = hasHardware ? hardware : 0;
   const by = weak === true ? 'hardware (weak memory included)' : 'hardware';
-  if (!BOUNDED.has(policy)) {
+  if (unit === null) {
     const all = `any schedule with at most ${plural(actions, 'action')} of ${by} on its own`;
     return verdict === 'pass'
       ? `nothing found in ${part}${all} (${ran})`
       : `incomplete: nothing found in ${part}part of them (${ran})`;
   }
   const limits = (most: number): string =>
-    `${plural(most, policy === 'delay' ? 'delay' : 'pre-emption')} and ${plural(actions, 'action')} of ${by} on its own`;
+    `${plural(most, unit)} and ${plural(actions, 'action')} of ${by} on its own`;
   if (verdict === 'pass')
     return `nothing found in ${part}${part === '' ? 'any schedule' : 'all schedules'} of at most ${limits(bound)} (${ran})`;
   if (bound === 0) return `incomplete: nothing found in only part of those with 0 (${ran})`;

@@ -14,7 +14,7 @@ import { positiveSeconds, wholeBetween } from './flags.ts';
 import { type CheckedExhibit, type Coverage, findBug, MuseumCheck } from './museumCheck.ts';
 import { EXIT_CODES } from './outcome.ts';
 import { StatusLine } from './statusLine.ts';
-import { plural } from './words.ts';
+import { plural, wrapped } from './words.ts';
 
 interface MuseumFlags {
   readonly check?: true;
@@ -87,7 +87,7 @@ async function show(exhibit: Exhibit, flags: MuseumFlags): Promise<number> {
   return EXIT_CODES.fail;
 }
 
-const paragraph = (text: string): string => text.replace(/(.{1,98})(?:\s+|$)/g, '$1\n').trimEnd();
+const paragraph = (text: string): string => wrapped(text, 98).join('\n');
 
 function diff(file: string, find: string, replace: string): string {
   const lines = (text: string, mark: string): string =>

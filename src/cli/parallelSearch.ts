@@ -12,48 +12,49 @@
 import {
   comesBefore,
   isExhaustive,
-  levelsOf,
+  type PartRequest,
   type PartResult,
+  Progress,
   type SearchOptions,
   type SearchState,
   type Sharing,
 } from '../explore/index.ts';
 import { Workers } from '../platform/index.ts';
-import type { Answer, Order, Work, Workplace } from './exploreWorker.ts';
+import type { Answer, Order, Workplace } from './exploreWorker.ts';
 
 /** Shards of a level: the more the better balanced, and the more is run twice. */
 const PARTS = 16;
 /** Seeds that follow one another; a multiple of the four in which random strategies give hardware its share. */
 const BLOCK = 500;
 
-const NOTHING: SearchState = {
-  schedules: 0,
-  states: 0,
-  bound: 0,
-  hardware: 0,
-  complete: false,
-  failure: null,
-  isOver: false,
-};
+/** A part that a worker is to run. */
+interface Task {
+  readonly request: PartRequest;
+  /** Told which worker has it, and how it ended. */
+  readonly begun?: (worker: number) => void;
+  readonly ended: (result: PartResult) => void;
+}
 
 export class ParallelSearch {
-  readonly #options: SearchOptions;
+  readonly #progress: Progress;
+  readonly #policy: SearchOptions['policy'];
   readonly #sharing: Sharing;
   readonly #crew: Workers<Order, Answer>;
-  /** By worker: what it has done of its part, and who waits for the end of it. */
-  readonly #progress: { schedules: number; states: number }[];
+  /** What is done of the parts that are under way and of those that have ended, until they count. */
+  readonly #running = new Map<number, { readonly schedules: number; readonly states: number }>();
+  /** By worker: who waits for the end of its part, and the number of the part. */
   readonly #ends: ((result: PartResult) => void)[] = [];
-  #state: SearchState = NOTHING;
+  readonly #parts: number[] = [];
   #isStopped = false;
   #fail: (error: Error) => void = () => {};
   /** Called now and then while it runs. */
   progress: (state: SearchState) => void = () => {};
 
-  /** `known`: what is known beforehand of the points that matter. */
+  /** `known`: what is known beforehand of the points that matter; it learns what is found out. */
   constructor(jobs: number, workplace: Workplace, options: SearchOptions, known: Sharing) {
-    this.#options = options;
+    this.#progress = new Progress(options);
+    this.#policy = options.policy;
     this.#sharing = known;
-    this.#progress = Array.from({ length: jobs }, () => ({ schedules: 0, states: 0 }));
     this.#crew = new Workers(
       jobs,
       new URL('./worker.js', import.meta.url),
@@ -65,14 +66,7 @@ export class ParallelSearch {
 
   /** What was done so far, the parts under way included. */
   get state(): SearchState {
-    const sum = (key: 'schedules' | 'states'): number =>
-      this.#progress.reduce((total, each) => total + each[key], this.#state[key]);
-    return { ...this.#state, schedules: sum('schedules'), states: sum('states') };
-  }
-
-  /** All that is known of the points that matter. */
-  get sharing(): Sharing {
-    return this.#sharing;
+    return this.#progress.stateWith(...this.#running.values());
   }
 
   /** Ends before its end, as soon as the workers listen. */
@@ -86,7 +80,7 @@ export class ParallelSearch {
     try {
       await new Promise<void>((resolve, reject) => {
         this.#fail = reject;
-        (isExhaustive(this.#options.policy) ? this.#runLevels() : this.#runSeeds()).then(resolve, reject);
+        this.#runAll().then(resolve, reject);
       });
     } finally {
       await this.#crew.close();
@@ -94,34 +88,24 @@ export class ParallelSearch {
     return this.state;
   }
 
-  async #runLevels(): Promise<void> {
-    const { policy, bound, hardware } = this.#options;
-    const levels = levelsOf(policy, bound, hardware);
-    for (let at = 0; at < levels.length; ) {
-      this.#state = { ...this.#state, ...levels[at]! };
-      const isLearned = await this.#runLevel(levels[at]!);
-      if (this.#isStopped || this.#state.isOver) return;
-      at = isLearned ? 0 : at + 1;
+  async #runAll(): Promise<void> {
+    while (!this.#isStopped && !this.state.isOver) {
+      const request = this.#progress.next(this.#sharing.known);
+      const result = await (isExhaustive(this.#policy) ? this.#runLevel(request) : this.#runSeeds(request));
+      this.#running.clear();
+      this.#progress.ended(result);
     }
-    this.#state = { ...this.#state, complete: true, isOver: true };
   }
 
-  /** True: all levels must be run again. */
-  async #runLevel(level: { readonly bound: number; readonly hardware: number }): Promise<boolean> {
-    const { policy, schedules, shard = { index: 0, count: 1 } } = this.#options;
-    const { known } = this.#sharing;
-    const left = schedules - this.#state.schedules;
+  /** The level in shards, as if one had run it. */
+  async #runLevel(level: PartRequest): Promise<Omit<PartResult, 'path' | 'known'>> {
+    const { shard, schedules } = level;
     const broken: { first: PartResult | null } = { first: null };
     const results = await this.#runParts(PARTS, (index) => ({
-      work: {
-        type: 'part',
-        request: {
-          policy,
-          ...level,
-          shard: { index: shard.index + shard.count * index, count: shard.count * PARTS },
-          known,
-          schedules: Math.floor((left + index) / PARTS),
-        },
+      request: {
+        ...level,
+        shard: { index: shard.index + shard.count * index, count: shard.count * PARTS },
+        schedules: Math.floor((schedules + index) / PARTS),
       },
       ended: (result) => {
         if (result.end !== 'failed' && result.end !== 'learned') return;
@@ -133,95 +117,66 @@ export class ParallelSearch {
         if (broken.first !== null) this.#crew.send(worker, { type: 'behind', path: broken.first.path });
       },
     }));
-    return broken.first === null ? this.#levelPassed(results) : this.#levelBroken(broken.first);
+    if (broken.first === null) return { ...sumOf(results), end: this.#endOf(results), failure: null };
+    this.#sharing.learn(broken.first.known);
+    return broken.first;
   }
 
-  #levelPassed(results: readonly PartResult[]): boolean {
-    for (const result of results) this.#add(result);
-    if (this.#isStopped) return false;
-    if (results.some(({ end }) => end === 'limit')) {
-      this.#state = { ...this.#state, isOver: true };
-      return false;
-    }
+  /** How a level ends in no part of which anything was found. */
+  #endOf(results: readonly PartResult[]): PartResult['end'] {
+    if (this.#isStopped) return 'stopped';
+    if (results.some(({ end }) => end === 'limit')) return 'limit';
     // Each part has seen to it that nothing new matters in it; together they may know better.
     const { version } = this.#sharing;
     for (const { known } of results) this.#sharing.learn(known);
-    return this.#sharing.version > version;
+    return this.#sharing.version > version ? 'learned' : 'done';
   }
 
-  #levelBroken(first: PartResult): boolean {
-    this.#add(first);
-    this.#sharing.learn(first.known);
-    const { failure } = first;
-    if (failure !== null) this.#state = { ...this.#state, failure, isOver: true };
-    return failure === null;
-  }
-
-  async #runSeeds(): Promise<void> {
-    const { seed, schedules, shard = { index: 0, count: 1 } } = this.#options;
-    const blocks = Math.ceil(schedules / BLOCK);
+  /** The seeds in blocks. */
+  async #runSeeds(all: PartRequest): Promise<Omit<PartResult, 'path' | 'known'>> {
+    const { seed, schedules, shard } = all;
     let failed = Number.POSITIVE_INFINITY;
-    const results = await this.#runParts(blocks, (index) =>
+    const results = await this.#runParts(Math.ceil(schedules / BLOCK), (index) =>
       index > failed
         ? null
         : {
-            work: {
-              type: 'seeds',
-              options: {
-                ...this.#options,
-                seed: seed + index * BLOCK * shard.count,
-                schedules: Math.min(BLOCK, schedules - index * BLOCK),
-              },
+            request: {
+              ...all,
+              known: [],
+              seed: seed + index * BLOCK * shard.count,
+              schedules: Math.min(BLOCK, schedules - index * BLOCK),
             },
             ended: ({ end }) => {
               if (end === 'failed') failed = Math.min(failed, index);
             },
-            begun: () => {},
           },
     );
-    for (const result of results.slice(0, failed + 1)) if (result !== undefined) this.#add(result);
     const failure = results[failed]?.failure ?? null;
-    this.#state = { ...this.#state, failure, isOver: !this.#isStopped };
-  }
-
-  #add({ schedules, states }: PartResult): void {
-    const { state } = this;
-    this.#state = {
-      ...this.#state,
-      schedules: this.#state.schedules + schedules,
-      states: this.#state.states + states,
-    };
-    this.progress(state);
+    const end = failure !== null ? 'failed' : this.#isStopped ? 'stopped' : 'done';
+    return { ...sumOf(results.slice(0, failed + 1)), end, failure };
   }
 
   /** Runs `count` parts, each by whoever is free; their results by number, without those that are not begun any more. */
-  async #runParts(
-    count: number,
-    partOf: (index: number) => {
-      readonly work: Work;
-      readonly begun: (worker: number) => void;
-      readonly ended: (result: PartResult) => void;
-    } | null,
-  ): Promise<PartResult[]> {
+  async #runParts(count: number, taskOf: (index: number) => Task | null): Promise<PartResult[]> {
     const results: PartResult[] = [];
     let next = 0;
     const takeParts = async (worker: number): Promise<void> => {
       while (next < count && !this.#isStopped) {
         const index = next++;
-        const part = partOf(index);
-        if (part === null) return;
+        const task = taskOf(index);
+        if (task === null) return;
         const end = new Promise<PartResult>((resolve) => {
           this.#ends[worker] = resolve;
+          this.#parts[worker] = index;
         });
-        this.#crew.send(worker, part.work);
-        part.begun(worker);
+        this.#crew.send(worker, { type: 'part', request: task.request });
+        task.begun?.(worker);
         const result = await end;
         results[index] = result;
-        part.ended(result);
+        task.ended(result);
       }
     };
-    await Promise.all(this.#progress.map((_, worker) => takeParts(worker)));
-    for (const each of this.#progress) each.schedules = each.states = 0;
+    await Promise.all(Array.from({ length: this.#crew.count }, (_, worker) => takeParts(worker)));
     return results;
   }
 
@@ -230,12 +185,20 @@ export class ParallelSearch {
   }
 
   #received(worker: number, answer: Answer): void {
+    const { schedules, states } = answer.type === 'end' ? answer.result : answer;
+    this.#running.set(this.#parts[worker]!, { schedules, states });
     if (answer.type === 'end') this.#ends[worker]!(answer.result);
-    else {
-      const done = this.#progress[worker]!;
-      done.schedules = answer.schedules;
-      done.states = answer.states;
-      this.progress(this.state);
-    }
+    else this.progress(this.state);
   }
+}
+
+/** Of those parts that there are. */
+function sumOf(results: readonly PartResult[]): { readonly schedules: number; readonly states: number } {
+  const sum = { schedules: 0, states: 0 };
+  for (const result of results) {
+    if (result === undefined) continue;
+    sum.schedules += result.schedules;
+    sum.states += result.states;
+  }
+  return sum;
 }

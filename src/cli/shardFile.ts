@@ -1,7 +1,7 @@
 // The report of a shard, read from a file that anybody may have written: everything in it has the type that it must have, or
 // it is refused in one line.
 
-import { type KnownObject, MAX_BOUND, MAX_HARDWARE } from '../explore/index.ts';
+import { type KnownObject, MAX_BOUND, MAX_HARDWARE, POLICIES, POLICY_NAMES } from '../explore/index.ts';
 import { readInputFile } from '../platform/index.ts';
 import { InputError } from '../vmm/index.ts';
 import type { ExploreReport, ShardReport } from './exploreReport.ts';
@@ -45,7 +45,7 @@ const REPORT: Readonly<Record<string, Check>> = {
   schema: isOneOf('umbra.explore/1'),
   scenario: isText,
   verdict: isOneOf('pass', 'fail', 'incomplete'),
-  policy: isOneOf('bounded', 'delay', 'dfs', 'pos', 'pct', 'random'),
+  policy: isOneOf(...POLICY_NAMES.filter((name) => POLICIES[name].isCut)),
   bound: isWhole(0, MAX_BOUND),
   schedules: isCount,
   states: isCount,

@@ -1,4 +1,4 @@
-// Numbers in words, as summaries print them. Used by the live line, the summaries and the demo.
+// Numbers in words and text in lines, as verbs print them.
 
 /** "12,345". */
 export const count = (value: number): string => String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
@@ -12,3 +12,7 @@ export function bytesInWords(bytes: number): string {
 /** "1 page", "2 pages". */
 export const plural = (value: number, noun: string): string =>
   `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+
+/** `text` in lines of at most `width` characters, broken between words. */
+export const wrapped = (text: string, width: number): string[] =>
+  text.match(new RegExp(`\\S.{0,${width - 1}}(?=\\s|$)`, 'g'))!;

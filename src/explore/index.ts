@@ -20,17 +20,11 @@ export {
 export { type Lanes, type Step, traceRun } from './lanes.ts';
 export { minimise, passingTwin, type Twin } from './minimise.ts';
 export { GUEST_PAGING, SUPERVISOR, writeTables } from './pagedGuest.ts';
-export { comesBefore, levelsOf, Part, type PartEnd, type PartRequest, type PartResult } from './part.ts';
+export { comesBefore, type Part, type PartRequest, type PartResult, type Shard } from './part.ts';
+export { DEFAULT_HARDWARE, isExhaustive, POLICIES, POLICY_NAMES, type PolicyName } from './policies.ts';
 export type { HostShape, Scenario, VmShape } from './scenario.ts';
 export { formatSchedule, parseSchedule, type Schedule } from './schedule.ts';
-export {
-  DEFAULT_HARDWARE,
-  isExhaustive,
-  type PolicyName,
-  Search,
-  type SearchOptions,
-  type SearchState,
-} from './search.ts';
+export { Progress, partOf, Search, type SearchOptions, type SearchState } from './search.ts';
 export { type KnownObject, Sharing } from './sharing.ts';
 export { pctStrategy, posStrategy, randomStrategy } from './strategies.ts';
 export type { Found } from './verdict.ts';

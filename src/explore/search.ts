@@ -1,30 +1,16 @@
 // A search: which runs of a scenario are made, and what came of them all.
 //
-// Bounded: pre-emption bounds 0, 1, ... in turn, each exhaustively, first with hardware that does only what it is told
-// and then with what it may do by itself, so that the first failure has the fewest pre-emptions that there are. The others
-// draw schedules from seeds that follow one another. Whoever drives the search calls step() until it is over, and may look
-// in between.
+// Exhaustive: the levels of the policy in turn (policies.ts), so that the first failure has the fewest pre-emptions that
+// there are, and all of them again when a point turns out to matter. The others draw schedules from seeds that follow one
+// another. Progress says what is to be done and what was; who does it is one process (Search: step() until it is over,
+// looking in between as one likes) or many (cli/parallelSearch.ts).
 //
 // Invariant: a search is a function of the scenario and its options; how step() was called never matters.
 
-import { BoundedSearch } from './bounded.ts';
-import { SourceDpor } from './dpor.ts';
 import type { Explorer, RunResult } from './explorer.ts';
-import { SleepSets } from './sleepSets.ts';
-import type { Strategy } from './steering.ts';
-import { type HardwareShare, pctStrategy, posStrategy, randomStrategy } from './strategies.ts';
-
-export type PolicyName = 'bounded' | 'delay' | 'dfs' | 'sleep' | 'dpor' | 'pos' | 'pct' | 'random';
-
-interface Tree extends Strategy {
-  readonly states: number;
-  next(): boolean;
-}
-
-/** Those that end by themselves, when there is nothing left. */
-const EXHAUSTIVE: ReadonlySet<PolicyName> = new Set(['bounded', 'delay', 'dfs', 'sleep', 'dpor']);
-/** Policies that search all schedules at once, and not bound after bound. */
-const UNBOUNDED: ReadonlySet<PolicyName> = new Set(['dfs', 'sleep', 'dpor']);
+import { LevelPart, type Part, type PartRequest, type PartResult, SeedsPart, type Shard } from './part.ts';
+import { isExhaustive, type Level, levelsOf, type PolicyName } from './policies.ts';
+import type { KnownObject } from './sharing.ts';
 
 export interface SearchOptions {
   readonly policy: PolicyName;
@@ -37,7 +23,7 @@ export interface SearchOptions {
   /** Runs after which the search is given up. */
   readonly schedules: number;
   /** One part of several that together make all runs: index from 0, and how many. */
-  readonly shard?: { readonly index: number; readonly count: number };
+  readonly shard?: Shard;
 }
 
 export interface SearchState {
@@ -55,124 +41,98 @@ export interface SearchState {
   readonly isOver: boolean;
 }
 
-/** The change points of PCT lie among so many choices, until a run has shown how many there are. */
-const FIRST_LENGTH = 100;
-/** Most actions of hardware in a schedule, unless somebody says otherwise. */
-export const DEFAULT_HARDWARE = 3;
+/** What is counted of a part, ended or under way. */
+type Counted = Pick<SearchState, 'schedules' | 'states'>;
 
-/** Whether a search by the policy ends by itself, when nothing is left. */
-export const isExhaustive = (policy: PolicyName): boolean => EXHAUSTIVE.has(policy);
-
-export class Search {
-  readonly explorer: Explorer;
-  readonly options: SearchOptions;
+/** Where a search stands. */
+export class Progress {
+  readonly #options: SearchOptions;
+  readonly #levels: readonly Level[];
+  #at = 0;
   #schedules = 0;
   #states = 0;
   #failure: RunResult | null = null;
   #complete = false;
   #isOver = false;
-  // Bounded
-  #bound = 0;
-  #hardware = 0;
-  #tree: Tree;
-  #learned: number;
-  // Random
-  #drawn = 0;
-  #longest = FIRST_LENGTH;
-  #chances = FIRST_LENGTH;
 
-  constructor(explorer: Explorer, options: SearchOptions) {
-    this.explorer = explorer;
-    this.options = options;
-    this.#tree = this.#newTree(0, 0);
-    this.#learned = explorer.steering.sharing.version;
+  constructor(options: SearchOptions) {
+    this.#options = options;
+    this.#levels = levelsOf(options.policy, options.bound, options.hardware);
   }
 
-  get state(): SearchState {
+  /** With what was done so far of the parts under way. */
+  stateWith(...running: readonly Counted[]): SearchState {
+    const sum = (key: keyof Counted, ended: number): number =>
+      running.reduce((total, part) => total + part[key], ended);
     return {
-      schedules: this.#schedules,
-      states: this.#states + this.#tree.states,
-      bound: this.#bound,
-      hardware: this.#hardware,
+      ...this.#levels[this.#at]!,
+      schedules: sum('schedules', this.#schedules),
+      states: sum('states', this.#states),
       complete: this.#complete,
       failure: this.#failure,
       isOver: this.#isOver,
     };
   }
 
+  /** What is to be done next; `known`: of the points that matter. */
+  next(known: readonly KnownObject[]): PartRequest {
+    const { policy, seed, schedules, shard = { index: 0, count: 1 } } = this.#options;
+    const left = schedules - this.#schedules;
+    return { policy, ...this.#levels[this.#at]!, shard, known, seed, schedules: left };
+  }
+
+  /** What was to be done next has come to its end. */
+  ended({ end, schedules, states, failure }: Omit<PartResult, 'path' | 'known'>): void {
+    this.#schedules += schedules;
+    this.#states += states;
+    this.#failure = failure;
+    if (end === 'learned') this.#at = 0;
+    else if (end === 'done' && this.#at < this.#levels.length - 1) this.#at++;
+    else if (end !== 'stopped') {
+      this.#isOver = true;
+      this.#complete = end === 'done' && isExhaustive(this.#options.policy);
+    }
+  }
+}
+
+/** Begins a part of a search. */
+export const partOf = (explorer: Explorer, request: PartRequest): Part =>
+  isExhaustive(request.policy) ? new LevelPart(explorer, request) : new SeedsPart(explorer, request);
+
+export class Search {
+  readonly explorer: Explorer;
+  readonly options: SearchOptions;
+  readonly #progress: Progress;
+  #part: Part;
+
+  constructor(explorer: Explorer, options: SearchOptions) {
+    this.explorer = explorer;
+    this.options = options;
+    this.#progress = new Progress(options);
+    this.#part = this.#begin();
+  }
+
+  get state(): SearchState {
+    return this.#part.result === null ? this.#progress.stateWith(this.#part) : this.#progress.stateWith();
+  }
+
   /** Runs schedules until the search is over or `pause()` says so, which it is asked after each. */
   step(pause: () => boolean): void {
-    while (!this.#isOver) {
-      const strategy = EXHAUSTIVE.has(this.options.policy) ? this.#nextOfTree() : this.#nextDrawn();
-      if (strategy === null) break;
-      this.#run(strategy);
-      if (pause()) return;
+    let isPaused = false;
+    const asked = (): boolean => {
+      isPaused = pause();
+      return isPaused;
+    };
+    while (this.#part.result === null && !isPaused) {
+      this.#part.step(asked);
+      const { result } = this.#part;
+      if (result === null) return;
+      this.#progress.ended(result);
+      if (!this.#progress.stateWith().isOver) this.#part = this.#begin();
     }
   }
 
-  #run(strategy: Strategy): void {
-    const result = this.explorer.run(strategy);
-    this.#schedules++;
-    this.#longest = Math.max(this.#longest, this.explorer.steering.choices);
-    const { chances } = this.explorer.steering;
-    if (chances > 0) this.#chances = chances;
-    if (result.found !== null) {
-      this.#failure = result;
-      this.#isOver = true;
-    } else if (this.#schedules >= this.options.schedules) this.#isOver = true;
-  }
-
-  /** Null: all bounds are done. */
-  #nextOfTree(): Strategy | null {
-    const { version } = this.explorer.steering.sharing;
-    if (version !== this.#learned) {
-      // What was left out as private is not: all bounds again.
-      this.#learned = version;
-      this.#startTree(0, 0);
-    }
-    while (!this.#tree.next()) {
-      if (UNBOUNDED.has(this.options.policy)) return this.#exhausted();
-      if (this.#hardware < this.#hardwareBound) this.#startTree(this.#bound, this.#hardwareBound);
-      else if (this.#bound < this.options.bound) this.#startTree(this.#bound + 1, 0);
-      else return this.#exhausted();
-    }
-    return this.#tree;
-  }
-
-  #exhausted(): null {
-    this.#complete = true;
-    this.#isOver = true;
-    return null;
-  }
-
-  #newTree(bound: number, hardware: number): Tree {
-    const { policy, shard } = this.options;
-    if (policy === 'sleep') return new SleepSets();
-    if (policy === 'dpor') return new SourceDpor(this.#hardwareBound);
-    if (policy === 'dfs') return new BoundedSearch(0, shard, this.#hardwareBound, 'nothing');
-    return new BoundedSearch(bound, shard, hardware, policy === 'delay' ? 'delays' : 'preemptions');
-  }
-
-  get #hardwareBound(): number {
-    return this.options.hardware ?? DEFAULT_HARDWARE;
-  }
-
-  #startTree(bound: number, hardware: number): void {
-    this.#states += this.#tree.states;
-    this.#bound = bound;
-    this.#hardware = hardware;
-    this.#tree = this.#newTree(bound, hardware);
-  }
-
-  #nextDrawn(): Strategy {
-    const { policy, seed, shard = { index: 0, count: 1 } } = this.options;
-    const drawn = seed + this.#drawn++ * shard.count + shard.index;
-    // Three of four schedules are left to the tasks: what hardware does on its own also puts things right.
-    const bound = this.#drawn % 4 === 0 ? this.#hardwareBound : 0;
-    const share: HardwareShare = { bound, chances: this.#chances };
-    if (policy === 'pos') return posStrategy(drawn, share);
-    if (policy === 'random') return randomStrategy(drawn, share);
-    // Depths 2 to 5 in turn: bugs of all of them are found, and 3 first.
-    return pctStrategy(drawn, 2 + ((drawn + 1) % 4), this.#longest, share);
+  #begin(): Part {
+    return partOf(this.explorer, this.#progress.next(this.explorer.steering.sharing.known));
   }
 }

@@ -34,8 +34,9 @@ export const reuse: readonly Exhibit[] = [
       },
       {
         file: 'mm/swapIn.ts',
-        find: "import { folioPut } from './folio.ts';",
-        replace: "import { folioPut } from './folio.ts';\nimport { allocAnonPage } from './pageAlloc.ts';",
+        find: "import { folioPut, folioUnlockPut } from './folio.ts';",
+        replace:
+          "import { folioPut, folioUnlockPut } from './folio.ts';\nimport { allocAnonPage } from './pageAlloc.ts';",
       },
     ],
     preemptions: 1,

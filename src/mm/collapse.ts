@@ -30,16 +30,16 @@ import {
   releasePages,
   scanPtes,
 } from './collapsePages.ts';
-import { collapsePteMappedThp, type FoundPmd, findTable } from './collapsePteMapped.ts';
+import { collapsePteMappedThp } from './collapsePteMapped.ts';
 import { fput, getFile } from './file.ts';
 import { folioPut } from './folio.ts';
 import { PG_uptodate } from './frames.ts';
 import { mapAnonFolioPmd } from './hugeMemory.ts';
 import { HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import type { Mm } from './mmStruct.ts';
-import { ptepGetAndClear, ptlOf, setPte } from './pte.ts';
+import { type FoundPmd, findPmdOrThpOrNone, pmdpCollapseFlush } from './pmd.ts';
+import { ptlOf, setPte } from './pte.ts';
 import { isCollapseAllowed, isKhugepagedAllowed, isThpSuitable } from './thp.ts';
-import { flushTlbRange } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
 
 /**
@@ -48,7 +48,7 @@ import type { Vma } from './vma.ts';
  */
 export function* collapseScanPmd(collapse: Collapse, vma: Vma, address: Hva): Steps<number> {
   const { mm } = vma;
-  const found = yield* findTable(mm, address);
+  const found = yield* findPmdOrThpOrNone(mm, address);
   if ('scan' in found) return found.scan;
   const seen = yield* scanPtes(collapse, vma, address, pfnToHpa(found.table));
   const { status, referenced, noneOrZero, unmapped, pfn } = seen;
@@ -108,7 +108,7 @@ function* swapIn(collapse: Collapse, mm: Mm, address: Hva, referenced: number): 
   const { locks } = mm.host;
   yield* locks.mmapReadLock(mm);
   const vma = yield* revalidate(collapse, mm, address, true);
-  const found: FoundPmd = typeof vma === 'number' ? { scan: vma } : yield* findTable(mm, address);
+  const found: FoundPmd = typeof vma === 'number' ? { scan: vma } : yield* findPmdOrThpOrNone(mm, address);
   if ('scan' in found || typeof vma === 'number') {
     yield* locks.mmapReadUnlock(mm);
     return 'scan' in found ? found.scan : Scan.FAIL;
@@ -124,7 +124,7 @@ function* collapseLocked(collapse: Collapse, mm: Mm, address: Hva, folio: Pfn): 
   const vma = yield* revalidate(collapse, mm, address, true);
   if (typeof vma === 'number') return vma;
   yield* host.locks.vmaStartWrite(mm, vma);
-  const found = yield* findTable(mm, address);
+  const found = yield* findPmdOrThpOrNone(mm, address);
   if ('scan' in found) return found.scan;
   const { pmdp, table } = found;
   const anonVma = vma.anonVma ?? bug('memory is collapsed that has no anon_vma', { address });
@@ -153,15 +153,13 @@ function* collapseLocked(collapse: Collapse, mm: Mm, address: Hva, folio: Pfn): 
   return Scan.SUCCEED;
 }
 
-/** pmdp_collapse_flush(), between start and end: nobody finds the table any more. */
+/** Between start and end: nobody finds the table any more, and no CPU uses it. */
 function* unhookTable(mm: Mm, address: Hva, pmdp: Hpa): Steps {
   const end = (address + HPAGE_PMD_SIZE) as Hva;
   const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, address, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   yield* mm.pageTableLock.lock();
-  if (points.on) yield at.pte(pmdp);
-  ptepGetAndClear(mm.host, pmdp);
-  yield* flushTlbRange(mm, address, end);
+  yield* pmdpCollapseFlush(mm, address, pmdp);
   yield* mm.pageTableLock.unlock();
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
 }

@@ -16,14 +16,14 @@ import type { AddressSpace } from './addressSpace.ts';
 import { allocChargeFolio, type Collapse } from './collapsePages.ts';
 import { retractPageTables } from './collapsePteMapped.ts';
 import { accountCached, accountHuge, filemapGetEntry, folioFilePage, folioInMapping } from './filemap.ts';
-import { folioPut, folioPutbackLru } from './folio.ts';
+import { folioPut, folioPutbackLru, folioUnlockPut } from './folio.ts';
 import { PG_active, PG_dirty, PG_lru, PG_swapbacked, PG_unevictable, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import { isFolio, isSwapEntry } from './iPages.ts';
 import { HPAGE_PMD_NR } from './largeFolio.ts';
 import { folioLruvec } from './memcontrol.ts';
 import type { Mm } from './mmStruct.ts';
-import { letGo, shmemGetFolio } from './shmemFolio.ts';
+import { shmemGetFolio } from './shmemFolio.ts';
 import { TlbUnmapBatch } from './tlbFlush.ts';
 import { tryToUnmap } from './tryToUnmap.ts';
 import { VM_UFFD_MISSING } from './vmFlags.ts';
@@ -137,27 +137,33 @@ function* takePages(mapping: AddressSpace, start: number): Steps<Taken> {
 
 /** One page: locked, isolated, unmapped, and nobody else's. */
 function* takePage(mapping: AddressSpace, taken: Taken, batch: TlbUnmapBatch): Steps<number> {
-  const { host, iPages } = mapping;
-  const { frames } = host;
+  const { host } = mapping;
   const found = yield* lockPage(mapping, taken.index);
   if (found <= 0) return found === LOCKED_BY_OTHERS ? Scan.PAGE_LOCK : Scan.FAIL;
   const folio = found as Pfn;
+  const status = yield* isolateUnmapped(mapping, folio, batch);
+  if (status === Scan.SUCCEED) taken.folios.push(folio);
+  else yield* folioUnlockPut(host, folio);
+  return status;
+}
+
+/** The folio, which is locked, off the LRU and mapped by nobody; SCAN_*. */
+function* isolateUnmapped(mapping: AddressSpace, folio: Pfn, batch: TlbUnmapBatch): Steps<number> {
+  const { host, iPages } = mapping;
+  const { frames } = host;
   if (points.on) yield at.page(folio);
-  if (frames.order[folio] !== 0) return yield* letGo(host, folio, Scan.PTE_MAPPED_HUGEPAGE);
-  if (!folioInMapping(mapping, folio)) return yield* letGo(host, folio, Scan.TRUNCATED);
-  if (!(yield* folioLruvec(host, folio).isolate(folio))) return yield* letGo(host, folio, Scan.DEL_PAGE_LRU);
+  if (frames.order[folio] !== 0) return Scan.PTE_MAPPED_HUGEPAGE;
+  if (!folioInMapping(mapping, folio)) return Scan.TRUNCATED;
+  if (!(yield* folioLruvec(host, folio).isolate(folio))) return Scan.DEL_PAGE_LRU;
   yield* tryToUnmap(host, folio, batch, true);
   yield* iPages.lock.lock();
   // This task's, the isolation's and the page cache's: who comes now must look it up there, and lock it.
   if (points.on) yield at.page(folio);
   const isOurs = frames.count(folio) === 3;
   yield* iPages.lock.unlock();
-  if (isOurs) taken.folios.push(folio);
-  else {
-    yield* folioPutbackLru(host, folio);
-    return yield* letGo(host, folio, Scan.PAGE_COUNT);
-  }
-  return Scan.SUCCEED;
+  if (isOurs) return Scan.SUCCEED;
+  yield* folioPutbackLru(host, folio);
+  return Scan.PAGE_COUNT;
 }
 
 /** Answer of lockPage(). */
@@ -178,7 +184,7 @@ function* lockPage(mapping: AddressSpace, index: number): Steps<number> {
   }
   yield* iPages.lock.unlock();
   if (isFolio(entry)) return locked ? entry : LOCKED_BY_OTHERS;
-  return Math.max(0, yield* shmemGetFolio(mapping, index, 'noalloc', null));
+  return Math.max(0, yield* shmemGetFolio(mapping, index, 'noalloc', null, true));
 }
 
 /** The rest of collapse_file(): the huge folio takes the place of the pages, or all goes back. Sets `taken.status`. */
@@ -192,7 +198,7 @@ function* putInPlace(mapping: AddressSpace, start: number, folio: Pfn, taken: Ta
   if (taken.status === Scan.SUCCEED) taken.status = yield* lockUnlessFilled(mapping, start, taken.holes);
   if (taken.status !== Scan.SUCCEED) {
     yield* rollback(host, taken.folios);
-    yield* letGo(host, folio, 0);
+    yield* folioUnlockPut(host, folio);
     return;
   }
   accountHuge(host, 1);
@@ -258,7 +264,6 @@ function* freeOld(host: Host, folios: readonly Pfn[]): Steps {
     if (points.on) yield at.page(old);
     host.frames.mapping[old] = 0;
     host.frames.clear(old, PG_active | PG_unevictable);
-    host.folioLocks.unlock(old);
-    yield* folioPut(host, old, 3);
+    yield* folioUnlockPut(host, old, 3);
   }
 }

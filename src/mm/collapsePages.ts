@@ -218,7 +218,7 @@ export function* collapseIsolate(collapse: Collapse, vma: Vma, start: Hva, table
 
 /** Locks one folio and takes it off the LRU, unless that was done before. */
 function* isolate({ isolated }: Collapse, host: Host, folio: Pfn): Steps<number> {
-  const { folioLocks, lruvec } = host;
+  const { folioLocks, nrIsolated } = host;
   if (isolated.has(folio)) return Scan.SUCCEED;
   if (points.on) yield at.page(folio);
   if (!isAnonFolio(host, folio)) return Scan.PAGE_ANON;
@@ -226,7 +226,7 @@ function* isolate({ isolated }: Collapse, host: Host, folio: Pfn): Steps<number>
   const status = hasOtherReferences(host, folio) ? Scan.PAGE_COUNT : Scan.SUCCEED;
   if (status === Scan.SUCCEED && (yield* folioLruvec(host, folio).isolate(folio))) {
     isolated.add(folio);
-    lruvec.isolated.anon += host.frames.nrPages(folio);
+    nrIsolated.anon += host.frames.nrPages(folio);
     return status;
   }
   if (points.on) yield at.page(folio);
@@ -242,7 +242,7 @@ export function* releasePages(host: Host, { isolated }: Collapse): Steps {
     if (points.on) yield at.page(folio);
     host.folioLocks.unlock(folio);
   }
-  host.lruvec.isolated.anon -= pagesOf(host, folios);
+  host.nrIsolated.anon -= pagesOf(host, folios);
   yield* moveFoliosToLru(host, folios);
   host.throttle.wakeIsolated();
 }

@@ -21,31 +21,17 @@ import type { AddressSpace } from './addressSpace.ts';
 import type { VmFault } from './faultTypes.ts';
 import { doSetPmd } from './fileHugeFault.ts';
 import { filemapLockFolio } from './filemap.ts';
-import { folioMarkDirty, folioPut } from './folio.ts';
+import { folioMarkDirty, folioPut, folioUnlockPut } from './folio.ts';
 import { freeKernelPages } from './kernelPages.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import type { Mm } from './mmStruct.ts';
-import { isHugePmd } from './pmd.ts';
-import { findEntry, isPresentPte, pteMapLock, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
+import { findPmdOrThpOrNone, pmdpCollapseFlush } from './pmd.ts';
+import { isPresentPte, pteMapLock, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
 import { removeRmap } from './rmap.ts';
 import { isCollapseAllowed, isThpSuitable } from './thp.ts';
-import { flushTlbMm, flushTlbRange } from './tlbFlush.ts';
+import { flushTlbMm } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
 import { VM_UFFD_WP } from './vmFlags.ts';
-
-/** The entry of the level above PTEs if it points to a table, or what it is instead. */
-export type FoundPmd = { readonly pmdp: Hpa; readonly table: Pfn } | { readonly scan: number };
-
-/** find_pmd_or_thp_or_none(). */
-export function* findTable(mm: Mm, address: Hva): Steps<FoundPmd> {
-  if (points.on) yield at.list(mm.pageTableLock.id);
-  const pmdp = findEntry(mm, address, 1);
-  if (pmdp === 0) return { scan: Scan.PMD_NULL };
-  if (points.on) yield at.pte(pmdp);
-  const pmd = readPte(mm.host, pmdp);
-  if (isTable(pmd)) return { pmdp, table: ptePfn(pmd) };
-  return { scan: isHugePmd(pmd) ? Scan.PMD_MAPPED : Scan.PMD_NONE };
-}
 
 /** retract_page_tables(): of every VMA that has room for the huge folio from page `start` of `mapping`. */
 export function* retractPageTables(mapping: AddressSpace, start: number): Steps {
@@ -66,18 +52,18 @@ const keepsNothing = ({ anonVma, flags }: Vma): boolean => anonVma === null && (
 
 function* retractTable(vma: Vma, address: Hva): Steps {
   const { mm } = vma;
-  const found = yield* findTable(mm, address);
+  const found = yield* findPmdOrThpOrNone(mm, address);
   if ('scan' in found) return;
   const end = (address + HPAGE_PMD_SIZE) as Hva;
   const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, address, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  const table = yield* unhookTable(vma, address, found.pmdp);
+  const table = yield* retractLocked(vma, address, found.pmdp);
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
   if (table !== 0) yield* freeTable(mm, table);
 }
 
 /** The table, taken out of the entry and flushed; 0: it is needed after all. */
-function* unhookTable(vma: Vma, address: Hva, pmdp: Hpa): Steps<Pfn | 0> {
+function* retractLocked(vma: Vma, address: Hva, pmdp: Hpa): Steps<Pfn | 0> {
   const { mm } = vma;
   const { host } = mm;
   let table: Pfn | 0 = 0;
@@ -97,14 +83,6 @@ function* unhookTable(vma: Vma, address: Hva, pmdp: Hpa): Steps<Pfn | 0> {
   return table;
 }
 
-/** pmdp_collapse_flush(): under mm.pageTableLock and the lock of the table. */
-function* pmdpCollapseFlush(mm: Mm, address: Hva, pmdp: Hpa): Steps {
-  mm.hasRetracted = true;
-  if (points.on) yield at.pte(pmdp);
-  ptepGetAndClear(mm.host, pmdp);
-  yield* flushTlbRange(mm, address, (address + HPAGE_PMD_SIZE) as Hva);
-}
-
 /** mm_dec_nr_ptes() and pte_free_defer(): who has found the table sees that it is gone once he has its lock. */
 function* freeTable(mm: Mm, table: Pfn): Steps {
   mm.pageTables--;
@@ -120,7 +98,7 @@ export function* collapsePteMappedThp(mm: Mm, address: Hva, install: boolean): S
   if (points.on) yield at.list(mm.vmas.id);
   const vma = mm.vmas.find(start);
   if (vma === null || vma.file === null || start + HPAGE_PMD_SIZE > vma.end) return Scan.VMA_CHECK;
-  const found = yield* findTable(mm, start);
+  const found = yield* findPmdOrThpOrNone(mm, start);
   if ('scan' in found && found.scan === Scan.PMD_MAPPED) return found.scan;
   if (!isCollapseAllowed(vma) || !isThpSuitable(vma, start)) return Scan.VMA_CHECK;
   if ((vma.flags & VM_UFFD_WP) !== 0) return Scan.PTE_UFFD_WP;
@@ -129,9 +107,7 @@ export function* collapsePteMappedThp(mm: Mm, address: Hva, install: boolean): S
   const folio = (yield* filemapLockFolio(mapping, vma.indexOf(start))) as Pfn | 0;
   if (folio === 0) return Scan.PAGE_NULL;
   const result = yield* collapseLocked(vma, start, folio, install);
-  if (points.on) yield at.page(folio);
-  host.folioLocks.unlock(folio);
-  yield* folioPut(host, folio);
+  yield* folioUnlockPut(host, folio);
   return result;
 }
 
@@ -139,7 +115,7 @@ export function* collapsePteMappedThp(mm: Mm, address: Hva, install: boolean): S
 function* collapseLocked(vma: Vma, start: Hva, folio: Pfn, install: boolean): Steps<number> {
   const { mm } = vma;
   if (mm.host.frames.order[folio] === 0) return Scan.PAGE_COMPOUND;
-  const found = yield* findTable(mm, start);
+  const found = yield* findPmdOrThpOrNone(mm, start);
   if (!('scan' in found)) {
     const result = yield* dropTable(vma, start, folio, found.pmdp, found.table);
     if (result !== Scan.SUCCEED) return result;

@@ -18,7 +18,7 @@ import { VM_FAULT_LOCKED, VM_FAULT_NOPAGE, VM_FAULT_SIGBUS, type VmFault } from 
 import { File } from './file.ts';
 import { filemapGetFolio, folioInMapping } from './filemap.ts';
 import { filemapFault } from './filemapFault.ts';
-import { folioMarkDirty, folioPut } from './folio.ts';
+import { folioMarkDirty, folioPut, folioUnlockPut } from './folio.ts';
 import { PG_locked, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import { newCacheFolio, readaheadFrom, readFolioLocked } from './readahead.ts';
@@ -201,8 +201,7 @@ function* ext4WriteBegin(fs: Ext4, mapping: AddressSpace, index: number): Steps<
     const stays = folioInMapping(mapping, pfn);
     if (stays && host.frames.test(pfn, PG_uptodate)) {
       if (getBlock(fs, mapping, index)) return pfn;
-      host.folioLocks.unlock(pfn);
-      yield* folioPut(host, pfn);
+      yield* folioUnlockPut(host, pfn);
       return -Errno.ENOSPC;
     }
     let error = 0;

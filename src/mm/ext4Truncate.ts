@@ -12,7 +12,7 @@ import { type Hpa, PAGE_SIZE, type Pfn, pfnToHpa } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
 import type { Ext4 } from './ext4.ts';
 import { filemapLockFolio } from './filemap.ts';
-import { folioMarkDirty, folioPut } from './folio.ts';
+import { folioMarkDirty, folioUnlockPut } from './folio.ts';
 import { PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import { pagecacheIsizeExtended, truncatePagecache, truncatePagecacheRange } from './truncate.ts';
@@ -73,8 +73,7 @@ function* zeroPartialPage(fs: Ext4, mapping: AddressSpace, from: number, to: num
   if (points.on) yield at.page(pfn);
   zeroSegment(host, pfn, offset, to);
   folioMarkDirty(host, pfn);
-  host.folioLocks.unlock(pfn);
-  yield* folioPut(host, pfn);
+  yield* folioUnlockPut(host, pfn);
   return 0;
 }
 
@@ -85,8 +84,7 @@ function* zeroIfCached(mapping: AddressSpace, index: number, offset: number, to:
   if (pfn === 0) return 0;
   if (points.on) yield at.page(pfn);
   if (host.frames.test(pfn, PG_uptodate)) zeroSegment(host, pfn, offset, to);
-  host.folioLocks.unlock(pfn);
-  yield* folioPut(host, pfn);
+  yield* folioUnlockPut(host, pfn);
   return 0;
 }
 

@@ -9,7 +9,7 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hpa, PAGE_SIZE, type Pfn, pfnToHpa } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
 import type { File } from './file.ts';
-import { folioMarkAccessed, folioMarkDirty, folioPut } from './folio.ts';
+import { folioMarkAccessed, folioMarkDirty, folioPut, folioUnlockPut } from './folio.ts';
 import { PG_uptodate } from './frames.ts';
 import { pagecacheIsizeExtended, truncatePagecache } from './truncate.ts';
 import { balanceDirtyPages } from './writeback.ts';
@@ -87,9 +87,7 @@ function* writePage(mapping: AddressSpace, from: number, bytes: Uint8Array): Ste
   if (points.on) yield at.sequence(inode.id);
   const old = inode.size;
   if (from + bytes.length > old) inode.setSize(from + bytes.length);
-  if (points.on) yield at.page(folio);
-  host.folioLocks.unlock(folio);
-  yield* folioPut(host, folio);
+  yield* folioUnlockPut(host, folio);
   if (from > old) yield* pagecacheIsizeExtended(mapping, old, from);
   return 0;
 }

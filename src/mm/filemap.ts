@@ -10,7 +10,7 @@
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
-import { folioPut } from './folio.ts';
+import { folioPut, folioUnlockPut } from './folio.ts';
 import { PG_dirty } from './frames.ts';
 import type { Host } from './host.ts';
 import { isFolio } from './iPages.ts';
@@ -57,8 +57,7 @@ export function* filemapLockFolio(mapping: AddressSpace, index: number): Steps<n
     yield* host.folioLocks.lock(pfn);
     if (points.on) yield at.page(pfn);
     if (folioInMapping(mapping, pfn)) return pfn;
-    host.folioLocks.unlock(pfn);
-    yield* folioPut(host, pfn);
+    yield* folioUnlockPut(host, pfn);
   }
 }
 

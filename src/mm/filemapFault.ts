@@ -24,7 +24,7 @@ import {
 import { type File, fput, getFile } from './file.ts';
 import { doSetPmd } from './fileHugeFault.ts';
 import { filemapGetFolio, folioFilePage, folioInMapping } from './filemap.ts';
-import { folioPut } from './folio.ts';
+import { folioPut, folioUnlockPut } from './folio.ts';
 import { PG_locked, PG_uptodate } from './frames.ts';
 import { countMajorFault } from './memcontrol.ts';
 import { allocPte, noPteResult } from './pageTable.ts';
@@ -62,9 +62,7 @@ export function* filemapFault(vmf: VmFault): Steps<number> {
   if (result !== VM_FAULT_LOCKED) return progress.major | result;
   pfn = vmf.page;
   if (yield* isPastEnd(mapping, vmf.pgoff)) {
-    if (points.on) yield at.page(pfn);
-    host.folioLocks.unlock(pfn as Pfn);
-    yield* folioPut(host, pfn as Pfn);
+    yield* folioUnlockPut(host, pfn as Pfn);
     return VM_FAULT_SIGBUS;
   }
   return progress.major | VM_FAULT_LOCKED;
@@ -106,7 +104,7 @@ function* lockUptodate(
   progress: Progress,
 ): Steps<number> {
   const { host } = mapping;
-  const { folioLocks, frames } = host;
+  const { frames } = host;
   const { pgoff } = vmf;
   const file = vmf.vma.file!;
   for (let pfn = found; ; pfn = 0) {
@@ -132,8 +130,7 @@ function* lockUptodate(
       if (answer !== 0) return answer;
       continue;
     }
-    folioLocks.unlock(pfn);
-    yield* folioPut(host, pfn);
+    yield* folioUnlockPut(host, pfn);
     if (stays && uptodate) return VM_FAULT_RETRY;
   }
 }

@@ -29,6 +29,13 @@ export function* folioPut(host: Host, pfn: Pfn, references = 1): Steps {
   if (host.frames.putTestZero(pfn, references)) yield* freeFolio(host, pfn);
 }
 
+/** folio_unlock() and folio_put(), folio_put_refs(). */
+export function* folioUnlockPut(host: Host, pfn: Pfn, references = 1): Steps {
+  if (points.on) yield at.page(pfn);
+  host.folioLocks.unlock(pfn);
+  yield* folioPut(host, pfn, references);
+}
+
 /** __folio_put(): nobody has a reference any more. */
 export function* freeFolio(host: Host, pfn: Pfn): Steps {
   if (pfn === host.zeroPfn) bug('the zero page was freed');

@@ -66,6 +66,8 @@ export class Host {
   readonly zone: Zone;
   /** Of the root; the LRU lists of a cgroup are its own. */
   readonly lruvec: Lruvec;
+  /** Pages of the node that somebody has taken off the lists for now (NR_ISOLATED_ANON and _FILE). */
+  readonly nrIsolated = { anon: 0, file: 0 };
   readonly memcgs: MemCgroups;
   readonly anonVmas = new AnonVmaTable();
   readonly addressSpaces = new AddressSpaceTable();

@@ -20,12 +20,11 @@ import type { Khugepaged } from './khugepaged.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import type { Mm } from './mmStruct.ts';
 import { hugepagePmdEnabled, isKhugepagedAllowed, type ThpSettings } from './thp.ts';
-import { scheduleTimeout } from './timeout.ts';
+import { NS_PER_MS, scheduleTimeout } from './timeout.ts';
 import type { Vma } from './vma.ts';
 
 /** Virtual time that it takes to look at 2 MiB, ns. */
 const SCAN_COST = 5_000;
-const NS_PER_MS = 1_000_000;
 
 /** enabled_store() and shmem_enabled_store(), and start_stop_khugepaged(). */
 export function thpStore(host: Host, settings: Partial<ThpSettings>): void {

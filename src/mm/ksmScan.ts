@@ -8,7 +8,7 @@
 
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
-import { folioPut } from './folio.ts';
+import { folioPut, folioUnlockPut } from './folio.ts';
 import { PG_ksm } from './frames.ts';
 import type { Host } from './host.ts';
 import {
@@ -34,13 +34,12 @@ import {
 } from './ksmTree.ts';
 import { isPresentPte, normalPfn, readPte } from './pte.ts';
 import { isAnonFolio } from './rmapFile.ts';
-import { scheduleTimeout } from './timeout.ts';
+import { NS_PER_MS, scheduleTimeout } from './timeout.ts';
 import type { Vma } from './vma.ts';
 import { VM_MERGEABLE } from './vmFlags.ts';
 
 /** Virtual time that it takes to look for a page and at it, ns. */
 const PAGE_COST = 2_000;
-const NS_PER_MS = 1_000_000;
 /** Scans of a page before it may be passed over. */
 const SMART_SCAN_AGE = 3;
 const MAX_AGE = 255;
@@ -373,8 +372,6 @@ function* removeAllStableNodes(host: Host): Steps {
     if (pfn === 0) continue;
     if (points.on) yield at.page(pfn);
     if (host.frames.maps(pfn) === 0) yield* removeNodeFromStableTree(host, node);
-    if (points.on) yield at.page(pfn);
-    host.folioLocks.unlock(pfn);
-    yield* folioPut(host, pfn);
+    yield* folioUnlockPut(host, pfn);
   }
 }

@@ -9,10 +9,11 @@
 
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { bug, type Pfn, pfnToHpa } from '../units.ts';
-import { folioPut } from './folio.ts';
+import { folioPut, folioUnlockPut } from './folio.ts';
 import { PG_ksm, PG_swapcache } from './frames.ts';
 import type { Host } from './host.ts';
 import type { Ksm, RmapItem, StableChain, StableNode } from './ksm.ts';
+import { NS_PER_MS } from './timeout.ts';
 
 /** `mapping` of a folio that is to get a stable node in a moment. */
 export const NO_STABLE_NODE = 0x7fff_ffff;
@@ -112,9 +113,7 @@ export function* removeRmapItemFromTree(host: Host, item: RmapItem): Steps {
     if (pfn === 0) return;
     node.rmapItems.splice(node.rmapItems.indexOf(item), 1);
     leaveStable(ksm, item, node.rmapItems.length > 0);
-    if (points.on) yield at.page(pfn);
-    host.folioLocks.unlock(pfn);
-    yield* folioPut(host, pfn);
+    yield* folioUnlockPut(host, pfn);
   }
 }
 
@@ -158,7 +157,7 @@ function* findInStableTree(host: Host, pfn: Pfn, prunes: boolean): Steps<StableP
 /** chain() and chain_prune(): a folio of the content with a reference, that of dups[0]; 0 when none was left. */
 function* stableNodeChain(host: Host, chain: StableChain, prunes: boolean): Steps<number> {
   const { ksm, sched } = host;
-  const due = sched.now - chain.pruneTime >= ksm.stableNodeChainsPruneMillisecs * 1e6;
+  const due = sched.now - chain.pruneTime >= ksm.stableNodeChainsPruneMillisecs * NS_PER_MS;
   const all = prunes && due;
   if (all) chain.pruneTime = sched.now;
   let found: StableNode | null = null;

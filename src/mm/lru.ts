@@ -84,8 +84,6 @@ export class Lruvec {
   readonly #size: Sizes = [0, 0, 0, 0, 0];
   /** The same, with those of all cgroups in the root's (lruvec_page_state()). */
   readonly #total: Sizes = [0, 0, 0, 0, 0];
-  /** Of the root's alone: pages of the node that reclaim has taken off the lists for now (NR_ISOLATED_ANON and _FILE). */
-  readonly isolated = { anon: 0, file: 0 };
   /** Activations and evictions so far: the clock of workingset.ts (lruvec->nonresident_age). */
   nonresidentAge = 0;
   /** workingset_activate_anon and _file at the end of the last reclaim (lruvec->refaults). */

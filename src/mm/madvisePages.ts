@@ -195,9 +195,9 @@ function* reclaimPages(host: Host, isolated: readonly Pfn[]): Steps {
   if (isolated.length === 0) return;
   const sc = new ScanControl(host, isolated.length, false);
   const pages = pagesOf(host, isolated);
-  host.lruvec.isolated.anon += pages;
+  host.nrIsolated.anon += pages;
   const { kept } = yield* shrinkFolioList(host, isolated, sc, true);
   yield* moveFoliosToLru(host, kept);
-  host.lruvec.isolated.anon -= pages;
+  host.nrIsolated.anon -= pages;
   host.throttle.wakeIsolated();
 }

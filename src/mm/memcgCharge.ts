@@ -15,10 +15,8 @@ import type { Host } from './host.ts';
 import { commitCharge, type MemCgroup } from './memcontrol.ts';
 import type { Mm } from './mmStruct.ts';
 import { MAX_RECLAIM_RETRIES } from './scanControl.ts';
-import { scheduleTimeout } from './timeout.ts';
+import { JIFFY, scheduleTimeout } from './timeout.ts';
 
-/** A jiffy in ns of virtual time: how long to wait for what the OOM killer has set free. */
-const JIFFY = 4_000_000;
 const SECOND = 1_000_000_000;
 /** MEM_CGROUP_MAX_HIGH_DELAY_JIFFIES, and what is too short to bother, in ns. */
 const MAX_HIGH_DELAY = 2 * SECOND;
@@ -76,8 +74,8 @@ function* tryChargeMemcg(host: Host, memcg: MemCgroup, pages: number, mm: Mm | n
 }
 
 /** Of a small cgroup others may have in hand all there is: so that they get on, rather than somebody killed. */
-function* waitForIsolated({ lruvec: { isolated }, sched }: Host): Steps {
-  if (isolated.anon + isolated.file > 0) yield* scheduleTimeout(sched, JIFFY);
+function* waitForIsolated({ nrIsolated, sched }: Host): Steps {
+  if (nrIsolated.anon + nrIsolated.file > 0) yield* scheduleTimeout(sched, JIFFY);
 }
 
 /** mem_cgroup_oom(): true when there will be memory, so that it makes sense to try again. */

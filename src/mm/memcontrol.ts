@@ -89,9 +89,7 @@ export class MemCgroups {
   readonly #frames: Frames;
   readonly #vmstat: Vmstat;
   readonly #root: Lruvec;
-  /** By id. */
-  readonly byId: (MemCgroup | undefined)[] = [];
-  /** Oldest first. */
+  /** Oldest first: the ids are 1, 2, 3, ... */
   readonly all: MemCgroup[] = [];
   /** Where the next reclaimer goes on that does not go through all (mem_cgroup_reclaim_iter): 0 is the root. */
   position = 0;
@@ -105,18 +103,16 @@ export class MemCgroups {
 
   /** mkdir(2): a cgroup without limits, or -EBUSY when there are too many. */
   create(name: string): MemCgroup | number {
-    let id = 1;
-    while (this.byId[id] !== undefined) id++;
+    const id = this.all.length + 1;
     if (id >= MAX_LRUVECS) return -Errno.EBUSY;
     const lruvec = new Lruvec(this.#sched, this.#frames, this.#vmstat, id, this.#root);
     const memcg = new MemCgroup(id, name, lruvec);
-    this.byId[id] = memcg;
     this.all.push(memcg);
     return memcg;
   }
 
   of(id: number): MemCgroup | null {
-    return id === 0 ? null : (this.byId[id] ?? bug('a memory cgroup that is gone', { id }));
+    return id === 0 ? null : (this.all[id - 1] ?? bug('a memory cgroup that is not there', { id }));
   }
 
   /** mem_cgroup_lruvec(). */

@@ -14,7 +14,7 @@
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { MigrateMode, type MigrateReason } from '../trace/index.ts';
 import { Errno, type Pfn } from '../units.ts';
-import { folioPut } from './folio.ts';
+import { folioPut, folioUnlockPut } from './folio.ts';
 import { PG_active, PG_unevictable, PG_uptodate, PG_writeback } from './frames.ts';
 import type { Host } from './host.ts';
 import { folioLruvec } from './memcontrol.ts';
@@ -207,7 +207,7 @@ function* unmapUnlessFreed(
 function* migrateFolioDone(migration: Migration, pfn: Pfn): Steps {
   const { host } = migration;
   if (points.on) yield at.page(pfn);
-  host.lruvec.isolated[host.lruvec.typeOf(pfn)]--;
+  host.nrIsolated[host.lruvec.typeOf(pfn)]--;
   host.throttle.wakeIsolated();
   migration.succeeded++;
   yield* folioPut(host, pfn);
@@ -292,9 +292,7 @@ function* migrateFolioMove(migration: Migration, { from, to, wasMapped }: Unmapp
   if ((yield* moveToNewFolio(host, to, from)) !== 0) return false;
   yield* folioLruvec(host, to).add(to);
   if (wasMapped) yield* removeMigrationPtes(host, from, to);
-  if (points.on) yield at.page(to);
-  host.folioLocks.unlock(to);
-  yield* folioPut(host, to);
+  yield* folioUnlockPut(host, to);
   if (points.on) yield at.page(from);
   host.folioLocks.unlock(from);
   yield* migrateFolioDone(migration, from);
@@ -306,7 +304,7 @@ export function* isolateMovable(host: Host, page: Pfn, into: Pfn[]): Steps {
   const folio = host.frames.folioOf(page);
   if (!(yield* folioLruvec(host, folio).isolate(folio))) return;
   if (points.on) yield at.page(folio);
-  host.lruvec.isolated[host.lruvec.typeOf(folio)] += host.frames.nrPages(folio);
+  host.nrIsolated[host.lruvec.typeOf(folio)] += host.frames.nrPages(folio);
   into.push(folio);
 }
 
@@ -314,7 +312,7 @@ export function* isolateMovable(host: Host, page: Pfn, into: Pfn[]): Steps {
 export function* putbackMovablePages(host: Host, folios: Pfn[]): Steps {
   for (const pfn of folios) {
     if (points.on) yield at.page(pfn);
-    host.lruvec.isolated[host.lruvec.typeOf(pfn)] -= host.frames.nrPages(pfn);
+    host.nrIsolated[host.lruvec.typeOf(pfn)] -= host.frames.nrPages(pfn);
   }
   yield* moveFoliosToLru(host, folios.splice(0));
   host.throttle.wakeIsolated();

@@ -22,11 +22,8 @@ import type { MemCgroup } from './memcontrol.ts';
 import type { Mm } from './mmStruct.ts';
 import { MAX_RECLAIM_RETRIES } from './scanControl.ts';
 import { canReclaimAnon } from './scanCount.ts';
-import { scheduleTimeout } from './timeout.ts';
+import { JIFFY, scheduleTimeout } from './timeout.ts';
 import type { Order } from './zone.ts';
-
-/** A jiffy in ns of virtual time: how long an allocator waits for the OOM killer. */
-const JIFFY = 4_000_000;
 
 /** folio_prealloc(): for anonymous memory of `mm`: one reference, contents undefined; null when out of memory. */
 export const allocAnonPage = (host: Host, mm: Mm): Steps<Pfn | null> => allocCharged(host, mm, mm.memcg);
@@ -181,12 +178,12 @@ function* directCompact(host: Host, order: Order, kind: FrameKind, priority: Com
 
 /** should_reclaim_retry(): would it work if everything that can be reclaimed were? */
 function shouldReclaimRetry(host: Host, order: Order, fruitless: number): boolean {
-  const { zone, lruvec } = host;
+  const { zone, lruvec, nrIsolated } = host;
   if (fruitless > MAX_RECLAIM_RETRIES) return false;
   // zone_reclaimable_pages().
   const types = LRU_TYPES.filter((type) => type === 'file' || canReclaimAnon(host, null));
   const reclaimable = types
-    .map((type) => lruvec.inactive(type) + lruvec.active(type) + lruvec.isolated[type])
+    .map((type) => lruvec.inactive(type) + lruvec.active(type) + nrIsolated[type])
     .reduce((sum, pages) => sum + pages, 0);
   return zone.freePages + reclaimable - (1 << order) >= zone.watermarks.min;
 }

@@ -8,8 +8,9 @@
 // Invariant: mm.hugePmds counts them. Lock: mm.pageTableLock (pmd_lock()); a task announces an entry with at.pte(its
 // address).
 
-import { isPresent, isTable, PTE_G, PTE_PPN_SHIFT, PTE_V } from '../hw/sv39/index.ts';
+import { isPresent, isTable, PTE_G, PTE_PPN_SHIFT, PTE_V, ptePfn } from '../hw/sv39/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
+import { Scan } from '../trace/index.ts';
 import { bug, type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { freeKernelPages } from './kernelPages.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_SIZE } from './largeFolio.ts';
@@ -43,6 +44,20 @@ export function hostMappingLevel(mm: Mm, address: Hva): 0 | 1 {
   return pmdp !== 0 && isPresent(mm.host.memory.i32[pmdp >>> 2]!) ? 1 : 0;
 }
 
+/** The entry of the level above PTEs if it points to a table, or what it is instead. */
+export type FoundPmd = { readonly pmdp: Hpa; readonly table: Pfn } | { readonly scan: number };
+
+/** find_pmd_or_thp_or_none(): SCAN_PMD_NULL, SCAN_PMD_NONE or SCAN_PMD_MAPPED where there is no table. */
+export function* findPmdOrThpOrNone(mm: Mm, address: Hva): Steps<FoundPmd> {
+  if (points.on) yield at.list(mm.pageTableLock.id);
+  const pmdp = findEntry(mm, address, 1);
+  if (pmdp === 0) return { scan: Scan.PMD_NULL };
+  if (points.on) yield at.pte(pmdp);
+  const pmd = readPte(mm.host, pmdp);
+  if (isTable(pmd)) return { pmdp, table: ptePfn(pmd) };
+  return { scan: isHugePmd(pmd) ? Scan.PMD_MAPPED : Scan.PMD_NONE };
+}
+
 /** pmd_trans_huge_lock(): true with mm.pageTableLock held, if the entry (still) maps a huge page. */
 export function* pmdTransHugeLock(mm: Mm, pmdp: Hpa): Steps<boolean> {
   yield* mm.pageTableLock.lock();
@@ -68,6 +83,17 @@ export function* pmdpHugeClearFlush(mm: Mm, address: Hva, pmdp: Hpa): Steps<numb
   mm.hugePmds--;
   yield* flushTlbRange(mm, address, (address + HPAGE_PMD_SIZE) as Hva);
   return pmd;
+}
+
+/**
+ * pmdp_collapse_flush(): the entry points to a table, which nobody finds any more; who has found it sees that once he has its
+ * lock (pteMapLock()). Under mm.pageTableLock.
+ */
+export function* pmdpCollapseFlush(mm: Mm, address: Hva, pmdp: Hpa): Steps {
+  mm.hasRetracted = true;
+  if (points.on) yield at.pte(pmdp);
+  ptepGetAndClear(mm.host, pmdp);
+  yield* flushTlbRange(mm, address, (address + HPAGE_PMD_SIZE) as Hva);
 }
 
 /** pgtable_trans_huge_deposit(): `table` is zeroed, and counted by mm.pageTables. Under mm.pageTableLock. */

@@ -10,10 +10,10 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE, type Pfn, type SwapSlot } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
 import { EXISTS, filemapAddFolio, filemapGetEntry, filemapRemoveFolio, folioInMapping } from './filemap.ts';
-import { folioMarkDirty, folioPut } from './folio.ts';
+import { folioMarkDirty, folioPut, folioUnlockPut } from './folio.ts';
 import { PG_swapbacked, PG_swapcache, PG_uptodate, PG_writeback } from './frames.ts';
 import type { Host } from './host.ts';
-import { isFolio, isSwapEntry, swapEntrySlot } from './iPages.ts';
+import { isFolio, isSwapEntry, makeSwapEntry, swapEntrySlot } from './iPages.ts';
 import { HPAGE_PMD_NR } from './largeFolio.ts';
 import { countMajorFault, folioLruvec } from './memcontrol.ts';
 import type { Mm } from './mmStruct.ts';
@@ -24,10 +24,7 @@ import { isShmemHugeAllowed, isThpSuitable } from './thp.ts';
 import type { Vma } from './vma.ts';
 import { VM_HUGEPAGE, VM_UFFD_MINOR, VM_UFFD_MISSING } from './vmFlags.ts';
 
-/**
- * enum sgp_type: what is wanted of a page. noalloc: what is there, by who has locked pages before it; write: also beyond
- * the end of the object.
- */
+/** enum sgp_type: what is wanted of a page. noalloc: what is there; write: also beyond the end of the object. */
 type Sgp = 'read' | 'noalloc' | 'cache' | 'write';
 
 /** Who wants it: a fault, or nobody's process. */
@@ -42,15 +39,16 @@ export const HOLE = 0;
 const REPEAT = 'repeat';
 
 /**
- * shmem_get_folio_gfp(): the folio that has page `index`, locked and referenced; HOLE (`read`, `noalloc`); -EINVAL (beyond
- * the end), -ENOMEM, -EIO; of a fault -VM_UFFD_MISSING or -VM_UFFD_MINOR, if a
- * userfaultfd is to be asked.
+ * shmem_get_folio_gfp(): the folio that has page `index`, locked and referenced; HOLE (`read`); -ENOENT (`noalloc`: there is
+ * none), -EINVAL (beyond the end), -ENOMEM, -EIO; of a fault -VM_UFFD_MISSING or -VM_UFFD_MINOR, if a userfaultfd is to be
+ * asked. `behind`: as FolioLocks.lock().
  */
 export function* shmemGetFolio(
   mapping: AddressSpace,
   index: number,
   sgp: Sgp,
   user: ShmemUser | null,
+  behind = false,
 ): Steps<number> {
   const mm = user?.vma.mm ?? null;
   for (;;) {
@@ -59,9 +57,10 @@ export function* shmemGetFolio(
     const wanted = yield* userfaultOf(mapping, entry, user);
     if (wanted !== 0) return -wanted;
     let found: number | typeof REPEAT;
-    if (isSwapEntry(entry)) found = yield* shmemSwapinFolio(mapping, index, entry, mm, sgp);
-    else if (isFolio(entry)) found = yield* lockFound(mapping, entry as Pfn, sgp);
-    else if (sgp === 'read' || sgp === 'noalloc') return HOLE;
+    if (isSwapEntry(entry)) found = yield* shmemSwapinFolio(mapping, index, entry, mm, behind);
+    else if (isFolio(entry)) found = yield* lockFound(mapping, entry as Pfn, behind);
+    else if (sgp === 'read') return HOLE;
+    else if (sgp === 'noalloc') return -Errno.ENOENT;
     else found = yield* allocAndAdd(mapping, index, sgp, user);
     if (found !== REPEAT) return found;
   }
@@ -83,20 +82,13 @@ function* isBeyondEnd({ inode }: AddressSpace, index: number): Steps<boolean> {
 }
 
 /** A folio of the page cache; REPEAT when it was truncated, split or swapped out before its lock was had. */
-function* lockFound(mapping: AddressSpace, pfn: Pfn, sgp: Sgp): Steps<number | typeof REPEAT> {
-  const { folioLocks } = mapping.host;
-  yield* folioLocks.lock(pfn, sgp === 'noalloc');
+function* lockFound(mapping: AddressSpace, pfn: Pfn, behind: boolean): Steps<number | typeof REPEAT> {
+  const { host } = mapping;
+  yield* host.folioLocks.lock(pfn, behind);
   if (points.on) yield at.page(pfn);
   if (folioInMapping(mapping, pfn)) return pfn;
-  return yield* letGo(mapping.host, pfn, REPEAT);
-}
-
-/** Unlocks the folio and drops its reference. */
-export function* letGo<T>(host: Host, pfn: Pfn, answer: T): Steps<T> {
-  if (points.on) yield at.page(pfn);
-  host.folioLocks.unlock(pfn);
-  yield* folioPut(host, pfn);
-  return answer;
+  yield* folioUnlockPut(host, pfn);
+  return REPEAT;
 }
 
 /** shmem_alloc_and_add_folio(): a new folio of zeros, a huge one where that may be had. */
@@ -117,14 +109,17 @@ function* allocAndAdd(
   host.frames.set(pfn, PG_swapbacked | PG_uptodate);
   const pages = host.frames.nrPages(pfn);
   host.memory.zero(pfn, pages);
-  if ((yield* filemapAddFolio(mapping, pfn, index - (index % pages), 0)) === EXISTS)
-    return yield* letGo(host, pfn, REPEAT);
+  if ((yield* filemapAddFolio(mapping, pfn, index - (index % pages), 0)) === EXISTS) {
+    yield* folioUnlockPut(host, pfn);
+    return REPEAT;
+  }
   yield* folioLruvec(host, pfn).add(pfn);
   if (huge !== null) host.vmstat.thp_file_alloc++;
   // Perhaps the object was truncated since its size was looked at.
   if (sgp === 'write' || !(yield* isBeyondEnd(mapping, index))) return pfn;
   yield* filemapRemoveFolio(mapping, pfn);
-  return yield* letGo(host, pfn, -Errno.EINVAL);
+  yield* folioUnlockPut(host, pfn);
+  return -Errno.EINVAL;
 }
 
 /** shmem_suitable_orders() and shmem_alloc_folio(): null, where a small one has to do. */
@@ -146,7 +141,7 @@ function* shmemSwapinFolio(
   index: number,
   entry: number,
   mm: Mm | null,
-  sgp: Sgp,
+  behind: boolean,
 ): Steps<number | typeof REPEAT> {
   const { host } = mapping;
   const slot = swapEntrySlot(entry);
@@ -156,17 +151,32 @@ function* shmemSwapinFolio(
     pfn = ((yield* swapinReadahead(host, mm, slot)) ?? 0) as Pfn | 0;
   }
   if (pfn === 0) return (yield* holdsEntry(mapping, index, entry)) ? -Errno.ENOMEM : REPEAT;
-  yield* host.folioLocks.lock(pfn, sgp === 'noalloc');
+  yield* host.folioLocks.lock(pfn, behind);
+  const moved = yield* moveFromSwapCache(mapping, index, pfn, slot, mm);
+  if (moved !== pfn) yield* folioUnlockPut(host, pfn);
+  return moved;
+}
+
+/** The rest of it, with the folio locked: into the page cache, in the place of the entry of its slot. */
+function* moveFromSwapCache(
+  mapping: AddressSpace,
+  index: number,
+  pfn: Pfn,
+  slot: SwapSlot,
+  mm: Mm | null,
+): Steps<number | typeof REPEAT> {
+  const { host } = mapping;
+  const entry = makeSwapEntry(slot);
   if (points.on) yield at.page(pfn);
   const isOurs = host.frames.test(pfn, PG_swapcache) && host.frames.private[pfn] === slot;
-  if (!isOurs || !(yield* holdsEntry(mapping, index, entry))) return yield* letGo(host, pfn, REPEAT);
+  if (!isOurs || !(yield* holdsEntry(mapping, index, entry))) return REPEAT;
   if (points.on) yield at.page(pfn);
   if (!host.frames.test(pfn, PG_uptodate)) {
     if (mm !== null) mm.swapError = { slot, errno: host.swapIo.readErrors.get(slot) ?? Errno.EIO };
-    return yield* letGo(host, pfn, -Errno.EIO);
+    return -Errno.EIO;
   }
   yield* host.folioLocks.wait(pfn, PG_writeback);
-  if ((yield* filemapAddFolio(mapping, pfn, index, entry)) === EXISTS) return yield* letGo(host, pfn, REPEAT);
+  if ((yield* filemapAddFolio(mapping, pfn, index, entry)) === EXISTS) return REPEAT;
   yield* leaveSwapCache(host, pfn, slot);
   return pfn;
 }

@@ -10,11 +10,11 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, PAGE_SIZE, type Pfn, pfnToHpa } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
 import { filemapLockFolio } from './filemap.ts';
-import { folioMarkDirty } from './folio.ts';
+import { folioMarkDirty, folioUnlockPut } from './folio.ts';
 import { PG_writeback } from './frames.ts';
 import type { Host } from './host.ts';
 import { isFolio, isSwapEntry, swapEntrySlot } from './iPages.ts';
-import { letGo, shmemGetFolio } from './shmemFolio.ts';
+import { shmemGetFolio } from './shmemFolio.ts';
 import { splitFolio } from './splitFolio.ts';
 import { freeSwapAndCache } from './swapCache.ts';
 import { truncateInodeFolio } from './truncate.ts';
@@ -42,7 +42,7 @@ function* removeWhole(mapping: AddressSpace, start: number, end: number): Steps 
         yield* host.folioLocks.wait(folio, PG_writeback);
         yield* truncateInodeFolio(mapping, folio);
         changed = true;
-      } else yield* letGo(host, folio, 0);
+      } else yield* folioUnlockPut(host, folio);
     }
   }
 }
@@ -112,5 +112,5 @@ function* truncateInodePartialFolio(mapping: AddressSpace, folio: Pfn, start: nu
   folioZeroRange(host, folio, from, to);
   folioMarkDirty(host, folio);
   if (frames.order[folio] !== 0) yield* splitFolio(host, folio, null);
-  yield* letGo(host, folio, 0);
+  yield* folioUnlockPut(host, folio);
 }

@@ -15,11 +15,8 @@ import { folioLruvec } from './memcontrol.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocSwapinPage } from './pageAlloc.ts';
 import { swapReadFolioSync } from './swapIo.ts';
-import { scheduleTimeout } from './timeout.ts';
+import { JIFFY, scheduleTimeout } from './timeout.ts';
 import { workingsetRefault } from './workingset.ts';
-
-/** A jiffy in ns of virtual time: how long to keep out of the way of who has pinned a slot. */
-const JIFFY = 4_000_000;
 
 /** Whether `slot` may be read so: it has one user. */
 export function* maySkipSwapCache({ swap }: Host, slot: SwapSlot): Steps<boolean> {

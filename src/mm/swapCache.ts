@@ -8,7 +8,7 @@
 
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { bug, type Pfn, type SwapSlot } from '../units.ts';
-import { folioMarkDirty, folioPut } from './folio.ts';
+import { folioMarkDirty, folioPut, folioUnlockPut } from './folio.ts';
 import { PG_swapcache, PG_uptodate, PG_writeback } from './frames.ts';
 import type { Host } from './host.ts';
 import { folioMemcg, memCgroupTryChargeSwap } from './memcontrol.ts';
@@ -178,8 +178,6 @@ export function* reclaimSwapCache(host: Host): Steps {
     yield* folioLocks.lock(pfn);
     yield* folioLocks.wait(pfn, PG_writeback);
     yield* folioFreeSwap(host, pfn);
-    if (points.on) yield at.page(pfn);
-    folioLocks.unlock(pfn);
-    yield* folioPut(host, pfn);
+    yield* folioUnlockPut(host, pfn);
   }
 }

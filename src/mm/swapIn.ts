@@ -20,7 +20,7 @@ import {
   VM_FAULT_SIGBUS,
   type VmFault,
 } from './faultTypes.ts';
-import { folioPut } from './folio.ts';
+import { folioPut, folioUnlockPut } from './folio.ts';
 import { PG_ksm, PG_readahead, PG_swapcache, PG_uptodate } from './frames.ts';
 import type { Host } from './host.ts';
 import { copyOfMerged, needsCopyOfMerged } from './ksmCopy.ts';
@@ -106,11 +106,10 @@ function* backOut(vmf: VmFault): Steps<number> {
 /** The folio is locked and referenced; both end here, the reference in the PTE if all goes well. */
 function* mapLocked(vmf: VmFault, pfn: Pfn, slot: SwapSlot): Steps<number> {
   const { host } = vmf.vma.mm;
-  const { frames, folioLocks } = host;
+  const { frames } = host;
   if (points.on) yield at.page(pfn);
   if (!frames.test(pfn, PG_swapcache) || frames.private[pfn] !== slot) {
-    folioLocks.unlock(pfn);
-    yield* folioPut(host, pfn);
+    yield* folioUnlockPut(host, pfn);
     return 0;
   }
   const copies = yield* needsCopyOfMerged(vmf.vma, pfn, vmf.address);
@@ -126,9 +125,7 @@ function* mapPage(vmf: VmFault, page: Pfn | null, pfn: Pfn, slot: SwapSlot): Ste
   if (page !== null && refused === null) return yield* setPresent(vmf, page, pfn, slot, ptl);
   yield* ptl.unlock();
   if (page !== null && page !== pfn) yield* folioPut(host, page);
-  if (points.on) yield at.page(pfn);
-  host.folioLocks.unlock(pfn);
-  yield* folioPut(host, pfn);
+  yield* folioUnlockPut(host, pfn);
   return refused ?? 0;
 }
 

@@ -5,6 +5,10 @@
 
 import { BLOCKED, mightSleep, type Nanoseconds, type Scheduler, type Steps } from '../sched/index.ts';
 
+/** A jiffy, in ns (HZ is 250): how long to keep out of the way of who will be done any moment. */
+export const JIFFY: Nanoseconds = 4_000_000;
+export const NS_PER_MS: Nanoseconds = 1_000_000;
+
 /** schedule_timeout_uninterruptible(). */
 export function* scheduleTimeout(sched: Scheduler, duration: Nanoseconds): Steps {
   const task = sched.current;

@@ -19,7 +19,7 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn, pfnToHpa } from '../units.ts';
 import type { AddressSpace } from './addressSpace.ts';
 import { filemapLockFolio, filemapRemoveFolio, folioFilePage } from './filemap.ts';
-import { folioPut } from './folio.ts';
+import { folioUnlockPut } from './folio.ts';
 import { PG_uptodate, PG_writeback } from './frames.ts';
 import { folioMkclean } from './mkclean.ts';
 import { MmuGather } from './mmuGather.ts';
@@ -128,9 +128,7 @@ export function* truncateInodeFolio(mapping: AddressSpace, pfn: Pfn): Steps {
   const { host } = mapping;
   yield* truncateCleanupFolio(mapping, pfn);
   yield* filemapRemoveFolio(mapping, pfn);
-  if (points.on) yield at.page(pfn);
-  host.folioLocks.unlock(pfn);
-  yield* folioPut(host, pfn);
+  yield* folioUnlockPut(host, pfn);
 }
 
 /** truncate_cleanup_folio(): a fault may have mapped the folio since its range was unmapped; no more, it is locked. */
@@ -150,8 +148,7 @@ function* zeroPartial(mapping: AddressSpace, index: number, from: number, to: nu
   yield* host.folioLocks.wait(pfn, PG_writeback);
   if (points.on) yield at.page(pfn);
   host.memory.writeBytes((pfnToHpa(pfn) + from) as Hpa, new Uint8Array(to - from));
-  host.folioLocks.unlock(pfn);
-  yield* folioPut(host, pfn);
+  yield* folioUnlockPut(host, pfn);
 }
 
 /**
@@ -171,6 +168,5 @@ export function* pagecacheIsizeExtended(mapping: AddressSpace, from: number, to:
   const stop = Math.min(PAGE_SIZE, to - index * PAGE_SIZE);
   if (host.frames.test(folio, PG_uptodate))
     host.memory.writeBytes((pfnToHpa(page) + offset) as Hpa, new Uint8Array(stop - offset));
-  host.folioLocks.unlock(folio);
-  yield* folioPut(host, folio);
+  yield* folioUnlockPut(host, folio);
 }

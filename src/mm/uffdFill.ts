@@ -13,7 +13,7 @@ import { Errno, type Hpa, type Hva, PAGE_SIZE, type Pfn, pfnToHpa } from '../uni
 import { anonVmaPrepare } from './anonVma.ts';
 import { EXISTS, filemapAddFolio, filemapRemoveFolio, folioFilePage } from './filemap.ts';
 import { isPastEnd } from './filemapFault.ts';
-import { folioPut } from './folio.ts';
+import { folioPut, folioUnlockPut } from './folio.ts';
 import { PG_swapbacked, PG_uptodate } from './frames.ts';
 import { folioLruvec } from './memcontrol.ts';
 import { folioAddLruVma } from './mlockFolio.ts';
@@ -23,7 +23,7 @@ import { allocPte } from './pageTable.ts';
 import { mkPte, PTE_SOFT_DIRTY, PTE_SPECIAL, pteMapLock, ptlOf, readPte, setUffdWp } from './pte.ts';
 import { addNewAnonRmap } from './rmap.ts';
 import { addFileRmap } from './rmapFile.ts';
-import { HOLE, letGo, shmemGetFolio } from './shmemFolio.ts';
+import { shmemGetFolio } from './shmemFolio.ts';
 import { enter, isValidRange, leave } from './uffdIoctl.ts';
 import { copyFromUser } from './userAccess.ts';
 import type { Userfaultfd } from './userfaultfd.ts';
@@ -164,11 +164,13 @@ function* shmemMfill(vma: Vma, address: Hva, bytes: Uint8Array, wp: boolean): St
   let error = (yield* isPastEnd(mapping, vma.indexOf(address))) ? -Errno.EFAULT : 0;
   if (error === 0 && (yield* filemapAddFolio(mapping, pfn, vma.indexOf(address), 0)) === EXISTS)
     error = -Errno.EEXIST;
-  if (error !== 0) return yield* letGo(host, pfn, error);
-  yield* folioLruvec(host, pfn).add(pfn);
-  error = yield* mapCached(vma, address, pfn, wp);
-  if (error !== 0) yield* filemapRemoveFolio(mapping, pfn);
-  return yield* letGo(host, pfn, error);
+  if (error === 0) {
+    yield* folioLruvec(host, pfn).add(pfn);
+    error = yield* mapCached(vma, address, pfn, wp);
+    if (error !== 0) yield* filemapRemoveFolio(mapping, pfn);
+  }
+  yield* folioUnlockPut(host, pfn);
+  return error;
 }
 
 /** mfill_atomic_pte_continue(). */
@@ -177,12 +179,12 @@ function* mfillContinue(vma: Vma, address: Hva, wp: boolean): Steps<number> {
   const mapping = vma.file?.mapping;
   if (mapping?.kind !== 'shmem') return -Errno.EINVAL;
   const index = vma.indexOf(address);
-  const found = yield* shmemGetFolio(mapping, index, 'read', null);
-  if (found === HOLE || found === -Errno.EINVAL) return -Errno.EFAULT;
-  if (found < 0) return found;
+  const found = yield* shmemGetFolio(mapping, index, 'noalloc', null);
+  if (found < 0) return found === -Errno.ENOENT ? -Errno.EFAULT : found;
   const folio = found as Pfn;
   const error = yield* mapCached(vma, address, folioFilePage(host, folio, index), wp);
-  return yield* letGo(host, folio, error);
+  yield* folioUnlockPut(host, folio);
+  return error;
 }
 
 /** Maps a page of the page cache, whose folio is locked: 0 or -errno. */

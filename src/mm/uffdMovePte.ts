@@ -12,7 +12,7 @@ import { levelBytes, PTE_BYTES, PTE_D, PTE_W } from '../hw/sv39/index.ts';
 import { at, type Mutex, points, type Steps } from '../sched/index.ts';
 import { bug, Errno, type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import type { AnonVma } from './anonVma.ts';
-import { folioPut } from './folio.ts';
+import { folioPut, folioUnlockPut } from './folio.ts';
 import { PG_swapcache } from './frames.ts';
 import type { Host } from './host.ts';
 import { ksmMightUnmapZeroPage } from './ksmZero.ts';
@@ -117,9 +117,7 @@ export function* movePresent(move: Move, length: number): Steps<number> {
       yield* host.locks.anonVmaUnlockWrite(anonVma);
     }
   }
-  if (points.on) yield at.page(folio);
-  host.folioLocks.unlock(folio);
-  yield* folioPut(host, folio);
+  yield* folioUnlockPut(host, folio);
   return result;
 }
 

@@ -156,7 +156,7 @@ function* shrinkInactiveList(
   host.sched.spend(isolated.length * SCAN_COST);
   const { reclaimed, stat, kept } = yield* shrinkFolioList(host, isolated, sc, false);
   yield* moveFoliosToLru(host, kept);
-  host.lruvec.isolated[type] -= taken;
+  host.nrIsolated[type] -= taken;
   host.throttle.wakeIsolated();
   // Nothing but dirty pages that nobody writes: the flusher is not doing its job.
   if (stat.unqueuedDirty === taken) host.flusher.wake();
@@ -192,8 +192,8 @@ export function pagesOf({ frames }: Host, folios: readonly Pfn[]): number {
 }
 
 /** too_many_isolated(): a direct reclaimer leaves most of the list to those who are at it already. */
-const tooManyIsolated = ({ lruvec, swapClusterMax: cluster }: Host, type: LruType): boolean =>
-  lruvec.isolated[type] > Math.max(lruvec.inactive(type) >> 3, cluster);
+const tooManyIsolated = ({ lruvec, nrIsolated, swapClusterMax: cluster }: Host, type: LruType): boolean =>
+  nrIsolated[type] > Math.max(lruvec.inactive(type) >> 3, cluster);
 
 /** shrink_active_list(): referenced or not, folios move on; asking has cleared their A bits. */
 function* shrinkActiveList(host: Host, sc: ScanControl, lruvec: Lruvec, type: LruType, pages: number): Steps {
@@ -222,7 +222,7 @@ function* shrinkActiveList(host: Host, sc: ScanControl, lruvec: Lruvec, type: Lr
     frames.set(pfn, PG_workingset);
   }
   yield* moveFoliosToLru(host, isolated);
-  host.lruvec.isolated[type] -= taken;
+  host.nrIsolated[type] -= taken;
   host.throttle.wakeIsolated();
   lruvec.noteCost(type, 0, rotated);
   vmstat.pgdeactivate += taken - rotated - locked;
@@ -264,7 +264,7 @@ function* isolateLruFolios(
       nrTaken += host.frames.nrPages(pfn);
     } else lruvec.addHead(pfn, list);
   }
-  host.lruvec.isolated[type] += nrTaken;
+  host.nrIsolated[type] += nrTaken;
   host.trace.mm_vmscan_lru_isolate?.(0, 0, pages, scanned, 0, nrTaken, list);
   yield* lruvec.lock.unlock();
   return isolated;

@@ -110,8 +110,8 @@ export function readVmstat(host: Host): Readonly<Record<string, number>> {
     nr_inactive_file: host.lruvec.inactive('file'),
     nr_active_file: host.lruvec.active('file'),
     nr_unevictable: host.lruvec.unevictable,
-    nr_isolated_anon: host.lruvec.isolated.anon,
-    nr_isolated_file: host.lruvec.isolated.file,
+    nr_isolated_anon: host.nrIsolated.anon,
+    nr_isolated_file: host.nrIsolated.file,
     nr_writeback: host.throttle.writebackInFlight,
     nr_swapcached: host.swap?.cachedPages ?? 0,
 

@@ -132,8 +132,8 @@ export function expectNothingLeaked(bench: Bench): void {
   expect(host.anonVmas.byId.size).toBe(0);
   expect(host.addressSpaces.byId.size).toBe(0);
   for (const type of LRU_TYPES) {
-    const { lruvec } = host;
-    expect([lruvec.inactive(type), lruvec.active(type), lruvec.isolated[type]]).toEqual([0, 0, 0]);
+    const { lruvec, nrIsolated } = host;
+    expect([lruvec.inactive(type), lruvec.active(type), nrIsolated[type]]).toEqual([0, 0, 0]);
   }
   const vmstat = readVmstat(host);
   for (const name of SIZES) expect({ name, pages: vmstat[name] }).toEqual({ name, pages: 0 });

@@ -462,7 +462,7 @@ describe('MADV_COLLAPSE', () => {
         const pinned = why === 'is pinned' ? yield* pinUserPage(mm, pageOf(3, FAR), true) : 0;
         if (why === 'it is forbidden') expect(yield* madvise(mm, FAR, HUGE, MADV_NOHUGEPAGE)).toBe(0);
         expect(yield* madvise(mm, FAR, HUGE, MADV_COLLAPSE)).toBe(errno);
-        expect([isHuge(mm, FAR), host.lruvec.isolated.anon]).toEqual([false, 0]);
+        expect([isHuge(mm, FAR), host.nrIsolated.anon]).toEqual([false, 0]);
         if (why !== 'nothing was ever there') expect(yield* read(mm, pageOf(3, FAR))).toBe(3);
         if (pinned !== 0) yield* unpinUserPage(host, pinned as Pfn, false);
       },

@@ -563,9 +563,9 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'a collapse copies while CPUs still store',
-    'mm/collapse.ts',
-    '  yield* flushTlbRange(mm, address, end);\n',
-    '',
+    'mm/pmd.ts',
+    '  ptepGetAndClear(mm.host, pmdp);\n  yield* flushTlbRange(mm, address, (address + HPAGE_PMD_SIZE) as Hva);\n',
+    '  ptepGetAndClear(mm.host, pmdp);\n',
   ),
   mutant(
     'CPUs are asked to flush and not waited for',

@@ -39,7 +39,7 @@ import { HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import type { Mm } from './mmStruct.ts';
 import { type FoundPmd, findPmdOrThpOrNone, pmdpCollapseFlush } from './pmd.ts';
 import { ptlOf, setPte } from './pte.ts';
-import { isCollapseAllowed, isKhugepagedAllowed, isThpSuitable } from './thp.ts';
+import { isThpSuitable, thpVmaAllowableOrder } from './thp.ts';
 import type { Vma } from './vma.ts';
 
 /**
@@ -60,11 +60,6 @@ export function* collapseScanPmd(collapse: Collapse, vma: Vma, address: Hva): St
   return result;
 }
 
-/** thp_vma_allowable_order(), unasked or not. */
-function* isAllowed(vma: Vma, isKhugepaged: boolean): Steps<boolean> {
-  return isKhugepaged ? yield* isKhugepagedAllowed(vma, vma.flags) : isCollapseAllowed(vma);
-}
-
 /** hugepage_vma_revalidate(): the VMA, after mmap_lock was dropped; or SCAN_*. */
 function* revalidate(
   { isKhugepaged }: Collapse,
@@ -77,7 +72,8 @@ function* revalidate(
   const vma = mm.vmas.find(address);
   if (vma === null) return Scan.VMA_NULL;
   if (!isThpSuitable(vma, address)) return Scan.ADDRESS_RANGE;
-  if (!(yield* isAllowed(vma, isKhugepaged))) return Scan.VMA_CHECK;
+  const type = isKhugepaged ? 'khugepaged' : 'forcedCollapse';
+  if (!(yield* thpVmaAllowableOrder(vma, vma.flags, type))) return Scan.VMA_CHECK;
   return expectAnon && (vma.anonVma === null || vma.file !== null) ? Scan.PAGE_ANON : vma;
 }
 
@@ -167,8 +163,8 @@ function* unhookTable(mm: Mm, address: Hva, pmdp: Hpa): Steps {
 /** These results say nothing of the next 2 MiB. */
 const GOES_ON: ReadonlySet<number> = new Set([
   Scan.PMD_NULL,
-  Scan.PMD_NONE,
   Scan.PTE_NON_PRESENT,
+  Scan.PTE_UFFD_WP,
   Scan.PAGE_NULL,
   Scan.PAGE_COUNT,
   Scan.PAGE_LOCK,
@@ -220,7 +216,7 @@ function* collapseOne(collapse: Collapse, vma: Vma, address: Hva): Steps<number>
  */
 export function* madviseCollapse(vma: Vma, start: Hva, end: Hva): Steps<number> {
   const { mm } = vma;
-  if (!isCollapseAllowed(vma)) return -Errno.EINVAL;
+  if (!(yield* thpVmaAllowableOrder(vma, vma.flags, 'forcedCollapse'))) return -Errno.EINVAL;
   const first = hugeAlignDown(start + HPAGE_PMD_SIZE - 1);
   let last = hugeAlignDown(end);
   let area: Vma = vma;

@@ -23,7 +23,7 @@ import { folioLruvec } from './memcontrol.ts';
 import { isMigrationPte } from './migrationEntry.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocUnchargedHugePage, chargeOrPut } from './pageAlloc.ts';
-import { isPresentPte, normalPfn, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
+import { isPresentPte, isUffdWp, normalPfn, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
 import { removeRmap } from './rmap.ts';
 import { isAnonFolio } from './rmapFile.ts';
 import { freeSwapCache } from './swapCache.ts';
@@ -88,12 +88,19 @@ const newSeen = (): Seen => ({
   pfn: -1,
 });
 
-/** Khugepaged leaves memory alone that has more of something than its limit; sets the status. */
-function checkLimits({ isKhugepaged }: Collapse, { khugepaged, vmstat }: Host, seen: Seen): void {
-  if (!isKhugepaged || seen.status !== Scan.SUCCEED) return;
-  if (seen.noneOrZero > khugepaged.maxPtesNone) {
+/**
+ * Khugepaged leaves memory alone that has more of something than its limit; and nobody fills holes that a userfaultfd may be
+ * to hear of. Sets the status.
+ */
+function checkLimits({ isKhugepaged }: Collapse, vma: Vma, seen: Seen): void {
+  const { khugepaged, vmstat } = vma.mm.host;
+  if (seen.status !== Scan.SUCCEED) return;
+  const isArmed = vma.userfaultfd !== null && seen.noneOrZero > 0;
+  if (isArmed || (isKhugepaged && seen.noneOrZero > khugepaged.maxPtesNone)) {
     seen.status = Scan.EXCEED_NONE_PTE;
     vmstat.thp_scan_exceed_none_pte++;
+  } else if (!isKhugepaged) {
+    return;
   } else if (seen.unmapped > khugepaged.maxPtesSwap) {
     seen.status = Scan.EXCEED_SWAP_PTE;
     vmstat.thp_scan_exceed_swap_pte++;
@@ -130,6 +137,9 @@ export function* scanPtes(collapse: Collapse, vma: Vma, start: Hva, table: Hpa):
       seen.noneOrZero++;
     } else if (!isPresentPte(pte)) {
       seen.unmapped++;
+      if (isUffdWp(host, ptep)) seen.status = Scan.PTE_UFFD_WP;
+    } else if (isUffdWp(host, ptep)) {
+      seen.status = Scan.PTE_UFFD_WP;
     } else {
       const folio = host.frames.folioOf(ptePfn(pte));
       seen.pfn = folio;
@@ -137,7 +147,7 @@ export function* scanPtes(collapse: Collapse, vma: Vma, start: Hva, table: Hpa):
       seen.status = unfit(host, folio);
       if (collapse.isKhugepaged) yield* look(vma, folio, pte, pageAt(start, i), seen);
     }
-    checkLimits(collapse, host, seen);
+    checkLimits(collapse, vma, seen);
   }
   yield* ptl.unlock();
   const isUnused = seen.referenced === 0 || (seen.unmapped > 0 && seen.referenced < HPAGE_PMD_NR / 2);
@@ -201,13 +211,14 @@ export function* collapseIsolate(collapse: Collapse, vma: Vma, start: Hva, table
     const pte = readPte(host, ptep);
     if (isNoneOrZero(pte)) seen.noneOrZero++;
     else if (!isPresentPte(pte)) seen.status = Scan.PTE_NON_PRESENT;
+    else if (isUffdWp(host, ptep)) seen.status = Scan.PTE_UFFD_WP;
     else {
       const folio = host.frames.folioOf(ptePfn(pte));
       seen.pfn = folio;
       seen.status = yield* isolate(collapse, host, folio);
       if (collapse.isKhugepaged) yield* look(vma, folio, pte, pageAt(start, i), seen);
     }
-    checkLimits(collapse, host, seen);
+    checkLimits(collapse, vma, seen);
   }
   if (collapse.isKhugepaged && seen.status === Scan.SUCCEED && seen.referenced === 0)
     seen.status = Scan.LACK_REFERENCED_PAGE;

@@ -28,10 +28,10 @@ import type { Mm } from './mmStruct.ts';
 import { findPmdOrThpOrNone, pmdpCollapseFlush } from './pmd.ts';
 import { isPresentPte, pteMapLock, ptepGetAndClear, ptlOf, readPte } from './pte.ts';
 import { removeRmap } from './rmap.ts';
-import { isCollapseAllowed, isThpSuitable } from './thp.ts';
+import { isThpSuitable, thpVmaAllowableOrder } from './thp.ts';
 import { flushTlbMm } from './tlbFlush.ts';
 import type { Vma } from './vma.ts';
-import { VM_UFFD_WP } from './vmFlags.ts';
+import { VM_SHARED, VM_UFFD_WP } from './vmFlags.ts';
 
 /** retract_page_tables(): of every VMA that has room for the huge folio from page `start` of `mapping`. */
 export function* retractPageTables(mapping: AddressSpace, start: number): Steps {
@@ -100,7 +100,7 @@ export function* collapsePteMappedThp(mm: Mm, address: Hva, install: boolean): S
   if (vma === null || vma.file === null || start + HPAGE_PMD_SIZE > vma.end) return Scan.VMA_CHECK;
   const found = yield* findPmdOrThpOrNone(mm, start);
   if ('scan' in found && found.scan === Scan.PMD_MAPPED) return found.scan;
-  if (!isCollapseAllowed(vma) || !isThpSuitable(vma, start)) return Scan.VMA_CHECK;
+  if (!(yield* thpVmaAllowableOrder(vma, vma.flags, 'forcedCollapse'))) return Scan.VMA_CHECK;
   if ((vma.flags & VM_UFFD_WP) !== 0) return Scan.PTE_UFFD_WP;
   const { mapping } = vma.file;
   const { host } = mapping;
@@ -141,13 +141,24 @@ function* dropTable(vma: Vma, start: Hva, folio: Pfn, pmdp: Hpa, table: Pfn): St
   return result;
 }
 
+/**
+ * UFFDIO_COPY fills private memory without the lock of the folio: so that it does not put a page into the table once that
+ * is empty, mm.pageTableLock and the page table lock are held from step 2 to 4.
+ */
+const isFilledUnlocked = ({ flags, userfaultfd }: Vma): boolean =>
+  userfaultfd !== null && (flags & VM_SHARED) === 0;
+
 /** Step 2: stores that copy, swapping and moving go on until the page table lock is had. */
 function* clearEntries(vma: Vma, start: Hva, folio: Pfn, first: Hpa): Steps<number> {
   const { mm } = vma;
-  if (!(yield* pteMapLock(mm, start, first))) return Scan.FAIL;
-  const result = yield* visitEntries(vma, folio, first, true);
-  if (result !== Scan.SUCCEED) yield* flushTlbMm(mm);
-  yield* ptlOf(mm.host, first).unlock();
+  const keepsLocks = isFilledUnlocked(vma);
+  if (keepsLocks) yield* mm.pageTableLock.lock();
+  const isThere = yield* pteMapLock(mm, start, first);
+  const result = isThere ? yield* visitEntries(vma, folio, first, true) : Scan.FAIL;
+  if (isThere && result !== Scan.SUCCEED) yield* flushTlbMm(mm);
+  if (keepsLocks && result === Scan.SUCCEED) return result;
+  if (isThere) yield* ptlOf(mm.host, first).unlock();
+  if (keepsLocks) yield* mm.pageTableLock.unlock();
   return result;
 }
 
@@ -156,8 +167,10 @@ function* unhookEmptied(vma: Vma, start: Hva, pmdp: Hpa, table: Pfn): Steps<numb
   const { mm } = vma;
   const { host } = mm;
   const ptl = ptlOf(host, pfnToHpa(table));
-  yield* mm.pageTableLock.lock();
-  yield* ptl.lock();
+  if (!isFilledUnlocked(vma)) {
+    yield* mm.pageTableLock.lock();
+    yield* ptl.lock();
+  }
   if (points.on) yield at.pte(pmdp);
   const pmd = readPte(host, pmdp);
   const isThere = isTable(pmd) && ptePfn(pmd) === table;

@@ -7,7 +7,7 @@
 // Order of a copy (reference table row 14; rule 8): allocate and fill the new page; start; page table lock; clear the PTE
 // and flush CPUs and secondary TLBs; rmap of the new page; set the PTE; drop the old rmap; unlock; end; put the old page.
 
-import { PTE_A, PTE_W } from '../hw/sv39/index.ts';
+import { PTE_A } from '../hw/sv39/index.ts';
 import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
@@ -53,7 +53,7 @@ export function* doWpPage(vmf: VmFault, ptl: Mutex): Steps<number> {
   const unshares = (vmf.flags & FAULT_FLAG_UNSHARE) !== 0;
   if (!unshares && (vmf.vma.flags & VM_UFFD_WP) !== 0 && isUffdWp(host, vmf.ptep)) {
     yield* ptl.unlock();
-    return yield* handleUserfault(vmf, VM_UFFD_WP, () => isWriteProtected(vmf));
+    return yield* handleUserfault(vmf, VM_UFFD_WP);
   }
   // Whoever write-protects flushes later: nobody may store through an old entry while the page is copied.
   if ((vmf.vma.flags & VM_UFFD_WP) !== 0 && vmf.vma.mm.tlbFlushPending > 0)
@@ -77,12 +77,6 @@ export function* doWpPage(vmf: VmFault, ptl: Mutex): Steps<number> {
   }
   yield* ptl.unlock();
   return yield* wpPageCopy(vmf, pfn);
-}
-
-/** userfaultfd_must_wait(). */
-function* isWriteProtected({ vma, ptep }: VmFault): Steps<boolean> {
-  if (points.on) yield at.pte(ptep);
-  return (readPte(vma.mm.host, ptep) & PTE_W) === 0;
 }
 
 /** wp_can_reuse_anon_folio(): nobody but this PTE, and perhaps the swap cache, has the page, which is `page`. */

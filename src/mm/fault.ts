@@ -45,7 +45,7 @@ import {
 } from './pte.ts';
 import { addNewAnonRmap } from './rmap.ts';
 import { doSwapPage } from './swapIn.ts';
-import { isThpAllowed } from './thp.ts';
+import { thpVmaAllowableOrder } from './thp.ts';
 import { handleUserfault } from './userfaultfd.ts';
 import type { Vma } from './vma.ts';
 import { VM_UFFD_MISSING } from './vmFlags.ts';
@@ -66,7 +66,7 @@ export function* handleMmFault(vma: Vma, address: Hva, flags: number): Steps<num
     origPte: 0,
     page: 0,
   };
-  if (vmf.ptep === 0 && (mm.hugePmds > 0 || isThpAllowed(mm.host, vma))) {
+  if (vmf.ptep === 0 && (mm.hugePmds > 0 || (yield* thpVmaAllowableOrder(vma, vma.flags, 'pagefault')))) {
     const result = yield* handleHugePmd(vmf);
     if (result !== VM_FAULT_FALLBACK) return result;
     // A huge page that was split has left a table.
@@ -122,13 +122,7 @@ function* doAnonymousPage(vmf: VmFault): Steps<number> {
   if (vmf.ptep === 0) vmf.ptep = yield* allocPte(mm, vmf.address);
   if (vmf.ptep <= 0) return noPteResult(vmf.ptep);
   const result = yield* (vmf.flags & FAULT_FLAG_WRITE) === 0 ? mapZeroPage(vmf) : mapZeroedPage(vmf);
-  return result === USERFAULT ? yield* handleUserfault(vmf, VM_UFFD_MISSING, () => isNone(vmf)) : result;
-}
-
-/** userfaultfd_must_wait(). */
-function* isNone({ vma, ptep }: VmFault): Steps<boolean> {
-  if (points.on) yield at.pte(ptep);
-  return readPte(vma.mm.host, ptep) === 0;
+  return result === USERFAULT ? yield* handleUserfault(vmf, VM_UFFD_MISSING) : result;
 }
 
 /** A store, or the first of a process. */

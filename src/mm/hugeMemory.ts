@@ -37,9 +37,10 @@ import { allocPmd } from './pageTable.ts';
 import { depositTable, isHugeZeroPmd, pmdpHugeClearFlush, withdrawTable } from './pmd.ts';
 import { findEntry, maybeMkWrite, mkPte, PTE_SOFT_DIRTY, readPte, setPte } from './pte.ts';
 import { splitHugePmd } from './splitPmd.ts';
-import { isThpAllowed, isThpSuitable } from './thp.ts';
+import { isThpSuitable, thpVmaAllowableOrder } from './thp.ts';
+import { handleUserfault } from './userfaultfd.ts';
 import type { Vma } from './vma.ts';
-import { VM_HUGEPAGE } from './vmFlags.ts';
+import { VM_HUGEPAGE, VM_UFFD_MISSING } from './vmFlags.ts';
 
 /** The PMD part of __handle_mm_fault(): VM_FAULT bits. */
 export function* handleHugePmd(vmf: VmFault): Steps<number> {
@@ -47,7 +48,7 @@ export function* handleHugePmd(vmf: VmFault): Steps<number> {
   const { mm } = vma;
   if (points.on) yield at.list(mm.pageTableLock.id);
   let pmdp = findEntry(mm, address, 1);
-  const mayMake = isThpAllowed(mm.host, vma) && isThpSuitable(vma, address);
+  const mayMake = isThpSuitable(vma, address) && (yield* thpVmaAllowableOrder(vma, vma.flags, 'pagefault'));
   if (pmdp === 0 && !mayMake) return VM_FAULT_FALLBACK;
   if (pmdp === 0) pmdp = yield* allocPmd(mm, address);
   if (pmdp === 0) return VM_FAULT_OOM;
@@ -86,7 +87,8 @@ function* doHugePmdAnonymousPage(vmf: VmFault, pmdp: Hpa): Steps<number> {
   if (points.on) yield at.pte(pmdp);
   const isNone = readPte(host, pmdp) === 0;
   const unstable = isNone && mm.unstable;
-  const maps = isNone && !unstable;
+  const asks = isNone && !unstable && (vmf.vma.flags & VM_UFFD_MISSING) !== 0;
+  const maps = isNone && !unstable && !asks;
   if (maps) mm.pageTables++;
   if (maps) yield* mapAnonFolioPmd(vmf.vma, folio, pmdp, hugeAlignDown(vmf.address) as Hva, table);
   yield* mm.pageTableLock.unlock();
@@ -96,6 +98,7 @@ function* doHugePmdAnonymousPage(vmf: VmFault, pmdp: Hpa): Steps<number> {
   }
   yield* folioPut(host, folio);
   yield* freeKernelPages(host, table, 0);
+  if (asks) return yield* handleUserfault(vmf, VM_UFFD_MISSING);
   return unstable ? VM_FAULT_SIGBUS : 0;
 }
 

@@ -16,6 +16,8 @@ import type { Mm } from './mmStruct.ts';
 import { allocHugePage, allocKernelPages } from './pageAlloc.ts';
 import { depositTable } from './pmd.ts';
 import { mkPte, PTE_SPECIAL, readPte, setPte } from './pte.ts';
+import { handleUserfault } from './userfaultfd.ts';
+import { VM_UFFD_MISSING } from './vmFlags.ts';
 
 /** The read part of do_huge_pmd_anonymous_page(): everybody's huge page of zeros, read-only. */
 export function* setHugeZeroFolio(vmf: VmFault, pmdp: Hpa): Steps<number> {
@@ -32,7 +34,8 @@ export function* setHugeZeroFolio(vmf: VmFault, pmdp: Hpa): Steps<number> {
   yield* mm.pageTableLock.lock();
   if (points.on) yield at.pte(pmdp);
   const isNone = readPte(host, pmdp) === 0;
-  const maps = isNone && !mm.unstable;
+  const asks = isNone && !mm.unstable && (vmf.vma.flags & VM_UFFD_MISSING) !== 0;
+  const maps = isNone && !mm.unstable && !asks;
   if (maps) {
     mm.pageTables++;
     depositTable(mm, table);
@@ -41,6 +44,7 @@ export function* setHugeZeroFolio(vmf: VmFault, pmdp: Hpa): Steps<number> {
   }
   yield* mm.pageTableLock.unlock();
   if (!maps) yield* freeKernelPages(host, table, 0);
+  if (asks) return yield* handleUserfault(vmf, VM_UFFD_MISSING);
   return isNone && !maps ? VM_FAULT_SIGBUS : 0;
 }
 

@@ -11,7 +11,7 @@ import { LOCKS, Mutex, type Scheduler, type Steps, WaitQueue } from '../sched/in
 import type { Hva } from '../units.ts';
 import { HPAGE_PMD_NR } from './largeFolio.ts';
 import type { Mm } from './mmStruct.ts';
-import { isKhugepagedAllowed } from './thp.ts';
+import { thpVmaAllowableOrder } from './thp.ts';
 import type { Vma } from './vma.ts';
 
 export class Khugepaged {
@@ -67,7 +67,7 @@ export const readKhugepaged = (khugepaged: Khugepaged): Readonly<Record<string, 
 export function* khugepagedEnterVma(vma: Vma, flags: number): Steps {
   const { mm } = vma;
   if (mm.isKhugepagedScanned || !mm.host.khugepaged.isRunning) return;
-  if (yield* isKhugepagedAllowed(vma, flags)) yield* khugepagedEnter(mm);
+  if (yield* thpVmaAllowableOrder(vma, flags, 'khugepaged')) yield* khugepagedEnter(mm);
 }
 
 /** khugepaged_fork(). */

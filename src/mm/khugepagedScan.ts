@@ -19,7 +19,7 @@ import type { Host } from './host.ts';
 import type { Khugepaged } from './khugepaged.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import type { Mm } from './mmStruct.ts';
-import { hugepagePmdEnabled, isKhugepagedAllowed, type ThpSettings } from './thp.ts';
+import { hugepagePmdEnabled, type ThpSettings, thpVmaAllowableOrder } from './thp.ts';
 import { NS_PER_MS, scheduleTimeout } from './timeout.ts';
 import type { Vma } from './vma.ts';
 
@@ -110,7 +110,7 @@ function* scanVmas(mm: Mm, collapse: Collapse, pages: number, scanned: Scanned):
     if (isLeaving(mm)) return;
     const last = hugeAlignDown(vma.end);
     if (khugepaged.address >= vma.end) continue;
-    if (khugepaged.address > last || !(yield* isKhugepagedAllowed(vma, vma.flags))) {
+    if (khugepaged.address > last || !(yield* thpVmaAllowableOrder(vma, vma.flags, 'khugepaged'))) {
       scanned.progress++;
       continue;
     }

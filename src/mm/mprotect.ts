@@ -143,12 +143,12 @@ export function* changeProtection(
 }
 
 /**
- * To the protection of the VMA. `uffdWp`: whether a userfaultfd is to hear of stores from now on (MM_CP_UFFD_WP,
- * MM_CP_UFFD_WP_RESOLVE), page by page; null: as before.
+ * To the protection of the VMA. `uffdWp`: whether a userfaultfd is to hear of stores from now on (MM_CP_UFFD_WP, which goes
+ * page by page, MM_CP_UFFD_WP_RESOLVE); null: as before.
  */
 export const protectionChanges = (gather: MmuGather, vma: Vma, uffdWp: boolean | null): EntryChanges => ({
   pte: (ptep, address) => changePte(gather, vma, address, ptep, uffdWp),
-  huge: uffdWp === null ? (pmdp, address, next) => changeHugePmd(gather, vma, pmdp, address, next) : null,
+  huge: uffdWp === true ? null : (pmdp, address, next) => changeHugePmd(gather, vma, pmdp, address, next),
 });
 
 /** change_pud_range(). */

@@ -25,7 +25,6 @@ import {
 import { File } from './file.ts';
 import { folioFilePage } from './filemap.ts';
 import type { Host } from './host.ts';
-import { findPte, readPte } from './pte.ts';
 import { HOLE, shmemGetFolio } from './shmemFolio.ts';
 import { shmemUndoRange } from './shmemTruncate.ts';
 import { unmapMappingPages } from './truncate.ts';
@@ -85,19 +84,10 @@ function* shmemFault(info: ShmemInfo, vmf: VmFault): Steps<number> {
   const majorBefore = mm.host.vmstat.pgmajfault;
   const found = yield* shmemGetFolio(mapping, vmf.pgoff, 'cache', vmf);
   if (found === -VM_UFFD_MISSING || found === -VM_UFFD_MINOR)
-    return yield* handleUserfault(vmf, -found as UserfaultReason, () => isUnmapped(vmf));
+    return yield* handleUserfault(vmf, -found as UserfaultReason);
   if (found < 0) return found === -Errno.ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
   vmf.page = folioFilePage(mm.host, found as Pfn, vmf.pgoff);
   return VM_FAULT_LOCKED | (mm.host.vmstat.pgmajfault > majorBefore ? VM_FAULT_MAJOR : 0);
-}
-
-/** userfaultfd_must_wait(). */
-function* isUnmapped({ vma: { mm }, address }: VmFault): Steps<boolean> {
-  if (points.on) yield at.list(mm.pageTableLock.id);
-  const ptep = findPte(mm, address);
-  if (ptep === 0) return true;
-  if (points.on) yield at.pte(ptep);
-  return readPte(mm.host, ptep) === 0;
 }
 
 const isPunching = ({ punching }: ShmemInfo, index: number): boolean =>

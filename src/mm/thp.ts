@@ -9,7 +9,7 @@ import { type Hva, PAGE_SIZE } from '../units.ts';
 import type { Host } from './host.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_SIZE, hugeAlignDown } from './largeFolio.ts';
 import type { Vma } from './vma.ts';
-import { VM_HUGEPAGE, VM_NOHUGEPAGE, VM_UFFD_FLAGS } from './vmFlags.ts';
+import { VM_HUGEPAGE, VM_NOHUGEPAGE } from './vmFlags.ts';
 
 /** transparent_hugepage/enabled: for all memory, for what madvise() names, or for none. */
 export type ThpEnabled = 'always' | 'madvise' | 'never';
@@ -35,40 +35,34 @@ export interface ThpSettings {
   useZeroPage: boolean;
 }
 
-/** Whether faults may map huge pages in `vma`; of anonymous memory alone. */
-export const isThpAllowed = ({ thp }: Host, { flags, file }: Vma): boolean =>
-  thp.enabled !== 'never' &&
-  file === null &&
-  (flags & (VM_NOHUGEPAGE | VM_UFFD_FLAGS)) === 0 &&
-  (thp.enabled === 'always' || (flags & VM_HUGEPAGE) !== 0);
-
-/**
- * Whether `vma` may be collapsed because somebody asks for it (TVA_FORCED_COLLAPSE), who need not have the setting for it;
- * but shmem may be denied them altogether.
- */
-export function isCollapseAllowed({ mm, flags, file }: Vma): boolean {
-  if ((flags & (VM_NOHUGEPAGE | VM_UFFD_FLAGS)) !== 0) return false;
-  return file === null || (file.mapping.kind === 'shmem' && mm.host.thp.shmemEnabled !== 'deny');
-}
-
 /** hugepage_pmd_enabled(): whether there may be huge pages of any kind. */
 export const hugepagePmdEnabled = ({ thp }: Host): boolean =>
   thp.enabled !== 'never' || (thp.shmemEnabled !== 'never' && thp.shmemEnabled !== 'deny');
 
-/** Whether khugepaged may collapse in `vma` (TVA_KHUGEPAGED), which is to have `flags`. */
-export function* isKhugepagedAllowed(vma: Vma, flags: number): Steps<boolean> {
+/** enum tva_type: a fault, khugepaged, or somebody who asks for it (MADV_COLLAPSE) and need not have the setting for it. */
+export type TvaType = 'pagefault' | 'khugepaged' | 'forcedCollapse';
+
+/**
+ * thp_vma_allowable_order(): whether `vma`, which is to have `flags`, may have huge pages. Of a fault the caller goes on to
+ * look whether its 2 MiB are suitable; shmem gets its huge pages from the page cache, where it is asked (shmemFolio.ts).
+ */
+export function* thpVmaAllowableOrder(vma: Vma, flags: number, type: TvaType): Steps<boolean> {
   const { mm, file, anonVma } = vma;
   const { thp } = mm.host;
-  const last = (hugeAlignDown(vma.end) - HPAGE_PMD_SIZE) as Hva;
-  if ((flags & (VM_NOHUGEPAGE | VM_UFFD_FLAGS)) !== 0 || !isThpSuitable(vma, last)) return false;
-  if (file === null) {
-    const isEnabled = thp.enabled === 'always' || (thp.enabled === 'madvise' && (flags & VM_HUGEPAGE) !== 0);
-    return anonVma !== null && isEnabled;
-  }
+  const isForced = type === 'forcedCollapse';
+  if (file === null && !isForced && !isAnonEnabled(thp, flags)) return false;
+  if ((flags & VM_NOHUGEPAGE) !== 0) return false;
+  if (type === 'pagefault') return file === null;
+  if (!isThpSuitable(vma, (hugeAlignDown(vma.end) - HPAGE_PMD_SIZE) as Hva)) return false;
+  if (file === null) return anonVma !== null;
   const { kind, inode } = file.mapping;
+  if (kind !== 'shmem' || isForced) return kind === 'shmem' && thp.shmemEnabled !== 'deny';
   if (points.on) yield at.sequence(inode.id);
-  return kind === 'shmem' && isShmemHugeAllowed(mm.host, flags, vma.pgoff, inode.size);
+  return isShmemHugeAllowed(mm.host, flags, vma.pgoff, inode.size);
 }
+
+const isAnonEnabled = ({ enabled }: ThpSettings, flags: number): boolean =>
+  enabled === 'always' || (enabled === 'madvise' && (flags & VM_HUGEPAGE) !== 0);
 
 /**
  * shmem_allowable_huge_orders(): whether page `index` of an object of `size` bytes may be had as a part of a huge one;

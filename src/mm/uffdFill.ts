@@ -4,7 +4,8 @@
 // Private memory gets a page of its own or everybody's zero page, of a shared mapping of shmem the page goes into the object.
 // None -> present is not notified.
 //
-// Invariant: an entry that is there already, be it on swap, is left alone (-EEXIST); a marker is not there.
+// Invariant: an entry that is there already, be it on swap, is left alone (-EEXIST); a marker is not there, but for the zero
+// page.
 // Locks: mmap_lock for read; then the folio lock and i_pages of shmem, the page table lock.
 
 import { PTE_D, PTE_W } from '../hw/sv39/index.ts';
@@ -20,7 +21,16 @@ import { folioAddLruVma } from './mlockFolio.ts';
 import type { Mm } from './mmStruct.ts';
 import { allocAnonPage, allocFilePage } from './pageAlloc.ts';
 import { allocPte } from './pageTable.ts';
-import { mkPte, PTE_SOFT_DIRTY, PTE_SPECIAL, pteMapLock, ptlOf, readPte, setUffdWp } from './pte.ts';
+import {
+  isUffdWp,
+  mkPte,
+  PTE_SOFT_DIRTY,
+  PTE_SPECIAL,
+  pteMapLock,
+  ptlOf,
+  readPte,
+  setUffdWp,
+} from './pte.ts';
 import { addNewAnonRmap } from './rmap.ts';
 import { addFileRmap } from './rmapFile.ts';
 import { shmemGetFolio } from './shmemFolio.ts';
@@ -38,7 +48,8 @@ export const UFFDIO_CONTINUE_MODE_WP = 1 << 1;
 
 /**
  * UFFDIO_COPY: pages at `to` with what the caller, `mm` on `cpu`, has at `from`. How many bytes were copied, or if none
- * -EEXIST: there is a page; -ENOENT: not registered; -EINVAL; -EFAULT; -ENOMEM; -ESRCH.
+ * -EEXIST: there is a page; -ENOENT: not registered, or not all of it one VMA; -EAGAIN: the table went away meanwhile;
+ * -EINVAL; -EFAULT; -ENOMEM; -ESRCH.
  */
 export function* uffdioCopy(
   uffd: Userfaultfd,
@@ -56,7 +67,9 @@ export function* uffdioCopy(
     const error = yield* copyFromUser(caller.mm, caller.cpu, (from + (address - to)) as Hva, page);
     return error !== 0
       ? -Errno.EFAULT
-      : yield* mfillAtomic(uffd, address, wp, (vma) => mfillCopy(vma, address, page, wp));
+      : yield* mfillAtomic(uffd, address, (to + length) as Hva, wp, (vma) =>
+          mfillCopy(vma, address, page, wp),
+        );
   });
 }
 
@@ -64,7 +77,7 @@ export function* uffdioCopy(
 export function* uffdioZeropage(uffd: Userfaultfd, start: Hva, length: number, mode: number): Steps<number> {
   if ((mode & ~UFFDIO_ZEROPAGE_MODE_DONTWAKE) !== 0 || !isValidRange(start, length)) return -Errno.EINVAL;
   return yield* fill(uffd, start, length, mode === 0, (address) =>
-    mfillAtomic(uffd, address, false, (vma) => mfillZeropage(vma, address)),
+    mfillAtomic(uffd, address, (start + length) as Hva, false, (vma) => mfillZeropage(vma, address)),
   );
 }
 
@@ -74,7 +87,7 @@ export function* uffdioContinue(uffd: Userfaultfd, start: Hva, length: number, m
   if ((mode & ~modes) !== 0 || !isValidRange(start, length)) return -Errno.EINVAL;
   const wp = (mode & UFFDIO_CONTINUE_MODE_WP) !== 0;
   return yield* fill(uffd, start, length, (mode & UFFDIO_CONTINUE_MODE_DONTWAKE) === 0, (address) =>
-    mfillAtomic(uffd, address, wp, (vma) => mfillContinue(vma, address, wp)),
+    mfillAtomic(uffd, address, (start + length) as Hva, wp, (vma) => mfillContinue(vma, address, wp)),
   );
 }
 
@@ -97,10 +110,13 @@ function* fill(
   return done > 0 ? done : error;
 }
 
-/** mfill_atomic() of one page: `fillPage` gets the VMA, with mmap_lock held for read. 0 or -errno. */
+/**
+ * mfill_atomic() of one page: `fillPage` gets the VMA, which has all up to `end`, with mmap_lock held for read. 0 or -errno.
+ */
 function* mfillAtomic(
   uffd: Userfaultfd,
   address: Hva,
+  end: Hva,
   wp: boolean,
   fillPage: (vma: Vma) => Steps<number>,
 ): Steps<number> {
@@ -110,7 +126,7 @@ function* mfillAtomic(
   if (points.on) yield at.list(mm.vmas.id);
   const vma = mm.vmas.find(address);
   let error = 0;
-  if (vma === null || vma.userfaultfd === null) error = -Errno.ENOENT;
+  if (vma === null || vma.userfaultfd === null || end > vma.end) error = -Errno.ENOENT;
   else if (wp && (vma.flags & VM_UFFD_WP) === 0) error = -Errno.EINVAL;
   else {
     if ((vma.flags & VM_SHARED) === 0) yield* anonVmaPrepare(mm.host, vma);
@@ -144,10 +160,11 @@ function* mfillCopy(vma: Vma, address: Hva, bytes: Uint8Array, wp: boolean): Ste
 function* mfillZeropage(vma: Vma, address: Hva): Steps<number> {
   const { host } = vma.mm;
   if ((vma.flags & VM_SHARED) !== 0) return yield* shmemMfill(vma, address, new Uint8Array(PAGE_SIZE), false);
-  return yield* installPte(vma, address, function* (ptep) {
+  const set = function* (ptep: Hpa): Steps {
     if (points.on) yield at.pte(ptep);
     setUffdWp(host, ptep, mkPte(host.zeroPfn, vma) | PTE_SPECIAL, false);
-  });
+  };
+  return yield* installPte(vma, address, set, false);
 }
 
 /** shmem_mfill_atomic_pte(): a new page of the object, mapped. */
@@ -206,8 +223,11 @@ function* setFilled(vma: Vma, ptep: Hpa, page: Pfn, wp: boolean, own: boolean): 
   setUffdWp(vma.mm.host, ptep, pte, wp);
 }
 
-/** mfill_atomic_install_pte(): runs `set` under the page table lock if there is no page yet. 0 or -errno. */
-function* installPte(vma: Vma, address: Hva, set: (ptep: Hpa) => Steps): Steps<number> {
+/**
+ * mfill_atomic_install_pte(): runs `set` under the page table lock if there is no page yet, and no marker either unless
+ * `onMarker`. 0 or -errno.
+ */
+function* installPte(vma: Vma, address: Hva, set: (ptep: Hpa) => Steps, onMarker = true): Steps<number> {
   const { mm, file } = vma;
   const { host } = mm;
   const ptep = yield* allocPte(mm, address);
@@ -218,7 +238,8 @@ function* installPte(vma: Vma, address: Hva, set: (ptep: Hpa) => Steps): Steps<n
   // mfill_file_over_size(): perhaps it was truncated meanwhile.
   if (file !== null && (yield* isPastEnd(file.mapping, vma.indexOf(address)))) error = -Errno.EFAULT;
   if (points.on) yield at.pte(ptep);
-  if (error === 0 && readPte(host, ptep) !== 0) error = -Errno.EEXIST;
+  const isTaken = readPte(host, ptep) !== 0 || (!onMarker && isUffdWp(host, ptep));
+  if (error === 0 && isTaken) error = -Errno.EEXIST;
   else if (error === 0 && mm.unstable) error = -Errno.EFAULT;
   if (error === 0) yield* set(ptep);
   yield* ptlOf(host, ptep).unlock();

@@ -1,6 +1,6 @@
 // userfaultfd: a process handles page faults of its own memory (fs/userfaultfd.c).
 //
-// A fault that a registered range wants to hear of (fault.ts, shmem.ts: nothing there, or not mapped; copyOnWrite.ts: a store
+// A fault that a registered range wants to hear of (fault.ts, hugeMemory.ts, shmem.ts: nothing there; copyOnWrite.ts: a store
 // to a page that was write-protected so) is queued here, and its task waits, with mmap_lock dropped. A handler, another task, reads it
 // (uffdRead), makes a page (uffdFill.ts, uffdMove.ts) or lifts the protection (uffdIoctl.ts), and wakes it: the fault is tried again.
 //
@@ -13,7 +13,8 @@
 // Invariants: `userfaultfd` of a VMA is set exactly while it has one of VM_UFFD_FLAGS; an entry that isUffdWp() lies in a VMA
 // with VM_UFFD_WP, and is not writable. Lock: fault_pending_wqh for the queues.
 
-import { LOCKS, Mutex, type Steps, WaitQueue } from '../sched/index.ts';
+import { isTable, PTE_W } from '../hw/sv39/index.ts';
+import { at, LOCKS, Mutex, points, type Steps, WaitQueue } from '../sched/index.ts';
 import type { Hva } from '../units.ts';
 import { releaseFaultLock } from './faultLock.ts';
 import {
@@ -24,6 +25,8 @@ import {
   type VmFault,
 } from './faultTypes.ts';
 import type { Mm } from './mmStruct.ts';
+import { findHugePmd } from './pmd.ts';
+import { findPte, isPresentPte, isStillMapped, readPte } from './pte.ts';
 import { VM_UFFD_MINOR, type VM_UFFD_MISSING, VM_UFFD_WP } from './vmFlags.ts';
 
 export const UFFD_PAGEFAULT_FLAG_WRITE = 1 << 0;
@@ -123,14 +126,9 @@ export const userfaultfd = (mm: Mm): Userfaultfd => new Userfaultfd(mm);
 
 /**
  * handle_userfault(): the VMA of the fault is registered for `reason`. Waits, with the lock that the fault came with
- * dropped: VM_FAULT_RETRY. `mustWait` looks once more whether there is anything to wait for. VM_FAULT_SIGBUS: the caller
- * cannot have its lock dropped.
+ * dropped: VM_FAULT_RETRY. VM_FAULT_SIGBUS: the caller cannot have its lock dropped.
  */
-export function* handleUserfault(
-  vmf: VmFault,
-  reason: UserfaultReason,
-  mustWait: () => Steps<boolean>,
-): Steps<number> {
+export function* handleUserfault(vmf: VmFault, reason: UserfaultReason): Steps<number> {
   const uffd = vmf.vma.userfaultfd;
   if (uffd === null) return VM_FAULT_SIGBUS;
   if ((vmf.flags & FAULT_FLAG_ALLOW_RETRY) === 0) return VM_FAULT_SIGBUS;
@@ -143,8 +141,31 @@ export function* handleUserfault(
   const minor = reason === VM_UFFD_MINOR ? UFFD_PAGEFAULT_FLAG_MINOR : 0;
   const flags = write | minor | (reason === VM_UFFD_WP ? UFFD_PAGEFAULT_FLAG_WP : 0);
   const fault = yield* uffd.queue(vmf.address, flags);
-  const waits = yield* mustWait();
+  const waits = yield* userfaultfdMustWait(vmf, reason);
   yield* releaseFaultLock(vmf);
   yield* uffd.wait(fault, waits);
   return VM_FAULT_RETRY;
+}
+
+/**
+ * userfaultfd_must_wait(): what the fault was about has not been seen to since. Whoever sees to it from now on finds the
+ * fault in the queue. The lock that the fault came with is held.
+ */
+export function* userfaultfdMustWait(
+  { vma: { mm }, address }: VmFault,
+  reason: UserfaultReason,
+): Steps<boolean> {
+  for (;;) {
+    if (points.on) yield at.list(mm.pageTableLock.id);
+    const ptep = findPte(mm, address);
+    const entry = ptep !== 0 ? ptep : findHugePmd(mm, address);
+    if (entry === 0) return true;
+    if (points.on) yield at.pte(entry);
+    // A table may have gone, or taken the place of a huge page.
+    if (ptep !== 0 && !isStillMapped(mm, address, ptep)) continue;
+    const pte = readPte(mm.host, entry);
+    if (ptep === 0 && isTable(pte)) continue;
+    // A page that is on swap faults again when it is back.
+    return pte === 0 || (reason === VM_UFFD_WP && isPresentPte(pte) && (pte & PTE_W) === 0);
+  }
 }

@@ -22,7 +22,7 @@ import {
   translationPfn,
 } from '../tlb/index.ts';
 import { ACCESS_FAULT, PAGE_FAULT } from './architecture.ts';
-import { BLOCK_FILLS, BLOCK_WALKS, Exit } from './block.ts';
+import { BLOCK_FILLS, BLOCK_REFILLS, BLOCK_WALKS, Exit } from './block.ts';
 import type { Hart } from './hart.ts';
 import { NO_LOAN } from './loans.ts';
 import { Outcome, type OutcomeCode } from './mmu.ts';
@@ -52,17 +52,18 @@ export function translateData(hart: Hart, lo: number, hi: number, bytes: number,
     return (lo + first.dataAddend(page)) >>> 0;
   }
   hart.alone = false;
-  if (walkPlainly(hart, regime, page, access)) {
+  if (hart.plainWalk.find(regime, page, access)) {
     first.fillData(page, hart.plainWalk.pfn, hart.plainWalk.info);
+    hart.count(BLOCK_REFILLS + 8 * access);
     hart.checker?.refilled(first.dtlbBase, page, hart.plainWalk.guestPage);
   } else {
     const found = find(hart, regime, page, access, lo & 4095, bytes);
     if (found === NOWHERE) return NOWHERE;
     if (hart.alone) return first.reach(translationPfn(found)) + (lo & 4095);
     first.fillData(page, translationPfn(found), translationInfo(found));
+    hart.count(BLOCK_FILLS + 8 * access);
     hart.checker?.filled(first.dtlbBase, regime, page);
   }
-  hart.count(BLOCK_FILLS + 8 * access);
   return (lo + first.dataAddend(page)) >>> 0;
 }
 
@@ -77,17 +78,18 @@ export function translateFetch(hart: Hart, lo: number, hi: number): number {
     hart.checker?.fetchHit(hart, page);
     return (lo + first.fetchAddend(page)) >>> 0;
   }
-  if (walkPlainly(hart, regime, page, Access.fetch)) {
+  if (hart.plainWalk.find(regime, page, Access.fetch)) {
     first.fillFetch(page, hart.plainWalk.pfn, hart.plainWalk.info);
+    hart.count(BLOCK_REFILLS + 8 * Access.fetch);
     hart.checker?.refilled(first.itlbBase, page, hart.plainWalk.guestPage);
   } else {
     const found = find(hart, regime, page, Access.fetch, lo & 4095, FETCH_BYTES);
     if (found === NOWHERE) return NOWHERE;
     if (hart.alone) return first.reach(translationPfn(found)) + (lo & 4095);
     first.fillFetch(page, translationPfn(found), translationInfo(found));
+    hart.count(BLOCK_FILLS + 8 * Access.fetch);
     hart.checker?.filled(first.itlbBase, regime, page);
   }
-  hart.count(BLOCK_FILLS + 8 * Access.fetch);
   return (lo + first.fetchAddend(page)) >>> 0;
 }
 
@@ -99,13 +101,6 @@ const isTranslatable = (regime: Regime, hi: number): boolean =>
 function refuse(hart: Hart, regime: Regime, lo: number, hi: number, access: AccessKind): typeof NOWHERE {
   takeException(hart, (regime.paged ? PAGE_FAULT : ACCESS_FAULT)[access], lo, hi);
   return NOWHERE;
-}
-
-/** The result is in hart.plainWalk. */
-function walkPlainly(hart: Hart, regime: Regime, page: number, access: AccessKind): boolean {
-  if (!hart.plainWalk.find(regime, page, access)) return false;
-  hart.count(BLOCK_WALKS);
-  return true;
 }
 
 /** The second level's translation of `page`, or a walk's, or NOWHERE. Sets hart.alone. */

@@ -9,13 +9,14 @@
 //     0x10c  exit reason, i32                          0x150  instructions attempted at the last trap; -1 = none
 //     0x110  instructions attempted, plus the budget   0x158  interrupt lines of devices, i32
 //     0x118  the clock in virtual ns, plus the budget  0x15c  address of the TLB, i32
-//     0x120  ns per tick of the time CSR; 0 = ask      0x160  TLB fills by access kind, three i64
-//     0x128  data TLB base of the context, i32         0x178  translations that a walk found
+//     0x120  ns per tick of the time CSR; 0 = ask      0x160  fills of the TLB by access kind, three i64, and
+//     0x128  data TLB base of the context, i32         0x178  walks, both without those of
 //     0x12c  fetch TLB base of the context, i32        0x180  reservation: host address, i32; -1 = none
 //     0x130  jump cache base, i32                      0x184  reservation: bytes, i32
 //     0x134  computed jump that strayed, i32           0x188  what names the present tables (regimes.ts)
 //     0x138  address that missed, or a system          0x190  what is left to the hart, i32 (Grant)
 //            instruction (all three the translator's)  0x194  flushes that the second level missed, i32: their number
+//                                                      0x198  plain walks by access kind: fills, three i64
 //                                                      0x200  CSRs, one i64 each, in the order of CSR_SLOTS
 //                                                      0x400  contexts by what they depend on (regimes.ts)
 //                                                      0x800  those flushes (missedFlushes.ts)
@@ -49,7 +50,7 @@ export const BLOCK_HANDLER = 0x150;
 /** MTIP, MSIP, MEIP and SEIP, as bits of mip. */
 export const BLOCK_LINES = 0x158;
 export const BLOCK_TLB = 0x15c;
-/** Counts, i64 each. */
+/** Counts, i64 each. What a plain walk filled is counted in BLOCK_REFILLS alone. */
 export const BLOCK_FILLS = 0x160;
 export const BLOCK_WALKS = 0x178;
 export const BLOCK_RESERVATION = 0x180;
@@ -57,6 +58,7 @@ export const BLOCK_RESERVATION_LENGTH = 0x184;
 export const BLOCK_TABLES = 0x188;
 export const BLOCK_GRANT = 0x190;
 export const BLOCK_MISSED_FLUSHES = 0x194;
+export const BLOCK_REFILLS = 0x198;
 export const BLOCK_CSRS = 0x200;
 export const BLOCK_CONTEXTS = 0x400;
 export const BLOCK_FLUSHES = 0x800;

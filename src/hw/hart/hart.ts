@@ -34,6 +34,7 @@ import {
   BLOCK_LINES,
   BLOCK_PC,
   BLOCK_PRIVILEGE,
+  BLOCK_REFILLS,
   BLOCK_RESERVATION,
   BLOCK_RESERVATION_LENGTH,
   BLOCK_ROOTS,
@@ -233,11 +234,15 @@ export class Hart {
 
   /** What happened since reset. */
   get stats(): HartStats {
+    const refills = [Access.load, Access.store, Access.fetch].map((access) =>
+      this.countAt(BLOCK_REFILLS + 8 * access),
+    ) as [number, number, number];
+    const [load, store, fetch] = refills;
     return {
-      fetchFills: this.countAt(BLOCK_FILLS + 8 * Access.fetch),
-      loadFills: this.countAt(BLOCK_FILLS + 8 * Access.load),
-      storeFills: this.countAt(BLOCK_FILLS + 8 * Access.store),
-      walks: this.countAt(BLOCK_WALKS),
+      fetchFills: fetch + this.countAt(BLOCK_FILLS + 8 * Access.fetch),
+      loadFills: load + this.countAt(BLOCK_FILLS + 8 * Access.load),
+      storeFills: store + this.countAt(BLOCK_FILLS + 8 * Access.store),
+      walks: load + store + fetch + this.countAt(BLOCK_WALKS),
     };
   }
 

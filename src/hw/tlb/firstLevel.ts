@@ -36,7 +36,6 @@ import {
   INFO_WRITE,
   ITLB_ENTRY_BYTES,
   LEAF_KINDS,
-  Stages,
   TLB_HEADER_BYTES,
   type TlbGeometry,
   tlbBytes,
@@ -137,7 +136,7 @@ class Bank {
     i32[header + (HEADER_ROOT >>> 2)] = loWord(regime.root);
     i32[header + (HEADER_ROOT >>> 2) + 1] = hiWord(regime.root);
     this.permits.set(regime.permits);
-    if (regime.stages === Stages.both) this.secondPermits.set(SECOND_STAGE_PERMITS);
+    if (regime.secondStage !== 0) this.secondPermits.set(SECOND_STAGE_PERMITS);
   }
 
   /** Index into i32 of the entry for `page`. */

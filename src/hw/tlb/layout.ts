@@ -13,13 +13,13 @@
 //
 // A context's tables, first data, then fetches, stand behind a header, which says what its regimes' walks need:
 //
-//     data at +0, fetches at +128    +0   stages i32 (Stages)                 +8   root of stage one, or the only one, i64
+//     data at +0, fetches at +640    +0   stages i32 (Stages)                 +8   root of stage one, or the only one, i64
 //                                    +4   root of the second stage i32        +16  some entry is a fragment, i32
 //                                    +20  bit c: some entry of chunk c may be valid (chunkShift())
 //                                    +24  in the data half: when the context became current last, in such times, i64
-//                                    +32  what a leaf permits there: info by leafIndex(), 32 bytes
-//                                    +64  the same of a leaf of the second stage behind stage one
-//                                    +96  1 + ASID where there is a stage one, i32; 0 where there is none
+//                                    +32  1 + ASID where there is a stage one, i32; 0 where there is none
+//                                    +128 what a leaf permits there: info by the low byte of the leaf (permits.ts)
+//                                    +384 the same of a leaf of the second stage, where there is one
 
 export const DTLB_ENTRY_BYTES = 32;
 export const DTLB_READ_TAG = 0;
@@ -40,10 +40,10 @@ export const INFO_WRITE = 8;
 export const INFO_EXECUTE = 16;
 
 export const TLB_HEADER_BYTES = 64;
-export const CONTEXT_HEADER_BYTES = 256;
+export const CONTEXT_HEADER_BYTES = 1280;
 /** From the context's first byte. */
 export const HEADER_OF_DATA = 0;
-export const HEADER_OF_FETCHES = 128;
+export const HEADER_OF_FETCHES = 640;
 /** From the header's half. */
 export const HEADER_STAGES = 0;
 export const HEADER_SECOND_STAGE = 4;
@@ -51,22 +51,15 @@ export const HEADER_ROOT = 8;
 export const HEADER_FRAGMENTS = 16;
 export const HEADER_CHUNKS = 20;
 export const HEADER_LAST_USE = 24;
-export const HEADER_PERMITS = 32;
-export const HEADER_SECOND_PERMITS = 64;
-export const HEADER_SPACE = 96;
+export const HEADER_SPACE = 32;
+export const HEADER_PERMITS = 128;
+export const HEADER_SECOND_PERMITS = 384;
 
 /** A table is 32 chunks, or as many as it has entries: entry e is in chunk e >>> chunkShift(entries). */
 export const chunkShift = (entries: number): number => Math.max(0, Math.log2(entries) - 5);
 
-/** Leaves with different leafIndex(lo) are 32: by R, W, X, U in bits 1 to 4, and D in bit 7. */
-export const LEAF_KINDS = 32;
-export const LEAF_RWXU_SHIFT = 1;
-export const LEAF_RWXU = 15;
-export const LEAF_D_SHIFT = 3;
-export const LEAF_D = 16;
-/** The low word, without V and A, of a leaf with that index. */
-export const leafOf = (index: number): number =>
-  ((index & LEAF_RWXU) << LEAF_RWXU_SHIFT) | ((index & LEAF_D) << LEAF_D_SHIFT);
+/** All that a leaf permits depends on its low byte. */
+export const LEAF_KINDS = 256;
 
 /** Which tables an address goes through; none: no entry can be refilled by a plain walk. */
 export const Stages = { none: 0, first: 1, second: 2, both: 3 } as const;

@@ -45,6 +45,16 @@ export interface Lookup {
   readonly refills: boolean;
 }
 
+/** A check of `address` in the TLB. */
+interface Checked {
+  /** Of the access, in bytes. */
+  readonly size: number;
+  /** Offset in an entry of the tag that permits it. */
+  readonly tag: number;
+  readonly place: Place;
+  readonly refills: boolean;
+}
+
 /** A load or store. */
 export function emitAccess(
   region: RegionCode,
@@ -56,16 +66,11 @@ export function emitAccess(
   const load = LOADS[opOf(word)];
   const [size, opcode] = (load ?? STORES[opOf(word)])!;
   const tag = load === undefined ? DTLB_WRITE_TAG : DTLB_READ_TAG;
-  const onMiss = (): void => {
-    if (refills) emitRefillInPlace(region, size, tag, place);
-    else region.leaveBeforeIf(place, tag === DTLB_WRITE_TAG ? Leave.store : Leave.load);
-  };
-  if (cache === undefined) {
-    emitLookup(region, rs1Of(word), imm, size, tag, onMiss);
-    emitHostAddress(region);
-  } else {
-    emitCachedLookup(region, rs1Of(word), imm, size, tag, onMiss, cache);
-  }
+  emitAddress(region, rs1Of(word), imm);
+  region.code.set(region.address);
+  const checked = { size, tag, place, refills };
+  if (cache === undefined) emitLookup(region, checked);
+  else emitCachedLookup(region, checked, cache);
   if (load === undefined) region.get(rs2Of(word));
   region.code.memory(opcode, 0);
   if (load !== undefined) region.set(rdOf(word));
@@ -131,7 +136,9 @@ export function emitAtomic(region: RegionCode, word: number, place: Place): void
   const kind = opOf(word) - (wide ? Op.lr_d : Op.lr_w);
   const tag = kind < SC ? DTLB_READ_TAG : DTLB_WRITE_TAG;
   // A misaligned one traps, and must not fill an entry: the interpreter looks.
-  emitLookup(region, rs1Of(word), 0, wide ? 8 : 4, tag, () => region.leaveBeforeIf(place));
+  emitFind(region, rs1Of(word), 0, tag);
+  emitTagDiffers(region, wide ? 8 : 4);
+  region.leaveBeforeIf(place);
   emitHostAddress(region);
   code.set(region.entry);
   if (kind < SC) emitLoadReserved(region, rdOf(word), wide);
@@ -232,34 +239,34 @@ function emitCombine(region: RegionCode, kind: number, rs2: number, wide: boolea
   if (kind >= AMO_MIN) code.byte(W.select);
 }
 
-/** Pushes the host address, by way of a page cache: the TLB is asked only when the access is in another page. */
-function emitCachedLookup(
-  region: RegionCode,
-  base: number,
-  imm: number,
-  size: number,
-  tag: number,
-  onMiss: () => void,
-  cache: number,
-): void {
+/** Pushes the host address for `address`, by way of a page cache: the TLB is asked only when it is in another page. */
+function emitCachedLookup(region: RegionCode, access: Checked, cache: number): void {
   const { code, address, entry } = region;
-  emitAddress(region, base, imm);
-  code.tee(address);
-  code.i64Const(-4096 + size - 1);
+  code.get(address);
+  code.i64Const(-4096 + access.size - 1);
   code.byte(W.i64_and);
   code.get(region.cacheTag(cache));
   code.byte(W.i64_ne);
   region.open(W.if, NO_BLOCK);
   emitEntryOf(region);
-  code.memory(W.i64_load, tag);
-  emitTagDiffers(region, size);
-  onMiss();
-  code.get(entry);
-  code.memory(W.i64_load, tag);
-  code.set(region.cacheTag(cache));
-  code.get(entry);
-  code.memory(W.i32_load, DTLB_ADDEND);
+  code.memory(W.i64_load, access.tag);
+  emitTagDiffers(region, access.size);
+  if (access.refills) {
+    emitRefillOrHit(region, access);
+    code.get(entry);
+    code.get(address);
+    code.byte(W.i32_wrap_i64);
+    code.byte(W.i32_sub);
+  } else {
+    emitMiss(region, access);
+    code.get(entry);
+    code.memory(W.i32_load, DTLB_ADDEND);
+  }
   code.set(region.cacheAddend(cache));
+  code.get(address);
+  code.i64Const(-4096);
+  code.byte(W.i64_and);
+  code.set(region.cacheTag(cache));
   region.close();
   code.get(address);
   code.byte(W.i32_wrap_i64);
@@ -267,18 +274,23 @@ function emitCachedLookup(
   code.byte(W.i32_add);
 }
 
-/** Puts the address into `address` and the host address of the TLB entry that maps it into `entry`, or leaves. */
-function emitLookup(
-  region: RegionCode,
-  base: number,
-  imm: number,
-  size: number,
-  tag: number,
-  onMiss: () => void,
-): void {
-  emitFind(region, base, imm, tag);
-  emitTagDiffers(region, size);
-  onMiss();
+/** Pushes the host address for `address`. */
+function emitLookup(region: RegionCode, access: Checked): void {
+  emitEntryOf(region);
+  region.code.memory(W.i64_load, access.tag);
+  emitTagDiffers(region, access.size);
+  if (access.refills) {
+    emitRefillOrHit(region, access);
+    region.code.get(region.entry);
+  } else {
+    emitMiss(region, access);
+    emitHostAddress(region);
+  }
+}
+
+/** Leaves for the dispatcher if the i32 on the stack is not 0. */
+function emitMiss(region: RegionCode, { tag, place }: Checked): void {
+  region.leaveBeforeIf(place, tag === DTLB_WRITE_TAG ? Leave.store : Leave.load);
 }
 
 /** Turns an entry's tag on the stack into whether it is another page's, or the access to `address` is misaligned. */
@@ -290,17 +302,23 @@ function emitTagDiffers({ code, address }: RegionCode, size: number): void {
 }
 
 /**
- * If the i32 on the stack is not 0, refills `entry`. A misaligned access and a store to code do not hit even then: these
- * are the interpreter's.
+ * Puts the host address for `address` into `entry` instead: by a refill if the i32 on the stack is not 0. A misaligned
+ * access is the interpreter's.
  */
-function emitRefillInPlace(region: RegionCode, size: number, tag: number, place: Place): void {
+function emitRefillOrHit(region: RegionCode, { size, tag, place }: Checked): void {
   const { code } = region;
   region.open(W.if, NO_BLOCK);
+  if (size > 1) {
+    code.get(region.address);
+    code.byte(W.i32_wrap_i64);
+    code.i32Const(size - 1);
+    code.byte(W.i32_and);
+    region.leaveBeforeIf(place);
+  }
   region.refill(place, tag === DTLB_WRITE_TAG);
-  code.get(region.entry);
-  code.memory(W.i64_load, tag);
-  emitTagDiffers(region, size);
-  region.leaveBeforeIf(place);
+  code.byte(W.else);
+  emitHostAddress(region);
+  code.set(region.entry);
   region.close();
 }
 

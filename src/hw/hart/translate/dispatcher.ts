@@ -8,13 +8,23 @@
 // Invariants: a fetch that the budget does not pay for fills nothing; only this module imports the table (V8 keeps a
 // copy of an imported table per instance); a slot stands in a jump cache only while its region is linked.
 
-import { PAGE_SHIFT } from '../../../units.ts';
+import { PAGE_SHIFT, PAGE_SIZE } from '../../../units.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
-import { Access } from '../../sv39/index.ts';
-import { ITLB_ADDEND, ITLB_ENTRY_BYTES, ITLB_TAG, type TlbGeometry } from '../../tlb/index.ts';
+import { Access, type AccessKind } from '../../sv39/index.ts';
+import {
+  DTLB_ENTRY_BYTES,
+  DTLB_INFO,
+  DTLB_READ_TAG,
+  INFO_READ,
+  INFO_WRITE,
+  ITLB_ADDEND,
+  ITLB_ENTRY_BYTES,
+  ITLB_TAG,
+  type TlbGeometry,
+} from '../../tlb/index.ts';
 import { BLOCK_BUDGET, BLOCK_DTLB, BLOCK_ITLB, BLOCK_JUMP_CACHE, BLOCK_MISSED, BLOCK_PC } from '../block.ts';
 import { emitPrivileged, PRIVILEGED_CALLS, PRIVILEGED_TYPE, PRIVILEGED_TYPES } from './privileged.ts';
-import { emitRefill, REFILL_TYPES, refillFunction } from './refill.ts';
+import { emitRefill, REFILL_FUNCTIONS, REFILL_TYPES, refillFunction } from './refill.ts';
 import { Leave } from './regionCode.ts';
 import { Code, encodeModule, memoryPages, Type, W } from './wasm.ts';
 
@@ -29,7 +39,7 @@ export const REGION_TYPE = { params: [Type.i32, Type.i32], results: [Type.i64] }
 const TYPES = [...REFILL_TYPES, ...PRIVILEGED_TYPES, REGION_TYPE] as const;
 const TYPE_OF_DISPATCHER = TYPES.indexOf(PRIVILEGED_TYPE);
 const TYPE_OF_REGION = TYPES.indexOf(REGION_TYPE);
-const FIRST_PRIVILEGED = refillFunction(Access.fetch) + 1;
+const FIRST_PRIVILEGED = REFILL_FUNCTIONS;
 
 const CPU = 0;
 const FETCH = 1;
@@ -54,7 +64,7 @@ export function encodeDispatcher(
   body.open(W.loop, Type.none);
   findFetchEntry(body, tlb.itlbEntries);
   findRegion(body, jumpEntries);
-  callRegion(body);
+  callRegion(body, tlb);
   body.branch(W.br, 0);
   body.byte(W.end);
   body.byte(W.unreachable);
@@ -121,8 +131,7 @@ function refillFetch(body: Code): void {
   body.i32Const(1);
   body.byte(W.i32_lt_s);
   leaveIf(body, Leave.fetch);
-  body.get(CPU);
-  body.get(PC);
+  for (const argument of [CPU, PC, ENTRY, DATA]) body.get(argument);
   body.byte(W.call);
   body.unsigned(refillFunction(Access.fetch));
   body.byte(W.i32_eqz);
@@ -152,7 +161,7 @@ function findRegion(body: Code, jumpEntries: number): void {
 }
 
 /** pc = region(cpu, dtlb), or where it leads; an odd result is why it left, with pc in the block. */
-function callRegion(body: Code): void {
+function callRegion(body: Code, tlb: TlbGeometry): void {
   body.get(CPU);
   body.get(DATA);
   body.get(ENTRY);
@@ -165,8 +174,8 @@ function callRegion(body: Code): void {
   body.i32Const(1);
   body.byte(W.i32_and);
   body.open(W.if);
-  refillData(body, Leave.load, refillFunction(Access.load));
-  refillData(body, Leave.store, refillFunction(Access.store));
+  refillData(body, tlb, Leave.load, Access.load);
+  refillData(body, tlb, Leave.store, Access.store);
   body.get(PC);
   body.i64Const(Leave.ecall);
   body.byte(W.i64_lt_u);
@@ -201,22 +210,54 @@ function executePrivileged(body: Code): void {
 }
 
 /** Where the region left for such a miss: refills the data TLB, and returns whether it could. */
-function refillData(body: Code, miss: number, refill: number): void {
+function refillData(body: Code, { dtlbEntries }: TlbGeometry, miss: number, access: AccessKind): void {
   body.get(PC);
   body.i64Const(miss);
   body.byte(W.i64_eq);
   body.open(W.if);
   body.get(CPU);
-  body.get(CPU);
   body.memory(W.i64_load, BLOCK_MISSED);
+  body.tee(PC);
+  body.byte(W.i32_wrap_i64);
+  body.i32Const(PAGE_SHIFT - Math.log2(DTLB_ENTRY_BYTES));
+  body.byte(W.i32_shr_u);
+  body.i32Const((dtlbEntries - 1) * DTLB_ENTRY_BYTES);
+  body.byte(W.i32_and);
+  body.get(DATA);
+  body.byte(W.i32_add);
+  body.set(ENTRY);
+  isPermitted(body, access === Access.load ? INFO_READ : INFO_WRITE);
+  body.open(W.if, Type.i32);
+  body.i32Const(0);
+  body.byte(W.else);
+  for (const argument of [CPU, PC, ENTRY, DATA]) body.get(argument);
   body.byte(W.call);
-  body.unsigned(refill);
+  body.unsigned(refillFunction(access));
+  body.byte(W.end);
   body.open(W.if, Type.i32);
   body.i32Const(Leave.refilled);
   body.byte(W.else);
   body.i32Const(Leave.interpret);
   body.byte(W.end);
   body.byte(W.return);
+  body.byte(W.end);
+}
+
+/** Pushes whether the entry permits the access to the address in `pc` already: something else was in the way. */
+function isPermitted(body: Code, permission: number): void {
+  body.get(ENTRY);
+  body.memory(W.i64_load, DTLB_READ_TAG);
+  body.get(PC);
+  body.i64Const(-PAGE_SIZE);
+  body.byte(W.i64_and);
+  body.byte(W.i64_eq);
+  body.open(W.if, Type.i32);
+  body.get(ENTRY);
+  body.memory(W.i32_load, DTLB_INFO);
+  body.i32Const(permission);
+  body.byte(W.i32_and);
+  body.byte(W.else);
+  body.i32Const(0);
   body.byte(W.end);
 }
 

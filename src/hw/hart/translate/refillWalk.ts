@@ -1,59 +1,66 @@
 // The walks of a refill, in WebAssembly: tables in frames (a shadow root, the second stage), and a guest's own
 // tables, each of whose entries goes through the second stage (D2: the rules are the constants of hw/sv39/rules.ts).
 //
-// refill.ts puts these functions into the dispatcher's module and calls them. A walk answers a leaf, with its level
-// above the bits that a valid entry has, or no leaf; what is not plain (A clear, N or PBMT set, a frame that guests
-// may not reach) is no leaf.
+// refill.ts and refillBehind.ts write functions with them. Where memory is large every access misses, and what a walk
+// costs is its instructions: the more of them, the fewer misses the computer overlaps. So they reckon with page numbers
+// in 32 bits, and what a leaf permits is looked up by its low byte (hw/tlb/permits.ts), V and A included.
 //
-// Invariant: a walk reads tables and changes nothing.
+// What is not plain (A clear, a reserved bit) is no leaf, and left to the interpreter.
+//
+// Invariants: a walk reads tables and changes nothing. An entry of a host's table that points to a table points to a
+// frame, so it is not asked; where a leaf leads is asked of every one.
 
-import { PAGE_SHIFT, PAGE_SIZE } from '../../../units.ts';
+import { PAGE_SHIFT } from '../../../units.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
 import {
   addressBits,
   LEVELS,
   levelMask,
   misalignedMask,
-  PTE_A,
   PTE_BYTES,
   PTE_PPN_SHIFT,
-  PTE_V,
+  type Stage,
   SV39,
   SV39X4,
   TABLE_MASK,
   TABLE_VALUE,
 } from '../../sv39/index.ts';
 import {
+  HEADER_PERMITS,
   HEADER_ROOT,
   HEADER_SECOND_PERMITS,
   HEADER_SECOND_STAGE,
   INFO_READ,
-  LEAF_D,
-  LEAF_D_SHIFT,
-  LEAF_RWXU,
-  LEAF_RWXU_SHIFT,
+  LEAF_KINDS,
 } from '../../tlb/index.ts';
 import { Code, type FunctionType, Type, W } from './wasm.ts';
 
-/** A leaf travels with its level above the bits that a valid entry has. */
-const LEVEL_SHIFT = 62;
-/** No leaf: the walk found nothing. */
-const NO_LEAF = 0;
-/** Bits of a valid entry. */
-const PTE_BITS = 54;
+const PTE_SHIFT = Math.log2(PTE_BYTES);
+const INDEX_BITS = 9;
+/** Bits of the number of a guest physical page. */
+export const GPN_BITS = addressBits(SV39X4) - PAGE_SHIFT;
 
-/** (root, address) -> leaf. */
-export const WALK_HOST_TYPE: FunctionType = { params: [Type.i32, Type.i64], results: [Type.i64] };
-/** (header, address) -> leaf. */
-export const WALK_GUEST_TYPE: FunctionType = { params: [Type.i32, Type.i64], results: [Type.i64] };
-/** Indices of the two in the module. */
-export const WALK_HOST = 0;
-export const WALK_GUEST = 1;
+/** A walk of tables in frames: numbers of locals, and what it goes by. */
+export interface HostWalk {
+  readonly stage: Stage;
+  /** Offset in the header of what leaves permit. */
+  readonly permits: number;
+  /** i32: the half of the context's header that it goes by. */
+  readonly header: number;
+  /** i32: the number of the page that it is for. */
+  readonly page: number;
+  /** i32: the address of the root; of tables on the way. */
+  readonly table: number;
+  /** i64, scratch. */
+  readonly pte: number;
+  /** i32: where the leaf's level and what it permits go. Nothing, where there is no leaf. */
+  readonly info: number;
+  /** i64: where the number of the frame goes, reserved bits above it. */
+  readonly frame: number;
+}
 
-/** A function that walks, while it is written. All agree on the first two locals: what it walks for, and the address. */
+/** A function that walks, while it is written. */
 export abstract class WalkBody {
-  protected static readonly SELF = 0;
-  protected static readonly ADDRESS = 1;
   protected readonly body = new Code();
   protected readonly memory: PhysicalMemory;
 
@@ -63,11 +70,8 @@ export abstract class WalkBody {
 
   abstract write(): Code;
 
-  /** Ends the walk without a leaf. */
+  /** Ends the function without an answer. */
   protected abstract giveUp(): void;
-
-  /** The entry in the local `pte` ends the walk at `level`: a leaf, or an entry that its tests refuse. */
-  protected abstract atLeaf(pte: number, level: number): void;
 
   protected giveUpIf(): void {
     this.body.open(W.if);
@@ -75,72 +79,79 @@ export abstract class WalkBody {
     this.body.byte(W.end);
   }
 
-  /** Walks tables in frames, from the root whose address is in the local `table`. */
-  protected walkFrames(address: number, table: number, pte: number, rootMask: () => void): void {
+  /** Walks from the root whose address is in `table`. */
+  protected walkHost(walk: HostWalk): void {
     const { body } = this;
+    const { stage, page, table, pte } = walk;
+    body.open(W.block);
     for (let level = LEVELS - 1; level >= 0; level--) {
-      this.index(address, level);
-      body.byte(W.i32_wrap_i64);
-      if (level === LEVELS - 1) rootMask();
-      else body.i32Const(levelMask(SV39, level));
-      body.byte(W.i32_and);
-      body.i32Const(PTE_BYTES);
-      body.byte(W.i32_mul);
+      this.entryOffset(page, level, stage);
       body.get(table);
       body.byte(W.i32_add);
       body.memory(W.i64_load, 0);
       body.set(pte);
-      this.leafUnlessTable(pte, level);
-      if (level === 0) return;
-      this.frameNumber(pte);
-      this.isNoFrame();
-      this.giveUpIf();
+      if (level === 0) break;
+      this.isTable(pte);
+      body.byte(W.i32_eqz);
+      body.open(W.if);
+      this.refuseMisaligned(pte, level);
+      this.takeLeaf(walk, level);
+      body.branch(W.br, 1);
+      body.byte(W.end);
       this.frameNumber(pte);
       body.byte(W.i32_wrap_i64);
       body.i32Const(PAGE_SHIFT);
       body.byte(W.i32_shl);
       body.set(table);
     }
-  }
-
-  /** Pushes the address in a local shifted so that the index into a table at `level` is lowest. */
-  protected index(address: number, level: number): void {
-    this.body.get(address);
-    this.body.i64Const(PAGE_SHIFT + 9 * level);
-    this.body.byte(W.i64_shr_u);
-  }
-
-  /** Ends the walk at the entry unless it points to a table, reserved bits aside. */
-  protected leafUnlessTable(pte: number, level: number): void {
-    const { body } = this;
-    if (level === 0) {
-      this.atLeaf(pte, level);
-      return;
-    }
-    this.bits(pte, TABLE_MASK);
-    body.i32Const(TABLE_VALUE);
-    body.byte(W.i32_ne);
-    body.open(W.if);
-    this.bits(pte, misalignedMask(level));
-    this.giveUpIf();
-    this.atLeaf(pte, level);
+    this.takeLeaf(walk, 0);
     body.byte(W.end);
   }
 
+  private takeLeaf({ pte, permits, header, page, info, frame }: HostWalk, level: number): void {
+    const { body } = this;
+    this.permitted(pte, header, permits);
+    if (level > 0) {
+      body.i32Const(level);
+      body.byte(W.i32_or);
+    }
+    body.set(info);
+    this.pageIn(pte, level, page);
+    body.set(frame);
+  }
+
+  /** Pushes the offset in a table of the entry for the page whose number is in an i32 local. */
+  protected entryOffset(page: number, level: number, stage: Stage): void {
+    const { body } = this;
+    body.get(page);
+    if (level > 0) {
+      body.i32Const(INDEX_BITS * level);
+      body.byte(W.i32_shr_u);
+    }
+    body.i32Const(levelMask(stage, level));
+    body.byte(W.i32_and);
+    body.i32Const(PTE_SHIFT);
+    body.byte(W.i32_shl);
+  }
+
+  /** Pushes whether an entry points to a table, reserved bits aside. */
+  protected isTable(pte: number): void {
+    this.bits(pte, TABLE_MASK);
+    this.body.i32Const(TABLE_VALUE);
+    this.body.byte(W.i32_eq);
+  }
+
+  protected refuseMisaligned(pte: number, level: number): void {
+    this.bits(pte, misalignedMask(level));
+    this.giveUpIf();
+  }
+
   /** Pushes some bits of the low word of an entry. */
-  protected bits(pte: number, mask: number): void {
+  private bits(pte: number, mask: number): void {
     this.body.get(pte);
     this.body.byte(W.i32_wrap_i64);
     this.body.i32Const(mask);
     this.body.byte(W.i32_and);
-  }
-
-  /** Gives up unless V and A are set. */
-  protected requireAccessed(pte: number): void {
-    this.bits(pte, PTE_V | PTE_A);
-    this.body.i32Const(PTE_V | PTE_A);
-    this.body.byte(W.i32_ne);
-    this.giveUpIf();
   }
 
   /** Pushes an entry's frame number, reserved bits above it. */
@@ -150,190 +161,131 @@ export abstract class WalkBody {
     this.body.byte(W.i64_shr_u);
   }
 
-  /** Turns a number into whether it is no frame's; one with reserved bits is none. */
-  protected isNoFrame(): void {
+  /** Gives up unless a number is a frame's; one with reserved bits is none's. */
+  protected refuseNoFrame(frame: number): void {
     const { firstPfn, endPfn } = this.memory;
+    this.body.get(frame);
     this.body.i64Const(firstPfn);
     this.body.byte(W.i64_sub);
     this.body.i64Const(endPfn - firstPfn);
-    this.body.byte(W.i64_lt_u);
-    this.body.byte(W.i32_eqz);
+    this.body.byte(W.i64_ge_u);
+    this.giveUpIf();
   }
 
-  /** Pushes the number of the page to which a leaf at `level` maps the address in a local. */
-  protected pageIn(pte: number, level: number, address: number): void {
+  /** Pushes the number of the page to which a leaf at `level` maps the page whose number is in an i32 local. */
+  protected pageIn(pte: number, level: number, page: number): void {
     const { body } = this;
     this.frameNumber(pte);
     if (level === 0) return;
-    body.get(address);
-    body.i64Const(PAGE_SHIFT);
-    body.byte(W.i64_shr_u);
-    body.i64Const(2 ** (9 * level) - 1);
-    body.byte(W.i64_and);
+    body.get(page);
+    body.i32Const(2 ** (INDEX_BITS * level) - 1);
+    body.byte(W.i32_and);
+    body.byte(W.i64_extend_i32_u);
     body.byte(W.i64_or);
   }
 
-  /** The same of a leaf that says its level. */
-  protected pageOf(leaf: number, address: number): void {
-    const { body } = this;
-    body.get(leaf);
-    body.i64Const(64 - PTE_BITS);
-    body.byte(W.i64_shl);
-    body.i64Const(64 - PTE_BITS + PTE_PPN_SHIFT);
-    body.byte(W.i64_shr_u);
-    body.get(address);
-    body.i64Const(PAGE_SHIFT);
-    body.byte(W.i64_shr_u);
-    body.i64Const(1);
-    this.levelOf(leaf);
-    body.i64Const(9);
-    body.byte(W.i64_mul);
-    body.byte(W.i64_shl);
-    body.i64Const(1);
-    body.byte(W.i64_sub);
-    body.byte(W.i64_and);
-    body.byte(W.i64_or);
+  /** Pushes what a leaf permits by a table of the header: info bits, none where the entry is no leaf. */
+  protected permitted(pte: number, header: number, permits: number): void {
+    this.bits(pte, LEAF_KINDS - 1);
+    this.body.get(header);
+    this.body.byte(W.i32_add);
+    this.body.memory(W.i32_load8_u, permits);
   }
 
-  /** Pushes the level that a leaf says, as an i64. */
-  protected levelOf(leaf: number): void {
-    this.body.get(leaf);
-    this.body.i64Const(LEVEL_SHIFT);
+  /** Gives up unless a number is a guest physical page's. */
+  protected refuseNoGuestPage(page: number): void {
+    this.body.get(page);
+    this.body.i64Const(GPN_BITS);
     this.body.byte(W.i64_shr_u);
-  }
-
-  /** Pushes what a leaf permits, by a table of the header in a local: info bits, none where the entry is no leaf. */
-  protected permitted(leaf: number, header: number, table: number): void {
-    const { body } = this;
-    body.get(leaf);
-    body.byte(W.i32_wrap_i64);
-    body.i32Const(LEAF_RWXU_SHIFT);
-    body.byte(W.i32_shr_u);
-    body.i32Const(LEAF_RWXU);
-    body.byte(W.i32_and);
-    body.get(leaf);
-    body.byte(W.i32_wrap_i64);
-    body.i32Const(LEAF_D_SHIFT);
-    body.byte(W.i32_shr_u);
-    body.i32Const(LEAF_D);
-    body.byte(W.i32_and);
-    body.byte(W.i32_or);
-    body.get(header);
-    body.byte(W.i32_add);
-    body.memory(W.i32_load8_u, table);
-  }
-
-  protected call(index: number): void {
-    this.body.byte(W.call);
-    this.body.unsigned(index);
-  }
-}
-
-/** A function that walks and answers a leaf that has V and A, and its level; what else it is, its caller looks up. */
-export abstract class LeafWalk extends WalkBody {
-  protected giveUp(): void {
-    this.body.i64Const(NO_LEAF);
-    this.body.byte(W.return);
-  }
-
-  protected atLeaf(pte: number, level: number): void {
-    const { body } = this;
-    this.requireAccessed(pte);
-    body.get(pte);
-    body.i64Const(PTE_BITS);
-    body.byte(W.i64_shr_u);
-    body.i64Const(0);
-    body.byte(W.i64_ne);
+    this.body.i64Const(0);
+    this.body.byte(W.i64_ne);
     this.giveUpIf();
-    body.get(pte);
-    body.i64Const(level);
-    body.i64Const(LEVEL_SHIFT);
-    body.byte(W.i64_shl);
-    body.byte(W.i64_or);
-    body.byte(W.return);
   }
 }
 
-/** The second stage, of a guest physical address. */
-export class SecondStageWalk extends LeafWalk {
-  static readonly LOCALS = [[1, Type.i64]] as const;
+/** (half of the header, number of a virtual page) -> (number of the guest physical page, info of the leaf; none: 0). */
+export const GUEST_WALK_TYPE: FunctionType = {
+  params: [Type.i32, Type.i32],
+  results: [Type.i32, Type.i32],
+};
 
-  write(): Code {
-    const { SELF, ADDRESS } = WalkBody;
-    this.walkFrames(ADDRESS, SELF, 2, () => this.body.i32Const(levelMask(SV39X4, LEVELS - 1)));
-    this.body.byte(W.unreachable);
-    return this.body;
-  }
-}
-
-/** Tables in guest memory: each entry's address goes through the second stage. */
-export class GuestWalk extends LeafWalk {
-  static readonly LOCALS = [[3, Type.i64]] as const;
+/** A walk of tables in guest memory: each table is looked for through the second stage. */
+export class GuestWalk extends WalkBody {
+  static readonly LOCALS = [
+    [3, Type.i32],
+    [3, Type.i64],
+  ] as const;
 
   write(): Code {
     const { body } = this;
-    const { SELF, ADDRESS } = WalkBody;
-    const [pte, table, leaf] = [2, 3, 4];
-    body.get(SELF);
+    const [header, page, gpn, table, info, pte, guestPage, frame] = [0, 1, 2, 3, 4, 5, 6, 7];
+    body.get(header);
     body.memory(W.i64_load, HEADER_ROOT);
-    body.set(table);
+    body.i64Const(PAGE_SHIFT);
+    body.byte(W.i64_shr_u);
+    body.set(guestPage);
     for (let level = LEVELS - 1; level >= 0; level--) {
-      this.index(ADDRESS, level);
-      body.i64Const(levelMask(SV39, level));
-      body.byte(W.i64_and);
-      body.i64Const(PTE_BYTES);
-      body.byte(W.i64_mul);
-      body.get(table);
-      body.byte(W.i64_add);
+      this.refuseNoGuestPage(guestPage);
+      body.get(guestPage);
+      body.byte(W.i32_wrap_i64);
+      body.set(gpn);
+      body.get(header);
+      body.memory(W.i32_load, HEADER_SECOND_STAGE);
       body.set(table);
-      this.reachEntry(table, leaf);
+      this.walkHost({
+        stage: SV39X4,
+        permits: HEADER_SECOND_PERMITS,
+        header,
+        page: gpn,
+        table,
+        pte,
+        info,
+        frame,
+      });
+      this.refuseUnreadable(info);
+      this.refuseNoFrame(frame);
+      this.entryOffset(page, level, SV39);
+      body.get(frame);
+      body.byte(W.i32_wrap_i64);
+      body.i32Const(PAGE_SHIFT);
+      body.byte(W.i32_shl);
+      body.byte(W.i32_or);
       body.memory(W.i64_load, 0);
       body.set(pte);
-      this.leafUnlessTable(pte, level);
-      if (level === 0) break;
-      body.get(pte);
-      body.i64Const(PTE_BITS);
-      body.byte(W.i64_shr_u);
+      if (level > 0) {
+        this.isTable(pte);
+        body.byte(W.i32_eqz);
+        body.open(W.if);
+        this.refuseMisaligned(pte, level);
+      }
+      this.pageIn(pte, level, page);
+      body.set(guestPage);
+      this.refuseNoGuestPage(guestPage);
+      body.get(guestPage);
       body.byte(W.i32_wrap_i64);
-      this.giveUpIf();
+      this.permitted(pte, header, HEADER_PERMITS);
+      body.i32Const(level);
+      body.byte(W.i32_or);
+      if (level === 0) break;
+      body.byte(W.return);
+      body.byte(W.end);
       this.frameNumber(pte);
-      body.i64Const(PAGE_SHIFT);
-      body.byte(W.i64_shl);
-      body.set(table);
+      body.set(guestPage);
     }
-    body.byte(W.unreachable);
     return body;
   }
 
-  /** Pushes the host address of the entry whose guest physical address is in a local, or gives up. */
-  private reachEntry(entry: number, leaf: number): void {
-    const { body } = this;
-    body.get(entry);
-    body.i64Const(addressBits(SV39X4));
-    body.byte(W.i64_shr_u);
-    body.byte(W.i32_wrap_i64);
+  protected giveUp(): void {
+    this.body.i32Const(0);
+    this.body.i32Const(0);
+    this.body.byte(W.return);
+  }
+
+  private refuseUnreadable(info: number): void {
+    this.body.get(info);
+    this.body.i32Const(INFO_READ);
+    this.body.byte(W.i32_and);
+    this.body.byte(W.i32_eqz);
     this.giveUpIf();
-    body.get(WalkBody.SELF);
-    body.memory(W.i32_load, HEADER_SECOND_STAGE);
-    body.get(entry);
-    this.call(WALK_HOST);
-    body.set(leaf);
-    this.permitted(leaf, WalkBody.SELF, HEADER_SECOND_PERMITS);
-    body.i32Const(INFO_READ);
-    body.byte(W.i32_and);
-    body.byte(W.i32_eqz);
-    this.giveUpIf();
-    this.pageOf(leaf, entry);
-    this.isNoFrame();
-    this.giveUpIf();
-    this.pageOf(leaf, entry);
-    body.byte(W.i32_wrap_i64);
-    body.i32Const(PAGE_SHIFT);
-    body.byte(W.i32_shl);
-    body.get(entry);
-    body.byte(W.i32_wrap_i64);
-    body.i32Const(PAGE_SIZE - 1);
-    body.byte(W.i32_and);
-    body.byte(W.i32_or);
   }
 }

@@ -224,13 +224,16 @@ export class RegionCode {
 
   // Ways out
 
-  /** Refills the data TLB for the address in `address`, or leaves; what the page caches hold may be gone from it. */
+  /**
+   * Refills `entry` for the address in `address`, and puts the host address into `entry` instead, or leaves; what the
+   * page caches hold may be gone from the TLB.
+   */
   refill(place: Place, isStore: boolean): void {
     const { code } = this;
-    code.get(this.cpu);
-    code.get(this.address);
+    for (const argument of [this.cpu, this.address, this.entry, this.dtlb]) code.get(argument);
     code.byte(W.call);
     code.unsigned(Number(isStore));
+    code.tee(this.entry);
     code.byte(W.i32_eqz);
     this.leaveBeforeIf(place);
     this.clearCaches();

@@ -13,7 +13,7 @@ import { emitRegion, planRegion, type RegionPlan } from './emitter.ts';
 import { LEAVES } from './flow.ts';
 import { crossesPage, isTranslated, type PageCode } from './pageCode.ts';
 import { privilegedLeave } from './privileged.ts';
-import { REFILL_TYPE } from './refill.ts';
+import { REFILL_TYPE } from './refillEntry.ts';
 import { End, forks, goesOn } from './region.ts';
 import { encodeModule, type FunctionImport, memoryPages } from './wasm.ts';
 

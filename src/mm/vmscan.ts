@@ -46,7 +46,7 @@ export function* shrinkNode(host: Host, sc: ScanControl): Steps {
   const before = sc.nrReclaimed;
   sc.nr = new NodeScan();
   prepareScanControl(host, sc);
-  if (sc.target !== null) yield* shrinkLruvec(host, sc, sc.target);
+  if (sc.target !== null) yield* shrinkMemcg(host, sc, sc.target);
   else yield* shrinkNodeMemcgs(host, sc);
   const { nr } = sc;
   if (sc.isKswapd) {
@@ -68,20 +68,21 @@ function* shrinkNodeMemcgs(host: Host, sc: ScanControl): Steps {
   const isPartial = !sc.isKswapd && !sc.memcgFullWalk;
   let position = isPartial ? memcgs.position : 0;
   for (; position <= memcgs.all.length; position++) {
-    if (position === 0) yield* shrinkRoot(host, sc);
-    else if (mayShrink(sc, memcgs.all[position - 1]!))
-      yield* shrinkLruvec(host, sc, memcgs.all[position - 1]!);
+    const memcg = memcgs.all[position - 1] ?? null;
+    if (memcg === null || mayShrink(sc, memcg)) yield* shrinkMemcg(host, sc, memcg);
     if (isPartial && sc.nrReclaimed >= sc.nrToReclaim) break;
   }
   if (isPartial) memcgs.position = position >= memcgs.all.length ? 0 : position + 1;
 }
 
-/** The root's lists, and what knows no cgroups. */
-function* shrinkRoot(host: Host, sc: ScanControl): Steps {
-  yield* shrinkLruvec(host, sc, null);
-  sc.nrReclaimed += yield* host.shrinkers.shrinkSlab(sc.priority);
-  if (host.hugeZeroFolio !== 0) sc.nrReclaimed += yield* shrinkHugeZeroFolio(host);
-  if (host.frames.large.deferredSplit.size > 0) sc.nrReclaimed += yield* deferredSplitScan(host);
+/** Lists and deferred splits of a cgroup; with the root's, what knows no cgroups. */
+function* shrinkMemcg(host: Host, sc: ScanControl, memcg: MemCgroup | null): Steps {
+  yield* shrinkLruvec(host, sc, memcg);
+  if (memcg === null) {
+    sc.nrReclaimed += yield* host.shrinkers.shrinkSlab(sc.priority);
+    if (host.hugeZeroFolio !== 0) sc.nrReclaimed += yield* shrinkHugeZeroFolio(host);
+  }
+  if (host.frames.large.deferredSplit.size > 0) sc.nrReclaimed += yield* deferredSplitScan(host, memcg);
 }
 
 /** What memory.min and memory.low promise: the one always, the other as long as there is anything else to take. */

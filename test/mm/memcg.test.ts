@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { isPresent, ptePfn } from '../../src/hw/sv39/index.ts';
+import { tryToFreeMemCgroupPages } from '../../src/mm/directReclaim.ts';
 import {
   exitMm,
   fileRead,
@@ -43,6 +44,8 @@ import {
 
 const RW = PROT_READ | PROT_WRITE;
 const HOST = { frames: 256, swapSlots: 256 };
+const HUGE = 2 ** 21;
+const HUGE_BASE = 0x4000_0000 as Hva;
 
 /** A cgroup that may have `max` pages. */
 function makeGroup(host: Host, max: number, name = 'test'): MemCgroup {
@@ -341,6 +344,46 @@ describe('the other limits', () => {
       expect(memcg.memory.usage).toBe(0);
       yield* expectFilled(mm, base, 20);
     });
+  });
+
+  it('memory.reclaim: takes little more than was asked for, a quarter of what is left at a time', () => {
+    const bench = playFiles({ frames: 1200, swapSlots: 600 }, function* ({ host, mm }) {
+      const memcg = makeGroup(host, Number.POSITIVE_INFINITY);
+      mm.memcg = memcg;
+      const base = yield* mapPages(mm, 500);
+      yield* fill(mm, base, 500);
+      expect(yield* memoryReclaimWrite(host, memcg, 400)).toBe(0);
+      expect(memcg.memory.usage).toBeGreaterThanOrEqual(500 - 400 - host.swapClusterMax);
+      expect(memcg.memory.usage).toBeLessThanOrEqual(100);
+    });
+    expectNothingCharged(bench);
+  });
+
+  it("who reclaims in his cgroup splits its huge pages that are mapped in part, and nobody else's", () => {
+    const bench = playFiles({ frames: 2700, swapSlots: 64 }, function* ({ host, mm }) {
+      host.thp.enabled = 'always';
+      const groups = [makeGroup(host, 1024), makeGroup(host, 1024, 'other'), null];
+      const mms: Mm[] = [];
+      for (const memcg of groups) {
+        const process = yield* newMmIn(host, memcg);
+        expect(yield* mmapAnonymous(process, HUGE_BASE, HUGE, RW, MAP_FIXED)).toBe(HUGE_BASE);
+        expect(yield* store(process, HUGE_BASE, 0, 1)).toBe(0);
+        expect(yield* munmap(process, pageAt(HUGE_BASE, 1), 100 * PAGE_SIZE)).toBe(0);
+        mms.push(process);
+      }
+      const usage = (): number[] => groups.map((memcg) => memcg?.memory.usage ?? 0);
+      expect([usage(), host.frames.large.deferredSplit.size]).toEqual([[512, 512, 0], 3]);
+      const own = groups[0]!;
+      expect(yield* tryToFreeMemCgroupPages(host, own, 1)).toBeGreaterThanOrEqual(100);
+      expect([usage()[1], host.frames.large.deferredSplit.size]).toEqual([512, 2]);
+      expect(usage()[0]).toBeLessThanOrEqual(412);
+      // Who reclaims for the host takes from all.
+      yield* shrinkAllMemory(host, 200);
+      expect(host.frames.large.deferredSplit.size).toBe(0);
+      for (const process of mms) yield* exitMm(process);
+      expect(mm.memcg).toBeNull();
+    });
+    expectNothingCharged(bench);
   });
 
   it.each(['min', 'low'] as const)('memory.%s: the host takes from the others first', (kind) => {

@@ -1,0 +1,155 @@
+// Mutants of what a process does to its address space, and of the flushes that this takes.
+
+import { type Mutant, mutant } from './mutant.ts';
+
+export const RANGES: readonly Mutant[] = [
+  mutant(
+    'the reaper tells nobody',
+    'mm/oom.ts',
+    'if (range !== null && (yield* mmuNotifierInvalidateRangeStartNonblock(range)) !== 0) return false;',
+    '',
+  ),
+  mutant(
+    'the reaper never ends',
+    'mm/oom.ts',
+    '  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);\n',
+    '',
+  ),
+  mutant(
+    'pages are freed before the flush',
+    'mm/mmuGather.ts',
+    '    yield* this.flushTlb();\n    for (const',
+    '    for (const',
+  ),
+  mutant(
+    'mremap flushes nothing',
+    'mm/movePageTables.ts',
+    '  if (forceFlush) yield* flushTlbRange(mm, start, (start + bytes) as Hva);\n',
+    '',
+  ),
+  mutant(
+    'mremap starts nothing',
+    'mm/movePageTables.ts',
+    '  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n  let moved',
+    '  let moved',
+  ),
+  mutant(
+    'zap drops the dirty bit',
+    'mm/zap.ts',
+    '  if ((pte & PTE_D) !== 0) folioMarkDirty(mm.host, folio);\n',
+    '',
+  ),
+  mutant(
+    'zap keeps the rmap',
+    'mm/zap.ts',
+    '  if (isAnon) yield* removeRmap(vma, pfn);\n  else yield* zapFilePage',
+    '  if (!isAnon) yield* zapFilePage',
+  ),
+  mutant(
+    'zap does not wait for the flush',
+    'mm/zap.ts',
+    '  if ((pte & PTE_D) !== 0) gather.delayRmap(pfn);\n  else yield* removeRmap(vma, pfn);',
+    '  yield* removeRmap(vma, pfn);',
+  ),
+  mutant('zap forgets what reclaim owes', 'mm/zap.ts', '  yield* flushTlbBatchedPending(mm);\n', ''),
+  mutant(
+    'mprotect forgets what reclaim owes',
+    'mm/pagewalk.ts',
+    '  if (changes) yield* flushTlbBatchedPending(mm);\n',
+    '',
+  ),
+  mutant(
+    'MADV_DONTNEED starts nothing',
+    'mm/madvisePages.ts',
+    '  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n  yield* zapPageRange',
+    '  yield* zapPageRange',
+  ),
+  mutant('fork flushes nothing', 'mm/fork.ts', '  yield* flushTlbMm(parent);\n', ''),
+  mutant('reclaim owes no flush', 'mm/tlbFlush.ts', '    this.#required = true;\n', ''),
+  mutant(
+    'reclaim tells no client that shares the tables',
+    'mm/tlbFlush.ts',
+    '    if (mm.notifierSubscriptions !== null)\n      yield* mmuNotifierArchInvalidateSecondaryTlbs(mm, address, (address + PAGE) as Hva);\n',
+    '',
+  ),
+  mutant(
+    'two gathers do not know of each other',
+    'mm/mmuGather.ts',
+    '    if (mm.tlbFlushPending > 1) yield* flushTlbMm(mm);\n',
+    '',
+  ),
+  mutant('a CPU acknowledges and does not flush', 'mm/tlbFlush.ts', '      this.#flush(request);\n', ''),
+  mutant(
+    'munmap starts nothing',
+    'mm/munmap.ts',
+    '  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n  for (const vma of vmas) yield* zap',
+    '  for (const vma of vmas) yield* zap',
+  ),
+  mutant(
+    'munmap never ends',
+    'mm/munmap.ts',
+    '  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);\n',
+    '',
+  ),
+  mutant(
+    'mprotect starts nothing',
+    'mm/mprotect.ts',
+    '  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n  yield* walkPtes',
+    '  yield* walkPtes',
+  ),
+  mutant(
+    'mprotect never ends',
+    'mm/mprotect.ts',
+    '  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);\n',
+    '',
+  ),
+  mutant(
+    'fork starts nothing',
+    'mm/fork.ts',
+    '  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n  let error',
+    '  let error',
+  ),
+  mutant(
+    'MADV_FREE starts nothing',
+    'mm/madvisePages.ts',
+    '  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n  yield* walkSplitting',
+    '  yield* walkSplitting',
+  ),
+  mutant(
+    'soft-dirty starts nothing',
+    'mm/softDirty.ts',
+    '  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n',
+    '',
+  ),
+  mutant(
+    'mprotect flushes nothing',
+    'mm/mprotect.ts',
+    '  setPte(host, ptep, writable ? changed | PTE_W : changed);\n  gather.noteEntry(address);\n',
+    '  setPte(host, ptep, writable ? changed | PTE_W : changed);\n',
+  ),
+  mutant('soft-dirty flushes nothing', 'mm/softDirty.ts', '  yield* flushTlbMm(mm);\n', ''),
+  mutant(
+    'what was just made inaccessible needs no flush',
+    'mm/pte.ts',
+    '  isPresent(pte) || (isProtNone(pte) && tlbFlushPending > 0);',
+    '  isPresent(pte) || (isProtNone(pte) && tlbFlushPending < 0);',
+  ),
+  mutant(
+    'CPUs are asked to flush and not waited for',
+    'mm/tlbFlush.ts',
+    '  while (request.unacknowledged > 0) {',
+    '  while (request.unacknowledged > 99) {',
+  ),
+  mutant(
+    'a flush of CPUs tells no device',
+    'mm/tlbFlush.ts',
+    '  if (mm.notifierSubscriptions !== null) yield* mmuNotifierArchInvalidateSecondaryTlbs(mm, start, end);\n',
+    '',
+  ),
+  mutant(
+    'uffd-wp does not mark the entry',
+    'mm/mprotect.ts',
+    '  if (uffdWp !== null) setUffdWp(host, ptep, readPte(host, ptep), uffdWp);\n',
+    '',
+  ),
+];

@@ -42,8 +42,8 @@ export const FAULTS: readonly Mutant[] = [
   mutant(
     'copy-on-write keeps the rmap',
     'mm/copyOnWrite.ts',
-    '    if (old !== 0) yield* removeRmap(vma, old as Pfn);\n',
-    '',
+    '    if (old !== 0) yield* removeRmap(vma, old as Pfn);\n    else ksm',
+    '    if (old === 0) ksm',
   ),
   mutant(
     'an anonymous fault does not look again',

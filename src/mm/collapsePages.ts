@@ -1,5 +1,5 @@
-// The pages of a collapse: the huge one; whether the small ones are fit for it, taking them away from everybody else, copying
-// them (mm/khugepaged.c: alloc_charge_folio, __collapse_huge_page_isolate, _copy, _swapin).
+// The pages of a collapse: the huge one; whether the small ones are fit for it, taking them away from everybody else,
+// copying them (mm/khugepaged.c: alloc_charge_folio, __collapse_huge_page_isolate, _copy, _swapin).
 //
 // collapse.ts calls these in that order. The limits on what the pages may be, and whether anybody has used them, count for
 // khugepaged alone, which collapses unasked.
@@ -89,8 +89,8 @@ const newSeen = (): Seen => ({
 });
 
 /**
- * Khugepaged leaves memory alone that has more of something than its limit; and nobody fills holes that a userfaultfd may be
- * to hear of. Sets the status.
+ * Khugepaged leaves memory alone that has more of something than its limit; and nobody fills holes that a userfaultfd
+ * may be to hear of. Sets the status.
  */
 function checkLimits({ isKhugepaged }: Collapse, vma: Vma, seen: Seen): void {
   const { khugepaged, vmstat } = vma.mm.host;

@@ -3,8 +3,8 @@
 //
 // Order (reference table row 16c), for each VMA: start (CLEAR, the 2 MiB); entries cleared, if there are any; pmd lock,
 // page table lock: the table is unhooked and CPUs flushed; unlock; end; the table is freed.
-// Invariants: the folio is locked, so that no fault fills the table again. A VMA with an anon_vma may have copies of its own
-// in it: it keeps its table. Others may have found the table that goes (pteMapLock()).
+// Invariants: the folio is locked, so that no fault fills the table again. A VMA with an anon_vma may have copies of
+// its own in it: it keeps its table. Others may have found the table that goes (pteMapLock()).
 // Locks: i_mmap_rwsem for read, or mmap_lock for read and the folio lock; then mm.pageTableLock, page table lock.
 
 import { isTable, PTE_BYTES, PTE_D, ptePfn } from '../hw/sv39/index.ts';

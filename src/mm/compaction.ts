@@ -215,7 +215,10 @@ const targetOf = (cc: CompactControl): MigrationTarget => ({
   put: folioPut,
 });
 
-/** isolate_freepages() of one: the free frame that is highest, in no block that is being emptied, all free or the kernel's. */
+/**
+ * isolate_freepages() of one: the free frame that is highest, in no block that is being emptied, all free or the
+ * kernel's.
+ */
 function* isolateFreepage(cc: CompactControl): Steps<Pfn | null> {
   const { zone } = cc.host;
   while (!haveScannersMet(cc)) {

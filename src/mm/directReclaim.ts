@@ -1,5 +1,5 @@
-// Direct reclaim: who wants a frame and finds none frees some himself (mm/vmscan.c: try_to_free_pages), and who is over the
-// limit of his memory cgroup some of what it has (try_to_free_mem_cgroup_pages).
+// Direct reclaim: who wants a frame and finds none frees some himself (mm/vmscan.c: try_to_free_pages), and who is over
+// the limit of his memory cgroup some of what it has (try_to_free_mem_cgroup_pages).
 //
 // The allocator's slow path calls it, and memcgCharge.ts. May sleep; must not be called by who reclaims already.
 
@@ -32,7 +32,10 @@ export function* tryToFreeMemCgroupPages(host: Host, memcg: MemCgroup, pages: nu
   return sc.nrReclaimed;
 }
 
-/** shrink_all_memory(): frees `pages` because somebody outside says so; how many it were. Pages that are in use have chances. */
+/**
+ * shrink_all_memory(): frees `pages` because somebody outside says so; how many it were. Pages that are in use have
+ * chances.
+ */
 export function* shrinkAllMemory(host: Host, pages: number): Steps<number> {
   const sc = new ScanControl(host, pages, false);
   sc.forceDeactivate = true;

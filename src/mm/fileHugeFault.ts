@@ -2,7 +2,8 @@
 // finish_fault).
 //
 // Faults (fileFault.ts, filemapFault.ts) come here with a large folio, and who collapses a table of PTEs that all map one
-// (collapsePteMapped.ts). No table is deposited: a huge page of a file that is to be split is dropped, and faulted in again.
+// (collapsePteMapped.ts). No table is deposited: a huge page of a file that is to be split is dropped, and faulted in
+// again.
 //
 // Invariants: the folio is locked and in the page cache; the entry takes over one reference.
 // Locks: the folio lock, by the caller; mm.pageTableLock, or the page table lock.

@@ -3,8 +3,8 @@
 // Faults, read() and write() look folios up and put them in; reclaim (shrinkFolioList.ts) and truncate.ts take them
 // out.
 //
-// Invariants: a folio in the cache has `mapping` and `index` set, and a reference of the cache for each page. It enters and
-// leaves locked; who locked a folio that it has found looks whether it is still in (folioInMapping).
+// Invariants: a folio in the cache has `mapping` and `index` set, and a reference of the cache for each page. It enters
+// and leaves locked; who locked a folio that it has found looks whether it is still in (folioInMapping).
 // Locks: i_pages for entering and leaving; lookup takes a reference and looks again.
 
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';

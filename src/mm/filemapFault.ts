@@ -175,8 +175,8 @@ export function* doFaultAround(vmf: VmFault): Steps<number> {
 }
 
 /**
- * filemap_map_pmd(): VM_FAULT_NOPAGE when the first page that can be had of [from, to) is of a large folio, which is mapped
- * now; 0 when there is none, and no need for a table; or VM_FAULT_FALLBACK.
+ * filemap_map_pmd(): VM_FAULT_NOPAGE when the first page that can be had of [from, to) is of a large folio, which is
+ * mapped now; 0 when there is none, and no need for a table; or VM_FAULT_FALLBACK.
  */
 function* filemapMapPmd(vmf: VmFault, from: number, to: number): Steps<number> {
   const { mapping } = vmf.vma.file!;

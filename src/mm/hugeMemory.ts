@@ -103,8 +103,8 @@ function* doHugePmdAnonymousPage(vmf: VmFault, pmdp: Hpa): Steps<number> {
 }
 
 /**
- * do_huge_zero_wp_pmd(): a huge page of the process's own takes the place of zeros; VM_FAULT_FALLBACK when there is none. As
- * a copy (reference table row 14): start; pmd lock; cleared and flushed; set; unlock; end.
+ * do_huge_zero_wp_pmd(): a huge page of the process's own takes the place of zeros; VM_FAULT_FALLBACK when there is
+ * none. As a copy (reference table row 14): start; pmd lock; cleared and flushed; set; unlock; end.
  */
 function* doHugeZeroWpPmd({ vma, address }: VmFault, pmdp: Hpa, pmd: number): Steps<number> {
   const { mm } = vma;

@@ -4,8 +4,8 @@
 // A read fault maps it (hugeZeroFault.ts), the first store puts a huge page of the process's own in its place
 // (hugeMemory.ts). It is made when it is first wanted, and given back when memory is short and nobody has it mapped.
 //
-// Invariants: its entries are special, so that rmap does not count them, and read-only, with a table deposited for each. It
-// has a reference for each mm with `hasHugeZero`, until that exits, and one until it is shrunk.
+// Invariants: its entries are special, so that rmap does not count them, and read-only, with a table deposited for
+// each. It has a reference for each mm with `hasHugeZero`, until that exits, and one until it is shrunk.
 // Locks: none; a reference is taken in one step, and host.hugeZeroFolio changes in one, from 0 and to 0.
 
 import { at, points, type Steps } from '../sched/index.ts';
@@ -24,8 +24,8 @@ export function* tryGetHugeZeroFolio(host: Host): Steps<Pfn | 0> {
 }
 
 /**
- * The rest of it: a new folio of zeros, to which the caller has a reference, is everybody's from now on, and one more is taken.
- * False: somebody was faster (the cmpxchg).
+ * The rest of it: a new folio of zeros, to which the caller has a reference, is everybody's from now on, and one more
+ * is taken. False: somebody was faster (the cmpxchg).
  */
 export function* setHugeZero(host: Host, folio: Pfn): Steps<boolean> {
   if (points.on) yield at.page(folio);

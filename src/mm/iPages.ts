@@ -2,9 +2,9 @@
 //
 // filemap.ts puts folios in and takes them out, reclaim leaves shadows, shmem.ts swap entries.
 //
-// An entry is the first pfn of a folio (positive), the shadow of a folio that was evicted (negative, workingset.ts), a swap entry (shmem
-// only), or 0. Locks: entries change under `lock`; looking one up needs none (RCU in Linux), but whoever finds a
-// folio so must take a reference and look again. A task announces either with at.list(lock.id).
+// An entry is the first pfn of a folio (positive), the shadow of a folio that was evicted (negative, workingset.ts), a
+// swap entry (shmem only), or 0. Locks: entries change under `lock`; looking one up needs none (RCU in Linux), but
+// whoever finds a folio so must take a reference and look again. A task announces either with at.list(lock.id).
 
 import { LOCKS, Mutex, points, type Scheduler } from '../sched/index.ts';
 import { bug, type SwapSlot } from '../units.ts';

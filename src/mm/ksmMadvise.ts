@@ -1,4 +1,5 @@
-// Who takes part in KSM: MADV_MERGEABLE and MADV_UNMERGEABLE, fork and exit (mm/ksm.c: ksm_madvise, __ksm_enter, __ksm_exit).
+// Who takes part in KSM: MADV_MERGEABLE and MADV_UNMERGEABLE, fork and exit (mm/ksm.c: ksm_madvise, __ksm_enter,
+// __ksm_exit).
 //
 // Invariant: an mm with `isKsmMergeable` has a slot in the list and one reference (mm_count) for it, until ksmd finds that
 // it has nothing to merge any more, or it exits. Locks: mmap_lock for write round advice and fork; ksm_mmlist_lock.

@@ -81,7 +81,10 @@ function* writeProtectPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa): Steps<nu
   return readOnly;
 }
 
-/** replace_page(): 0; -EFAULT: the PTE is not `original` any more. The old folio is locked, and the caller has a reference. */
+/**
+ * replace_page(): 0; -EFAULT: the PTE is not `original` any more. The old folio is locked, and the caller has a
+ * reference.
+ */
 const replacePage = (vma: Vma, old: Pfn, kpage: Pfn, address: Hva, original: number): Steps<number> =>
   notified(vma, address, function* () {
     const { mm } = vma;
@@ -168,7 +171,10 @@ export function* tryToMergeWithKsmPage(item: RmapItem, pfn: Pfn, kpage: Pfn | 0)
   return error;
 }
 
-/** try_to_merge_with_zero_page(): true when there is nothing left to do: it was, or the process has taken its offer back. */
+/**
+ * try_to_merge_with_zero_page(): true when there is nothing left to do: it was, or the process has taken its offer
+ * back.
+ */
 export function* tryToMergeWithZeroPage(item: RmapItem, pfn: Pfn): Steps<boolean> {
   const { mm, address } = item;
   const { host } = mm;

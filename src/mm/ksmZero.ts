@@ -1,7 +1,8 @@
 // Pages of zeros that KSM has replaced by everybody's zero page (mm/ksm.c: use_zero_pages).
 //
 // ksmScan.ts merges them, if `use_zero_pages` says so, rather than with each other; they are in no tree then, and nothing
-// but the entry tells of it: one of the zero page that is dirty. Whoever takes such an entry away, or copies it, counts it.
+// but the entry tells of it: one of the zero page that is dirty. Whoever takes such an entry away, or copies it, counts
+// it.
 //
 // Invariant: ksm.zeroPages, and mm.ksmZeroPages of each process, is the number of these entries. Lock: the page table lock
 // of the entry.

@@ -10,8 +10,8 @@
 // says which is a folio's.
 //
 // Invariants: a folio with PG_lru is on the list that PG_unevictable, PG_active and PG_swapbacked name, of its lruvec; one
-// that is unevictable is not active. PG_mlocked changes, and is acted upon, under the lock, so that no folio is left on the
-// wrong list. Lock: all of it under lruvec->lru_lock; nobody takes two of them.
+// that is unevictable is not active. PG_mlocked changes, and is acted upon, under the lock, so that no folio is left on
+// the wrong list. Lock: all of it under lruvec->lru_lock; nobody takes two of them.
 
 import { at, LOCKS, Mutex, points, type Scheduler, type Steps } from '../sched/index.ts';
 import { bug, type Pfn } from '../units.ts';

@@ -1,9 +1,9 @@
 // Charging a memory cgroup for a page, and what happens at its limits (mm/memcontrol.c: try_charge_memcg, charge_memcg,
 // memory_max_write).
 //
-// pageAlloc.ts comes here with each new folio of a process or file, the swap cache with what it reads in. Over memory.max the
-// one who charges reclaims within the cgroup, again and again; then the OOM killer takes one of its processes. Over
-// memory.high he reclaims as well, but gets his page, and is held back the longer the more it is over.
+// pageAlloc.ts comes here with each new folio of a process or file, the swap cache with what it reads in. Over
+// memory.max the one who charges reclaims within the cgroup, again and again; then the OOM killer takes one of its
+// processes. Over memory.high he reclaims as well, but gets his page, and is held back the longer the more it is over.
 //
 // Invariants: no more than memory.max is ever charged. Nothing here touches a page that the cgroup is not charged for.
 // Linux puts off reclaim over memory.high until the task returns to user mode; here it is done at once. May sleep.
@@ -28,9 +28,9 @@ const MEMCG_CHARGE_BATCH = 64;
 const COSTLY_PAGES = 8;
 
 /**
- * mem_cgroup_charge(): `memcg`, null for the root, is charged for a new folio that nobody else knows. False when it may not
- * have it; then the folio is the caller's to put. `mm` is the address space that the caller works for. `mayReclaim`: false
- * for what nobody has asked for.
+ * mem_cgroup_charge(): `memcg`, null for the root, is charged for a new folio that nobody else knows. False when it may
+ * not have it; then the folio is the caller's to put. `mm` is the address space that the caller works for.
+ * `mayReclaim`: false for what nobody has asked for.
  */
 export function* chargeMemcg(
   host: Host,

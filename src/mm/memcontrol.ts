@@ -27,7 +27,10 @@ export class PageCounter {
   peak = 0;
   max = Number.POSITIVE_INFINITY;
   high = Number.POSITIVE_INFINITY;
-  /** Of memory: below `min` global reclaim takes nothing, and below `low` nothing as long as others have more than theirs. */
+  /**
+   * Of memory: below `min` global reclaim takes nothing, and below `low` nothing as long as others have more than
+   * theirs.
+   */
   min = 0;
   low = 0;
 

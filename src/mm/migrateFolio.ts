@@ -33,7 +33,10 @@ import { memCgroupMigrate } from './memcontrol.ts';
 import { isAnonFolio } from './rmapFile.ts';
 import { swapCacheReplaceFolioLocked, swapOf } from './swapCache.ts';
 
-/** What folio_migrate_flags() takes over as it is. PG_mlocked is not among it: locked VMAs set it when they map the copy. */
+/**
+ * What folio_migrate_flags() takes over as it is. PG_mlocked is not among it: locked VMAs set it when they map the
+ * copy.
+ */
 const MIGRATED_FLAGS =
   PG_referenced |
   PG_uptodate |

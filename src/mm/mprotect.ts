@@ -51,7 +51,9 @@ import {
   VM_WRITE,
 } from './vmFlags.ts';
 
-/** mprotect(2): 0, -EINVAL, -EACCES (the file does not permit it), -ENOMEM (a hole, too many VMAs, or the commit limit). */
+/**
+ * mprotect(2): 0, -EINVAL, -EACCES (the file does not permit it), -ENOMEM (a hole, too many VMAs, or the commit limit).
+ */
 export function* mprotect(mm: Mm, start: Hva, length: number, prot: number): Steps<number> {
   if (pageOffset(start) !== 0) return -Errno.EINVAL;
   const end = (start + pageAlignUp(length)) as Hva;
@@ -143,8 +145,8 @@ export function* changeProtection(
 }
 
 /**
- * To the protection of the VMA. `uffdWp`: whether a userfaultfd is to hear of stores from now on (MM_CP_UFFD_WP, which goes
- * page by page, MM_CP_UFFD_WP_RESOLVE); null: as before.
+ * To the protection of the VMA. `uffdWp`: whether a userfaultfd is to hear of stores from now on (MM_CP_UFFD_WP, which
+ * goes page by page, MM_CP_UFFD_WP_RESOLVE); null: as before.
  */
 export const protectionChanges = (gather: MmuGather, vma: Vma, uffdWp: boolean | null): EntryChanges => ({
   pte: (ptep, address) => changePte(gather, vma, address, ptep, uffdWp),

@@ -31,7 +31,10 @@ export function* allocPte(mm: Mm, address: Hva): Steps<Hpa> {
 /** What a fault answers to which allocPte() gave no table: try again, or VM_FAULT_OOM. */
 export const noPteResult = (answer: number): number => (answer === IS_HUGE ? VM_FAULT_NOPAGE : VM_FAULT_OOM);
 
-/** pmd_alloc(): where the entry of the 2 MiB around `address` lies, be it a table or not; 0 when out of memory. May sleep. */
+/**
+ * pmd_alloc(): where the entry of the 2 MiB around `address` lies, be it a table or not; 0 when out of memory. May
+ * sleep.
+ */
 export function* allocPmd(mm: Mm, address: Hva): Steps<Hpa> {
   if (!(yield* allocTables(mm, address, 2))) return 0 as Hpa;
   if (points.on) yield at.list(mm.pageTableLock.id);

@@ -86,8 +86,8 @@ export function* pmdpHugeClearFlush(mm: Mm, address: Hva, pmdp: Hpa): Steps<numb
 }
 
 /**
- * pmdp_collapse_flush(): the entry points to a table, which nobody finds any more; who has found it sees that once he has its
- * lock (pteMapLock()). Under mm.pageTableLock.
+ * pmdp_collapse_flush(): the entry points to a table, which nobody finds any more; who has found it sees that once he
+ * has its lock (pteMapLock()). Under mm.pageTableLock.
  */
 export function* pmdpCollapseFlush(mm: Mm, address: Hva, pmdp: Hpa): Steps {
   mm.hasRetracted = true;

@@ -1,5 +1,5 @@
-// The entries of the host's page tables, one int32 each (the high word is 0 but for one bit of software's, isUffdWp), and how
-// to find and lock one.
+// The entries of the host's page tables, one int32 each (the high word is 0 but for one bit of software's, isUffdWp),
+// and how to find and lock one.
 //
 // Faults write entries; rmap, zap and madvise look them up; the CPU (hw/tlb cpuTlb.ts) walks the same bytes and sets A
 // and D in them at any moment, so every change of a present entry is one atomic step. pageTable.ts makes the tables.
@@ -108,7 +108,8 @@ export const needsSoftDirtyWp = (vma: Vma, pte: number): boolean =>
 export function vmPageProt({ flags, file }: Vma): number {
   if ((flags & VM_ACCESS_FLAGS) === 0) return PTE_PROT_NONE | PTE_U;
   const sharedWritable = (flags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE);
-  // vma_wants_writenotify(): a file with a disk tracks what is dirty by write faults, and so do soft-dirty and userfaultfd.
+  // vma_wants_writenotify(): a file with a disk tracks what is dirty by write faults, and so do soft-dirty and
+  // userfaultfd.
   const isTracked = (flags & VM_SOFTDIRTY) === 0 || (flags & VM_UFFD_WP) !== 0;
   const write = sharedWritable && file?.mapping.kind === 'shmem' && !isTracked;
   return (

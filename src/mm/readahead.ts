@@ -38,7 +38,9 @@ export const readaheadFrom = (mapping: AddressSpace, index: number): Steps =>
 export const forcePageCacheReadahead = (mapping: AddressSpace, first: number, pages: number, mm: Mm): Steps =>
   pageCacheRaUnbounded(mapping, first, pages, mm);
 
-/** page_cache_ra_unbounded(): starts to read what is missing of [first, first + pages) within the file, for `mm` if any. */
+/**
+ * page_cache_ra_unbounded(): starts to read what is missing of [first, first + pages) within the file, for `mm` if any.
+ */
 function* pageCacheRaUnbounded(mapping: AddressSpace, first: number, pages: number, mm: Mm | null): Steps {
   const { host, inode, iPages, invalidateLock } = mapping;
   yield* invalidateLock.lockRead();

@@ -27,7 +27,10 @@ export const REFERENCED_UNKNOWN = -1;
 export interface FolioReferencedArg {
   /** Only what its processes have used counts; null: everybody's. */
   readonly memcg: MemCgroup | null;
-  /** The flags of those through which the folio was used; VM_LOCKED: one of them has it locked, and nobody else was asked. */
+  /**
+   * The flags of those through which the folio was used; VM_LOCKED: one of them has it locked, and nobody else was
+   * asked.
+   */
   vmFlags: number;
 }
 
@@ -73,7 +76,10 @@ function* countReferences(host: Host, pfn: Pfn, seen: FolioReferencedArg): Steps
   return walked ? referenced : REFERENCED_UNKNOWN;
 }
 
-/** As folioReferenced(): each PMD and PTE of a large folio is asked. A part of it that is locked is found once it is split. */
+/**
+ * As folioReferenced(): each PMD and PTE of a large folio is asked. A part of it that is locked is found once it is
+ * split.
+ */
 function* largeFolioReferenced(host: Host, folio: Pfn, seen: FolioReferencedArg): Steps<number> {
   let referenced = 0;
   if (points.on) yield at.page(folio);

@@ -119,8 +119,9 @@ export function* ptepClearFlush(mm: Mm, address: Hva, ptep: Hpa): Steps<number> 
 }
 
 /**
- * folio_anon_vma(): null when nobody is left who could map the folio, or KSM knows who does. Preceded by at.page(pfn). The caller has a
- * reference, so the folio stays what it is; if it is unmapped before the anon_vma is locked, its walk finds nothing.
+ * folio_anon_vma(): null when nobody is left who could map the folio, or KSM knows who does. Preceded by at.page(pfn).
+ * The caller has a reference, so the folio stays what it is; if it is unmapped before the anon_vma is locked, its walk
+ * finds nothing.
  */
 export function folioAnonVma(host: Host, pfn: Pfn): AnonVma | null {
   if (host.frames.test(pfn, PG_ksm)) return null;

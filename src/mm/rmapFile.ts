@@ -25,7 +25,10 @@ export function countMapped(mm: Mm, pfn: Pfn, by: number): void {
   else mm.filePages += by;
 }
 
-/** folio_add_file_rmap_pte() and inc_mm_counter(): under the page table lock, before the PTE is set; the PTE takes over a reference. */
+/**
+ * folio_add_file_rmap_pte() and inc_mm_counter(): under the page table lock, before the PTE is set; the PTE takes over
+ * a reference.
+ */
 export function* addFileRmap(vma: Vma, pfn: Pfn): Steps {
   const { mm } = vma;
   yield* folioAddFileRmap(vma, pfn);

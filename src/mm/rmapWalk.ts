@@ -19,8 +19,8 @@ import type { Vma } from './vma.ts';
 export type RmapVisitor = (vma: Vma, address: Hva) => Steps<boolean>;
 
 /**
- * Visits the VMAs of a folio that the caller has a reference to, and if it is of a file, or merged, the lock of. False: the rmap
- * lock is contended, and `trylock` says not to wait for it.
+ * Visits the VMAs of a folio that the caller has a reference to, and if it is of a file, or merged, the lock of. False:
+ * the rmap lock is contended, and `trylock` says not to wait for it.
  */
 export function* rmapWalk(host: Host, pfn: Pfn, trylock: boolean, visit: RmapVisitor): Steps<boolean> {
   if (points.on) yield at.page(pfn);

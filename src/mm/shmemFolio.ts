@@ -39,9 +39,9 @@ export const HOLE = 0;
 const REPEAT = 'repeat';
 
 /**
- * shmem_get_folio_gfp(): the folio that has page `index`, locked and referenced; HOLE (`read`); -ENOENT (`noalloc`: there is
- * none), -EINVAL (beyond the end), -ENOMEM, -EIO; of a fault -VM_UFFD_MISSING or -VM_UFFD_MINOR, if a userfaultfd is to be
- * asked. `behind`: as FolioLocks.lock().
+ * shmem_get_folio_gfp(): the folio that has page `index`, locked and referenced; HOLE (`read`); -ENOENT (`noalloc`:
+ * there is none), -EINVAL (beyond the end), -ENOMEM, -EIO; of a fault -VM_UFFD_MISSING or -VM_UFFD_MINOR, if a
+ * userfaultfd is to be asked. `behind`: as FolioLocks.lock().
  */
 export function* shmemGetFolio(
   mapping: AddressSpace,

@@ -66,7 +66,10 @@ function* shmemFreeSwap({ iPages, host }: AddressSpace, index: number): Steps<bo
   return entry !== 0;
 }
 
-/** What lies at `index` and is not in the range whole: a page at one end of it, or a huge folio. Where it ends, by index. */
+/**
+ * What lies at `index` and is not in the range whole: a page at one end of it, or a huge folio. Where it ends, by
+ * index.
+ */
 function* truncatePartial(mapping: AddressSpace, index: number, start: number, end: number): Steps<number> {
   const { frames } = mapping.host;
   const folio = yield* shmemGetPartialFolio(mapping, index, start, end);

@@ -161,7 +161,10 @@ function* splitForReclaim(host: Host, folio: Pfn, list: Pfn[]): Steps<boolean> {
   return true;
 }
 
-/** folio_check_dirty_writeback(), and what is done about a folio that is being written: true to leave it alone. One step. */
+/**
+ * folio_check_dirty_writeback(), and what is done about a folio that is being written: true to leave it alone. One
+ * step.
+ */
 function checkWriteback(host: Host, pfn: Pfn, sc: ScanControl, stat: ReclaimStat): boolean {
   const { frames } = host;
   const writeback = frames.test(pfn, PG_writeback);

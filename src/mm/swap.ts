@@ -4,8 +4,9 @@
 // swapCache.ts is the only user. Slots are handed out in clusters, so that pages that leave together lie together and
 // readahead pays.
 //
-// Invariants: map[slot] = number of swap PTEs, plus SWAP_HAS_CACHE while the table holds a folio or a fault has pinned it; 0 means free; slot 0 is
-// the header. table[slot] is a pfn, a shadow (negative: when the page was evicted), or 0; a free slot has none.
+// Invariants: map[slot] = number of swap PTEs, plus SWAP_HAS_CACHE while the table holds a folio or a fault has pinned
+// it; 0 means free; slot 0 is the header. table[slot] is a pfn, a shadow (negative: when the page was evicted), or 0; a
+// free slot has none.
 // Lock: all of it changes under `lock` (Linux: the cluster's lock); a task announces a slot with at.slot(slot).
 
 import { LOCKS, Mutex, points, type Scheduler } from '../sched/index.ts';

@@ -25,7 +25,10 @@ export function* maySkipSwapCache({ swap }: Host, slot: SwapSlot): Steps<boolean
   return swap.count(slot) === 1;
 }
 
-/** The page of `slot`, locked, with a reference, and on the LRU; 0 when out of memory, -1 when somebody else has the slot. */
+/**
+ * The page of `slot`, locked, with a reference, and on the LRU; 0 when out of memory, -1 when somebody else has the
+ * slot.
+ */
 export function* readPastSwapCache(mm: Mm, slot: SwapSlot): Steps<number> {
   const { host } = mm;
   const pfn = yield* allocSwapinPage(host, mm, slot);

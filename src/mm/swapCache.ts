@@ -81,7 +81,9 @@ function* enter({ frames }: Host, pfn: Pfn, slot: SwapSlot): Steps {
   frames.set(pfn, PG_swapcache);
 }
 
-/** __swap_cache_replace_folio(): `to` stands for the slot of `from`, whose references are frozen. The swap lock is held. */
+/**
+ * __swap_cache_replace_folio(): `to` stands for the slot of `from`, whose references are frozen. The swap lock is held.
+ */
 export function* swapCacheReplaceFolioLocked(host: Host, from: Pfn, to: Pfn): Steps {
   const swap = swapOf(host);
   swap.lock.assertHeld();

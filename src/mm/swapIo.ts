@@ -142,7 +142,10 @@ export function* swapReadFolio(host: Host, pfn: Pfn, slot: SwapSlot): Steps {
   if (transfer.errno === 0) host.memory.writeBytes(pfnToHpa(pfn), bounce);
 }
 
-/** swap_read_folio() of a synchronous device: the folio is new, locked by the caller, and uptodate afterwards if all went well. */
+/**
+ * swap_read_folio() of a synchronous device: the folio is new, locked by the caller, and uptodate afterwards if all
+ * went well.
+ */
 export function* swapReadFolioSync(host: Host, pfn: Pfn, slot: SwapSlot): Steps {
   const { bounce, readErrors } = host.swapIo;
   const swap = swapOf(host);

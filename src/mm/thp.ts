@@ -39,12 +39,15 @@ export interface ThpSettings {
 export const hugepagePmdEnabled = ({ thp }: Host): boolean =>
   thp.enabled !== 'never' || (thp.shmemEnabled !== 'never' && thp.shmemEnabled !== 'deny');
 
-/** enum tva_type: a fault, khugepaged, or somebody who asks for it (MADV_COLLAPSE) and need not have the setting for it. */
+/**
+ * enum tva_type: a fault, khugepaged, or somebody who asks for it (MADV_COLLAPSE) and need not have the setting for it.
+ */
 export type TvaType = 'pagefault' | 'khugepaged' | 'forcedCollapse';
 
 /**
- * thp_vma_allowable_order(): whether `vma`, which is to have `flags`, may have huge pages. Of a fault the caller goes on to
- * look whether its 2 MiB are suitable; shmem gets its huge pages from the page cache, where it is asked (shmemFolio.ts).
+ * thp_vma_allowable_order(): whether `vma`, which is to have `flags`, may have huge pages. Of a fault the caller goes
+ * on to look whether its 2 MiB are suitable; shmem gets its huge pages from the page cache, where it is asked
+ * (shmemFolio.ts).
  */
 export function* thpVmaAllowableOrder(vma: Vma, flags: number, type: TvaType): Steps<boolean> {
   const { mm, file, anonVma } = vma;

@@ -29,8 +29,8 @@ import type { Vma } from './vma.ts';
 import { VM_LOCKED } from './vmFlags.ts';
 
 /**
- * try_to_unmap() of a small folio, with TTU_BATCH_FLUSH, and TTU_IGNORE_MLOCK if `ignoreMlock`; whether it worked is what the mapcount then
- * says.
+ * try_to_unmap() of a small folio, with TTU_BATCH_FLUSH, and TTU_IGNORE_MLOCK if `ignoreMlock`; whether it worked is
+ * what the mapcount then says.
  */
 export function* tryToUnmap(host: Host, pfn: Pfn, batch: TlbUnmapBatch, ignoreMlock = false): Steps {
   yield* rmapWalk(host, pfn, false, function* (vma, address) {

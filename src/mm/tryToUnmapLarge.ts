@@ -1,8 +1,8 @@
 // Taking a large folio out of every address space: whole where 2 MiB are mapped by one entry, page by page elsewhere
 // (mm/rmap.c: try_to_unmap with TTU_SPLIT_HUGE_PMD).
 //
-// Reclaim (shrinkFolioList.ts) unmaps a large folio so before it is written, splitFolio.ts one of a file before it is taken
-// apart.
+// Reclaim (shrinkFolioList.ts) unmaps a large folio so before it is written, splitFolio.ts one of a file before it is
+// taken apart.
 //
 // Order, for each VMA (reference table rows 9 and 16): start; each entry of 2 MiB is split, which drops it if it is of a
 // file; each PTE as tryToUnmap.ts has it; end. Where a VMA is locked all stays.
@@ -40,8 +40,8 @@ export function* tryToUnmapLarge(host: Host, folio: Pfn, batch: TlbUnmapBatch): 
 }
 
 /**
- * try_to_unmap() of a large folio that is to be split, with TTU_RMAP_LOCKED and TTU_IGNORE_MLOCK: i_mmap_rwsem is held, and
- * `index` is that of its first page.
+ * try_to_unmap() of a large folio that is to be split, with TTU_RMAP_LOCKED and TTU_IGNORE_MLOCK: i_mmap_rwsem is held,
+ * and `index` is that of its first page.
  */
 export function* unmapToSplit(mapping: AddressSpace, folio: Pfn, index: number, batch: TlbUnmapBatch): Steps {
   if (points.on) yield at.list(mapping.iMmapRwsem.id);

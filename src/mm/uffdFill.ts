@@ -1,11 +1,11 @@
-// How the handler of a userfaultfd makes a page where one is missing, or maps one that is there (mm/userfaultfd.c: mfill_atomic;
-// mm/shmem.c: shmem_mfill_atomic_pte).
+// How the handler of a userfaultfd makes a page where one is missing, or maps one that is there (mm/userfaultfd.c:
+// mfill_atomic; mm/shmem.c: shmem_mfill_atomic_pte).
 //
-// Private memory gets a page of its own or everybody's zero page, of a shared mapping of shmem the page goes into the object.
-// None -> present is not notified.
+// Private memory gets a page of its own or everybody's zero page, of a shared mapping of shmem the page goes into the
+// object. None -> present is not notified.
 //
-// Invariant: an entry that is there already, be it on swap, is left alone (-EEXIST); a marker is not there, but for the zero
-// page.
+// Invariant: an entry that is there already, be it on swap, is left alone (-EEXIST); a marker is not there, but for the
+// zero page.
 // Locks: mmap_lock for read; then the folio lock and i_pages of shmem, the page table lock.
 
 import { PTE_D, PTE_W } from '../hw/sv39/index.ts';
@@ -111,7 +111,8 @@ function* fill(
 }
 
 /**
- * mfill_atomic() of one page: `fillPage` gets the VMA, which has all up to `end`, with mmap_lock held for read. 0 or -errno.
+ * mfill_atomic() of one page: `fillPage` gets the VMA, which has all up to `end`, with mmap_lock held for read. 0 or
+ * -errno.
  */
 function* mfillAtomic(
   uffd: Userfaultfd,

@@ -1,5 +1,5 @@
-// What the handler of a userfaultfd does: registering ranges and write-protecting pages (fs/userfaultfd.c: userfaultfd_ioctl;
-// mm/userfaultfd.c: mwriteprotect_range). Pages are made by uffdFill.ts and uffdMove.ts.
+// What the handler of a userfaultfd does: registering ranges and write-protecting pages (fs/userfaultfd.c:
+// userfaultfd_ioctl; mm/userfaultfd.c: mwriteprotect_range). Pages are made by uffdFill.ts and uffdMove.ts.
 //
 // Order of write-protection (reference table row 8b): mmap_lock for read; start (PROTECTION_VMA); each entry read-only and
 // marked, of shmem also where there is none; end; the CPUs are flushed after it.

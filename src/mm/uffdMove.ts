@@ -1,10 +1,10 @@
-// UFFDIO_MOVE: pages of anonymous memory go to another address, for the handler of a userfaultfd that has them ready, without
-// a copy (mm/userfaultfd.c: move_pages).
+// UFFDIO_MOVE: pages of anonymous memory go to another address, for the handler of a userfaultfd that has them ready,
+// without a copy (mm/userfaultfd.c: move_pages).
 //
-// Order (6.18): start (CLEAR) over all of the source that is left; folio lock; anon_vma for write; both page table locks; each
-// entry up to the end of a table cleared, the folio given to the VMA it moves to, and the new entry set; one flush of the CPUs
-// for all; unlock; end; and so on. What is on swap, and the zero page, go one by one. None -> present at the target is not
-// notified.
+// Order (6.18): start (CLEAR) over all of the source that is left; folio lock; anon_vma for write; both page table
+// locks; each entry up to the end of a table cleared, the folio given to the VMA it moves to, and the new entry set;
+// one flush of the CPUs for all; unlock; end; and so on. What is on swap, and the zero page, go one by one. None ->
+// present at the target is not notified.
 //
 // A huge page is always split first; Linux moves those that move whole by their entry.
 // Locks: both VMAs' for read, or mmap_lock for read; below them those of uffdMovePte.ts.

@@ -4,8 +4,8 @@
 // uffdMove.ts calls it within a notifier range.
 //
 // Invariants: an entry is moved only if it and its target are what they were when they were looked at (-EAGAIN), and only
-// what is the mm's alone and not pinned. It is never present at both addresses. Reverse mapping that looks without the folio
-// lock looks again at which anon_vma it is, once it has that (rmapWalk.ts).
+// what is the mm's alone and not pinned. It is never present at both addresses. Reverse mapping that looks without the
+// folio lock looks again at which anon_vma it is, once it has that (rmapWalk.ts).
 // Locks: folio lock; anon_vma->rwsem for write; the page table locks, in the order of their ids.
 
 import { levelBytes, PTE_BYTES, PTE_D, PTE_W } from '../hw/sv39/index.ts';
@@ -128,8 +128,8 @@ function* splitLarge(host: Host, folio: Pfn): Steps<number> {
 }
 
 /**
- * move_present_ptes(): under the locks of both tables, of the first folio and of its anon_vma. Goes on with what follows as
- * long as it is like the first and can be locked at once. Bytes, or -EBUSY.
+ * move_present_ptes(): under the locks of both tables, of the first folio and of its anon_vma. Goes on with what
+ * follows as long as it is like the first and can be locked at once. Bytes, or -EBUSY.
  */
 function* movePresentPtes(move: Move, first: Pfn, anonVma: AnonVma, length: number): Steps<number> {
   const { mm } = move.from;

@@ -1,17 +1,18 @@
 // userfaultfd: a process handles page faults of its own memory (fs/userfaultfd.c).
 //
-// A fault that a registered range wants to hear of (fault.ts, hugeMemory.ts, shmem.ts: nothing there; copyOnWrite.ts: a store
-// to a page that was write-protected so) is queued here, and its task waits, with mmap_lock dropped. A handler, another task, reads it
-// (uffdRead), makes a page (uffdFill.ts, uffdMove.ts) or lifts the protection (uffdIoctl.ts), and wakes it: the fault is tried again.
+// A fault that a registered range wants to hear of (fault.ts, hugeMemory.ts, shmem.ts: nothing there; copyOnWrite.ts: a
+// store to a page that was write-protected so) is queued here, and its task waits, with mmap_lock dropped. A handler,
+// another task, reads it (uffdRead), makes a page (uffdFill.ts, uffdMove.ts) or lifts the protection (uffdIoctl.ts),
+// and wakes it: the fault is tried again.
 //
-// Events of fork, mremap and unmapping are not offered (no UFFD_FEATURE_EVENT_*): what is forked or moved is not registered
-// any more. Anonymous memory and shmem can be registered.
+// Events of fork, mremap and unmapping are not offered (no UFFD_FEATURE_EVENT_*): what is forked or moved is not
+// registered any more. Anonymous memory and shmem can be registered.
 //
-// Of shmem there may be a page where nothing is mapped: what is protected there is known by a marker (PTE_MARKER_UFFD_WP), an
-// entry that is none but for isUffdWp(). It stays when reclaim, truncation or MADV_DONTNEED takes the page away, and the
-// entry that comes next has the bit.
-// Invariants: `userfaultfd` of a VMA is set exactly while it has one of VM_UFFD_FLAGS; an entry that isUffdWp() lies in a VMA
-// with VM_UFFD_WP, and is not writable. Lock: fault_pending_wqh for the queues.
+// Of shmem there may be a page where nothing is mapped: what is protected there is known by a marker
+// (PTE_MARKER_UFFD_WP), an entry that is none but for isUffdWp(). It stays when reclaim, truncation or MADV_DONTNEED
+// takes the page away, and the entry that comes next has the bit.
+// Invariants: `userfaultfd` of a VMA is set exactly while it has one of VM_UFFD_FLAGS; an entry that isUffdWp() lies in
+// a VMA with VM_UFFD_WP, and is not writable. Lock: fault_pending_wqh for the queues.
 
 import { isTable, PTE_W } from '../hw/sv39/index.ts';
 import { at, LOCKS, Mutex, points, type Steps, WaitQueue } from '../sched/index.ts';

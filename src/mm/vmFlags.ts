@@ -12,8 +12,8 @@ export const VM_MAYWRITE = 0x20;
 export const VM_MAYEXEC = 0x40;
 export const VM_MAYSHARE = 0x80;
 /**
- * userfaultfd: hear of faults where nothing is, of those where nothing is mapped though the page is there (bit 41 in Linux),
- * and of stores to what was write-protected.
+ * userfaultfd: hear of faults where nothing is, of those where nothing is mapped though the page is there (bit 41 in
+ * Linux), and of stores to what was write-protected.
  */
 export const VM_UFFD_MISSING = 0x200;
 export const VM_UFFD_MINOR = 0x400;

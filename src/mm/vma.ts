@@ -1,5 +1,5 @@
-// VMAs: the ranges of an address space, sorted by address, and what is free between them (struct vm_area_struct; a maple tree
-// in Linux).
+// VMAs: the ranges of an address space, sorted by address, and what is free between them (struct vm_area_struct; a
+// maple tree in Linux).
 //
 // mmap.ts inserts, splits, merges and removes them; faults, GUP, madvise and reclaim find them.
 //
@@ -116,7 +116,10 @@ export class VmaList {
     return vma?.contains(address) ? vma : null;
   }
 
-  /** mas_walk() under rcu_read_lock(): as find(), without mmap_lock, so that the VMA may be gone. Preceded by at.list(id). */
+  /**
+   * mas_walk() under rcu_read_lock(): as find(), without mmap_lock, so that the VMA may be gone. Preceded by
+   * at.list(id).
+   */
   findUnderRcu(address: Hva): Vma | null {
     if (points.on) points.check('list', this.id, 'marked');
     const vma = this.#sorted[this.#firstEndingAbove(address)];
@@ -159,7 +162,10 @@ export class VmaList {
     }
   }
 
-  /** vm_unmapped_area() top down: the highest address below `ceiling` with `bytes` bytes free, or null. Preceded by at.list(id). */
+  /**
+   * vm_unmapped_area() top down: the highest address below `ceiling` with `bytes` bytes free, or null. Preceded by
+   * at.list(id).
+   */
   unmappedArea(bytes: number, ceiling: number): number | null {
     if (points.on) points.check('list', this.id, 'read');
     return this.#gaps.highest(bytes, ceiling);

@@ -1,8 +1,8 @@
 // Page reclaim: which folios are looked at, and how many (mm/vmscan.c).
 //
-// kswapd.ts and directReclaim.ts call shrinkNode() with falling priority; of each memory cgroup, or of the one that is over
-// its limit, it scans the tails of the inactive lists (second chance in shrinkFolioList.ts), as hard as scanCount.ts says,
-// and refills them from the active lists.
+// kswapd.ts and directReclaim.ts call shrinkNode() with falling priority; of each memory cgroup, or of the one that is
+// over its limit, it scans the tails of the inactive lists (second chance in shrinkFolioList.ts), as hard as
+// scanCount.ts says, and refills them from the active lists.
 //
 // Invariants: never allocates memory. Between isolation and putback a folio is on no list and has one reference more.
 // Lock: lru_lock for isolation and putback only.

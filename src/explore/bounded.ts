@@ -9,7 +9,7 @@
 import type { Task } from '../sched/index.ts';
 import { bug } from '../units.ts';
 import { NumberTable } from './numberTable.ts';
-import type { Choice, HardwareChoice, Strategy } from './steering.ts';
+import { type Choice, closeVain, type HardwareChoice, type Strategy } from './steering.ts';
 
 /** Most hardware actions of a search: what is left of them fits in LEFT_BITS. */
 export const MAX_HARDWARE = 6;
@@ -173,12 +173,8 @@ export class BoundedSearch implements Strategy {
     return taken;
   }
 
-  hardwareMattered(did: boolean): void {
-    const branch = this.#asked;
-    if (did || branch === null || branch.taken > 0) return;
-    // Nothing that could have been chosen makes a difference. It stays on the path, since it is met each time.
-    if (branch.count > 1) this.states--;
-    branch.count = 1;
+  hardwareWasVain(): void {
+    if (this.#asked !== null && closeVain(this.#asked)) this.states--;
   }
 
   /** What the path says of the choice that the run has come to; -1: the search has gone on from here. */

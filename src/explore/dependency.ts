@@ -15,6 +15,9 @@ export interface Access {
 /** The CPU was given away. */
 export const YIELD: Access = { kind: 'cpu', object: 0 };
 
+/** Stopped before an access, not by blocking or yielding. */
+export const isAtPoint = (task: Task): boolean => task.pointObject !== -1;
+
 /** Whether the step that `task` took last ended so. Asked before the next step of anybody. */
 export const hasYielded = ({ state, pointObject }: Task): boolean =>
   state === 'runnable' && pointObject === -1;
@@ -38,5 +41,17 @@ export function dependent(a: readonly Access[], b: readonly Access[]): boolean {
 function conflicts(a: Access, b: Access): boolean {
   if (isHardware(a.kind)) return isHardware(b.kind) || isSeenByHardware(b.kind);
   if (isHardware(b.kind)) return isSeenByHardware(a.kind);
-  return a.kind === b.kind && a.object === b.object;
+  return isSame(a.kind, a.object, b.kind, b.object);
+}
+
+const isSame = (kind: Access['kind'], object: number, otherKind: Access['kind'], other: number): boolean =>
+  object === other && kind === otherKind;
+
+/** Whether two tasks are about to access one object; more than that may not commute, if one of them is hardware's. */
+export const meet = (a: Task, b: Task): boolean =>
+  isAtPoint(a) && isSame(a.pointKind, a.pointObject, b.pointKind, b.pointObject);
+
+/** A step with `accesses` is over: whoever of the sleepers stands before one that it does not commute with wakes. */
+export function wake<T>(asleep: Map<T, readonly Access[]>, accesses: readonly Access[]): void {
+  for (const [sleeper, next] of asleep) if (dependent(next, accesses)) asleep.delete(sleeper);
 }

@@ -15,8 +15,16 @@
 
 import type { PointKind, Task } from '../sched/index.ts';
 import { bug } from '../units.ts';
-import { type Access, dependent, hasYielded, isHardware, isSeenByHardware, YIELD } from './dependency.ts';
-import { type Choice, type HardwareChoice, isAtPoint, type Strategy } from './steering.ts';
+import {
+  type Access,
+  hasYielded,
+  isAtPoint,
+  isHardware,
+  isSeenByHardware,
+  wake,
+  YIELD,
+} from './dependency.ts';
+import { type Choice, closeVain, type HardwareChoice, type Strategy } from './steering.ts';
 import { type Race, StepOrder } from './stepOrder.ts';
 
 /** Who sleeps, and what the next step of each does. */
@@ -170,11 +178,6 @@ export class SourceDpor implements Strategy {
     if (this.#task !== null) this.#accesses.push({ kind, object });
   }
 
-  /** Whoever sleeps before a step that does not commute with this one wakes. */
-  #disturb(accesses: readonly Access[]): void {
-    for (const [sleeper, next] of this.#asleep) if (dependent(next, accesses)) this.#asleep.delete(sleeper);
-  }
-
   woken(task: Task, by: Task | null): void {
     let wakers = this.#wakers.get(task.id);
     if (wakers === undefined) {
@@ -212,7 +215,7 @@ export class SourceDpor implements Strategy {
     const { id, kind, object } = action.actor;
     const accesses = kind === null ? [] : [{ kind, object }];
     if (kind === null) this.#asleep.clear();
-    this.#disturb(accesses);
+    wake(this.#asleep, accesses);
     // An event comes of the step that was taken last.
     const cause = kind === null && this.#steps > 0 ? [this.#steps - 1] : [];
     if (kind === null) this.#early = this.#steps;
@@ -220,12 +223,8 @@ export class SourceDpor implements Strategy {
     return asked.taken;
   }
 
-  hardwareMattered(did: boolean): void {
-    const asked = this.#asked;
-    if (did || asked === null || asked.taken > 0) return;
-    // Nothing that could have been chosen makes a difference. It stays on the path, since it is met each time.
-    if (asked.count > 1) this.states--;
-    asked.count = 1;
+  hardwareWasVain(): void {
+    if (this.#asked !== null && closeVain(this.#asked)) this.states--;
   }
 
   /** The step that was being taken is over. */
@@ -234,7 +233,7 @@ export class SourceDpor implements Strategy {
     if (task === null) return;
     this.#task = null;
     if (hasYielded(task)) this.#accesses.push(YIELD);
-    this.#disturb(this.#accesses);
+    wake(this.#asleep, this.#accesses);
     const wakers = this.#wakers.get(task.id) ?? [];
     this.#wakers.delete(task.id);
     this.#add(task.id, this.#accesses, wakers);

@@ -118,7 +118,7 @@ export class Explorer {
   /** Stops at every point, since who replays may not have learned which of them matter. */
   replay(schedule: Schedule): RunResult & { readonly missed: number } {
     const { steering } = this;
-    const strategy = replayStrategy(schedule, (task) => steering.stepsOf(task));
+    const strategy = replayStrategy(schedule);
     const stopsEverywhere = steering.stopsEverywhere;
     steering.stopsEverywhere = true;
     const { weak } = this;

@@ -7,11 +7,12 @@
 import { changesSince, reached, siteOf, undo } from '../journal.ts';
 import type { Task } from '../sched/index.ts';
 import { hex } from '../units.ts';
+import { isAtPoint } from './dependency.ts';
 import type { Explorer, RunResult } from './explorer.ts';
 import type { HardwareAction } from './hardwareAction.ts';
 import { NameBook } from './names.ts';
 import type { Schedule } from './schedule.ts';
-import { isAtPoint, type Watcher } from './steering.ts';
+import type { Watcher } from './steering.ts';
 
 export interface Step {
   readonly number: number;

@@ -19,9 +19,7 @@ import {
   type Task,
 } from '../sched/index.ts';
 import { keyOf } from './objects.ts';
-
-/** By place of a task: up to which of its epochs something comes after it. */
-type Clock = number[];
+import { type Clock, join } from './vectorClock.ts';
 
 /** One of the two. */
 export interface RacingAccess {
@@ -66,6 +64,7 @@ export class Races implements AccessObserver {
   /** The run's first. */
   found: DataRace | null = null;
   readonly #places = new Map<Task, number>();
+  /** By place of a task: up to which of its epochs each comes after the others. */
   readonly #clocks: Clock[] = [];
   /** By object: by mode and place. */
   readonly #accesses = new Map<number, (Last | undefined)[][]>();
@@ -203,12 +202,6 @@ const racing = ({ task, site, held }: Last, mode: AccessMode): RacingAccess => (
   site: siteOf(site),
   held: held.map(({ lockClass }) => lockClass.name),
 });
-
-function join(into: Clock, from: Clock): void {
-  for (let place = 0; place < from.length; place++) {
-    if ((into[place] ?? 0) < from[place]!) into[place] = from[place]!;
-  }
-}
 
 const WORDS: Readonly<Record<AccessMode, string>> = {
   read: 'reads',

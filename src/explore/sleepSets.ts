@@ -7,8 +7,8 @@
 // Invariant: of all orders that differ only in steps that commute exactly one run is not cut short.
 
 import type { PointKind, Task } from '../sched/index.ts';
-import { type Access, dependent, hasYielded, YIELD } from './dependency.ts';
-import { type Choice, isAtPoint, type Strategy } from './steering.ts';
+import { type Access, hasYielded, isAtPoint, wake, YIELD } from './dependency.ts';
+import type { Choice, Strategy } from './steering.ts';
 
 interface Branch {
   readonly count: number;
@@ -89,7 +89,7 @@ export class SleepSets implements Strategy {
     this.#accesses = [];
     if (this.#task === null) return;
     if (hasYielded(this.#task)) accesses.push(YIELD);
-    for (const [sleeper, next] of this.#asleep) if (dependent(next, accesses)) this.#asleep.delete(sleeper);
+    wake(this.#asleep, accesses);
     if (this.#branch !== null) this.#branch.did[this.#branch.taken] ??= accesses;
     this.#task = null;
     this.#branch = null;

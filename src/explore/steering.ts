@@ -10,7 +10,7 @@
 
 import { type Point, type PointKind, type Policy, points, type Task } from '../sched/index.ts';
 import { bug } from '../units.ts';
-import { isTranslation } from './dependency.ts';
+import { isAtPoint, isTranslation } from './dependency.ts';
 import type { Hardware } from './hardware.ts';
 import type { HardwareAction } from './hardwareAction.ts';
 import { History } from './history.ts';
@@ -55,8 +55,8 @@ export interface Strategy {
   readonly wantsHardware?: boolean;
   /** Number of the action that hardware takes, from 1; 0: none, or no more before this step; -1: the run need not go on. */
   hardware?(choice: HardwareChoice): number;
-  /** The step is over before which hardware() was asked last: whether it could make a difference. */
-  hardwareMattered?(did: boolean): void;
+  /** The step is over before which hardware() was asked last: nothing that it could have chosen makes a difference. */
+  hardwareWasVain?(): void;
   /** Told of each access that a step makes beside the one that it stood before. */
   passing?(kind: PointKind, object: number): void;
   /** Told that `task` became runnable: spawned or woken by a task that runs, or by an event between steps (null). */
@@ -138,7 +138,7 @@ export class Steering implements Policy {
       if (goesOn) this.preemptions++;
       this.deviations.push({
         after: last?.name ?? '',
-        steps: this.stepsOf(last),
+        steps: last?.steps ?? 0,
         to: chosen.name,
         hardware: false,
       });
@@ -200,7 +200,7 @@ export class Steering implements Policy {
 
   /** After each step of a run. */
   stepped(): void {
-    if (this.#wasOffered) this.strategy.hardwareMattered?.(this.hardware!.mattered);
+    if (this.#wasOffered && !this.hardware!.mattered) this.strategy.hardwareWasVain?.();
     this.#wasOffered = false;
   }
 
@@ -217,7 +217,7 @@ export class Steering implements Policy {
       if (chosen < 0) this.isPruned = true;
       if (chosen <= 0) return;
       const action = actions[chosen - 1] ?? bug('a strategy chose no action', { chosen });
-      this.deviations.push({ after: task.name, steps: this.stepsOf(task), to: action.name, hardware: true });
+      this.deviations.push({ after: task.name, steps: task.steps, to: action.name, hardware: true });
       action.perform();
       if (this.strategy.remembers === true) this.history.act(action);
       this.changedTranslation = true;
@@ -241,10 +241,6 @@ export class Steering implements Policy {
     task.steps++;
   }
 
-  stepsOf(task: Task | null): number {
-    return task === null ? 0 : task.steps;
-  }
-
   /** The running task has come to `point`: whether it stops there. It does not where others are asked in vain or not at all. */
   readonly stopsAt = (point: Point): boolean => {
     const task = this.#last;
@@ -262,5 +258,12 @@ export class Steering implements Policy {
   };
 }
 
-/** Stopped before an access, not by blocking or yielding. */
-export const isAtPoint = (task: Task): boolean => task.pointObject !== -1;
+/**
+ * What hardware was offered before a step made no difference to it: from now on `branch` is no choice, though it stays on
+ * the path of the search, since it is met each time. Whether it was one.
+ */
+export function closeVain(branch: { count: number; readonly taken: number }): boolean {
+  if (branch.taken > 0 || branch.count === 1) return false;
+  branch.count = 1;
+  return true;
+}

@@ -9,14 +9,13 @@
 
 import { type Access, isHardware, isSeenByHardware, YIELD } from './dependency.ts';
 import { keyOf } from './objects.ts';
-
-/** By actor: how many of the run's steps, counted to and with its last one, come before or are the step. */
-type Clock = number[];
+import { type Clock, join } from './vectorClock.ts';
 
 export interface OrderedStep {
   /** Id of the task, or of the actor of hardware. */
   readonly actor: number;
   readonly accesses: readonly Access[];
+  /** By place of an actor: how many of the run's steps, counted to and with its last one, come before or are the step. */
   readonly clock: Clock;
 }
 
@@ -142,11 +141,4 @@ function listOf(lists: Map<number, number[]>, key: number): number[] {
     lists.set(key, list);
   }
   return list;
-}
-
-function join(into: Clock, from: Clock): void {
-  for (let place = 0; place < from.length; place++) {
-    const count = from[place] ?? 0;
-    if (count > (into[place] ?? 0)) into[place] = count;
-  }
 }

@@ -2,12 +2,14 @@
 //
 // Random: uniform. POS: a random priority for each pending access, drawn anew when something that it depends on was
 // done (reference explore.md 2 c'). PCT: random priorities of tasks and d - 1 places where the running one falls
-// below all others. Replay: a schedule that was written down. bounded.ts has the exhaustive one.
+// below all others. Who gives the CPU away must not hold up whom it waits for: with POS all draw anew, with PCT it falls
+// below all others, too. Replay: a schedule that was written down. bounded.ts has the exhaustive one.
 
 import type { Task } from '../sched/index.ts';
 import { Random } from '../sched/index.ts';
+import { hasYielded, meet } from './dependency.ts';
 import type { Schedule } from './schedule.ts';
-import { isAtPoint, type Strategy } from './steering.ts';
+import type { Strategy } from './steering.ts';
 
 /** Hardware in random strategies: at most `bound` actions, at about as many of the `chances` that a run has. */
 export interface HardwareShare {
@@ -54,11 +56,19 @@ export function posStrategy(seed: number, share = NO_HARDWARE): Strategy {
     }
     return priority;
   };
+  let last: Task | null = null;
   const strategy: Strategy = {
-    choose: ({ tasks }) => indexOfHighest(tasks, priorityOf),
+    choose({ tasks }) {
+      // Giving the CPU away depends on all that others do.
+      if (last !== null && hasYielded(last)) priorities.clear();
+      return indexOfHighest(tasks, priorityOf);
+    },
     stepping(task) {
+      last = task;
       for (const other of priorities.keys()) {
-        if (other === task || dependsOn(other, task)) priorities.delete(other);
+        // Not for all that hardware looks at: who is about to enter the guest would draw anew before each step of others,
+        // and never be held up for long.
+        if (other === task || meet(other, task)) priorities.delete(other);
       }
       return false;
     },
@@ -66,15 +76,14 @@ export function posStrategy(seed: number, share = NO_HARDWARE): Strategy {
   return withHardware(strategy, seed, share);
 }
 
-const dependsOn = (a: Task, b: Task): boolean =>
-  isAtPoint(a) && isAtPoint(b) && a.pointKind === b.pointKind && a.pointObject === b.pointObject;
-
 /** Probabilistic concurrency testing: `depth` - 1 change points among the first `length` choices. */
 export function pctStrategy(seed: number, depth: number, length: number, share = NO_HARDWARE): Strategy {
   const random = new Random(seed);
   const priorities = new Map<Task, number>();
   const changes = Array.from({ length: depth - 1 }, () => random.below(Math.max(1, length)));
   let choices = 0;
+  let last: Task | null = null;
+  let lowest = 0;
   const priorityOf = (task: Task): number => {
     let priority = priorities.get(task);
     if (priority === undefined) {
@@ -87,7 +96,12 @@ export function pctStrategy(seed: number, depth: number, length: number, share =
     choose({ tasks, preempts }) {
       const change = changes.indexOf(choices++);
       if (change >= 0 && preempts) priorities.set(tasks[0]!, change);
+      if (last !== null && hasYielded(last)) priorities.set(last, --lowest);
       return indexOfHighest(tasks, priorityOf);
+    },
+    stepping(task) {
+      last = task;
+      return false;
     },
   };
   return withHardware(strategy, seed, share);
@@ -102,10 +116,7 @@ function indexOfHighest(tasks: readonly Task[], priorityOf: (task: Task) => numb
 }
 
 /** Follows `schedule` as far as it fits; `missed` counts the deviations that found no place. */
-export function replayStrategy(
-  schedule: Schedule,
-  stepsOf: (task: Task | null) => number,
-): Strategy & { readonly missed: () => number } {
+export function replayStrategy(schedule: Schedule): Strategy & { readonly missed: () => number } {
   const placeOf = (name: string, steps: number, hardware: boolean): string =>
     `${name}:${steps}${hardware ? '+' : '>'}`;
   const waiting = new Map<string, string[]>();
@@ -126,7 +137,7 @@ export function replayStrategy(
     wantsHardware: schedule.some(({ hardware }) => hardware),
     missed: () => [...waiting.values()].reduce((sum, { length }) => sum + length, 0),
     choose({ tasks }) {
-      const place = placeOf(last?.name ?? '', stepsOf(last), false);
+      const place = placeOf(last?.name ?? '', last?.steps ?? 0, false);
       return waiting.has(place)
         ? Math.max(
             0,
@@ -138,7 +149,7 @@ export function replayStrategy(
         : 0;
     },
     hardware({ actions, task }) {
-      const place = placeOf(task.name, stepsOf(task), true);
+      const place = placeOf(task.name, task.steps, true);
       return waiting.has(place)
         ? 1 +
             take(

@@ -32,7 +32,6 @@ export interface Word {
 
 /** What the memory system knows of one task. */
 interface View {
-  readonly task: number;
   delayed: Word | null;
   /** Nothing that was overwritten before this moment is read any more. */
   fence: number;
@@ -144,7 +143,7 @@ export class WeakMemory {
   #viewOf(task: number): View {
     let view = this.#views.get(task);
     if (view === undefined) {
-      view = { task, delayed: null, fence: 0 };
+      view = { delayed: null, fence: 0 };
       this.#views.set(task, view);
     }
     return view;

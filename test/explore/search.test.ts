@@ -130,6 +130,14 @@ describe('a scenario', () => {
     }
   });
 
+  it('comes to its end though two tasks retry until a third, of a lower priority, is done', () => {
+    for (const policy of ['pos', 'pct'] as const) {
+      const { search: made } = search(production, { policy, schedules: 150 }, 'dontneed');
+      made.step(() => false);
+      expect(made.state.failure?.found ?? null, policy).toBeNull();
+    }
+  });
+
   it('is searched to its end by DPOR as by sleep sets, which find what bounded search finds', async () => {
     const hasty = await loadScenarios([
       { file: 'notifier/interval.ts', find: 'if (seq !== 0) {', replace: 'if (seq < 0) {' },

@@ -101,7 +101,10 @@ function* setContext(mm: Mm, start: Hva, end: Hva, flags: number, uffd: Userfaul
   return 0;
 }
 
-/** UFFDIO_UNREGISTER: what is registered with this descriptor is not any more, and who waits tries again. 0 or -errno. */
+/**
+ * UFFDIO_UNREGISTER: what is registered with this descriptor is not any more, and who waits tries again. 0; -EINVAL: range,
+ * nothing mapped there, what cannot be registered, or is with another descriptor; -ENOMEM as uffdioRegister().
+ */
 export function* uffdioUnregister(uffd: Userfaultfd, start: Hva, length: number): Steps<number> {
   if (!isValidRange(start, length)) return -Errno.EINVAL;
   if ((yield* enter(uffd, true)) !== 0) return -Errno.ENOMEM;
@@ -116,9 +119,10 @@ function* unregister(uffd: Userfaultfd, start: Hva, end: Hva): Steps<number> {
   const { mm } = uffd;
   if (points.on) yield at.list(mm.vmas.id);
   const vmas = mm.vmas.overlapping(start, end);
-  if (vmas.length === 0 || !vmas.every((vma) => canUserfault(vma, 0))) return -Errno.EINVAL;
+  const isMine = (vma: Vma): boolean => vma.userfaultfd === null || vma.userfaultfd === uffd;
+  if (vmas.length === 0 || !vmas.every((vma) => canUserfault(vma, 0) && isMine(vma))) return -Errno.EINVAL;
   for (const vma of vmas) {
-    if (vma.userfaultfd !== uffd || (vma.flags & VM_UFFD_WP) === 0) continue;
+    if ((vma.flags & VM_UFFD_WP) === 0) continue;
     yield* uffdWpRange(vma, Math.max(vma.start, start) as Hva, Math.min(vma.end, end) as Hva, false);
   }
   return yield* setContext(mm, start, end, 0, null);

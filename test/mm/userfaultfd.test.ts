@@ -332,6 +332,8 @@ describe('errno values', () => {
       yield* register(scene, MISSING);
       const other = userfaultfd(mm);
       expect(yield* uffdioRegister(other, base, bytes, MISSING)).toBe(-Errno.EBUSY);
+      expect(yield* uffdioUnregister(other, base, bytes)).toBe(-Errno.EINVAL);
+      expect(mm.vmas.find(base)!.userfaultfd).toBe(uffd);
       yield* userfaultfdRelease(other);
       expect(yield* uffdioRegister(other, base, bytes, MISSING)).toBe(-Errno.ENOMEM);
       yield* end(scene);

@@ -12,6 +12,7 @@ import { Errno, type Hva, PAGE_SIZE, type Pfn } from '../units.ts';
 import { handleMmFault } from './fault.ts';
 import { FAULT_FLAG_WRITE, VM_FAULT_ERROR } from './faultTypes.ts';
 import type { Mm } from './mmStruct.ts';
+import { findHugePmd, isHugePmd, pteOfPmd } from './pmd.ts';
 import { findPte, pteMapLock, ptlOf, readPte } from './pte.ts';
 import { isAccessError, type Vma } from './vma.ts';
 
@@ -60,7 +61,8 @@ function* walkPage(vma: Vma, address: Hva, write: boolean): Steps<HmmPfn | numbe
   if (points.on) yield at.list(vma.mm.pageTableLock.id);
   const ptep = findPte(vma.mm, address);
   let pte = 0;
-  if (ptep !== 0 && (yield* pteMapLock(vma.mm, address, ptep))) {
+  if (ptep === 0) pte = yield* readHugePmd(vma.mm, address);
+  else if (yield* pteMapLock(vma.mm, address, ptep)) {
     if (points.on) yield at.pte(ptep);
     pte = readPte(host, ptep);
     yield* ptlOf(host, ptep).unlock();
@@ -69,4 +71,14 @@ function* walkPage(vma: Vma, address: Hva, write: boolean): Steps<HmmPfn | numbe
   if (isPresent(pte) && (writable || !write)) return { pfn: ptePfn(pte), writable };
   const result = yield* handleMmFault(vma, address, write ? FAULT_FLAG_WRITE : 0);
   return (result & VM_FAULT_ERROR) !== 0 ? -Errno.EFAULT : 0;
+}
+
+/** hmm_vma_handle_pmd(): what the entry of 2 MiB says of the page, or 0. Without a lock: the collision-retry stands for it. */
+function* readHugePmd(mm: Mm, address: Hva): Steps<number> {
+  if (points.on) yield at.list(mm.pageTableLock.id);
+  const pmdp = findHugePmd(mm, address);
+  if (pmdp === 0) return 0;
+  if (points.on) yield at.pte(pmdp);
+  const pmd = readPte(mm.host, pmdp);
+  return isHugePmd(pmd) ? pteOfPmd(pmd, address) : 0;
 }

@@ -69,4 +69,58 @@ export const FAULTS: readonly Mutant[] = [
     '  if (!unshares && (vmf.vma.flags & VM_UFFD_WP) !== 0 && isUffdWp(host, vmf.ptep)) {',
     '  if (unshares && isUffdWp(host, vmf.ptep)) {',
   ),
+  mutant(
+    'a fault believes in the page table that it has found',
+    'mm/fault.ts',
+    '    if (!isStillMapped(mm, page, vmf.ptep)) return 0;\n',
+    '',
+  ),
+  mutant(
+    'who pins gets what is shared',
+    'mm/gup.ts',
+    "  if (take === 'pin' && !write && isShared) return false;\n",
+    '',
+  ),
+  mutant(
+    'swap-in takes any page for its own',
+    'mm/swapIn.ts',
+    '(isSwapPteExclusive(vmf.origPte) || host.frames.count(pfn) === 1)',
+    'host.frames.count(pfn) > 0',
+  ),
+  mutant(
+    'a store does not wait for who protects',
+    'mm/copyOnWrite.ts',
+    '  if ((vmf.vma.flags & VM_UFFD_WP) !== 0 && vmf.vma.mm.tlbFlushPending > 0)\n    yield* flushTlbPage(vmf.vma.mm, vmf.address);\n',
+    '',
+  ),
+  mutant(
+    'a shared page becomes writable unseen',
+    'mm/fileFault.ts',
+    '  const same = readPte(vmf.vma.mm.host, vmf.ptep) === vmf.origPte;\n  if (same) yield* wpPageReuse(vmf);',
+    '  const same = true;\n  if (same) yield* wpPageReuse(vmf);',
+  ),
+  mutant(
+    'a file fault does not look again',
+    'mm/fileFault.ts',
+    '  const isNone = readPte(mm.host, vmf.ptep) === 0;',
+    '  const isNone = true;',
+  ),
+  mutant(
+    'a page that was truncated is mapped',
+    'mm/filemapFault.ts',
+    '    const stays = folioInMapping(mapping, pfn);',
+    '    const stays = true;',
+  ),
+  mutant(
+    'a page of shmem that was truncated is mapped',
+    'mm/shmemFolio.ts',
+    '  if (folioInMapping(mapping, pfn)) return pfn;\n',
+    '  if (pfn > 0) return pfn;\n',
+  ),
+  mutant(
+    'copy-on-write flushes nobody',
+    'mm/copyOnWrite.ts',
+    '    yield* ptepClearFlush(mm, address, ptep);\n',
+    '    if (points.on) yield at.pte(ptep);\n    setPte(host, ptep, 0);\n',
+  ),
 ];

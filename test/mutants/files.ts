@@ -34,4 +34,22 @@ export const FILES: readonly Mutant[] = [
     '  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);\n',
     '',
   ),
+  mutant(
+    'writeback never ends',
+    'mm/mkclean.ts',
+    '  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);\n',
+    '',
+  ),
+  mutant(
+    'a page counts as clean before it is write-protected',
+    'mm/writeback.ts',
+    '  if ((yield* folioMkclean(host, pfn)) > 0) {\n    if (points.on) yield at.page(pfn);\n    folioMarkDirty(host, pfn);\n  }\n  if (points.on) yield at.page(pfn);\n  const dirty = host.frames.testAndClear(pfn, PG_dirty);\n',
+    '  if (points.on) yield at.page(pfn);\n  const dirty = host.frames.testAndClear(pfn, PG_dirty);\n  yield* folioMkclean(host, pfn);\n',
+  ),
+  mutant(
+    'a page that was mapped again is cut out',
+    'mm/truncate.ts',
+    '  if (host.frames.maps(pfn) > 0) yield* unmapMappingPages(mapping, index, pages, false);\n',
+    '',
+  ),
 ];

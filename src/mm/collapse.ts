@@ -212,7 +212,7 @@ function* collapseOne(collapse: Collapse, vma: Vma, address: Hva): Steps<number>
 /**
  * madvise_collapse(): every 2 MiB that lie in the range whole, of anonymous memory or shmem. mmap_lock is held for
  * read, and again on return. 0; -EINVAL (nothing to collapse, or it may not be), -ENOMEM (no huge page), -EBUSY (a
- * userfaultfd is to hear of holes), -EAGAIN (a page is in use).
+ * userfaultfd is to hear of holes, or the cgroup may have no more), -EAGAIN (a page is in use).
  */
 export function* madviseCollapse(vma: Vma, start: Hva, end: Hva): Steps<number> {
   const { mm } = vma;

@@ -4,7 +4,7 @@
 // faults pages in (populate.ts).
 //
 // Locks: mmap_lock for write where flags change, else for read; MADV_DONTNEED and MADV_FREE only the VMA's lock if the
-// range lies in one VMA.
+// range lies in one VMA, which no userfaultfd has.
 
 import { at, points, type Steps } from '../sched/index.ts';
 import { Errno, type Hva, pageAlignUp, pageOffset } from '../units.ts';
@@ -151,7 +151,7 @@ function* adviseZap(mm: Mm, start: Hva, end: Hva, adviseWith: (gather: MmuGather
   const advise = adviseWith(gather);
   // try_vma_read_lock().
   const vma = yield* lockVmaUnderRcu(mm, start);
-  const isWhole = vma !== null && end <= vma.end;
+  const isWhole = vma !== null && end <= vma.end && vma.userfaultfd === null;
   let error = isWhole ? yield* advise(vma, start, end) : 0;
   if (vma !== null) yield* mm.host.locks.vmaEndRead(vma);
   if (!isWhole) error = yield* advisePages(mm, start, end, advise);

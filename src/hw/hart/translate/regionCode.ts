@@ -107,6 +107,8 @@ export class RegionCode {
   readonly locals: readonly (readonly [count: number, type: number])[];
   private readonly budget: number;
   private readonly place: number;
+  /** For the block, set before each branch to a tail. */
+  private readonly missed: number;
   private readonly firstGroup: number;
   private readonly firstCache: number;
   private readonly caches: number;
@@ -124,10 +126,11 @@ export class RegionCode {
     }
     this.address = local;
     this.scratch = local + 1;
-    this.entry = local + 2;
-    this.budget = local + 3;
-    this.place = local + 4;
-    this.firstGroup = local + 5;
+    this.missed = local + 2;
+    this.entry = local + 3;
+    this.budget = local + 4;
+    this.place = local + 5;
+    this.firstGroup = local + 6;
     this.firstCache = this.firstGroup + MAX_GROUPS;
     this.caches = caches;
     this.locals = [
@@ -277,6 +280,7 @@ export class RegionCode {
   /** Leaves if the i32 on the stack is not 0: for the interpreter, or for a miss of the address in `address`. */
   leaveBeforeIf(place: Place, why: LeaveCode = Leave.interpret): void {
     this.setPlace(place, why);
+    this.setMissed(why);
     this.code.branch(W.br_if, this.depthOfTail(place.dirty));
   }
 
@@ -301,13 +305,14 @@ export class RegionCode {
 
   leaveBefore(place: Place): void {
     this.setPlace(place, Leave.interpret);
+    this.setMissed(Leave.interpret);
     this.code.branch(W.br, this.depthOfTail(place.dirty));
   }
 
   /** Leaves before the privileged instruction that decoded to `word`. */
   leaveFor(why: LeaveCode, word: number, place: Place): void {
     this.code.i64Const(word >>> 0);
-    this.code.set(this.address);
+    this.code.set(this.missed);
     this.setPlace(place, why);
     this.code.branch(W.br, this.depthOfTail(place.dirty));
   }
@@ -345,6 +350,13 @@ export class RegionCode {
     this.code.set(this.place);
   }
 
+  /** Where nothing missed, no address either: it would have to be kept for the exits to come. */
+  private setMissed(why: LeaveCode): void {
+    if (why === Leave.interpret) this.code.i64Const(0);
+    else this.code.get(this.address);
+    this.code.set(this.missed);
+  }
+
   private depthOfTail(dirty: number): number {
     return this.labels.length + this.tails.indexOf(dirty);
   }
@@ -361,7 +373,7 @@ export class RegionCode {
     code.set(this.budget);
     this.spill(dirty);
     code.get(this.cpu);
-    code.get(this.address);
+    code.get(this.missed);
     code.memory(W.i64_store, BLOCK_MISSED);
     code.get(this.cpu);
     code.get(this.place);

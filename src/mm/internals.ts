@@ -1,18 +1,6 @@
 // What the oracle and the tests see of mm/ beyond its face.
 
-export type { AddressSpace } from './filemap/addressSpace.ts';
-export { isFolio } from './filemap/iPages.ts';
-export {
-  forEachPte,
-  forEachPteIn,
-  inspectBacking,
-  inspectFilePage,
-  inspectPage,
-  inspectPte,
-  inspectPtep,
-  touchForStore,
-} from './inspect.ts';
-export { ksmDoScan } from './ksm/ksmScan.ts';
+export type { AddressSpace } from './addressSpace.ts';
 export {
   FrameKind,
   PG_activate,
@@ -25,11 +13,23 @@ export {
   PG_uptodate,
   PG_writeback,
   PG_young,
-} from './page/frames.ts';
+} from './frames.ts';
+export {
+  forEachPte,
+  forEachPteIn,
+  inspectBacking,
+  inspectFilePage,
+  inspectPage,
+  inspectPte,
+  inspectPtep,
+  touchForStore,
+} from './inspect.ts';
+export { isFolio } from './iPages.ts';
+export { ksmDoScan } from './ksmScan.ts';
 export {
   isDirtyMigrationPte,
   isMigrationPte,
   isYoungMigrationPte,
   migrationPfn,
-} from './pagetable/migrationEntry.ts';
-export { isPresentPte, isSwapPte, isUffdWp, swapPteSlot } from './pagetable/pte.ts';
+} from './migrationEntry.ts';
+export { isPresentPte, isSwapPte, isUffdWp, swapPteSlot } from './pte.ts';

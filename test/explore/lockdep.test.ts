@@ -102,7 +102,7 @@ it.each<[string, string, readonly SourceEdit[], RegExp[]]>([
     'copy-on-write',
     [
       {
-        file: 'mm/fault/copyOnWrite.ts',
+        file: 'mm/copyOnWrite.ts',
         find: '  yield* ptl.unlock();\n  return yield* wpPageCopy(vmf, pfn);',
         replace: '  return yield* wpPageCopy(vmf, pfn);',
       },

@@ -1,27 +1,114 @@
 // The face of mm/: the host's Linux-like memory manager.
+//
+// Its files lie in folders as Linux's mm/ names them. A folder has no face of its own: within mm/ each imports the file
+// that it needs.
+//     page/         frames and folios, and the zone that allocates them
+//     pagetable/    entries of both levels, walking and zapping tables, gathering and flushing TLBs
+//     vma/          address spaces, their VMAs and locks, and the system calls that make, change and copy them
+//     fault/        page faults, of CPUs, GUP and devices; copying on write; NUMA hints
+//     rmap/         who maps a folio, and what goes by it: was it used, unmapping, cleaning
+//     reclaim/      LRU lists, vmscan, kswapd, what is locked in memory, shrinkers, the OOM killer
+//     memcg/        memory cgroups
+//     swap/         slots, the swap cache, swapping in, swap I/O
+//     filemap/      the page cache: looking up, reading ahead, writing back, truncating
+//     ext4/         a file system, and its disk
+//     shmem/        objects without a disk
+//     thp/          huge pages: faults, splitting, collapsing, khugepaged
+//     ksm/          pages that are merged because they are the same
+//     migrate/      moving pages, and compaction
+//     userfaultfd/  faults that a process handles itself
+//     proc/         what /proc and /sys show: maps, pagemap, soft-dirty and idle pages, vmstat
+// Beside them: the host, which has one of everything; how to look at it from outside; how to sleep.
 
-export { type BlockDevice, type BlockRequest, MemoryBlockDevice } from './blockDevice.ts';
-export { compactMemory } from './compaction.ts';
-export { shrinkAllMemory, tryToFreePages } from './directReclaim.ts';
-export { exitMm } from './exit.ts';
-export { Ext4 } from './ext4.ts';
-export type { UserSignal } from './faultTypes.ts';
-export { type File, fput } from './file.ts';
-export { filePunchHole, fileRead, fileTruncate, fileWrite } from './fileIo.ts';
+export { type BlockDevice, type BlockRequest, MemoryBlockDevice } from './ext4/blockDevice.ts';
+export { Ext4 } from './ext4/ext4.ts';
+export type { UserSignal } from './fault/faultTypes.ts';
+export { getUserPage, pinUserPage, unpinUserPage } from './fault/gup.ts';
+export { type HmmPfn, type HmmRange, hmmRangeFault } from './fault/hmm.ts';
+export { changeProtNuma } from './fault/numaBalancing.ts';
+export {
+  cmpxchgUser64,
+  copyFromUser,
+  copyToUser,
+  readUser64,
+  userLoad8,
+  userStore8,
+} from './fault/userAccess.ts';
+export { userCompareExchange64, userFrame, userLoad64 } from './fault/userStep.ts';
+export { type File, fput } from './filemap/file.ts';
+export { filePunchHole, fileRead, fileTruncate, fileWrite } from './filemap/fileIo.ts';
+export { vfsFsync } from './filemap/writeback.ts';
+export { Host, type HostOptions } from './host.ts';
+export { KSM_RUN_MERGE, KSM_RUN_STOP, KSM_RUN_UNMERGE, ksmMaxPageSharingStore, readKsm } from './ksm/ksm.ts';
+export { ksmRunStore } from './ksm/ksmScan.ts';
+export { memoryHighWrite, memoryMaxWrite, memoryReclaimWrite } from './memcg/memcgCharge.ts';
+export { type MemCgroup, readMemCgroup } from './memcg/memcontrol.ts';
+export { compactMemory } from './migrate/compaction.ts';
+export { migrateUserPages } from './migrate/migrateUser.ts';
 export {
   folioMarkAccessed as markPageAccessed,
   folioMarkDirty as setPageDirty,
   putPage,
-} from './folio.ts';
-export { fork } from './fork.ts';
-export { getUserPage, pinUserPage, unpinUserPage } from './gup.ts';
-export { type HmmPfn, type HmmRange, hmmRangeFault } from './hmm.ts';
-export { Host, type HostOptions } from './host.ts';
-export { freeKernelPages, type KernelUse } from './kernelPages.ts';
-export { readKhugepaged } from './khugepaged.ts';
-export { thpStore } from './khugepagedScan.ts';
-export { KSM_RUN_MERGE, KSM_RUN_STOP, KSM_RUN_UNMERGE, ksmMaxPageSharingStore, readKsm } from './ksm.ts';
-export { ksmRunStore } from './ksmScan.ts';
+} from './page/folio.ts';
+export { freeKernelPages, type KernelUse } from './page/kernelPages.ts';
+export { allocKernelPages } from './page/pageAlloc.ts';
+export { hostMappingLevel } from './pagetable/pmd.ts';
+export { pageIdleBitmapRead, pageIdleBitmapWrite } from './proc/pageIdle.ts';
+export { type MapsEntry, type PagemapEntry, readMaps, readPagemap } from './proc/procMaps.ts';
+export {
+  kpageFlags,
+  pagemapEntry,
+  readKpagecount,
+  readKpageflags,
+  readPagemapImage,
+} from './proc/procPagemap.ts';
+export { clearSoftDirty } from './proc/softDirty.ts';
+export { readVmstat } from './proc/vmstat.ts';
+export { shrinkAllMemory, tryToFreePages } from './reclaim/directReclaim.ts';
+export { DEFAULT_SEEKS, type Shrinker } from './reclaim/shrinker.ts';
+export { memfdCreate } from './shmem/shmem.ts';
+export { reclaimSwapCache } from './swap/swapCache.ts';
+export { MemorySwapDevice, type SwapDevice, type SwapRequest } from './swap/swapDevice.ts';
+export { readKhugepaged } from './thp/khugepaged.ts';
+export { thpStore } from './thp/khugepagedScan.ts';
+export { SHMEM_LIKE, type ShmemEnabled, type ThpEnabled, type ThpSettings } from './thp/thp.ts';
+export {
+  UFFDIO_CONTINUE_MODE_DONTWAKE,
+  UFFDIO_CONTINUE_MODE_WP,
+  UFFDIO_COPY_MODE_DONTWAKE,
+  UFFDIO_COPY_MODE_WP,
+  UFFDIO_ZEROPAGE_MODE_DONTWAKE,
+  uffdioContinue,
+  uffdioCopy,
+  uffdioZeropage,
+} from './userfaultfd/uffdFill.ts';
+export {
+  UFFDIO_REGISTER_MODE_MINOR,
+  UFFDIO_REGISTER_MODE_MISSING,
+  UFFDIO_REGISTER_MODE_WP,
+  UFFDIO_WRITEPROTECT_MODE_DONTWAKE,
+  UFFDIO_WRITEPROTECT_MODE_WP,
+  uffdioRegister,
+  uffdioUnregister,
+  uffdioWake,
+  uffdioWriteprotect,
+  userfaultfdRelease,
+} from './userfaultfd/uffdIoctl.ts';
+export {
+  UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES,
+  UFFDIO_MOVE_MODE_DONTWAKE,
+  uffdioMove,
+} from './userfaultfd/uffdMove.ts';
+export {
+  UFFD_PAGEFAULT_FLAG_MINOR,
+  UFFD_PAGEFAULT_FLAG_WP,
+  UFFD_PAGEFAULT_FLAG_WRITE,
+  type UffdMsg,
+  type Userfaultfd,
+  userfaultfd,
+} from './userfaultfd/userfaultfd.ts';
+export { exitMm } from './vma/exit.ts';
+export { fork } from './vma/fork.ts';
 export {
   MADV_COLD,
   MADV_COLLAPSE,
@@ -45,12 +132,9 @@ export {
   MADV_WILLNEED,
   MADV_WIPEONFORK,
   madvise,
-} from './madvise.ts';
-export { memoryHighWrite, memoryMaxWrite, memoryReclaimWrite } from './memcgCharge.ts';
-export { type MemCgroup, readMemCgroup } from './memcontrol.ts';
-export { migrateUserPages } from './migrateUser.ts';
-export { mincore } from './mincore.ts';
-export { MLOCK_ONFAULT, mlock, munlock } from './mlock.ts';
+} from './vma/madvise.ts';
+export { mincore } from './vma/mincore.ts';
+export { MLOCK_ONFAULT, mlock, munlock } from './vma/mlock.ts';
 export {
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -65,64 +149,13 @@ export {
   PROT_EXEC,
   PROT_READ,
   PROT_WRITE,
-} from './mmap.ts';
-export type { Mm, SwapReadError } from './mmStruct.ts';
-export { MREMAP_DONTUNMAP } from './moveVma.ts';
-export { mprotect } from './mprotect.ts';
-export { MREMAP_FIXED, MREMAP_MAYMOVE, mremap } from './mremap.ts';
-export { MS_ASYNC, MS_INVALIDATE, MS_SYNC, msync } from './msync.ts';
-export { munmap } from './munmap.ts';
-export { changeProtNuma } from './numaBalancing.ts';
-export { allocKernelPages } from './pageAlloc.ts';
-export { pageIdleBitmapRead, pageIdleBitmapWrite } from './pageIdle.ts';
-export { hostMappingLevel } from './pmd.ts';
-export { type MapsEntry, type PagemapEntry, readMaps, readPagemap } from './procMaps.ts';
-export {
-  kpageFlags,
-  pagemapEntry,
-  readKpagecount,
-  readKpageflags,
-  readPagemapImage,
-} from './procPagemap.ts';
-export { memfdCreate } from './shmem.ts';
-export { DEFAULT_SEEKS, type Shrinker } from './shrinker.ts';
-export { clearSoftDirty } from './softDirty.ts';
-export { reclaimSwapCache } from './swapCache.ts';
-export { MemorySwapDevice, type SwapDevice, type SwapRequest } from './swapDevice.ts';
-export { SHMEM_LIKE, type ShmemEnabled, type ThpEnabled, type ThpSettings } from './thp.ts';
-export {
-  UFFDIO_CONTINUE_MODE_DONTWAKE,
-  UFFDIO_CONTINUE_MODE_WP,
-  UFFDIO_COPY_MODE_DONTWAKE,
-  UFFDIO_COPY_MODE_WP,
-  UFFDIO_ZEROPAGE_MODE_DONTWAKE,
-  uffdioContinue,
-  uffdioCopy,
-  uffdioZeropage,
-} from './uffdFill.ts';
-export {
-  UFFDIO_REGISTER_MODE_MINOR,
-  UFFDIO_REGISTER_MODE_MISSING,
-  UFFDIO_REGISTER_MODE_WP,
-  UFFDIO_WRITEPROTECT_MODE_DONTWAKE,
-  UFFDIO_WRITEPROTECT_MODE_WP,
-  uffdioRegister,
-  uffdioUnregister,
-  uffdioWake,
-  uffdioWriteprotect,
-  userfaultfdRelease,
-} from './uffdIoctl.ts';
-export { UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES, UFFDIO_MOVE_MODE_DONTWAKE, uffdioMove } from './uffdMove.ts';
-export { cmpxchgUser64, copyFromUser, copyToUser, readUser64, userLoad8, userStore8 } from './userAccess.ts';
-export {
-  UFFD_PAGEFAULT_FLAG_MINOR,
-  UFFD_PAGEFAULT_FLAG_WP,
-  UFFD_PAGEFAULT_FLAG_WRITE,
-  type UffdMsg,
-  type Userfaultfd,
-  userfaultfd,
-} from './userfaultfd.ts';
-export { userCompareExchange64, userFrame, userLoad64 } from './userStep.ts';
+} from './vma/mmap.ts';
+export type { Mm, SwapReadError } from './vma/mmStruct.ts';
+export { MREMAP_DONTUNMAP } from './vma/moveVma.ts';
+export { mprotect } from './vma/mprotect.ts';
+export { MREMAP_FIXED, MREMAP_MAYMOVE, mremap } from './vma/mremap.ts';
+export { MS_ASYNC, MS_INVALIDATE, MS_SYNC, msync } from './vma/msync.ts';
+export { munmap } from './vma/munmap.ts';
 export {
   VM_DONTCOPY,
   VM_EXEC,
@@ -136,6 +169,4 @@ export {
   VM_SHARED,
   VM_WIPEONFORK,
   VM_WRITE,
-} from './vmFlags.ts';
-export { readVmstat } from './vmstat.ts';
-export { vfsFsync } from './writeback.ts';
+} from './vma/vmFlags.ts';

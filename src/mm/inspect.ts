@@ -16,17 +16,17 @@ import {
   ptePfn,
 } from '../hw/sv39/index.ts';
 import { type Hpa, type Hva, PAGE_SIZE, type Pfn, PTES_PER_PAGE, pfnToHpa, type SwapSlot } from '../units.ts';
-import type { AddressSpace } from './addressSpace.ts';
-import { folioFilePage } from './filemap.ts';
-import { PG_swapcache, PG_uptodate } from './frames.ts';
+import type { AddressSpace } from './filemap/addressSpace.ts';
+import { folioFilePage } from './filemap/filemap.ts';
+import { isFolio, isSwapEntry, swapEntrySlot } from './filemap/iPages.ts';
 import type { Host } from './host.ts';
-import { isFolio, isSwapEntry, swapEntrySlot } from './iPages.ts';
-import { HPAGE_PMD_NR } from './largeFolio.ts';
-import { isMigrationPte, migrationPfn } from './migrationEntry.ts';
-import type { Mm } from './mmStruct.ts';
-import { pteOfPmd } from './pmd.ts';
-import { isPresentPte, isSwapPte, swapPteSlot } from './pte.ts';
-import type { SwapInfo } from './swap.ts';
+import { PG_swapcache, PG_uptodate } from './page/frames.ts';
+import { HPAGE_PMD_NR } from './page/largeFolio.ts';
+import { isMigrationPte, migrationPfn } from './pagetable/migrationEntry.ts';
+import { pteOfPmd } from './pagetable/pmd.ts';
+import { isPresentPte, isSwapPte, swapPteSlot } from './pagetable/pte.ts';
+import type { SwapInfo } from './swap/swap.ts';
+import type { Mm } from './vma/mmStruct.ts';
 
 const entryAt = (mm: Mm, table: Pfn, index: number): number => mm.host.memory.i32[table * 1024 + index * 2]!;
 

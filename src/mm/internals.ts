@@ -1,6 +1,18 @@
 // What the oracle and the tests see of mm/ beyond its face.
 
-export type { AddressSpace } from './addressSpace.ts';
+export type { AddressSpace } from './filemap/addressSpace.ts';
+export { isFolio } from './filemap/iPages.ts';
+export {
+  forEachPte,
+  forEachPteIn,
+  inspectBacking,
+  inspectFilePage,
+  inspectPage,
+  inspectPte,
+  inspectPtep,
+  touchForStore,
+} from './inspect.ts';
+export { ksmDoScan } from './ksm/ksmScan.ts';
 export {
   FrameKind,
   PG_activate,
@@ -13,23 +25,11 @@ export {
   PG_uptodate,
   PG_writeback,
   PG_young,
-} from './frames.ts';
-export {
-  forEachPte,
-  forEachPteIn,
-  inspectBacking,
-  inspectFilePage,
-  inspectPage,
-  inspectPte,
-  inspectPtep,
-  touchForStore,
-} from './inspect.ts';
-export { isFolio } from './iPages.ts';
-export { ksmDoScan } from './ksmScan.ts';
+} from './page/frames.ts';
 export {
   isDirtyMigrationPte,
   isMigrationPte,
   isYoungMigrationPte,
   migrationPfn,
-} from './migrationEntry.ts';
-export { isPresentPte, isSwapPte, isUffdWp, swapPteSlot } from './pte.ts';
+} from './pagetable/migrationEntry.ts';
+export { isPresentPte, isSwapPte, isUffdWp, swapPteSlot } from './pagetable/pte.ts';

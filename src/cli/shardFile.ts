@@ -34,12 +34,13 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 const isKnownObject: Check = (value) =>
   Array.isArray(value) &&
-  value.length === 4 &&
+  value.length === 5 &&
   isKey(value[0]) &&
   isText(value[1]) &&
   isFlag(value[2]) &&
-  Array.isArray(value[3]) &&
-  value[3].every(isKey);
+  isFlag(value[3]) &&
+  Array.isArray(value[4]) &&
+  value[4].every(isKey);
 
 const REPORT: Readonly<Record<string, Check>> = {
   schema: isOneOf('umbra.explore/1'),

@@ -4,10 +4,16 @@
 // the search has gone on from with as much left. What is shared is learned (sharing.ts): whoever drives the search
 // begins again when more turns out to be.
 //
+// A task is pre-empted for somebody's sake: who waits before a step that all that was done meanwhile commutes with need
+// not go on, since to take that step first, and to be pre-empted after it, comes to the same and costs no more. All that
+// comes of the step was searched by then, because where a task can go on that is tried first; and no path leads back to a
+// state. Hardware may have something to do before the step that it had not before: then it is taken.
+//
 // Invariant: two searches with equal bounds make the same runs in the same order.
 
 import type { Task } from '../sched/index.ts';
 import { bug } from '../units.ts';
+import { type Access, hasYielded, wake, YIELD } from './dependency.ts';
 import { NumberTable } from './numberTable.ts';
 import { type Choice, closeVain, type HardwareChoice, type Strategy } from './steering.ts';
 
@@ -26,6 +32,10 @@ interface Branch {
   readonly cost: Cost;
   /** Of a choice that decides whose its subtrees are, its number; else -1. */
   readonly place: number;
+  /** By index: it is in vain to choose the task. Null: nobody is. */
+  readonly vain: readonly boolean[] | null;
+  /** What the step does that the default takes, where another pre-empts it; null: not known. */
+  step: readonly Access[] | null;
 }
 
 const LEFT_BITS = 3;
@@ -74,6 +84,14 @@ export class BoundedSearch implements Strategy {
   readonly #path: Branch[] = [];
   readonly #frontier: Frontier;
   #depth = 0;
+  /** Those who were pre-empted, and the step of each that nothing has happened to since. */
+  readonly #waiting = new Map<Task, readonly Access[]>();
+  /** The step that is taken: whose, what it does so far, and the choice whose default it is. */
+  #task: Task | null = null;
+  #accesses: Access[] = [];
+  #defaultOf: Branch | null = null;
+  /** It is in vain, unless hardware can act before it. */
+  #isVain = false;
   /** What hardware was asked last. */
   #asked: Branch | null = null;
   #spent = 0;
@@ -102,6 +120,9 @@ export class BoundedSearch implements Strategy {
 
   /** Prepares the next run; false: there is none left. */
   next(): boolean {
+    this.#close();
+    this.#waiting.clear();
+    this.#isVain = false;
     this.#depth = 0;
     this.#spent = 0;
     this.#acted = 0;
@@ -114,6 +135,7 @@ export class BoundedSearch implements Strategy {
       const branch = this.#path.at(-1);
       if (branch === undefined) return false;
       if (++branch.taken < branch.count) {
+        if (branch.vain?.[branch.taken]) continue;
         if (this.#isOurs(branch)) return true;
         continue;
       }
@@ -139,18 +161,57 @@ export class BoundedSearch implements Strategy {
     return this.#frontier.covers(state, this.bound - this.#spent, this.hardwareBound - this.#acted);
   }
 
-  stepping(_task: Task, state: () => number): boolean {
+  stepping(task: Task, state: () => number): boolean {
+    this.#close();
+    if (this.#isVain) return true;
+    this.#isVain = this.#waiting.delete(task);
+    if (this.#isVain && !this.wantsHardware) return true;
+    this.#task = task;
     // Behind the path is where the search has been; the step that the last choice of the path leads to is new.
     return this.#depth >= this.#path.length && this.#isKnown(state());
   }
 
+  accessed(access: Access): void {
+    this.#accesses.push(access);
+    wake(this.#waiting, [access]);
+  }
+
+  timed(): void {
+    this.#accesses.push(YIELD);
+    this.#waiting.clear();
+  }
+
+  /** The step that was taken is over. */
+  #close(): void {
+    if (this.#task === null) return;
+    if (hasYielded(this.#task)) this.timed();
+    if (this.#defaultOf !== null) this.#defaultOf.step ??= this.#accesses;
+    this.#task = null;
+    this.#accesses = [];
+    this.#defaultOf = null;
+  }
+
   choose({ tasks, preempts, state }: Choice): number {
+    this.#close();
+    if (this.#isVain) return -1;
     if (this.#counts === 'delays') return this.#delay(tasks.length, state);
     const costs = preempts && this.#counts === 'preemptions';
     if (costs && this.#spent >= this.bound) return 0;
-    const taken = this.#branch(tasks.length, costs ? 'preemption' : 'nothing', state);
-    if (taken > 0 && costs) this.#spent++;
+    const vain = tasks.some((task) => this.#waiting.has(task))
+      ? tasks.map((task) => this.#waiting.has(task))
+      : null;
+    const taken = this.#branch(tasks.length, costs ? 'preemption' : 'nothing', state, vain);
+    if (costs && taken >= 0) this.#notePreemption(tasks[0]!, taken > 0);
     return taken;
+  }
+
+  #notePreemption(task: Task, isPreempted: boolean): void {
+    const branch = this.#path[this.#depth - 1]!;
+    if (!isPreempted) this.#defaultOf = branch;
+    else {
+      this.#spent++;
+      if (branch.step !== null) this.#waiting.set(task, branch.step);
+    }
   }
 
   /** The scheduler is round robin, but for so many turns that somebody is passed over. */
@@ -167,9 +228,14 @@ export class BoundedSearch implements Strategy {
   }
 
   hardware({ actions, state }: HardwareChoice): number {
+    this.#isVain = false;
     const taken = this.#branch(actions.length + 1, 'action', state);
     this.#asked = this.#path[this.#depth - 1]!;
-    if (taken > 0) this.#acted++;
+    if (taken > 0) {
+      this.#acted++;
+      this.#waiting.clear();
+      this.#accesses.push(YIELD);
+    }
     return taken;
   }
 
@@ -178,12 +244,14 @@ export class BoundedSearch implements Strategy {
   }
 
   /** What the path says of the choice that the run has come to; -1: the search has gone on from here. */
-  #branch(count: number, cost: Cost, state: () => number): number {
+  #branch(count: number, cost: Cost, state: () => number, vain: readonly boolean[] | null = null): number {
     let branch = this.#path[this.#depth];
     if (branch === undefined) {
       // Before hardware acts the state was looked at already, and is not another for what may come before the step.
       if (cost !== 'action' && this.#isKnown(state())) return -1;
-      branch = { count, taken: 0, cost, place: this.#deals(cost) ? state() : -1 };
+      const taken = vain === null ? 0 : vain.indexOf(false);
+      if (taken < 0) return -1;
+      branch = { count, taken, cost, place: this.#deals(cost) ? state() : -1, vain, step: null };
       this.#path.push(branch);
       this.states++;
     }

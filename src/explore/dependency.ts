@@ -3,13 +3,16 @@
 // Two accesses commute unless they are to the same object, or one is hardware's own (a vCPU's or CPU's walk, which looks
 // at page tables and frames without a point) and the other to what hardware looks at. A step before no point touches
 // nothing that is shared. Giving the CPU away depends on all that others do: who does so twice while nobody else takes
-// a step has to wait (steering.ts). That reads commute as well is not known: a point does not say what is done at it.
+// a step has to wait (steering.ts). Two accesses that changed nothing commute as well: that is known once they are over,
+// and only of what has an undo log.
 
 import type { PointKind, Task } from '../sched/index.ts';
 
 export interface Access {
   readonly kind: PointKind | 'cpu';
   readonly object: number;
+  /** Nothing was changed between it and the task's next point. */
+  readonly isRead?: boolean;
 }
 
 /** The CPU was given away. */
@@ -39,6 +42,7 @@ export function dependent(a: readonly Access[], b: readonly Access[]): boolean {
 }
 
 function conflicts(a: Access, b: Access): boolean {
+  if (a.isRead && b.isRead) return false;
   if (isHardware(a.kind)) return isHardware(b.kind) || isSeenByHardware(b.kind);
   if (isHardware(b.kind)) return isSeenByHardware(a.kind);
   return isSame(a.kind, a.object, b.kind, b.object);

@@ -74,6 +74,7 @@ export class Explorer {
     this.#races.begin();
     this.#lookForRaces(this.looks && this.looksForRaces);
     world.sched.weak.begin(this.weak);
+    steering.knowsReads = !this.weak;
     filter.stops = steering.stopsAt;
     let found: Found | null = null;
     try {

@@ -3,13 +3,13 @@
 // Two runs whose accesses differ only in the order of those that commute have done the same and are in the same
 // state; so a search need not go on from where an equal one went on already (bounded search of Musuvathi and Qadeer's
 // kind, with a cache). Each task's past is a hash of its accesses, each with the past of what it accessed; each
-// object's past is that of who accessed it last. Generators cannot be compared, and need not be: a task is a function
-// of what it saw.
+// object's past is that of who changed it last, and the sum of those who looked at it since, in whatever order.
+// Generators cannot be compared, and need not be: a task is a function of what it saw.
 //
 // Which accesses commute says dependency.ts. Invariant: equal numbers mean equal states, up to collisions of 53 bits.
 
 import type { PointKind, Task } from '../sched/index.ts';
-import { isHardware, isSeenByHardware } from './dependency.ts';
+import { type Access, isHardware, isSeenByHardware } from './dependency.ts';
 import type { HardwareAction } from './hardwareAction.ts';
 import { NumberTable } from './numberTable.ts';
 import { keyOf } from './objects.ts';
@@ -29,13 +29,25 @@ function mix(past: Past, a: number, b: number): void {
   past.hi = hi ^ (hi >>> 15);
 }
 
+/** A sum: those that commute leave the same. */
+function add(sum: Past, { lo, hi }: Past): void {
+  sum.lo = (sum.lo + lo) | 0;
+  sum.hi = (sum.hi + hi) | 0;
+}
+
+function forget(past: Past): void {
+  past.lo = past.hi = 0;
+}
+
 export class History {
   readonly #tasks = new Map<{ readonly id: number }, Past>();
-  /** Of each object the two words of its past. */
-  readonly #objects = new NumberTable(2);
-  /** The last hardware step, and the sum of all accesses since to what hardware sees. */
+  /** Of each object two words of who changed it last, and two of who has looked since. */
+  readonly #objects = new NumberTable(4);
+  /** The last step of hardware's that changed anything, and the sums of what came since to what hardware sees. */
   readonly #hardware: Past = { lo: 0, hi: 0 };
-  readonly #since: Past = { lo: 0, hi: 0 };
+  readonly #hardwareReads: Past = { lo: 0, hi: 0 };
+  readonly #reads: Past = { lo: 0, hi: 0 };
+  readonly #writes: Past = { lo: 0, hi: 0 };
   // Of state() alone.
   readonly #sum: Past = { lo: 0, hi: 0 };
   readonly #own: Past = { lo: 0, hi: 0 };
@@ -43,39 +55,63 @@ export class History {
   begin(): void {
     this.#tasks.clear();
     this.#objects.clear();
-    for (const past of [this.#hardware, this.#since]) past.lo = past.hi = 0;
+    for (const past of [this.#hardware, this.#hardwareReads, this.#reads, this.#writes]) forget(past);
   }
 
-  /** `task` takes the access that `point` names. */
-  access(task: { readonly id: number }, kind: PointKind, object: number): void {
+  /** `task` has accessed an object. */
+  access(
+    task: { readonly id: number },
+    { kind, object, isRead = false }: Access & { readonly kind: PointKind },
+  ): void {
     const past = this.#of(task);
-    if (isHardware(kind)) {
-      mix(past, this.#since.lo, this.#since.hi);
-      this.#since.lo = this.#since.hi = 0;
-    }
     const key = keyOf(kind, object);
     const seen = this.#objects.placeOf(key);
     const { words } = this.#objects;
     mix(past, key | 0, Math.floor(key / 2 ** 32));
     mix(past, words[seen]!, words[seen + 1]!);
-    if (isHardware(kind) || isSeenByHardware(kind)) mix(past, this.#hardware.lo, this.#hardware.hi);
-    words[seen] = past.lo;
-    words[seen + 1] = past.hi;
-    if (isHardware(kind)) {
-      this.#hardware.lo = past.lo;
-      this.#hardware.hi = past.hi;
-    } else if (isSeenByHardware(kind)) {
-      // A sum: those of different objects commute.
-      this.#since.lo = (this.#since.lo + past.lo) | 0;
-      this.#since.hi = (this.#since.hi + past.hi) | 0;
+    if (!isRead) mix(past, words[seen + 2]!, words[seen + 3]!);
+    if (isHardware(kind)) this.#seeMemory(past, isRead);
+    else if (isSeenByHardware(kind)) this.#seeHardware(past, isRead);
+    if (isRead) {
+      words[seen + 2] = (words[seen + 2]! + past.lo) | 0;
+      words[seen + 3] = (words[seen + 3]! + past.hi) | 0;
+    } else {
+      words[seen] = past.lo;
+      words[seen + 1] = past.hi;
+      words[seen + 2] = words[seen + 3] = 0;
     }
+    if (isHardware(kind)) this.#noteHardware(past, isRead);
+    else if (isSeenByHardware(kind)) add(isRead ? this.#reads : this.#writes, past);
+  }
+
+  #seeMemory(past: Past, isRead: boolean): void {
+    mix(past, this.#hardware.lo, this.#hardware.hi);
+    mix(past, this.#writes.lo, this.#writes.hi);
+    if (isRead) return;
+    mix(past, this.#reads.lo, this.#reads.hi);
+    mix(past, this.#hardwareReads.lo, this.#hardwareReads.hi);
+  }
+
+  #seeHardware(past: Past, isRead: boolean): void {
+    mix(past, this.#hardware.lo, this.#hardware.hi);
+    if (!isRead) mix(past, this.#hardwareReads.lo, this.#hardwareReads.hi);
+  }
+
+  #noteHardware(past: Past, isRead: boolean): void {
+    if (isRead) {
+      add(this.#hardwareReads, past);
+      return;
+    }
+    this.#hardware.lo = past.lo;
+    this.#hardware.hi = past.hi;
+    for (const sum of [this.#hardwareReads, this.#reads, this.#writes]) forget(sum);
   }
 
   /** Hardware acts on its own: it looks at all that hardware sees. */
   act({ actor, number }: HardwareAction): void {
     const past = this.#of(actor);
     mix(past, number | 0, Math.floor(number / 2 ** 32));
-    if (actor.kind !== null) this.access(actor, actor.kind, actor.object);
+    if (actor.kind !== null) this.access(actor, { kind: actor.kind, object: actor.object });
   }
 
   /** `task` begins, was woken, or goes on after giving the CPU away. */

@@ -1,8 +1,8 @@
 // Which points matter: where a switch to another task can change what happens (reference explore.md 7.7).
 //
 // An access to an object that one task alone ever touches commutes with all that others do; so does one to an object
-// that is only ever touched under one and the same lock, held exclusively, since who could interfere waits for the
-// lock; and so does giving a lock back. What is left: taking locks that are contended, unprotected accesses, and
+// that nobody changes; so does one to an object that is only ever touched under one and the same lock, held exclusively,
+// since who could interfere waits for the lock; and so does giving a lock back. What is left: taking locks that are contended, unprotected accesses, and
 // whatever hardware may look at between any two steps of a kernel (page tables, TLBs, vCPUs).
 //
 // All of it is learned from the runs themselves. Invariant: what is said to be private was so in all runs so far; a
@@ -15,6 +15,7 @@ import { keyOf } from './objects.ts';
 interface Sharers {
   readonly owner: Task['name'];
   isShared: boolean;
+  isWritten: boolean;
   /** Ids of the locks that every access so far was made under. */
   readonly locks: Set<number>;
 }
@@ -24,6 +25,7 @@ export type KnownObject = readonly [
   key: number,
   owner: Task['name'],
   isShared: boolean,
+  isWritten: boolean,
   locks: readonly number[],
 ];
 
@@ -46,7 +48,7 @@ export class Sharing {
     const known = this.#objects.get(key);
     if (known === undefined) {
       const locks = isLock ? [] : task.held.filter(isExclusive).map(({ id }) => id);
-      this.#objects.set(key, { owner: task.name, isShared: false, locks: new Set(locks) });
+      this.#objects.set(key, { owner: task.name, isShared: false, isWritten: false, locks: new Set(locks) });
       return false;
     }
     if (matters(known)) return true;
@@ -59,25 +61,40 @@ export class Sharing {
     return true;
   }
 
+  /** The object was changed by the access that touch() was asked about last. */
+  write(kind: PointKind, object: number): void {
+    const known = this.#objects.get(keyOf(kind, object));
+    if (known === undefined || known.isWritten) return;
+    known.isWritten = true;
+    if (matters(known)) this.version++;
+  }
+
   /** All that was learned so far, in the order of the keys. */
   get known(): KnownObject[] {
     return [...this.#objects]
       .sort(([a], [b]) => a - b)
-      .map(([key, { owner, isShared, locks }]) => [key, owner, isShared, [...locks].sort((a, b) => a - b)]);
+      .map(([key, { owner, isShared, isWritten, locks }]) => [
+        key,
+        owner,
+        isShared,
+        isWritten,
+        [...locks].sort((a, b) => a - b),
+      ]);
   }
 
   /** Adds what was learned elsewhere; `version` grows with each object that matters only with both taken together. */
   learn(objects: readonly KnownObject[]): void {
-    for (const [key, owner, isShared, locks] of objects) {
+    for (const [key, owner, isShared, isWritten, locks] of objects) {
       const known = this.#objects.get(key);
       if (known === undefined) {
-        const added = { owner, isShared, locks: new Set(locks) };
+        const added = { owner, isShared, isWritten, locks: new Set(locks) };
         this.#objects.set(key, added);
         if (matters(added)) this.version++;
         continue;
       }
       const mattered = matters(known);
       known.isShared ||= isShared || owner !== known.owner;
+      known.isWritten ||= isWritten;
       for (const id of known.locks) if (!locks.includes(id)) known.locks.delete(id);
       if (!mattered && matters(known)) this.version++;
     }
@@ -90,7 +107,8 @@ export class Sharing {
   }
 }
 
-const matters = ({ isShared, locks }: Sharers): boolean => isShared && locks.size === 0;
+const matters = ({ isShared, isWritten, locks }: Sharers): boolean =>
+  isShared && isWritten && locks.size === 0;
 
 function holds({ held }: Task, id: number): boolean {
   for (let i = held.length - 1; i >= 0; i--) if (held[i]!.id === id) return true;

@@ -8,9 +8,10 @@
 // a step waits until somebody has, where somebody can: what it looks at cannot have changed before. That, and the
 // limit on steps, is all that retry loops need.
 
+import { undo } from '../journal.ts';
 import { type Point, type PointKind, type Policy, points, type Task } from '../sched/index.ts';
 import { bug } from '../units.ts';
-import { isAtPoint, isTranslation } from './dependency.ts';
+import { type Access, isAtPoint, isTranslation } from './dependency.ts';
 import type { Hardware } from './hardware.ts';
 import type { HardwareAction } from './hardwareAction.ts';
 import { History } from './history.ts';
@@ -59,6 +60,10 @@ export interface Strategy {
   hardwareWasVain?(): void;
   /** Told of each access that a step makes beside the one that it stood before. */
   passing?(kind: PointKind, object: number): void;
+  /** Told of each access when it is over. */
+  accessed?(access: Access): void;
+  /** The step that is taken looks at the time, or changes what is due: it depends on all others. */
+  timed?(): void;
   /** Told that `task` became runnable: spawned or woken by a task that runs, or by an event between steps (null). */
   woken?(task: Task, by: Task | null): void;
   /** Told of each step; `state` is what it is taken in. True: the run need not go on. */
@@ -73,6 +78,8 @@ export class Steering implements Policy {
   strategy: Strategy = STRAIGHT;
   /** Virtual time and what is due in it. */
   clock: () => number = () => 0;
+  /** What an access changes is seen in the undo log when it is over: it is not where a store may be seen late. */
+  knowsReads = true;
   /** What was chosen against the default, in this run. */
   readonly deviations: Deviation[] = [];
   preemptions = 0;
@@ -98,6 +105,15 @@ export class Steering implements Policy {
   /** Hardware could have acted before the step that is taken. */
   #wasOffered = false;
   #last: Task | null = null;
+  /** The access that is under way: whose; null: none. What it names, and what the undo log and the clock were. */
+  #accessor: Task | null = null;
+  #kind: PointKind = 'lock';
+  #object = 0;
+  #logged = 0;
+  #began = 0;
+  /** It has woken or spawned somebody, or asked for an event. */
+  #hasWoken = false;
+  #isTimed = false;
   /** Who takes the next step, for #state: an id; its negative, if a choice may say otherwise; or nobody. */
   #next = 0;
   /** Who yielded last, and how often without a step of another. */
@@ -113,6 +129,7 @@ export class Steering implements Policy {
     this.chances = 0;
     this.passed = 0;
     this.#last = null;
+    this.#accessor = null;
     this.#forgetIdler();
     this.history.begin();
     this.isPruned = false;
@@ -126,6 +143,7 @@ export class Steering implements Policy {
 
   pick(runnable: readonly Task[]): number {
     if (!this.stopsAtPoints) return 0;
+    this.#close();
     const last = this.#last;
     const goesOn = last !== null && runnable[0] === last && isAtPoint(last);
     if (last !== null && !goesOn && runnable.at(-1) === last) this.#noteIdler(last);
@@ -162,6 +180,7 @@ export class Steering implements Policy {
 
   stepping(task: Task): void {
     if (!this.stopsAtPoints) return;
+    this.#close();
     if (task !== this.#idler) this.#forgetIdler();
     this.#last = task;
     this.changedTranslation = !isAtPoint(task) || isTranslation(task.pointKind);
@@ -171,12 +190,39 @@ export class Steering implements Policy {
     this.#count(task);
     this.races?.step(task);
     this.watcher?.step(task);
-    if (this.strategy.remembers !== true) return;
-    if (isAtPoint(task)) this.history.access(task, task.pointKind, task.pointObject);
-    else this.history.resume(task);
+    if (isAtPoint(task)) this.#open(task, task.pointKind, task.pointObject);
+    else if (this.strategy.remembers === true) this.history.resume(task);
+  }
+
+  #open(task: Task, kind: PointKind, object: number): void {
+    this.#accessor = task;
+    this.#kind = kind;
+    this.#object = object;
+    this.#logged = undo.length;
+    this.#hasWoken = this.#isTimed = false;
+    this.#began = this.clock();
+  }
+
+  /** The access that was under way is over, if there was one. */
+  #close(): void {
+    const task = this.#accessor;
+    if (task === null) return;
+    this.#accessor = null;
+    const isTimed = this.#isTimed || this.clock() !== this.#began;
+    const isRead =
+      this.knowsReads &&
+      undo.on &&
+      undo.length === this.#logged &&
+      !(this.#hasWoken || isTimed || task.state === 'blocked');
+    if (!isRead) this.sharing.write(this.#kind, this.#object);
+    const access = { kind: this.#kind, object: this.#object, isRead };
+    if (this.strategy.remembers === true) this.history.access(task, access);
+    this.strategy.accessed?.(access);
+    if (isTimed) this.strategy.timed?.();
   }
 
   scheduled(event: number): void {
+    this.#isTimed = true;
     this.races?.scheduled(event);
   }
 
@@ -185,6 +231,7 @@ export class Steering implements Policy {
   }
 
   woken(task: Task, by: Task | null): void {
+    this.#hasWoken = true;
     this.races?.woken(task, by);
     this.strategy.woken?.(task, by);
   }
@@ -194,12 +241,14 @@ export class Steering implements Policy {
     const task = this.#last;
     if (task === null || !this.stopsAtPoints) return;
     if (isTranslation(kind)) this.changedTranslation = true;
-    if (this.strategy.remembers === true) this.history.access(task, kind, object);
+    if (this.strategy.remembers === true) this.history.access(task, { kind, object });
     this.strategy.passing?.(kind, object);
+    this.strategy.accessed?.({ kind, object });
   }
 
   /** After each step of a run. */
   stepped(): void {
+    this.#close();
     if (this.#wasOffered && !this.hardware!.mattered) this.strategy.hardwareWasVain?.();
     this.#wasOffered = false;
   }
@@ -245,10 +294,11 @@ export class Steering implements Policy {
   readonly stopsAt = (point: Point): boolean => {
     const task = this.#last;
     if (task === null) return true;
+    this.#close();
     const matters = this.sharing.touch(task, point);
     if (isTranslation(point.kind)) this.changedTranslation = true;
     if (matters || this.stopsEverywhere) return !this.goesOn(point);
-    if (this.strategy.remembers === true) this.history.access(task, point.kind, point.object);
+    this.#open(task, point.kind, point.object);
     this.strategy.passing?.(point.kind, point.object);
     // Goes through: the accessor must find the point announced all the same.
     points.kind = point.kind;

@@ -92,8 +92,8 @@ describe('umbra merge', () => {
   });
 
   it('is incomplete where one did not know of a point that matters; --points tells it', async () => {
-    const { known } = parts[1]!.shard as { known: [number, string, boolean, number[]][] };
-    const less = known.map(([key, owner, , locks]) => [key, owner, false, locks]);
+    const { known } = parts[1]!.shard as { known: [number, string, boolean, boolean, number[]][] };
+    const less = known.map(([key, owner, , , locks]) => [key, owner, false, false, locks]);
     const partial = write('partial.json', ofShard(parts[1]!, { known: less }));
     const { code, stdout, stderr } = await said('merge', files[0]!, partial, files[2]!, '--json');
     expect(code).toBe(124);

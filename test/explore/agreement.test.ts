@@ -1,11 +1,15 @@
 // Searches that know nothing of each other agree on random programs: each finds the very outcomes that running every
-// interleaving gives, and sleep sets and DPOR run each order of what does not commute exactly once.
+// interleaving gives (of at most so many pre-emptions, where the search has a bound), and sleep sets and DPOR run each
+// order of what does not commute exactly once.
+//
+// Each change of a program is in the undo log, so that the bounded search knows which accesses are reads.
 
 import { expect, it } from 'vitest';
 import { BoundedSearch, MAX_BOUND } from '../../src/explore/bounded.ts';
 import { SourceDpor } from '../../src/explore/dpor.ts';
 import { SleepSets } from '../../src/explore/sleepSets.ts';
 import { type Choice, Steering, type Strategy } from '../../src/explore/steering.ts';
+import { mark, record, unmark } from '../../src/journal.ts';
 import {
   at,
   LOCKS,
@@ -27,14 +31,21 @@ interface Tree extends Strategy {
   next(): boolean;
 }
 
-/** All interleavings, one after the other. */
+/** All interleavings, of at most so many pre-emptions, one after the other. */
 class Naive implements Tree {
+  readonly #bound: number;
   readonly #path: { readonly count: number; taken: number }[] = [];
   #depth = 0;
+  #preemptions = 0;
   #isFirst = true;
+
+  constructor(bound = Number.POSITIVE_INFINITY) {
+    this.#bound = bound;
+  }
 
   next(): boolean {
     this.#depth = 0;
+    this.#preemptions = 0;
     if (this.#isFirst) {
       this.#isFirst = false;
       return true;
@@ -43,9 +54,12 @@ class Naive implements Tree {
     return this.#path.length > 0;
   }
 
-  choose({ tasks }: Choice): number {
+  choose({ tasks, preempts }: Choice): number {
+    if (preempts && this.#preemptions === this.#bound) return 0;
     this.#path[this.#depth] ??= { count: tasks.length, taken: 0 };
-    return this.#path[this.#depth++]!.taken;
+    const { taken } = this.#path[this.#depth++]!;
+    if (preempts && taken > 0) this.#preemptions++;
+    return taken;
   }
 }
 
@@ -86,6 +100,18 @@ function blockingProgram(random: Random): Program {
   });
 }
 
+/** Three tasks, mostly of reads, and locks. */
+function longProgram(random: Random): Program {
+  return Array.from({ length: 3 }, () => {
+    const operations: Operation[] = Array.from({ length: 1 + random.below(3) }, () => [
+      random.below(3) === 0 ? 'write' : 'read',
+      random.below(CELLS),
+    ]);
+    if (random.below(3) > 0) return operations;
+    return [['lock', 0], ...operations, ['unlock', 0]];
+  });
+}
+
 interface Explored {
   /** What the cells hold in the end, what each task has seen, and how it ended. */
   readonly outcomes: Set<string>;
@@ -97,10 +123,40 @@ interface Explored {
 }
 
 function explore(program: Program, tree: Tree): Explored {
-  const steering = new Steering();
   const explored: Explored = { outcomes: new Set(), orders: new Set(), runs: 0, cut: 0 };
+  mark();
+  exploreWith(new Steering(), program, tree, false, explored);
+  unmark();
+  return explored;
+}
+
+/** As explore(), where points at which no switch can matter are passed, as far as that is known. */
+function exploreShared(program: Program, newTree: () => Tree): Explored {
+  const steering = new Steering();
+  mark();
+  for (;;) {
+    const explored: Explored = { outcomes: new Set(), orders: new Set(), runs: 0, cut: 0 };
+    const { version } = steering.sharing;
+    exploreWith(steering, program, newTree(), true, explored);
+    if (steering.sharing.version !== version) continue;
+    unmark();
+    return explored;
+  }
+}
+
+/** What is changed, is changed by the step that is under way. */
+const noteWrite = (): void => record(null, 0, 0, 0);
+
+function exploreWith(
+  steering: Steering,
+  program: Program,
+  tree: Tree,
+  passes: boolean,
+  explored: Explored,
+): void {
   while (tree.next()) {
     const sched = new Scheduler(steering);
+    steering.goesOn = (point) => sched.goesOn(point);
     const lock = new Mutex(sched, LOCKS.mmap_lock);
     const cells = new Array<number>(CELLS).fill(0);
     const queues = cells.map((_, cell) => new WaitQueue(sched, `cell ${cell}`));
@@ -114,23 +170,29 @@ function explore(program: Program, tree: Tree): Explored {
       for (const [what, cell] of program[task]!) {
         if (what === 'lock') {
           yield* lock.lock();
+          noteWrite();
           note('held', task);
         } else if (what === 'trylock') {
           if (!(yield* lock.tryLock())) {
             seen[task]!.push(-1);
             return;
           }
+          noteWrite();
           note('held', task);
-        } else if (what === 'unlock') yield* lock.unlock();
-        else if (what === 'await') yield* queues[cell]!.until(() => cells[cell] !== 0);
+        } else if (what === 'unlock') {
+          yield* lock.unlock();
+          noteWrite();
+        } else if (what === 'await') yield* queues[cell]!.until(() => cells[cell] !== 0);
         else if (what === 'yield') yield RESCHED;
         else {
-          if (points.on) yield at.lock(queues[cell]!);
+          const point = at.lock(queues[cell]!);
+          if (points.on && (!passes || steering.stopsAt(point))) yield point;
           note(String(cell), task);
           if (what === 'read') {
             value = cells[cell]! * 4 + task + 1;
             seen[task]!.push(cells[cell]!);
           } else {
+            noteWrite();
             cells[cell] = value;
             queues[cell]!.wakeAll();
           }
@@ -151,7 +213,6 @@ function explore(program: Program, tree: Tree): Explored {
     explored.outcomes.add(JSON.stringify([cells, seen, stuck]));
     explored.orders.add(JSON.stringify([...orders].sort()));
   }
-  return explored;
 }
 
 it('is the same for naive search, sleep sets, DPOR, the cache and a bound that is never reached, on 500 random programs', () => {
@@ -203,6 +264,28 @@ it('is the same where tasks block, wake each other, try locks and yield, some of
   }
   expect(stuck).toBeGreaterThan(20);
 }, 60_000);
+
+it.each([0, 1, 2])(
+  'is the same up to a bound of %i',
+  (bound) => {
+    const random = new Random(13 + bound);
+    let naiveRuns = 0;
+    let runs = 0;
+    for (let number = 0; number < 60; number++) {
+      const program = number % 2 === 0 ? longProgram(random) : blockingProgram(random);
+      const what = JSON.stringify(program);
+      const naive = explore(program, new Naive(bound));
+      const bounded = explore(program, new BoundedSearch(bound));
+      expect(bounded.outcomes, what).toEqual(naive.outcomes);
+      const shared = exploreShared(program, () => new BoundedSearch(bound));
+      expect(shared.outcomes, what).toEqual(naive.outcomes);
+      naiveRuns += naive.runs;
+      runs += bounded.runs;
+    }
+    if (bound > 0) expect(runs).toBeLessThan(naiveRuns / 2);
+  },
+  60_000,
+);
 
 const write = (...cells: readonly number[]): Operation[] => cells.map((cell) => ['write', cell]);
 const held: Operation[] = [

@@ -102,7 +102,7 @@ it.each<[string, string, readonly SourceEdit[], RegExp[]]>([
     'copy-on-write',
     [
       {
-        file: 'mm/copyOnWrite.ts',
+        file: 'mm/fault/copyOnWrite.ts',
         find: '  yield* ptl.unlock();\n  return yield* wpPageCopy(vmf, pfn);',
         replace: '  return yield* wpPageCopy(vmf, pfn);',
       },

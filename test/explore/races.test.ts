@@ -229,12 +229,12 @@ it('is in none of the pairs of things that a host does', async () => {
 it('is found where an edit takes a lock away, though nothing breaks, and shown with both places', async () => {
   const edits = [
     {
-      file: 'mm/zone.ts',
+      file: 'mm/page/zone.ts',
       find: '    yield* this.lock.lock();\n    if (points.on) yield at.list(this.lock.id);\n    const pfn = this.#take(order,',
       replace: '    if (points.on) yield at.list(this.lock.id);\n    const pfn = this.#take(order,',
     },
     {
-      file: 'mm/zone.ts',
+      file: 'mm/page/zone.ts',
       find: '    for (let i = 0; pfn !== 0 && i < 1 << order; i++) {\n      if (points.on) yield at.page(pfn + i);',
       replace:
         '    yield* this.lock.lock();\n    for (let i = 0; pfn !== 0 && i < 1 << order; i++) {\n      if (points.on) yield at.page(pfn + i);',
@@ -261,7 +261,7 @@ it('is found where an edit takes a lock away, though nothing breaks, and shown w
     }
     expect(failure?.found?.invariant).toBe('I8');
     expect(failure?.found?.message).toMatch(
-      /^data race on list zone->lock: \w+ writes it at mm\/zone\.ts:\d+ take \(held: .*\), \w+ writes it at mm\/zone\.ts:\d+ take \(held: .*\), and nothing orders the two$/,
+      /^data race on list zone->lock: \w+ writes it at mm\/page\/zone\.ts:\d+ take \(held: .*\), \w+ writes it at mm\/page\/zone\.ts:\d+ take \(held: .*\), and nothing orders the two$/,
     );
     const least = variant.minimise(explorer, failure!);
     expect(explorer.replay(least.schedule)).toEqual({ ...least, missed: 0 });

@@ -160,7 +160,7 @@ describe('a scenario', () => {
 
   it('is broken by what hardware does for DPOR as for bounded search, and for neither without', async () => {
     const unflushed = await loadScenarios([
-      { file: 'mm/tlbFlush.ts', find: 'if (mask === 0) return;', replace: 'return;' },
+      { file: 'mm/pagetable/tlbFlush.ts', find: 'if (mask === 0) return;', replace: 'return;' },
     ]);
     for (const policy of ['dpor', 'bounded'] as const) {
       for (const hardware of [0, 1]) {

@@ -4,7 +4,7 @@
 // The counterexample is stdout; progress and the summary are stderr. With --json the report is the one line on stdout.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { DRAWN_SCHEDULES, loadScenario, replayCommand, runSearch, type Variant } from '../exploration.ts';
+import { DRAWN_SCHEDULES, loadScenario, replayCommand, type Variant } from '../exploration.ts';
 import {
   DEFAULT_HARDWARE,
   type Explorer,
@@ -15,7 +15,6 @@ import {
   POLICY_NAMES,
   type PolicyName,
   type RunResult,
-  type SearchOptions,
   type SearchState,
   type Sharing,
 } from '../explore/index.ts';
@@ -27,7 +26,7 @@ import { type ExploreReport, printReport, reportOf } from './exploreReport.ts';
 import { path, positiveSeconds, wholeBetween } from './flags.ts';
 import { knownPoints } from './merge.ts';
 import { EXIT_CODES } from './outcome.ts';
-import { ParallelSearch } from './parallelSearch.ts';
+import { searchOn } from './searching.ts';
 import { MAX_SHARDS } from './shardFile.ts';
 import { StatusLine } from './statusLine.ts';
 import { count, wrapped } from './words.ts';
@@ -48,9 +47,6 @@ interface ExploreFlags {
   readonly html?: string;
   readonly json?: true;
 }
-
-/** Above it setTimeout() calls at once. */
-const LONGEST_TIMER = 2 ** 31 / 1000;
 
 const DRAWN = POLICY_NAMES.filter((name) => !isExhaustive(name)).join(', ');
 
@@ -149,9 +145,7 @@ async function explore(name: string, flags: ExploreFlags): Promise<number> {
       );
     const seconds = flags.seconds ?? Number.POSITIVE_INFINITY;
     const limits = { seconds, interrupt, progress };
-    const { state, sharing, stopped } = await (flags.jobs === undefined
-      ? searchHere(variant, explorer, options, limits)
-      : searchOnWorkers(flags.jobs, name, explorer, options, limits));
+    const { state, sharing, stopped } = await searchOn(flags.jobs, name, variant, explorer, options, limits);
     status.clear();
     const result = state.failure === null ? null : variant.minimise(explorer, state.failure);
     const schedule = result === null ? '' : variant.formatSchedule(result.schedule);
@@ -168,59 +162,6 @@ async function explore(name: string, flags: ExploreFlags): Promise<number> {
   } finally {
     status.clear();
     interrupt.dispose();
-  }
-}
-
-interface Limits {
-  readonly seconds: number;
-  readonly interrupt: Interrupt;
-  readonly progress: (state: SearchState) => void;
-}
-
-interface Searched {
-  readonly state: SearchState;
-  readonly sharing: Sharing;
-  readonly stopped: 'time' | 'interrupt' | null;
-}
-
-async function searchHere(
-  variant: Variant,
-  explorer: Explorer,
-  options: SearchOptions,
-  { progress, ...limits }: Limits,
-): Promise<Searched> {
-  const { search, stopped } = await runSearch(variant, explorer, options, {
-    ...limits,
-    progress: ({ state }) => progress(state),
-  });
-  return { state: search.state, sharing: explorer.steering.sharing, stopped };
-}
-
-async function searchOnWorkers(
-  jobs: number,
-  scenario: string,
-  { weak, steering: { sharing } }: Explorer,
-  options: SearchOptions,
-  { seconds, interrupt, progress }: Limits,
-): Promise<Searched> {
-  const { policy, bound, hardware, seed, schedules, shard } = options;
-  const asked = { policy, bound, hardware, seed, schedules, ...(shard && { shard }) };
-  const search = new ParallelSearch(jobs, { scenario, edits: [], weak }, asked, sharing);
-  search.progress = progress;
-  let stopped: Searched['stopped'] = null;
-  const stop = (why: 'time' | 'interrupt') => (): void => {
-    stopped ??= why;
-    search.stop();
-  };
-  const timer = seconds < LONGEST_TIMER ? setTimeout(stop('time'), seconds * 1000) : undefined;
-  const onInterrupt = stop('interrupt');
-  interrupt.signal.addEventListener('abort', onInterrupt);
-  try {
-    const state = await search.run();
-    return { state, sharing, stopped: state.isOver ? null : stopped };
-  } finally {
-    clearTimeout(timer);
-    interrupt.signal.removeEventListener('abort', onInterrupt);
   }
 }
 

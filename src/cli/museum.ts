@@ -14,7 +14,7 @@ import { positiveSeconds, wholeBetween } from './flags.ts';
 import { type CheckedExhibit, type Coverage, findBug, MuseumCheck } from './museumCheck.ts';
 import { EXIT_CODES } from './outcome.ts';
 import { StatusLine } from './statusLine.ts';
-import { plural, wrapped } from './words.ts';
+import { count, plural, wrapped } from './words.ts';
 
 interface MuseumFlags {
   readonly check?: true;
@@ -22,6 +22,8 @@ interface MuseumFlags {
   readonly json?: true;
   readonly bound: number;
   readonly seconds: number;
+  readonly hardwareSeconds: number;
+  readonly jobs?: number;
 }
 
 export function command(exit: (code: number) => void): Command {
@@ -29,7 +31,14 @@ export function command(exit: (code: number) => void): Command {
     .argument('[name]', 'an exhibit')
     .option('--check', 'find every bug, and show that production has none of them')
     .option('--bound <number>', 'search production up to so many pre-emptions', wholeBetween(0, MAX_BOUND), 2)
-    .option('--seconds <number>', 'give each search of production so much time', positiveSeconds, 1200)
+    .option('--seconds <number>', 'give each search of production so much time', positiveSeconds, 600)
+    .option(
+      '--hardware-seconds <number>',
+      'give each with hardware on its own so much time, which most could use for hours',
+      positiveSeconds,
+      20,
+    )
+    .option('--jobs <number>', 'search production on so many processes', wholeBetween(1, 64))
     .option('--full', 'print every step of the counterexample')
     .option('--json', 'print one line of JSON')
     .action(async (name: string | undefined, flags: MuseumFlags) => exit(await museum(name, flags)));
@@ -129,20 +138,24 @@ async function checkAll(exhibits: readonly Exhibit[], flags: MuseumFlags): Promi
 
 const MARKS = { pass: 'ok  ', fail: 'FAIL', incomplete: 'part' } as const;
 
-function resultLines({ name, verdict, bounded, pos, preemptions, production }: CheckedExhibit): string {
-  const runs = (schedules: number | null): string =>
-    schedules === null ? 'not found' : plural(schedules, 'schedule');
+function resultLines(result: CheckedExhibit): string {
+  const { name, scenario, verdict, budget, bounded, pos, preemptions, production } = result;
+  const runs = (schedules: number | null, most: number): string =>
+    `${schedules === null ? 'not found' : `schedule ${count(schedules)}`} of ${count(most)}`;
+  const found = `${runs(bounded, budget.bounded)}, ${plural(preemptions, 'pre-emption')}`;
   return (
-    `${MARKS[verdict]} ${name.padEnd(26)} found by bound: ${runs(bounded)}, ${plural(preemptions, 'pre-emption')}; by POS: ${runs(pos)}\n` +
-    `       production: ${coverage(production.tasks)}\n` +
+    `${MARKS[verdict]} ${name.padEnd(26)} found by bound: ${found}; by POS: ${runs(pos, budget.pos)}\n` +
+    `       production (${scenario}): ${coverage(production.tasks)}\n` +
     `       with hardware on its own: ${coverage(production.hardware)}\n`
   );
 }
 
 /** What was covered, in words that claim no more than that. */
-function coverage({ verdict, bound, hardware, schedules, states }: Coverage): string {
+function coverage({ verdict, bound, hardware, schedules, states, schedule }: Coverage): string {
   const ran = `${plural(schedules, 'schedule')}, ${plural(states, 'state')}`;
   const limits = `at most ${plural(bound, 'pre-emption')}${hardware > 0 ? ` and ${plural(hardware, 'action')}` : ''}`;
   if (verdict === 'pass') return `nothing in any schedule of ${limits} (${ran})`;
-  return verdict === 'fail' ? `BROKEN (${ran})` : `nothing in part of those of ${limits} (${ran})`;
+  return schedule !== null
+    ? `BROKEN by ${schedule} (${ran})`
+    : `nothing in part of those of ${limits} (${ran})`;
 }

@@ -2,10 +2,11 @@
 // production code passes the same scenario.
 
 import type { Exhibit } from '../exhibits/index.ts';
-import { loadScenario, runSearch, type Variant } from '../exploration.ts';
-import type { RunResult, Search, SearchOptions } from '../explore/index.ts';
+import { loadScenario, type Variant } from '../exploration.ts';
+import type { RunResult, Search, SearchOptions, SearchState } from '../explore/index.ts';
 import type { SourceEdit } from '../loader/index.ts';
 import type { Interrupt } from '../platform/index.ts';
+import { searchOn } from './searching.ts';
 
 /** How far production was searched, and what came of it. */
 export interface Coverage {
@@ -16,11 +17,16 @@ export interface Coverage {
   readonly hardware: number;
   readonly schedules: number;
   readonly states: number;
+  /** What broke, as a schedule; null: nothing. */
+  readonly schedule: string | null;
 }
 
 export interface CheckedExhibit {
   readonly name: string;
+  readonly scenario: string;
   readonly verdict: Coverage['verdict'];
+  /** Schedules within which it must be found. */
+  readonly budget: Exhibit['budget'];
   /** Schedules up to the first failure; null: none within the budget. */
   readonly bounded: number | null;
   readonly pos: number | null;
@@ -66,8 +72,11 @@ export const isAsStated = ({ invariant, preemptions, steps }: Exhibit, { failure
 export interface CheckLimits {
   /** Pre-emptions up to which production is searched. */
   readonly bound: number;
-  /** Of each of the two searches of production. */
+  /** Of each search of production: with hardware that does what it is told, and with all that it may do by itself. */
   readonly seconds: number;
+  readonly hardwareSeconds: number;
+  /** Processes that search production; undefined: this one. */
+  readonly jobs?: number;
   readonly interrupt: Interrupt;
   readonly progress: (text: string) => void;
 }
@@ -82,31 +91,33 @@ export class MuseumCheck {
   }
 
   async check(exhibit: Exhibit): Promise<CheckedExhibit> {
-    const { scenario, edits, budget } = exhibit;
+    const { name, scenario, edits, budget } = exhibit;
     const found = await findBug(exhibit);
     const drawn = { policy: 'pos' as const, bound: 0, schedules: budget.pos };
     const byPos = await this.#search(scenario, edits, drawn, Number.POSITIVE_INFINITY);
     const production = this.#production.get(scenario) ?? (await this.#searchProduction(scenario));
     this.#production.set(scenario, production);
-    const isFound = isAsStated(exhibit, found) && byPos.state.failure !== null;
+    const isFound = isAsStated(exhibit, found) && byPos.failure !== null;
     const verdicts = [production.tasks.verdict, production.hardware.verdict];
     return {
-      name: exhibit.name,
+      name,
+      scenario,
+      budget,
       verdict: !isFound || verdicts.includes('fail') ? 'fail' : production.tasks.verdict,
       bounded: found.failure === null ? null : found.search.state.schedules,
-      pos: byPos.state.failure === null ? null : byPos.state.schedules,
+      pos: byPos.failure === null ? null : byPos.schedules,
       preemptions: found.failure?.preemptions ?? 0,
       production,
     };
   }
 
   async #searchProduction(scenario: string): Promise<CheckedExhibit['production']> {
-    const { bound, seconds } = this.#limits;
+    const { bound, seconds, hardwareSeconds } = this.#limits;
     const options = { policy: 'bounded' as const, bound };
-    return {
-      tasks: coverageOf(await this.#search(scenario, [], { ...options, hardware: 0 }, seconds)),
-      hardware: coverageOf(await this.#search(scenario, [], options, seconds)),
-    };
+    const { formatSchedule } = await loadScenario(scenario);
+    const tasks = await this.#search(scenario, [], { ...options, hardware: 0 }, seconds);
+    const hardware = await this.#search(scenario, [], options, hardwareSeconds);
+    return { tasks: coverageOf(tasks, formatSchedule), hardware: coverageOf(hardware, formatSchedule) };
   }
 
   async #search(
@@ -114,28 +125,34 @@ export class MuseumCheck {
     edits: readonly SourceEdit[],
     options: Omit<SearchOptions, 'seed' | 'schedules'> & { readonly schedules?: number },
     seconds: number,
-  ): Promise<Search> {
-    const { interrupt, progress } = this.#limits;
+  ): Promise<SearchState> {
+    const { interrupt, progress, jobs } = this.#limits;
     const variant = await loadScenario(scenario, edits);
     const explorer = new variant.Explorer(variant.scenario);
     explorer.looksForRaces = edits.length === 0;
     const all = { seed: 1, schedules: Number.POSITIVE_INFINITY, ...options };
-    const { search } = await runSearch(variant, explorer, all, {
+    const limits = {
       seconds,
       interrupt,
-      progress: ({ state }) => progress(`${options.policy} ${state.schedules}`),
-    });
-    return search;
+      progress: ({ schedules, bound }: SearchState) =>
+        progress(`${options.policy}, bound ${bound}, ${schedules} schedules`),
+    };
+    // Workers know of no edits.
+    const workers = edits.length === 0 ? jobs : undefined;
+    return (await searchOn(workers, scenario, variant, explorer, all, limits)).state;
   }
 }
 
-function coverageOf({ state }: Search): Coverage {
-  const { bound, hardware, schedules, states, failure, complete } = state;
+function coverageOf(
+  { bound, hardware, schedules, states, failure, complete }: SearchState,
+  formatSchedule: Variant['formatSchedule'],
+): Coverage {
   return {
     verdict: failure !== null ? 'fail' : complete ? 'pass' : 'incomplete',
     bound,
     hardware,
     schedules,
     states,
+    schedule: failure === null ? null : formatSchedule(failure.schedule),
   };
 }

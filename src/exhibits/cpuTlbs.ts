@@ -12,7 +12,7 @@ export const cpuTlbs: readonly Exhibit[] = [
     scenario: 'mremap',
     edits: [
       {
-        file: 'mm/movePageTables.ts',
+        file: 'mm/vma/movePageTables.ts',
         find: `  if (forceFlush) yield* flushTlbRange(mm, start, (start + bytes) as Hva);
   if (newPtl !== oldPtl) yield* newPtl.unlock();
   yield* oldPtl.unlock();
@@ -39,12 +39,12 @@ export const cpuTlbs: readonly Exhibit[] = [
     scenario: 'copy-on-write',
     edits: [
       {
-        file: 'mm/copyOnWrite.ts',
+        file: 'mm/fault/copyOnWrite.ts',
         find: '    yield* ptepClearFlush(mm, address, ptep);\n',
         replace: '',
       },
       {
-        file: 'mm/copyOnWrite.ts',
+        file: 'mm/fault/copyOnWrite.ts',
         find: '    setPte(host, ptep, unshares ? entry : maybeMkWrite(entry, vma));\n',
         replace: `    setPte(host, ptep, unshares ? entry : maybeMkWrite(entry, vma));
     yield* flushTlbPage(mm, address);
@@ -67,7 +67,7 @@ export const cpuTlbs: readonly Exhibit[] = [
     scenario: 'drop-writeback',
     edits: [
       {
-        file: 'mm/zap.ts',
+        file: 'mm/pagetable/zap.ts',
         find: '  if ((pte & PTE_D) !== 0) gather.delayRmap(pfn);\n  else yield* removeRmap(vma, pfn);',
         replace: '  yield* removeRmap(vma, pfn);',
       },
@@ -89,7 +89,7 @@ export const cpuTlbs: readonly Exhibit[] = [
     scenario: 'batched-flush',
     edits: [
       {
-        file: 'mm/pagewalk.ts',
+        file: 'mm/pagetable/pagewalk.ts',
         find: '  if (changes) yield* flushTlbBatchedPending(mm);\n',
         replace: '',
       },
@@ -110,7 +110,7 @@ export const cpuTlbs: readonly Exhibit[] = [
     scenario: 'numa-migrate',
     edits: [
       {
-        file: 'mm/pte.ts',
+        file: 'mm/pagetable/pte.ts',
         find: `export const isAccessible = ({ tlbFlushPending }: Mm, pte: number): boolean =>
   isPresent(pte) || (isProtNone(pte) && tlbFlushPending > 0);`,
         replace: 'export const isAccessible = (_mm: Mm, pte: number): boolean => isPresent(pte);',
@@ -133,7 +133,7 @@ export const cpuTlbs: readonly Exhibit[] = [
     scenario: 'iommu',
     edits: [
       {
-        file: 'mm/tryToUnmap.ts',
+        file: 'mm/rmap/tryToUnmap.ts',
         find: `  const pte = ptepGetAndClear(host, ptep);
   if (!isPresentPte(pte)) bug('mapped PTE vanished under its lock', { ptep });
   yield* batch.add(mm, address, pte);`,

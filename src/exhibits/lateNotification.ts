@@ -12,13 +12,13 @@ export const lateNotification: readonly Exhibit[] = [
     scenario: 'pageout-warm',
     edits: [
       {
-        file: 'mm/tryToUnmap.ts',
+        file: 'mm/rmap/tryToUnmap.ts',
         find: `  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   const ptep = yield* lockMappedPte(vma, pfn, address);`,
         replace: '  const ptep = yield* lockMappedPte(vma, pfn, address);',
       },
       {
-        file: 'mm/tryToUnmap.ts',
+        file: 'mm/rmap/tryToUnmap.ts',
         find: '  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);',
         replace: `  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);`,
@@ -60,13 +60,13 @@ export const lateNotification: readonly Exhibit[] = [
     scenario: 'collapse-shmem',
     edits: [
       {
-        file: 'mm/collapsePteMapped.ts',
+        file: 'mm/thp/collapsePteMapped.ts',
         find: `  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   result = yield* clearEntries(vma, start, folio, first);`,
         replace: '  result = yield* clearEntries(vma, start, folio, first);',
       },
       {
-        file: 'mm/collapsePteMapped.ts',
+        file: 'mm/thp/collapsePteMapped.ts',
         find: `  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
   if (result === Scan.SUCCEED) yield* freeTable(mm, table);`,
         replace: '  if (result === Scan.SUCCEED) yield* freeTable(mm, table);',

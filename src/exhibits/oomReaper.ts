@@ -11,7 +11,7 @@ export const oomReaper: readonly Exhibit[] = [
     scenario: 'oom',
     edits: [
       {
-        file: 'mm/oom.ts',
+        file: 'mm/reclaim/oom.ts',
         find: `  const range = mmuNotifierRangeInit(MmuNotifyEvent.UNMAP, mm, start, end);
   if (range !== null && (`,
         replace: `  const range = null;

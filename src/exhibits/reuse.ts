@@ -11,7 +11,7 @@ export const reuse: readonly Exhibit[] = [
     scenario: 'swapin',
     edits: [
       {
-        file: 'mm/swapIn.ts',
+        file: 'mm/swap/swapIn.ts',
         find: '    const read = yield* swapinReadahead(host, mm, slot);\n    if (read === null) return',
         replace: `    const read = yield* allocAnonPage(host, mm);
     pfn = read ?? 0;
@@ -28,15 +28,15 @@ export const reuse: readonly Exhibit[] = [
     if (read === null) return`,
       },
       {
-        file: 'mm/swapIn.ts',
+        file: 'mm/swap/swapIn.ts',
         find: '  if (!frames.test(pfn, PG_swapcache) || frames.private[pfn] !== slot) {',
         replace: '  if (frames.private[pfn] !== slot) {',
       },
       {
-        file: 'mm/swapIn.ts',
-        find: "import { folioPut, folioUnlockPut } from './folio.ts';",
+        file: 'mm/swap/swapIn.ts',
+        find: "import { folioPut, folioUnlockPut } from '../page/folio.ts';",
         replace:
-          "import { folioPut, folioUnlockPut } from './folio.ts';\nimport { allocAnonPage } from './pageAlloc.ts';",
+          "import { folioPut, folioUnlockPut } from '../page/folio.ts';\nimport { allocAnonPage } from '../page/pageAlloc.ts';",
       },
     ],
     preemptions: 1,

@@ -30,6 +30,8 @@ export const scenario: Scenario = {
     // On the CPU of the setup, which has the page in its TLB.
     *writer() {
       yield* world.write64(world.page(1) + 16, 9n);
+      // A hole so far.
+      yield* world.write64(world.page(2), 10n);
     },
     *advisor() {
       yield* madvise(world.mm, world.hva(0), PAGES * 4096, MADV_COLLAPSE);

@@ -85,7 +85,7 @@ import {
   userfaultfdRelease,
   vfsFsync,
 } from '../../src/mm/index.ts';
-import type { ShmemEnabled, ThpEnabled } from '../../src/mm/thp.ts';
+import type { ShmemEnabled, ThpEnabled } from '../../src/mm/thp/thp.ts';
 import { scheduleTimeout } from '../../src/mm/timeout.ts';
 import { Random, type Steps } from '../../src/sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE, type Pfn, pfn as toPfn } from '../../src/units.ts';

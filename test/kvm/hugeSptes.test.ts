@@ -15,7 +15,7 @@ import {
   madvise,
 } from '../../src/mm/index.ts';
 import { inspectPte } from '../../src/mm/internals.ts';
-import { folioReferenced } from '../../src/mm/referenced.ts';
+import { folioReferenced } from '../../src/mm/rmap/referenced.ts';
 import type { Steps } from '../../src/sched/index.ts';
 import { type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import { type GuestHart, PHYSICAL, value } from '../support/guestHart.ts';

@@ -21,7 +21,7 @@ import {
   munmap,
 } from '../../src/mm/index.ts';
 import { inspectPte } from '../../src/mm/internals.ts';
-import { folioReferenced } from '../../src/mm/referenced.ts';
+import { folioReferenced } from '../../src/mm/rmap/referenced.ts';
 import { RESCHED, type Steps } from '../../src/sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE } from '../../src/units.ts';
 import { GuestHart, PHYSICAL } from '../support/guestHart.ts';

@@ -24,7 +24,7 @@ import {
   putPage,
 } from '../../src/mm/index.ts';
 import { inspectPte } from '../../src/mm/internals.ts';
-import { folioReferenced } from '../../src/mm/referenced.ts';
+import { folioReferenced } from '../../src/mm/rmap/referenced.ts';
 import type { Steps } from '../../src/sched/index.ts';
 import { bug, Errno, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import { pageAt } from '../support/pagedGuest.ts';

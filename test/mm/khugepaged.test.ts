@@ -24,7 +24,7 @@ import {
   thpStore,
 } from '../../src/mm/index.ts';
 import { inspectEntry } from '../../src/mm/inspect.ts';
-import { isHugePmd } from '../../src/mm/pmd.ts';
+import { isHugePmd } from '../../src/mm/pagetable/pmd.ts';
 import { scheduleTimeout } from '../../src/mm/timeout.ts';
 import type { Steps } from '../../src/sched/index.ts';
 import { bug, type Hva, PAGE_SIZE } from '../../src/units.ts';

@@ -36,7 +36,7 @@ import {
   unpinUserPage,
 } from '../../src/mm/index.ts';
 import { inspectPte } from '../../src/mm/internals.ts';
-import { VM_MERGEABLE } from '../../src/mm/vmFlags.ts';
+import { VM_MERGEABLE } from '../../src/mm/vma/vmFlags.ts';
 import { RESCHED, type Steps } from '../../src/sched/index.ts';
 import { bug, Errno, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import {

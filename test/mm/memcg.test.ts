@@ -3,7 +3,6 @@
 
 import { describe, expect, it } from 'vitest';
 import { isPresent, ptePfn } from '../../src/hw/sv39/index.ts';
-import { tryToFreeMemCgroupPages } from '../../src/mm/directReclaim.ts';
 import {
   exitMm,
   fileRead,
@@ -26,7 +25,8 @@ import {
   shrinkAllMemory,
 } from '../../src/mm/index.ts';
 import { inspectPte } from '../../src/mm/internals.ts';
-import { folioMemcg } from '../../src/mm/memcontrol.ts';
+import { folioMemcg } from '../../src/mm/memcg/memcontrol.ts';
+import { tryToFreeMemCgroupPages } from '../../src/mm/reclaim/directReclaim.ts';
 import { scheduleTimeout } from '../../src/mm/timeout.ts';
 import { checkCharges } from '../../src/oracle/hostCheck.ts';
 import { type Policy, randomPolicy, runPolicy, type Steps } from '../../src/sched/index.ts';

@@ -26,7 +26,7 @@ import {
   unpinUserPage,
 } from '../../src/mm/index.ts';
 import { inspectPte, isMigrationPte, isPresentPte } from '../../src/mm/internals.ts';
-import { removeMigrationPtes, tryToMigrate } from '../../src/mm/tryToMigrate.ts';
+import { removeMigrationPtes, tryToMigrate } from '../../src/mm/migrate/tryToMigrate.ts';
 import { RESCHED, type Steps } from '../../src/sched/index.ts';
 import { bug, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import { type Bench, expectNothingLeaked, makeBench, newMm, pageAt, runTasks } from './support.ts';

@@ -21,7 +21,7 @@ import {
   putPage,
 } from '../../src/mm/index.ts';
 import { inspectPte } from '../../src/mm/internals.ts';
-import { folioReferenced } from '../../src/mm/referenced.ts';
+import { folioReferenced } from '../../src/mm/rmap/referenced.ts';
 import { MmuNotifyEvent } from '../../src/notifier/index.ts';
 import { type Policy, randomPolicy, runPolicy, type Steps } from '../../src/sched/index.ts';
 import { type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';

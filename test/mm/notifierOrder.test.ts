@@ -48,7 +48,7 @@ import {
   userfaultfdRelease,
 } from '../../src/mm/index.ts';
 import { inspectPte } from '../../src/mm/internals.ts';
-import { folioReferenced } from '../../src/mm/referenced.ts';
+import { folioReferenced } from '../../src/mm/rmap/referenced.ts';
 import { RESCHED, type Steps } from '../../src/sched/index.ts';
 import { bug, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import { HostSequence } from '../support/hostSequence.ts';

@@ -2,7 +2,6 @@
 
 import { describe, expect, it } from 'vitest';
 import { isPresent, PTE_A } from '../../src/hw/sv39/index.ts';
-import { tryToFreePages } from '../../src/mm/directReclaim.ts';
 import {
   copyFromUser,
   copyToUser,
@@ -22,6 +21,7 @@ import {
   readVmstat,
 } from '../../src/mm/index.ts';
 import { inspectPte } from '../../src/mm/internals.ts';
+import { tryToFreePages } from '../../src/mm/reclaim/directReclaim.ts';
 import { RESCHED, type Steps } from '../../src/sched/index.ts';
 import { type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import { FILE_PAGES, load, mapFile, playFiles, readByte, store } from './fileScene.ts';

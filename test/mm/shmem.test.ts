@@ -2,7 +2,6 @@
 
 import { describe, expect, it } from 'vitest';
 import { isPresent } from '../../src/hw/sv39/index.ts';
-import { tryToFreePages } from '../../src/mm/directReclaim.ts';
 import {
   exitMm,
   type File,
@@ -18,6 +17,7 @@ import {
   munmap,
 } from '../../src/mm/index.ts';
 import { inspectPte } from '../../src/mm/internals.ts';
+import { tryToFreePages } from '../../src/mm/reclaim/directReclaim.ts';
 import type { Steps } from '../../src/sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE } from '../../src/units.ts';
 import { load, mapFile, mapPrivate, mapShared, memfd, playFiles, readByte, store } from './fileScene.ts';

@@ -22,7 +22,7 @@ import {
   type ShmemEnabled,
 } from '../../src/mm/index.ts';
 import { inspectEntry } from '../../src/mm/inspect.ts';
-import { isHugePmd } from '../../src/mm/pmd.ts';
+import { isHugePmd } from '../../src/mm/pagetable/pmd.ts';
 import { RESCHED, type Steps } from '../../src/sched/index.ts';
 import { printEvent, TaskNames } from '../../src/trace/index.ts';
 import { bug, Errno, type Hva, PAGE_SIZE } from '../../src/units.ts';

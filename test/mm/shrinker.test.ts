@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { allocKernelPages, freeKernelPages, type Host, type Shrinker } from '../../src/mm/index.ts';
-import { Shrinkers } from '../../src/mm/shrinker.ts';
+import { Shrinkers } from '../../src/mm/reclaim/shrinker.ts';
 import { RESCHED, randomPolicy, runPolicy, Scheduler, type Steps } from '../../src/sched/index.ts';
 import { bug, type Pfn } from '../../src/units.ts';
 import { expectNothingLeaked, makeBench, runTasks } from './support.ts';

@@ -2,7 +2,6 @@
 
 import { expect } from 'vitest';
 import { PhysicalMemory } from '../../src/hw/memory/index.ts';
-import { shrinkHugeZeroFolio } from '../../src/mm/hugeZero.ts';
 import {
   Host,
   MemorySwapDevice,
@@ -12,8 +11,9 @@ import {
   type SwapDevice,
 } from '../../src/mm/index.ts';
 import { FrameKind, forEachPte, isPresentPte } from '../../src/mm/internals.ts';
-import { LRU_TYPES } from '../../src/mm/lru.ts';
-import { normalPfn } from '../../src/mm/pte.ts';
+import { normalPfn } from '../../src/mm/pagetable/pte.ts';
+import { LRU_TYPES } from '../../src/mm/reclaim/lru.ts';
+import { shrinkHugeZeroFolio } from '../../src/mm/thp/hugeZero.ts';
 import { type Policy, runPolicy, Scheduler, type Steps } from '../../src/sched/index.ts';
 import { Trace, TraceRing } from '../../src/trace/index.ts';
 import { bug, type Hva, PAGE_SIZE } from '../../src/units.ts';

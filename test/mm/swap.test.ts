@@ -2,7 +2,6 @@
 
 import { describe, expect, it } from 'vitest';
 import { isPresent, PTE_D, PTE_W, ptePfn } from '../../src/hw/sv39/index.ts';
-import { tryToFreePages } from '../../src/mm/directReclaim.ts';
 import {
   copyFromUser,
   copyToUser,
@@ -18,7 +17,8 @@ import {
   putPage,
 } from '../../src/mm/index.ts';
 import { inspectPte } from '../../src/mm/internals.ts';
-import { isSwapPte } from '../../src/mm/pte.ts';
+import { isSwapPte } from '../../src/mm/pagetable/pte.ts';
+import { tryToFreePages } from '../../src/mm/reclaim/directReclaim.ts';
 import type { Steps } from '../../src/sched/index.ts';
 import { type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import { type Bench, expectNothingLeaked, makeBench, newMm, pageAt, runTasks, settle } from './support.ts';

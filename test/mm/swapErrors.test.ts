@@ -2,7 +2,6 @@
 
 import { describe, expect, it } from 'vitest';
 import { isPresent } from '../../src/hw/sv39/index.ts';
-import { tryToFreePages } from '../../src/mm/directReclaim.ts';
 import {
   copyFromUser,
   copyToUser,
@@ -20,6 +19,7 @@ import {
   type SwapRequest,
 } from '../../src/mm/index.ts';
 import { inspectPte } from '../../src/mm/internals.ts';
+import { tryToFreePages } from '../../src/mm/reclaim/directReclaim.ts';
 import type { Steps } from '../../src/sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE } from '../../src/units.ts';
 import { type Bench, expectNothingLeaked, makeBench, newMm, pageAt, runTasks } from './support.ts';

@@ -1,8 +1,6 @@
 // Transparent huge pages: where faults map them, and what each operation makes of one that it meets whole or in part.
 
 import { describe, expect, it } from 'vitest';
-import { deferredSplitScan } from '../../src/mm/deferredSplit.ts';
-import { shrinkHugeZeroFolio } from '../../src/mm/hugeZero.ts';
 import {
   copyFromUser,
   copyToUser,
@@ -34,7 +32,9 @@ import {
 } from '../../src/mm/index.ts';
 import { inspectEntry } from '../../src/mm/inspect.ts';
 import { forEachPte, inspectPte } from '../../src/mm/internals.ts';
-import { isHugePmd } from '../../src/mm/pmd.ts';
+import { isHugePmd } from '../../src/mm/pagetable/pmd.ts';
+import { deferredSplitScan } from '../../src/mm/thp/deferredSplit.ts';
+import { shrinkHugeZeroFolio } from '../../src/mm/thp/hugeZero.ts';
 import { RESCHED, type Steps } from '../../src/sched/index.ts';
 import { bug, Errno, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import { type Bench, expectBalanced, expectNothingLeaked, makeBench, newMm, runTasks } from './support.ts';

@@ -1,7 +1,7 @@
 // userfaultfd and huge pages: what a registered range may have of them, and what collapsing does about one.
 
 import { describe, expect, it } from 'vitest';
-import { FAULT_FLAG_WRITE, type VmFault } from '../../src/mm/faultTypes.ts';
+import { FAULT_FLAG_WRITE, type VmFault } from '../../src/mm/fault/faultTypes.ts';
 import {
   copyFromUser,
   copyToUser,
@@ -35,10 +35,10 @@ import {
   userfaultfdRelease,
 } from '../../src/mm/index.ts';
 import { inspectEntry } from '../../src/mm/inspect.ts';
-import { isHugePmd } from '../../src/mm/pmd.ts';
+import { isHugePmd } from '../../src/mm/pagetable/pmd.ts';
 import { scheduleTimeout } from '../../src/mm/timeout.ts';
-import { userfaultfdMustWait } from '../../src/mm/userfaultfd.ts';
-import { VM_UFFD_MISSING, VM_UFFD_WP } from '../../src/mm/vmFlags.ts';
+import { userfaultfdMustWait } from '../../src/mm/userfaultfd/userfaultfd.ts';
+import { VM_UFFD_MISSING, VM_UFFD_WP } from '../../src/mm/vma/vmFlags.ts';
 import { type Policy, RESCHED, randomPolicy, type Steps } from '../../src/sched/index.ts';
 import { Errno, type Hpa, type Hva, PAGE_SIZE } from '../../src/units.ts';
 import { load, mapFile, memfd, playFiles, store } from './fileScene.ts';

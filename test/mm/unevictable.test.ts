@@ -2,8 +2,6 @@
 
 import { describe, expect, it } from 'vitest';
 import { PTE_V, ptePfn } from '../../src/hw/sv39/index.ts';
-import { tryToFreePages } from '../../src/mm/directReclaim.ts';
-import { folioPutbackLru } from '../../src/mm/folio.ts';
 import {
   compactMemory,
   copyToUser,
@@ -26,6 +24,8 @@ import {
   readVmstat,
 } from '../../src/mm/index.ts';
 import { inspectPte } from '../../src/mm/internals.ts';
+import { folioPutbackLru } from '../../src/mm/page/folio.ts';
+import { tryToFreePages } from '../../src/mm/reclaim/directReclaim.ts';
 import { RESCHED, randomPolicy, type Steps } from '../../src/sched/index.ts';
 import { type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import { load, mapShared, playFiles, store } from './fileScene.ts';

@@ -1,8 +1,8 @@
 // userfaultfd: faults that a handler sees to, and stores that he wants to hear of first.
 
 import { describe, expect, it } from 'vitest';
-import { handleMmFault } from '../../src/mm/fault.ts';
-import { FAULT_FLAG_ALLOW_RETRY, FAULT_FLAG_WRITE, VM_FAULT_RETRY } from '../../src/mm/faultTypes.ts';
+import { handleMmFault } from '../../src/mm/fault/fault.ts';
+import { FAULT_FLAG_ALLOW_RETRY, FAULT_FLAG_WRITE, VM_FAULT_RETRY } from '../../src/mm/fault/faultTypes.ts';
 import {
   copyFromUser,
   copyToUser,
@@ -332,6 +332,8 @@ describe('errno values', () => {
       yield* register(scene, MISSING);
       const other = userfaultfd(mm);
       expect(yield* uffdioRegister(other, base, bytes, MISSING)).toBe(-Errno.EBUSY);
+      expect(yield* uffdioUnregister(other, base, bytes)).toBe(-Errno.EINVAL);
+      expect(mm.vmas.find(base)!.userfaultfd).toBe(uffd);
       yield* userfaultfdRelease(other);
       expect(yield* uffdioRegister(other, base, bytes, MISSING)).toBe(-Errno.ENOMEM);
       yield* end(scene);

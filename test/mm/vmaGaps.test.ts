@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { mmapAnonymous, munmap, PROT_READ, PROT_WRITE } from '../../src/mm/index.ts';
-import { TASK_SIZE, VmaGaps } from '../../src/mm/vmaGaps.ts';
+import { TASK_SIZE, VmaGaps } from '../../src/mm/vma/vmaGaps.ts';
 import type { Hva } from '../../src/units.ts';
 import { makeBench, newMm, runTasks } from './support.ts';
 

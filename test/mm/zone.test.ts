@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { allocKernelPages, freeKernelPages, type Host } from '../../src/mm/index.ts';
 import { FrameKind } from '../../src/mm/internals.ts';
-import { watermarksOf } from '../../src/mm/zone.ts';
+import { watermarksOf } from '../../src/mm/page/zone.ts';
 import type { Steps } from '../../src/sched/index.ts';
 import type { Pfn } from '../../src/units.ts';
 import { expectNothingLeaked, makeBench, runTasks } from './support.ts';

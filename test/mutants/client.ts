@@ -105,4 +105,29 @@ export const CLIENT: readonly Mutant[] = [
     '  yield* kvm.srcu.synchronize();\n',
     '',
   ),
+  mutant(
+    'the VM is dead when all is zapped',
+    'kvm/notifierClient.ts',
+    '      kvm.vmDead = true;\n      yield* kvmMmuZapAll(kvm);\n',
+    '      yield* kvmMmuZapAll(kvm);\n      if (points.on) yield at.sequence(kvm.id);\n      kvm.vmDead = true;\n',
+  ),
+  mutant(
+    'a memslot that goes is never INVALID',
+    'kvm/memslots.ts',
+    '    yield* installMemslots(kvm, [...others, new Memslot(old.region, old)]);\n',
+    '',
+  ),
+  mutant(
+    'the memslot is not looked at again',
+    'kvm/pageFault.ts',
+    '!sameSlot || isPageFaultStale',
+    'isPageFaultStale',
+  ),
+  mutant('a request for pages flushes none', 'kvm/vcpu.ts', '      vcpu.hart.flushPage(page);\n', ''),
+  mutant(
+    'the count falls before the sequence is bumped',
+    'kvm/notifierClient.ts',
+    '      yield* handleHvaRange(kvm, range.start, range.end, null, () => {\n        if (!ended) endInvalidate(kvm);\n        ended = true;\n      });\n      yield* changeActiveCount(kvm, -1);\n',
+    '      yield* changeActiveCount(kvm, -1);\n      yield* handleHvaRange(kvm, range.start, range.end, null, () => {\n        if (!ended) endInvalidate(kvm);\n        ended = true;\n      });\n',
+  ),
 ];

@@ -38,6 +38,14 @@ describe('every source file', () => {
     expect(offenders.map(({ name }) => name)).toEqual([]);
   });
 
+  it('of mm/ lies in a folder that the face of mm/ tells of', () => {
+    const told = [...readFileSync(join(SRC, 'mm/index.ts'), 'utf8').matchAll(/^\/\/ {5}(\w+)\/ /gm)].map(
+      (m) => m[1],
+    );
+    const folders = files.flatMap(({ name }) => /^mm\/(\w+)\//.exec(name)?.[1] ?? []);
+    expect([...new Set(folders)].sort()).toEqual(told.sort());
+  });
+
   it('has no default export', () => {
     const offenders = files.filter(({ text }) => /^export default/m.test(text));
     expect(offenders.map(({ name }) => name)).toEqual([]);

@@ -8,8 +8,8 @@
 import { isTable, PTE_A, PTE_D, PTE_R, PTE_W, pteIndex, ptePfn } from '../../src/hw/sv39/index.ts';
 import type { Host, Mm } from '../../src/mm/index.ts';
 import { FrameKind, inspectPtep } from '../../src/mm/internals.ts';
-import { isMigrationPte } from '../../src/mm/migrationEntry.ts';
-import { isPresentPte, isSwapPte } from '../../src/mm/pte.ts';
+import { isMigrationPte } from '../../src/mm/pagetable/migrationEntry.ts';
+import { isPresentPte, isSwapPte } from '../../src/mm/pagetable/pte.ts';
 import type { RwLock } from '../../src/sched/index.ts';
 import type { Trace } from '../../src/trace/index.ts';
 import { NOTIFIER_EVENTS } from '../../src/trace/index.ts';

@@ -1,8 +1,8 @@
 // Maps of the host's frames and of its swap area: a letter for each stretch, by what most of it is.
 
-import { PG_active, PG_swapcache } from '../../mm/frames.ts';
 import type { Host } from '../../mm/index.ts';
 import { FrameKind } from '../../mm/internals.ts';
+import { PG_active, PG_swapcache } from '../../mm/page/frames.ts';
 import type { Pfn, SwapSlot } from '../../units.ts';
 
 const LINES = 6;

@@ -3,7 +3,6 @@
 // Looks between scheduler steps; changes nothing. What the host does not have (KSM, hugetlbfs) is 0.
 
 import { PTE_A, PTE_D, PTE_SOFT0, ptePfn } from '../../hw/sv39/index.ts';
-import { PG_dirty, PG_referenced } from '../../mm/frames.ts';
 import {
   type MapsEntry,
   type Mm,
@@ -28,6 +27,7 @@ import {
   migrationPfn,
   swapPteSlot,
 } from '../../mm/internals.ts';
+import { PG_dirty, PG_referenced } from '../../mm/page/frames.ts';
 import { PAGE_SIZE, type Pfn } from '../../units.ts';
 
 const KIB_PER_PAGE = PAGE_SIZE / 1024;

@@ -1,9 +1,9 @@
 // The TLB of one host CPU: what copy_to_user and its like go through.
 //
-// mm/userAccess.ts translates with it; mm/tlbFlush.ts flushes it, on behalf of the CPU itself. Direct-mapped, tagged by
-// address-space id. A miss walks the process's own tables in memory and sets A (and D for a store), as hardware does at
-// any moment; a store through an entry that was filled while D was clear walks again, so that a dirty page never stays
-// clean and a PTE that is gone traps.
+// mm/fault/userAccess.ts translates with it; mm/pagetable/tlbFlush.ts flushes it, on behalf of the CPU itself.
+// Direct-mapped, tagged by address-space id. A miss walks the process's own tables in memory and sets A (and D for a
+// store), as hardware does at any moment; a store through an entry that was filled while D was clear walks again, so
+// that a dirty page never stays clean and a PTE that is gone traps.
 //
 // Invariants: an entry permits writes only if D was set in the PTE when it was filled. An entry outlives its PTE until
 // somebody flushes it: that is the point of it.

@@ -1,6 +1,6 @@
 // compaction: as Linux 6.18 has it (include/trace/events/compaction.h), what one run of compact_zone() tells.
 //
-// mm/compaction.ts calls these.
+// mm/migrate/compaction.ts calls these.
 
 import { either, type SymbolTable, symbolic, system } from '../shape.ts';
 

@@ -1,6 +1,6 @@
 // huge_memory: as Linux 6.18 has it (include/trace/events/huge_memory.h).
 //
-// mm/collapse.ts and its like call these. An mm is shown by its number, where a kernel shows a hashed pointer.
+// mm/thp/collapse.ts and its like call these. An mm is shown by its number, where a kernel shows a hashed pointer.
 
 import { numbered, string, symbolic, system, type Text } from '../shape.ts';
 

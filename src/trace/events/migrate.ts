@@ -1,6 +1,6 @@
 // migrate: as Linux 6.18 has it (include/trace/events/migrate.h).
 //
-// mm/migrate.ts calls these, and tryToMigrate.ts for each page table entry.
+// mm/migrate/migrate.ts calls these, and tryToMigrate.ts for each page table entry.
 
 import { numbered, symbolic, system } from '../shape.ts';
 

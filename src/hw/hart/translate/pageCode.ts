@@ -37,6 +37,8 @@ export class PageCode {
   readonly next: NextCodePage | null;
   /** words[o] and words[o + 1] are the instruction at byte offset o (isa/decode.ts), once at(o) was asked. */
   readonly words = new Int32Array(PAGE_SIZE);
+  /** Offsets of the instructions that had been decoded before, by whomever, in their order. */
+  readonly known: readonly number[];
   private ownLoops: PageLoops | null = null;
   private readonly memory: PhysicalMemory;
   private readonly cache: CodeCache;
@@ -54,6 +56,7 @@ export class PageCode {
     this.memory = memory;
     this.cache = cache;
     this.page = page;
+    this.known = decodedIn(page);
   }
 
   get pfn(): Pfn {
@@ -70,12 +73,6 @@ export class PageCode {
     const { words } = this;
     if (words[offset] === 0) this.read(offset);
     return words[offset]!;
-  }
-
-  /** Offsets of the instructions that were decoded so far, by whomever. */
-  *known(): Generator<number> {
-    const { words } = this.page;
-    for (let offset = 0; offset < PAGE_SIZE; offset += 2) if (words[offset] !== 0) yield offset;
   }
 
   /** How often the interpreter came to an instruction by a jalr of this page: a switch, or a return. */
@@ -97,4 +94,10 @@ export class PageCode {
     const high = u16[pfnToHpa(nextPfn) >>> 1]!;
     decodePlain(low | (high << 16), this.words, LAST_HALFWORD);
   }
+}
+
+function decodedIn({ words }: CodePage): number[] {
+  const decoded: number[] = [];
+  for (let offset = 0; offset < PAGE_SIZE; offset += 2) if (words[offset] !== 0) decoded.push(offset);
+  return decoded;
 }

@@ -8,8 +8,8 @@
 
 import { PAGE_SIZE } from '../../../units.ts';
 import { lengthOf, Op, opOf, rdOf } from '../../isa/index.ts';
-import { isComputedJump, MAX_TARGETS } from './loops.ts';
 import { isTranslated, type PageCode } from './pageCode.ts';
+import { isComputedJump, MAX_TARGETS } from './pageGraph.ts';
 
 const MAX_INSTRUCTIONS = 2048;
 /** Bounds the recursion over the dominator tree too. */

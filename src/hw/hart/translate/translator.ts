@@ -188,13 +188,14 @@ export class WasmTranslator implements Translator {
     if (page.words[offset]! >= 0) return undefined;
     const pageVa = pc - offset;
     const source = new PageCode(this.memory, this.cache, page, pageVa, this.nextPageOf(block, pageVa));
-    const unit = translateUnit(this.units, source, this.entriesFor(page, pc), this.refillsOf(page));
+    const entries = this.entriesFor(page, source.known, pc);
+    const unit = translateUnit(this.units, source, entries, this.refillsOf(page, source.known));
     if (unit === null) {
       this.coolEntry(page, offset);
       return undefined;
     }
     this.regions.add(unit);
-    this.coolCovered(page, unit);
+    this.coolCovered(page, source.known, unit);
     for (const entry of this.regions.entries(page.pfn)) this.mark(page, pageOffset(entry));
     return this.regions.find(page.pfn, pc);
   }
@@ -208,12 +209,12 @@ export class WasmTranslator implements Translator {
     if (++misses[offset >>> 1]! % this.refillAt === 0) this.regions.dropWithoutRefill(pfn, offset);
   }
 
-  /** Accesses of a page that miss often, or nearly so. */
-  private refillsOf({ misses }: CodePage): ReadonlySet<number> {
+  /** Accesses of a page that miss often, or nearly so, as far as the page is known. */
+  private refillsOf({ misses }: CodePage, known: readonly number[]): ReadonlySet<number> {
     const refills = new Set<number>();
-    misses.forEach((count, half) => {
-      if (count > this.refillAt >>> WARM_SHIFT) refills.add(half * 2);
-    });
+    for (const offset of known) {
+      if (misses[offset >>> 1]! > this.refillAt >>> WARM_SHIFT) refills.add(offset);
+    }
     return refills;
   }
 
@@ -239,11 +240,11 @@ export class WasmTranslator implements Translator {
     return false;
   }
 
-  /** The entry at `pc`, then what else of its page is marked or warm and has no region yet. */
-  private *entriesFor(page: CodePage, pc: number): Generator<number> {
+  /** The entry at `pc`, then what else of its page is known, is marked or warm, and has no region yet. */
+  private *entriesFor(page: CodePage, known: readonly number[], pc: number): Generator<number> {
     const entry = pageOffset(pc);
     yield entry;
-    for (let other = 0; other < PAGE_SIZE; other += 2) {
+    for (const other of known) {
       const warm = page.words[other]! < 0 || page.heat[other >>> 1]! > this.hotAt >>> WARM_SHIFT;
       if (!warm || other === entry) continue;
       if (this.regions.find(page.pfn, pc - entry + other) === undefined) yield other;
@@ -279,8 +280,8 @@ export class WasmTranslator implements Translator {
   }
 
   /** Makes what lies amid the regions of a unit get hot anew: code may seldom come to it from elsewhere now. */
-  private coolCovered(page: CodePage, { coverage }: TranslatedUnit): void {
-    for (let offset = 0; offset < PAGE_SIZE; offset += 2) {
+  private coolCovered(page: CodePage, known: readonly number[], { coverage }: TranslatedUnit): void {
+    for (const offset of known) {
       if (page.words[offset]! < 0 && coverage.overlaps(offset, 2)) this.coolEntry(page, offset);
     }
   }

@@ -37,8 +37,7 @@ export class PageCode {
   readonly next: NextCodePage | null;
   /** words[o] and words[o + 1] are the instruction at byte offset o (isa/decode.ts), once at(o) was asked. */
   readonly words = new Int32Array(PAGE_SIZE);
-  /** Offsets of the instructions that had been decoded before, by whomever, in their order. */
-  readonly known: readonly number[];
+  private ownKnown: readonly number[] | null = null;
   private ownLoops: PageLoops | null = null;
   private readonly memory: PhysicalMemory;
   private readonly cache: CodeCache;
@@ -56,11 +55,16 @@ export class PageCode {
     this.memory = memory;
     this.cache = cache;
     this.page = page;
-    this.known = decodedIn(page);
   }
 
   get pfn(): Pfn {
     return this.page.pfn;
+  }
+
+  /** Offsets of the instructions that had been decoded, by whomever, when this was first asked; in their order. */
+  get known(): readonly number[] {
+    this.ownKnown ??= decodedIn(this.page);
+    return this.ownKnown;
   }
 
   get loops(): PageLoops {

@@ -14,4 +14,5 @@ export const SOAKS: Readonly<Record<string, () => Promise<Soak>>> = {
   sv39: async () => (await import('./sv39.ts')).sv39(),
   host: async () => (await import('./host.ts')).host(),
   guests: async () => (await import('./guests.ts')).guests(),
+  kernel: async () => (await import('./kernel.ts')).kernel(),
 };

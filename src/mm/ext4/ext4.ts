@@ -15,11 +15,11 @@ import { filemapFault } from '../fault/filemapFault.ts';
 import { AddressSpace, type AddressSpaceOps } from '../filemap/addressSpace.ts';
 import { File } from '../filemap/file.ts';
 import { filemapGetFolio, folioInMapping } from '../filemap/filemap.ts';
-import { newCacheFolio, readaheadFrom, readFolioLocked } from '../filemap/readahead.ts';
+import { newCacheFolio, pageCacheAsyncRa, readaheadFrom, readFolioLocked } from '../filemap/readahead.ts';
 import { truncateInodePages } from '../filemap/truncate.ts';
 import type { Host } from '../host.ts';
 import { folioMarkDirty, folioPut, folioUnlockPut } from '../page/folio.ts';
-import { PG_locked, PG_uptodate } from '../page/frames.ts';
+import { PG_locked, PG_readahead, PG_uptodate } from '../page/frames.ts';
 import type { BlockDevice } from './blockDevice.ts';
 import { readHole, submitRead, submitWrite } from './blockIo.ts';
 import { ext4PunchHole, ext4SetSize, zeroSegment } from './ext4Truncate.ts';
@@ -218,11 +218,13 @@ function* ext4ReadPage(mapping: AddressSpace, index: number): Steps<number> {
   for (let missed = false; ; missed = true) {
     let pfn = (yield* filemapGetFolio(mapping, index)) as Pfn | 0;
     if (pfn === 0 && !missed) {
-      yield* readaheadFrom(mapping, index);
+      yield* readaheadFrom(mapping, index, null);
       continue;
     }
     if (pfn === 0) pfn = (yield* newCacheFolio(mapping, index, null)) as Pfn | 0;
     if (pfn === 0) return -Errno.ENOMEM;
+    if (points.on) yield at.page(pfn);
+    if (host.frames.test(pfn, PG_readahead)) yield* pageCacheAsyncRa(mapping, pfn, index, null);
     yield* host.folioLocks.wait(pfn, PG_locked);
     if (points.on) yield at.page(pfn);
     if (host.frames.test(pfn, PG_uptodate)) return pfn;

@@ -12,15 +12,22 @@ import { type Hpa, PAGE_SIZE, type Pfn, PTES_PER_PAGE } from '../../units.ts';
 import type { AddressSpace } from '../filemap/addressSpace.ts';
 import { type File, fput, getFile } from '../filemap/file.ts';
 import { filemapGetFolio, folioFilePage, folioInMapping } from '../filemap/filemap.ts';
-import { newCacheFolio, readaheadAround, readFolioLocked } from '../filemap/readahead.ts';
+import {
+  newCacheFolio,
+  pageCacheAsyncRa,
+  readaheadAround,
+  readaheadFrom,
+  readaheadOfCode,
+  readFolioLocked,
+} from '../filemap/readahead.ts';
 import { countMajorFault } from '../memcg/memcontrol.ts';
 import { folioPut, folioUnlockPut } from '../page/folio.ts';
-import { PG_locked, PG_uptodate } from '../page/frames.ts';
+import { PG_locked, PG_readahead, PG_uptodate } from '../page/frames.ts';
 import { allocPte, noPteResult } from '../pagetable/pageTable.ts';
 import { mkPte, pteMapLock, ptlOf, readPte, setPte } from '../pagetable/pte.ts';
 import { addFileRmap } from '../rmap/rmapFile.ts';
 import { doSetPmd } from '../thp/fileHugeFault.ts';
-import { VM_RAND_READ } from '../vma/vmFlags.ts';
+import { VM_EXEC, VM_RAND_READ, VM_SEQ_READ } from '../vma/vmFlags.ts';
 import { mayDropLock, releaseFaultLock } from './faultLock.ts';
 import {
   VM_FAULT_FALLBACK,
@@ -53,6 +60,7 @@ export function* filemapFault(vmf: VmFault): Steps<number> {
     progress.major = VM_FAULT_MAJOR;
     yield* syncMmapReadahead(vmf, progress);
   } else {
+    yield* asyncMmapReadahead(vmf, pfn as Pfn, progress);
     if (points.on) yield at.page(pfn);
     if (!host.frames.test(pfn as Pfn, PG_uptodate)) yield* lockInvalidate(mapping, progress);
   }
@@ -85,7 +93,20 @@ function* syncMmapReadahead(vmf: VmFault, progress: Progress): Steps {
   const file = vma.file!;
   if ((vma.flags & VM_RAND_READ) !== 0) return;
   yield* dropLock(vmf, file, progress);
-  yield* readaheadAround(file.mapping, pgoff, vma.mm);
+  if ((vma.flags & VM_SEQ_READ) !== 0) yield* readaheadFrom(file.mapping, pgoff, vma.mm);
+  else if ((vma.flags & VM_EXEC) !== 0) yield* readaheadOfCode(vma, pgoff);
+  else yield* readaheadAround(file.mapping, pgoff, vma.mm);
+}
+
+/** do_async_mmap_readahead(). */
+function* asyncMmapReadahead(vmf: VmFault, folio: Pfn, progress: Progress): Steps {
+  const { vma, pgoff } = vmf;
+  const file = vma.file!;
+  if ((vma.flags & VM_RAND_READ) !== 0) return;
+  if (points.on) yield at.page(folio);
+  if (!file.mapping.host.frames.test(folio, PG_readahead)) return;
+  yield* dropLock(vmf, file, progress);
+  yield* pageCacheAsyncRa(file.mapping, folio, pgoff, vma.mm);
 }
 
 /** maybe_unlock_mmap_for_io(). */
@@ -230,7 +251,8 @@ function* nextUptodateFolio(mapping: AddressSpace, index: number): Steps<Pfn | 0
   if (pfn === 0) return 0;
   if (points.on) yield at.page(pfn);
   if (!host.frames.test(pfn, PG_locked) && host.folioLocks.tryLock(pfn)) {
-    const usable = folioInMapping(mapping, pfn) && host.frames.test(pfn, PG_uptodate);
+    const isReady = host.frames.test(pfn, PG_uptodate) && !host.frames.test(pfn, PG_readahead);
+    const usable = isReady && folioInMapping(mapping, pfn);
     if (usable && !(yield* isPastEnd(mapping, index))) return pfn;
     if (points.on) yield at.page(pfn);
     host.folioLocks.unlock(pfn);

@@ -1,6 +1,7 @@
 // Filling the page cache from a device (mm/readahead.c, filemap_read_folio).
 //
-// A fault or a read() that misses has the pages round it read too, if there are frames that nobody needs.
+// A fault or a read() that misses has the pages round it read too, if there are frames that nobody needs. One of them is
+// marked (PG_readahead): who gets there has more read, before anybody misses it.
 //
 // Invariants: a folio that is being read is in the cache, locked on behalf of the device and not uptodate; who wants
 // it waits for its lock. Locks: invalidate_lock for read, so that nobody cuts pages out of the file meanwhile.
@@ -10,10 +11,11 @@ import { Errno, PAGE_SIZE, type Pfn } from '../../units.ts';
 import type { Host } from '../host.ts';
 import { folioLruvec } from '../memcg/memcontrol.ts';
 import { folioPut } from '../page/folio.ts';
-import { PG_locked, PG_uptodate } from '../page/frames.ts';
+import { PG_locked, PG_readahead, PG_uptodate, PG_writeback } from '../page/frames.ts';
 import { allocFilePage, allocReadaheadPage } from '../page/pageAlloc.ts';
 import { workingsetRefault } from '../reclaim/workingset.ts';
 import type { Mm } from '../vma/mmStruct.ts';
+import type { Vma } from '../vma/vma.ts';
 import type { AddressSpace } from './addressSpace.ts';
 import { EXISTS, filemapAddFolio } from './filemap.ts';
 import { isFolio } from './iPages.ts';
@@ -27,21 +29,49 @@ const raPages = ({ zone }: Host): number => Math.min(RA_PAGES, Math.max(1, zone.
 /** The read-around of do_sync_mmap_readahead(). */
 export function* readaheadAround(mapping: AddressSpace, index: number, mm: Mm): Steps {
   const pages = raPages(mapping.host);
-  yield* pageCacheRaUnbounded(mapping, Math.max(0, index - (pages >> 1)), pages, mm);
+  const first = Math.max(0, index - (pages >> 1));
+  yield* pageCacheRaUnbounded(mapping, first, pages, mm, first + pages - (pages >> 2));
 }
 
-/** page_cache_sync_ra() of a read() that misses `index`. */
-export const readaheadFrom = (mapping: AddressSpace, index: number): Steps =>
-  pageCacheRaUnbounded(mapping, index, raPages(mapping.host), null);
+/** What it does for a VMA that may be executed: nothing before the page, and nothing beyond the VMA. */
+export const readaheadOfCode = ({ file, lastPgoff, mm }: Vma, index: number): Steps =>
+  pageCacheRaUnbounded(file!.mapping, index, Math.min(raPages(mm.host), lastPgoff + 1 - index), mm);
+
+/** page_cache_sync_ra() of a read() that misses `index`, or of a fault where a VMA is read in order. */
+export const readaheadFrom = (mapping: AddressSpace, index: number, mm: Mm | null): Steps =>
+  pageCacheRaUnbounded(mapping, index, raPages(mapping.host), mm);
 
 /** force_page_cache_readahead() for MADV_WILLNEED. */
 export const forcePageCacheReadahead = (mapping: AddressSpace, first: number, pages: number, mm: Mm): Steps =>
   pageCacheRaUnbounded(mapping, first, pages, mm);
 
 /**
- * page_cache_ra_unbounded(): starts to read what is missing of [first, first + pages) within the file, for `mm` if any.
+ * page_cache_async_ra(): somebody got to a folio, which he has a reference to. If it is marked, what is missing of the
+ * pages after it is read.
  */
-function* pageCacheRaUnbounded(mapping: AddressSpace, first: number, pages: number, mm: Mm | null): Steps {
+export function* pageCacheAsyncRa(mapping: AddressSpace, folio: Pfn, index: number, mm: Mm | null): Steps {
+  const { host, iPages } = mapping;
+  if (points.on) yield at.page(folio);
+  if (host.frames.test(folio, PG_writeback)) return;
+  host.frames.clear(folio, PG_readahead);
+  const pages = raPages(host);
+  if (points.on) yield at.list(iPages.lock.id);
+  let first = index + 1;
+  while (first <= index + pages && isFolio(iPages.load(first))) first++;
+  if (first <= index + pages) yield* pageCacheRaUnbounded(mapping, first, pages, mm, first);
+}
+
+/**
+ * page_cache_ra_unbounded(): starts to read what is missing of [first, first + pages) within the file, for `mm` if any;
+ * `marked` is marked if it is among it.
+ */
+function* pageCacheRaUnbounded(
+  mapping: AddressSpace,
+  first: number,
+  pages: number,
+  mm: Mm | null,
+  marked = -1,
+): Steps {
   const { host, inode, iPages, invalidateLock } = mapping;
   yield* invalidateLock.lockRead();
   if (points.on) yield at.sequence(inode.id);
@@ -53,6 +83,7 @@ function* pageCacheRaUnbounded(mapping: AddressSpace, first: number, pages: numb
     if (pfn === null) break;
     if (points.on) yield at.page(pfn);
     host.folioLocks.lockForDevice(pfn);
+    if (index === marked) host.frames.set(pfn, PG_readahead);
     if (yield* enterCache(mapping, pfn, index)) yield* mapping.ops.readFolio(mapping, pfn, index);
     else {
       if (points.on) yield at.page(pfn);

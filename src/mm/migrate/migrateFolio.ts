@@ -20,7 +20,6 @@ import {
   PG_dirty,
   PG_idle,
   PG_ksm,
-  PG_readahead,
   PG_reclaim,
   PG_referenced,
   PG_swapbacked,
@@ -44,7 +43,6 @@ const MIGRATED_FLAGS =
   PG_activate |
   PG_workingset |
   PG_dirty |
-  PG_readahead |
   PG_reclaim |
   PG_idle |
   PG_young |

@@ -18,7 +18,9 @@ import {
   PG_idle,
   PG_lru,
   PG_mlocked,
+  PG_reclaim,
   PG_referenced,
+  PG_swapcache,
   PG_unevictable,
 } from './frames.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_ORDER } from './largeFolio.ts';
@@ -78,10 +80,12 @@ export function* putPage(host: Host, pfn: Pfn): Steps {
  * caller announces at.page(pfn).
  */
 export function folioMarkDirty(host: Host, pfn: Pfn): void {
-  if (host.frames.testAndSet(pfn, PG_dirty)) return;
+  const { frames } = host;
   const mapping = folioMapping(host, pfn);
+  if (mapping !== null || frames.test(pfn, PG_swapcache)) frames.clear(pfn, PG_reclaim);
+  if (frames.testAndSet(pfn, PG_dirty)) return;
   if (mapping === null || !mapping.canWriteback) return;
-  mapping.dirty.add(host.frames.index[pfn]!);
+  mapping.dirty.add(frames.index[pfn]!);
   host.vmstat.nr_dirty++;
 }
 

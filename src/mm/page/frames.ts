@@ -32,7 +32,8 @@ export const PG_swapbacked = 1 << 7;
 export const PG_swapcache = 1 << 8;
 export const PG_writeback = 1 << 9;
 export const PG_reclaim = 1 << 10;
-export const PG_readahead = 1 << 11;
+/** One bit, as in Linux: read-ahead is about folios that were read, reclaim about those that are written. */
+export const PG_readahead = PG_reclaim;
 export const PG_anon_exclusive = 1 << 12;
 /** Marked accessed twice: activated when reclaim next meets it. Stands for Linux's per-CPU lru_activate batch. */
 export const PG_activate = 1 << 13;

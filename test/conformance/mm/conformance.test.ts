@@ -1,33 +1,12 @@
 // The memory manager against a real kernel's recorded answers.
 
 import { describe, expect, it } from 'vitest';
-import { createHost } from '../../../src/machine.ts';
-import { MemorySwapDevice } from '../../../src/mm/index.ts';
-import { parseScript, ScriptRunner } from '../../../src/vmm/index.ts';
 import { firstDifference, type Level } from './compare.ts';
+import { makePlay } from './play.ts';
 import { readRecordings } from './recorded.ts';
 
-const SWAP_SLOTS = 16384;
-
-const host = createHost({
-  hostRamBytes: 64 * 2 ** 20,
-  swap: new MemorySwapDevice(SWAP_SLOTS + 1),
-  cpus: 1,
-  seed: 1,
-});
-
-/** Every script leaves the host as it found it. */
-function play(script: string, name: string): string[] {
-  const runner = new ScriptRunner(host);
-  const records = parseScript(script, name).map((step) => runner.step(step));
-  runner.close();
-  const { zone, committedAs, swap } = host;
-  const left = { pages: zone.managedPages - zone.freePages, committedAs, free: swap?.freeSlots };
-  expect({ name, ...left }).toEqual({ name, pages: 0, committedAs: 0, free: SWAP_SLOTS });
-  return records;
-}
-
 describe('scripts recorded on Linux 6.18', () => {
+  const play = makePlay();
   const played = readRecordings().map(({ name, script, golden }) => ({
     name,
     golden,

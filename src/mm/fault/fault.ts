@@ -115,6 +115,8 @@ function* handlePresentPte(vmf: VmFault): Steps<number> {
 
 /** No VM_FAULT bits: a userfaultfd is to be asked, with nothing held but what the fault came with. */
 const USERFAULT = -1;
+/** No VM_FAULT bits: the caller is the one to fill the entry. */
+const STILL_NONE = -2;
 
 /** do_anonymous_page(). */
 function* doAnonymousPage(vmf: VmFault): Steps<number> {
@@ -143,41 +145,43 @@ function* mapZeroPage(vmf: VmFault): Steps<number> {
   const { vma } = vmf;
   const { host } = vma.mm;
   const entry = mkPte(host.zeroPfn, vma) | PTE_SPECIAL;
-  return yield* setIfNone(vmf, function* () {
+  const result = yield* lockIfNone(vmf);
+  if (result === STILL_NONE) {
     if (points.on) yield at.pte(vmf.ptep);
     setPte(host, vmf.ptep, entry);
-  });
+  }
+  yield* ptlOf(host, vmf.ptep).unlock();
+  return result === STILL_NONE ? 0 : result;
 }
 
 function* mapNewPage(vmf: VmFault, pfn: Pfn): Steps<number> {
   const { vma, address } = vmf;
   const { mm } = vma;
-  let mapped = false;
-  const result = yield* setIfNone(vmf, function* () {
+  const { host } = mm;
+  const result = yield* lockIfNone(vmf);
+  if (result === STILL_NONE) {
     mm.anonPages++;
     yield* addNewAnonRmap(vma, pfn, address, true);
     yield* folioAddLruVma(vma, pfn);
     if (points.on) yield at.pte(vmf.ptep);
     const entry = mkPte(pfn, vma);
-    setPte(mm.host, vmf.ptep, maybeMkWrite(entry, vma));
-    mapped = true;
-  });
-  if (!mapped) yield* folioPut(mm.host, pfn);
+    setPte(host, vmf.ptep, maybeMkWrite(entry, vma));
+  }
+  yield* ptlOf(host, vmf.ptep).unlock();
+  if (result === STILL_NONE) return 0;
+  yield* folioPut(host, pfn);
   return result;
 }
 
-/** Runs `set` under the page table lock if the entry is still none and the mm still whole, and no userfaultfd wants it. */
-function* setIfNone(vmf: VmFault, set: () => Steps): Steps<number> {
-  const { mm } = vmf.vma;
-  const ptl = ptlOf(mm.host, vmf.ptep);
-  yield* ptl.lock();
-  if (points.on) yield at.pte(vmf.ptep);
-  let result = 0;
-  if (readPte(mm.host, vmf.ptep) === 0) {
-    if (mm.unstable) result = VM_FAULT_SIGBUS;
-    else if ((vmf.vma.flags & VM_UFFD_MISSING) !== 0) result = USERFAULT;
-    else yield* set();
-  }
-  yield* ptl.unlock();
-  return result;
+/**
+ * Takes the page table lock: STILL_NONE if the entry is none and the mm whole, and no userfaultfd wants it; else what the
+ * fault comes to.
+ */
+function* lockIfNone({ vma, ptep }: VmFault): Steps<number> {
+  const { mm } = vma;
+  yield* ptlOf(mm.host, ptep).lock();
+  if (points.on) yield at.pte(ptep);
+  if (readPte(mm.host, ptep) !== 0) return 0;
+  if (mm.unstable) return VM_FAULT_SIGBUS;
+  return (vma.flags & VM_UFFD_MISSING) !== 0 ? USERFAULT : STILL_NONE;
 }

@@ -24,7 +24,7 @@ import {
 } from '../../tlb/index.ts';
 import { BLOCK_BUDGET, BLOCK_DTLB, BLOCK_ITLB, BLOCK_JUMP_CACHE, BLOCK_MISSED, BLOCK_PC } from '../block.ts';
 import { emitPrivileged, PRIVILEGED_CALLS, PRIVILEGED_TYPE, PRIVILEGED_TYPES } from './privileged.ts';
-import { emitRefill, REFILL_FUNCTIONS, REFILL_TYPES, refillFunction } from './refill.ts';
+import { emitRefill, REFILL_NAMES, REFILL_TYPES } from './refill.ts';
 import { Leave } from './regionCode.ts';
 import { Code, encodeModule, memoryPages, Type, W } from './wasm.ts';
 
@@ -39,7 +39,7 @@ export const REGION_TYPE = { params: [Type.i32, Type.i32], results: [Type.i64] }
 const TYPES = [...REFILL_TYPES, ...PRIVILEGED_TYPES, REGION_TYPE] as const;
 const TYPE_OF_DISPATCHER = TYPES.indexOf(PRIVILEGED_TYPE);
 const TYPE_OF_REGION = TYPES.indexOf(REGION_TYPE);
-const FIRST_PRIVILEGED = REFILL_FUNCTIONS;
+const FIRST_PRIVILEGED = REFILL_NAMES.length;
 
 const CPU = 0;
 const FETCH = 1;
@@ -133,7 +133,7 @@ function refillFetch(body: Code): void {
   leaveIf(body, Leave.fetch);
   for (const argument of [CPU, PC, ENTRY, DATA]) body.get(argument);
   body.byte(W.call);
-  body.unsigned(refillFunction(Access.fetch));
+  body.unsigned(Access.fetch);
   body.byte(W.i32_eqz);
   leaveIf(body, Leave.fetch);
 }
@@ -232,7 +232,7 @@ function refillData(body: Code, { dtlbEntries }: TlbGeometry, miss: number, acce
   body.byte(W.else);
   for (const argument of [CPU, PC, ENTRY, DATA]) body.get(argument);
   body.byte(W.call);
-  body.unsigned(refillFunction(access));
+  body.unsigned(access);
   body.byte(W.end);
   body.open(W.if, Type.i32);
   body.i32Const(Leave.refilled);

@@ -6,17 +6,14 @@
 // regime is in the context's header. Whatever is not plain is left to the interpreter, which finds the same state and
 // does the same, or more.
 //
-// A function for each kind of access walks one stage, the shadow root's, and calls nothing, so that it has nothing to
-// keep. Where there is a second stage it goes on in another.
+// There is one for each kind of access. It calls nothing, so that it has nothing to keep.
 
 import { PAGE_SHIFT } from '../../../units.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
-import { Access, type AccessKind, SV39, SV39X4 } from '../../sv39/index.ts';
+import { Access, SV39 } from '../../sv39/index.ts';
 import {
   HEADER_PERMITS,
   HEADER_ROOT,
-  HEADER_SECOND_PERMITS,
-  HEADER_SECOND_STAGE,
   HEADER_STAGES,
   INFO_EXECUTE,
   INFO_LEVEL,
@@ -26,127 +23,91 @@ import {
   type TlbGeometry,
 } from '../../tlb/index.ts';
 import { Local, REFILL_TYPE, RefillBody } from './refillEntry.ts';
-import { GPN_BITS, GUEST_WALK_TYPE, GuestWalk } from './refillWalk.ts';
-import { type Code, Type, W, type WasmFunction } from './wasm.ts';
+import { GPN_BITS, secondStage } from './refillWalk.ts';
+import { type Code, W, type WasmFunction } from './wasm.ts';
 
 /** The types of the functions below, and the functions, as the first of a module. */
-export const REFILL_TYPES = [GUEST_WALK_TYPE, REFILL_TYPE] as const;
-/** Names of the functions that refill, by access. */
+export const REFILL_TYPES = [REFILL_TYPE] as const;
+/** Names of the functions that refill, by access: that is their order in the module, too. */
 export const REFILL_NAMES = ['refillLoad', 'refillStore', 'refillFetch'] as const;
-const GUEST_WALK = 0;
-/** Index of the function that refills for an access. */
-export const refillFunction = (access: AccessKind): number => GUEST_WALK + 1 + access;
-const behindFunction = (access: AccessKind): number => refillFunction(Access.fetch) + 1 + access;
-/** How many functions there are. */
-export const REFILL_FUNCTIONS = behindFunction(Access.fetch) + 1;
 
-export function emitRefill(memory: PhysicalMemory, tlb: TlbGeometry): WasmFunction[] {
-  const kinds = [Access.load, Access.store, Access.fetch];
-  return [
-    { type: 0, locals: GuestWalk.LOCALS, body: new GuestWalk(memory).write() },
-    ...kinds.map((access) => ({
-      type: 1,
-      locals: RefillBody.LOCALS,
-      body: new Refill(memory, tlb, access).write(),
-      export: REFILL_NAMES[access],
-    })),
-    ...kinds.map((access) => ({
-      type: 1,
-      locals: RefillBehind.LOCALS,
-      body: new RefillBehind(memory, tlb, access).write(),
-    })),
-  ];
-}
+export const emitRefill = (memory: PhysicalMemory, tlb: TlbGeometry): WasmFunction[] =>
+  [Access.load, Access.store, Access.fetch].map((access) => ({
+    type: 0,
+    locals: Refill.LOCALS,
+    body: new Refill(memory, tlb, access).write(),
+    export: REFILL_NAMES[access],
+  }));
 
-/** One stage: Sv39 tables in frames. */
 class Refill extends RefillBody {
   write(): Code {
     const { body } = this;
-    const { cpu, va, entry, dtlb, page, header, table, pte, info, frame } = Local;
+    const { header, page, stages } = Local;
     this.findHeader();
+    body.get(Local.va);
+    body.i64Const(PAGE_SHIFT);
+    body.byte(W.i64_shr_u);
+    body.byte(W.i32_wrap_i64);
+    body.set(page);
     body.get(header);
     body.memory(W.i32_load, HEADER_STAGES);
+    body.tee(stages);
     body.i32Const(Stages.first);
-    body.byte(W.i32_ne);
+    body.byte(W.i32_eq);
     body.open(W.if);
-    for (const parameter of [cpu, va, entry, dtlb]) body.get(parameter);
-    body.byte(W.return_call);
-    body.unsigned(behindFunction(this.access));
+    this.walkFirst();
+    body.byte(W.else);
+    this.walkSecond();
     body.byte(W.end);
+    this.fill();
+    return body;
+  }
+
+  /** Sv39 tables in frames. */
+  private walkFirst(): void {
+    const { body } = this;
+    const { header, page, table, pte, info, frame } = Local;
     this.refuseUncanonical();
-    this.takePage();
     body.get(header);
     body.memory(W.i32_load, HEADER_ROOT);
     body.set(table);
     this.walkHost({ stage: SV39, permits: HEADER_PERMITS, header, page, table, pte, info, frame });
-    this.fill();
-    return body;
   }
-}
 
-/** Behind the function above: by the second stage, of what the guest's own tables say where it has any. */
-class RefillBehind extends RefillBody {
-  static override readonly LOCALS = [...RefillBody.LOCALS, [2, Type.i32] as const];
-  /** What stage one permits, and its level. */
-  private readonly first = Local.writeTag + 1;
-  /** The bits of the level, if it is stage one's. */
-  private readonly level = Local.writeTag + 2;
-
-  write(): Code {
+  /** The second stage, of what the guest's own tables say where it has any. */
+  private walkSecond(): void {
     const { body } = this;
-    const { page, header, table, pte, info, frame } = Local;
-    this.findHeader();
+    const { header, gpn, table, pte, info, frame, first, level } = Local;
     this.findGuestPage();
-    body.get(header);
-    body.memory(W.i32_load, HEADER_SECOND_STAGE);
-    body.set(table);
-    this.walkHost({
-      stage: SV39X4,
-      permits: HEADER_SECOND_PERMITS,
-      header,
-      page,
-      table,
-      pte,
-      info,
-      frame,
-    });
+    this.walkSecondStage(secondStage({ header, page: gpn, table, pte, info, frame }));
     body.get(info);
-    body.get(this.level);
+    body.get(level);
     body.byte(W.i32_or);
-    body.get(this.first);
+    body.get(first);
     body.byte(W.i32_and);
     body.set(info);
-    this.fill();
-    return body;
   }
 
   private findGuestPage(): void {
     const { body } = this;
-    const { header, page, table } = Local;
-    body.get(header);
-    body.memory(W.i32_load, HEADER_STAGES);
-    body.tee(table);
+    const { stages, page, gpn, first, level } = Local;
+    body.get(stages);
     body.i32Const(Stages.both);
     body.byte(W.i32_eq);
     body.open(W.if);
     this.refuseUncanonical();
-    body.get(header);
-    this.takePage();
-    body.get(page);
-    body.byte(W.call);
-    body.unsigned(GUEST_WALK);
-    body.set(this.first);
-    body.set(page);
+    this.walkGuest(Local);
     body.i32Const(INFO_LEVEL);
-    body.set(this.level);
+    body.set(level);
     body.byte(W.else);
-    body.get(table);
+    body.get(stages);
     body.byte(W.i32_eqz);
     this.giveUpIf();
     this.refuseNoGuestAddress();
-    this.takePage();
+    body.get(page);
+    body.set(gpn);
     body.i32Const(INFO_LEVEL | INFO_READ | INFO_WRITE | INFO_EXECUTE);
-    body.set(this.first);
+    body.set(first);
     body.byte(W.end);
   }
 

@@ -51,25 +51,33 @@ export const Local = {
   va: 1,
   entry: 2,
   dtlb: 3,
-  /** Number of the page that the walk in frames is for. */
+  /** Number of the address's page. */
   page: 4,
   header: 5,
-  table: 6,
-  info: 7,
-  facts: 8,
-  pfn: 9,
-  pte: 10,
-  frame: 11,
-  tag: 12,
-  writeTag: 13,
+  stages: 6,
+  table: 7,
+  info: 8,
+  facts: 9,
+  pfn: 10,
+  /** Number of the guest physical page, where there is a second stage. */
+  gpn: 11,
+  /** Then what stage one permits, and its level. */
+  first: 12,
+  /** The bits of the level, if it is stage one's. */
+  level: 13,
+  pte: 14,
+  frame: 15,
+  guestPage: 16,
+  tag: 17,
+  writeTag: 18,
 } as const;
 
 /** A function that refills for one kind of access, while it is written. */
 export abstract class RefillBody extends WalkBody {
-  static readonly LOCALS: readonly (readonly [number, number])[] = [
-    [6, Type.i32],
-    [4, Type.i64],
-  ];
+  static readonly LOCALS = [
+    [10, Type.i32],
+    [5, Type.i64],
+  ] as const;
   protected readonly access: AccessKind;
   private readonly tlb: TlbGeometry;
 
@@ -105,16 +113,6 @@ export abstract class RefillBody extends WalkBody {
     body.get(va);
     body.byte(W.i64_ne);
     this.giveUpIf();
-  }
-
-  /** page = the number of the address's page. */
-  protected takePage(): void {
-    const { body } = this;
-    body.get(Local.va);
-    body.i64Const(PAGE_SHIFT);
-    body.byte(W.i64_shr_u);
-    body.byte(W.i32_wrap_i64);
-    body.set(Local.page);
   }
 
   /** Fills the entry as `info` and `frame` say, and ends the function. */

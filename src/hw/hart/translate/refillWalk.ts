@@ -1,7 +1,7 @@
 // The walks of a refill, in WebAssembly: tables in frames (a shadow root, the second stage), and a guest's own
 // tables, each of whose entries goes through the second stage (D2: the rules are the constants of hw/sv39/rules.ts).
 //
-// refill.ts and refillBehind.ts write functions with them. Where memory is large every access misses, and what a walk
+// refill.ts writes functions with them. Where memory is large every access misses, and what a walk
 // costs is its instructions: the more of them, the fewer misses the computer overlaps. So they reckon with page numbers
 // in 32 bits, and what a leaf permits is looked up by its low byte (hw/tlb/permits.ts), V and A included.
 //
@@ -33,7 +33,7 @@ import {
   INFO_READ,
   LEAF_KINDS,
 } from '../../tlb/index.ts';
-import { Code, type FunctionType, Type, W } from './wasm.ts';
+import { Code, W } from './wasm.ts';
 
 const PTE_SHIFT = Math.log2(PTE_BYTES);
 const INDEX_BITS = 9;
@@ -57,6 +57,23 @@ export interface HostWalk {
   readonly info: number;
   /** i64: where the number of the frame goes, reserved bits above it. */
   readonly frame: number;
+}
+
+/** The same of the second stage. */
+export const secondStage = (locals: Omit<HostWalk, 'stage' | 'permits'>): HostWalk => ({
+  ...locals,
+  stage: SV39X4,
+  permits: HEADER_SECOND_PERMITS,
+});
+
+/** A walk of tables in guest memory: numbers of locals, of which a walk in frames uses what it has. */
+export interface GuestWalk extends Omit<HostWalk, 'stage' | 'permits'> {
+  /** i32: where the number of the guest physical page goes. */
+  readonly gpn: number;
+  /** i32: where what the leaf permits goes, and its level. Nothing, where there is none. */
+  readonly first: number;
+  /** i64, scratch. */
+  readonly guestPage: number;
 }
 
 /** A function that walks, while it is written. */
@@ -192,65 +209,20 @@ export abstract class WalkBody {
     this.body.memory(W.i32_load8_u, permits);
   }
 
-  /** Gives up unless a number is a guest physical page's. */
-  protected refuseNoGuestPage(page: number): void {
-    this.body.get(page);
-    this.body.i64Const(GPN_BITS);
-    this.body.byte(W.i64_shr_u);
-    this.body.i64Const(0);
-    this.body.byte(W.i64_ne);
-    this.giveUpIf();
-  }
-}
-
-/** (half of the header, number of a virtual page) -> (number of the guest physical page, info of the leaf; none: 0). */
-export const GUEST_WALK_TYPE: FunctionType = {
-  params: [Type.i32, Type.i32],
-  results: [Type.i32, Type.i32],
-};
-
-/** A walk of tables in guest memory: each table is looked for through the second stage. */
-export class GuestWalk extends WalkBody {
-  static readonly LOCALS = [
-    [3, Type.i32],
-    [3, Type.i64],
-  ] as const;
-
-  write(): Code {
+  /** Walks tables in guest memory, each looked for through the second stage. */
+  protected walkGuest({ header, page, gpn, first, guestPage, pte, ...rest }: GuestWalk): void {
     const { body } = this;
-    const [header, page, gpn, table, info, pte, guestPage, frame] = [0, 1, 2, 3, 4, 5, 6, 7];
+    const second = secondStage({ header, page: gpn, pte, ...rest });
     body.get(header);
     body.memory(W.i64_load, HEADER_ROOT);
     body.i64Const(PAGE_SHIFT);
     body.byte(W.i64_shr_u);
     body.set(guestPage);
+    body.open(W.block);
     for (let level = LEVELS - 1; level >= 0; level--) {
-      this.refuseNoGuestPage(guestPage);
-      body.get(guestPage);
-      body.byte(W.i32_wrap_i64);
-      body.set(gpn);
-      body.get(header);
-      body.memory(W.i32_load, HEADER_SECOND_STAGE);
-      body.set(table);
-      this.walkHost({
-        stage: SV39X4,
-        permits: HEADER_SECOND_PERMITS,
-        header,
-        page: gpn,
-        table,
-        pte,
-        info,
-        frame,
-      });
-      this.refuseUnreadable(info);
-      this.refuseNoFrame(frame);
-      this.entryOffset(page, level, SV39);
-      body.get(frame);
-      body.byte(W.i32_wrap_i64);
-      body.i32Const(PAGE_SHIFT);
-      body.byte(W.i32_shl);
-      body.byte(W.i32_or);
-      body.memory(W.i64_load, 0);
+      this.takeGuestPage(guestPage, gpn);
+      this.walkSecondStage(second);
+      this.loadGuestEntry(second, page, level);
       body.set(pte);
       if (level > 0) {
         this.isTable(pte);
@@ -258,34 +230,59 @@ export class GuestWalk extends WalkBody {
         body.open(W.if);
         this.refuseMisaligned(pte, level);
       }
-      this.pageIn(pte, level, page);
-      body.set(guestPage);
-      this.refuseNoGuestPage(guestPage);
-      body.get(guestPage);
-      body.byte(W.i32_wrap_i64);
       this.permitted(pte, header, HEADER_PERMITS);
       body.i32Const(level);
       body.byte(W.i32_or);
+      body.set(first);
+      this.pageIn(pte, level, page);
+      body.set(guestPage);
       if (level === 0) break;
-      body.byte(W.return);
+      body.branch(W.br, 1);
       body.byte(W.end);
       this.frameNumber(pte);
       body.set(guestPage);
     }
-    return body;
+    body.byte(W.end);
+    this.takeGuestPage(guestPage, gpn);
   }
 
-  protected giveUp(): void {
-    this.body.i32Const(0);
-    this.body.i32Const(0);
-    this.body.byte(W.return);
-  }
-
-  private refuseUnreadable(info: number): void {
-    this.body.get(info);
-    this.body.i32Const(INFO_READ);
-    this.body.byte(W.i32_and);
-    this.body.byte(W.i32_eqz);
+  /** Pushes the entry of a guest's table to which the second stage has led. */
+  private loadGuestEntry({ info, frame }: HostWalk, page: number, level: number): void {
+    const { body } = this;
+    body.get(info);
+    body.i32Const(INFO_READ);
+    body.byte(W.i32_and);
+    body.byte(W.i32_eqz);
     this.giveUpIf();
+    this.refuseNoFrame(frame);
+    this.entryOffset(page, level, SV39);
+    body.get(frame);
+    body.byte(W.i32_wrap_i64);
+    body.i32Const(PAGE_SHIFT);
+    body.byte(W.i32_shl);
+    body.byte(W.i32_or);
+    body.memory(W.i64_load, 0);
+  }
+
+  protected walkSecondStage(walk: HostWalk): void {
+    const { body } = this;
+    body.get(walk.header);
+    body.memory(W.i32_load, HEADER_SECOND_STAGE);
+    body.set(walk.table);
+    this.walkHost(walk);
+  }
+
+  /** gpn = the number of a guest physical page, reserved bits aside; gives up unless it is one. */
+  private takeGuestPage(guestPage: number, gpn: number): void {
+    const { body } = this;
+    body.get(guestPage);
+    body.i64Const(GPN_BITS);
+    body.byte(W.i64_shr_u);
+    body.i64Const(0);
+    body.byte(W.i64_ne);
+    this.giveUpIf();
+    body.get(guestPage);
+    body.byte(W.i32_wrap_i64);
+    body.set(gpn);
   }
 }

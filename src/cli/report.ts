@@ -28,7 +28,7 @@ export interface RunReport extends MachineStatistics {
     readonly points: number;
     readonly violations: readonly Violation[];
   };
-  /** Null when the run had no end that could be digested. */
+  /** Null when the run had no end that could be digested, or nobody wanted it. */
   readonly digest: string | null;
 }
 

@@ -42,6 +42,7 @@ interface RunFlags {
   readonly S?: true;
   readonly gdb?: number;
   readonly json?: true;
+  readonly digest: boolean;
 }
 
 const GDB_PORT = 1234;
@@ -101,6 +102,7 @@ export function command(exit: (code: number) => void, observer: RunObserver = {}
     .option('--gdb <port>', 'a GDB server on 127.0.0.1; 0 takes a free port', wholeBetween(0, 65535))
     .option('--stats', 'print counters at the end')
     .option('--json', 'print the report as one line of JSON')
+    .option('--no-digest', 'leave the digest of all events and all memory out of it, which takes time')
     .action(async (file: string, flags: RunFlags) => exit(await run(file, flags, observer)));
 }
 
@@ -134,7 +136,7 @@ async function reportOfRun(
   observer: RunObserver,
 ): Promise<RunReport> {
   const isOutputTaken = flags.json || settings.trace?.path === null || observer.takesOutput;
-  const digest = flags.json === true;
+  const digest = flags.json === true && flags.digest;
   try {
     const image = readProgram(readGuestProgram(file), file, settings.ramBytes);
     return await onScreen(isOutputTaken ? process.stderr : process.stdout, (screen) =>

@@ -33,8 +33,9 @@ export interface EngineRun {
 export const LAUNCHER = join(import.meta.dirname, '../../src/cli/umbra.js');
 const MAX_SECONDS = 300;
 
-const umbra = (mmu: 'shadow' | 'tdp'): Engine => ({
-  name: `umbra ${mmu}`,
+/** `huge`: on a host that gives huge pages, as QEMU has of its own, whom it asks for them (MADV_HUGEPAGE). */
+const umbra = (mmu: 'shadow' | 'tdp', huge = false): Engine => ({
+  name: `umbra ${mmu}${huge ? ', THP' : ''}`,
   version: () => `Node ${process.version}`,
   run({ name, ramMegabytes }, path) {
     const ram = `${ramMegabytes}M`;
@@ -44,6 +45,7 @@ const umbra = (mmu: 'shadow' | 'tdp'): Engine => ({
       'run',
       path,
       '--json',
+      '--no-digest',
       '--ram',
       ram,
       '--host-ram',
@@ -52,6 +54,8 @@ const umbra = (mmu: 'shadow' | 'tdp'): Engine => ({
       'none',
       '--mmu',
       mmu,
+      '--thp',
+      huge ? 'always' : 'never',
     ];
     const { seconds, stdout, stderr } = timed(process.execPath, [LAUNCHER, ...flags]);
     const report = JSON.parse(stdout);
@@ -71,6 +75,8 @@ const qemu: Engine = {
 };
 
 export const UMBRA: readonly Engine[] = [umbra('shadow'), umbra('tdp')];
+/** For programs that use much memory. */
+export const UMBRA_HUGE: readonly Engine[] = [umbra('shadow', true), umbra('tdp', true)];
 export const PEERS: readonly Engine[] = [qemu];
 
 /** Runs Umbra once, so that no measured run has to compile it. */

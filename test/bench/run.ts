@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Engine, PEERS, UMBRA, warmUp } from './engines.ts';
+import { type Engine, PEERS, UMBRA, UMBRA_HUGE, warmUp } from './engines.ts';
 import { type ExitCost, measureExits } from './exits.ts';
 import { type ExploringRate, measureExploring } from './exploring.ts';
 import { type ForeignResult, measureForeign } from './foreign.ts';
@@ -149,7 +149,11 @@ function programCalled(name: string): Program {
 // The suites
 
 function runPrograms({ programs, elfs, peers, repeats, folder, say }: Bench): Results {
-  const engines = [...UMBRA, ...peers];
+  const enginesFor = (kind: Program['kind']): Engine[] => [
+    ...UMBRA,
+    ...(kind === 'memory' ? UMBRA_HUGE : []),
+    ...peers,
+  ];
   const table = new Table(say, [14, -7, 20, -9, -11, -12, -12]);
   table.row('program', 'G insns', 'engine', 'seconds', 'of it start', 'steady MIPS', 'peer/engine');
   const show = (result: ProgramResult): ProgramResult => {
@@ -157,8 +161,8 @@ function runPrograms({ programs, elfs, peers, repeats, folder, say }: Bench): Re
     return result;
   };
   const results = [
-    ...programs.map((program) => show(measure(program, engines, repeats, folder))),
-    ...elfs.map((path) => show(measureElf(basename(path), path, engines, repeats))),
+    ...programs.map((program) => show(measure(program, enginesFor(program.kind), repeats, folder))),
+    ...elfs.map((path) => show(measureElf(basename(path), path, enginesFor('integer'), repeats))),
   ];
   const summaries = summarise(results, peers);
   for (const { engine, peer, kind, ratio } of summaries) {
@@ -316,14 +320,14 @@ function rowsOf({ program, instructions, measurements }: ProgramResult): string[
 }
 
 function summarise(results: readonly ProgramResult[], peers: readonly Engine[]): Summary[] {
-  const secondsOf = ({ measurements }: ProgramResult, name: string): number =>
-    measurements.find(({ engine }) => engine === name)!.seconds;
-  return UMBRA.flatMap(({ name: engine }) =>
+  const secondsOf = ({ measurements }: ProgramResult, name: string): number | undefined =>
+    measurements.find(({ engine }) => engine === name)?.seconds;
+  return [...UMBRA, ...UMBRA_HUGE].flatMap(({ name: engine }) =>
     peers.flatMap(({ name: peer }) =>
       (['integer', 'memory'] as const).flatMap((kind) => {
         const ratios = results
-          .filter((result) => result.kind === kind)
-          .map((result) => secondsOf(result, peer) / secondsOf(result, engine));
+          .filter((result) => result.kind === kind && secondsOf(result, engine) !== undefined)
+          .map((result) => secondsOf(result, peer)! / secondsOf(result, engine)!);
         return ratios.length === 0 ? [] : [{ engine, peer, kind, ratio: geometricMean(ratios) }];
       }),
     ),

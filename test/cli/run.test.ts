@@ -61,6 +61,13 @@ describe('a guest that passes', () => {
     expect(report.digest).toMatch(/^sha256:[0-9a-f]{64}$/);
   });
 
+  it('with --no-digest leaves that out of the report', () => {
+    expect(jsonOf(umbra('run', HELLO, '--json', '--no-digest').stdout)).toMatchObject({
+      outcome: 'pass',
+      digest: null,
+    });
+  });
+
   it('with --stats prints every counter', () => {
     const { stderr } = umbra('run', HELLO, '--stats');
     expect(stderr).toMatch(/\nexits\n {2}mmuFault +\d+\n/);

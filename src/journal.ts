@@ -26,6 +26,8 @@ const Kind = {
   removed: 10,
   weakMap: 11,
   popped: 12,
+  page: 13,
+  kept: 14,
 } as const;
 const FIRST_PROPERTY = 16;
 
@@ -54,7 +56,7 @@ export function record(target: Anything, kind: number, key: Anything, old: Anyth
 
 /** From now on changes are recorded. */
 export function mark(): void {
-  undo.length = 0;
+  beginRun();
   undo.on = true;
 }
 
@@ -62,8 +64,13 @@ export function mark(): void {
 export function rewind(): void {
   undo.on = false;
   for (let at = undo.length - 1; at >= 0; at--) revert(targets[at], entryKinds[at]!, keys[at], olds[at]);
-  undo.length = 0;
+  beginRun();
   undo.on = true;
+}
+
+function beginRun(): void {
+  undo.length = 0;
+  run++;
 }
 
 /** What was changed since the mark stays, and nothing is recorded any more. */
@@ -98,6 +105,9 @@ function revertRare(target: Anything, kind: number, key: Anything, old: Anything
       return;
     case Kind.typed:
       target.set(old, key);
+      return;
+    case Kind.page:
+      target.set(old, key * PAGE);
       return;
     case Kind.mapSet:
     case Kind.weakMap:
@@ -273,7 +283,63 @@ function bytesOf(view: DataView): Uint8Array {
 const sizeOf = (target: ArrayBufferView): number => (target as Uint8Array).length;
 
 function recordTyped(target: ArrayBufferView, from: number, to = sizeOf(target)): void {
-  record(target, Kind.typed, from, (target as Uint8Array).slice(from, to));
+  const { buffer, byteOffset, byteLength, BYTES_PER_ELEMENT: width } = target as Uint8Array;
+  const start = byteOffset + from * width;
+  const end = byteOffset + Math.min(to * width, byteLength);
+  const first = Math.ceil(start / PAGE);
+  const last = Math.floor(end / PAGE);
+  if (first >= last) record(target, Kind.typed, from, (target as Uint8Array).slice(from, to));
+  else recordPages(pagesOf(buffer), start, first, last, end);
+}
+
+// Whole pages
+
+/** Of memory that is copied or cleared by the page. */
+const PAGE = 4096;
+
+/** A buffer of which whole pages were written at once. */
+interface Pages {
+  readonly bytes: Uint8Array;
+  /** By page: the run in which it was copied last, and the copy; the copies are reused. */
+  readonly copiedIn: Int32Array;
+  readonly copies: Uint8Array[];
+}
+
+const pagesOfBuffers = new WeakMap<ArrayBufferLike, Pages>();
+/** Marks and rewinds so far. */
+let run = 0;
+
+function pagesOf(buffer: ArrayBufferLike): Pages {
+  let pages = pagesOfBuffers.get(buffer);
+  if (pages === undefined) {
+    const bytes = new Uint8Array(buffer);
+    pages = { bytes, copiedIn: new Int32Array(Math.ceil(bytes.length / PAGE)), copies: [] };
+    pagesOfBuffers.set(buffer, pages);
+  }
+  return pages;
+}
+
+/** Bytes from `start` to `end` are about to change, pages `first` to `last` - 1 among them. */
+function recordPages(pages: Pages, start: number, first: number, last: number, end: number): void {
+  recordBytes(pages.bytes, start, first * PAGE);
+  for (let page = first; page < last; page++) recordPage(pages, page);
+  recordBytes(pages.bytes, last * PAGE, end);
+}
+
+function recordBytes(bytes: Uint8Array, from: number, to: number): void {
+  if (from < to) record(bytes, Kind.typed, from, bytes.slice(from, to));
+}
+
+function recordPage({ bytes, copiedIn, copies }: Pages, page: number): void {
+  if (copiedIn[page] === run) {
+    // All of it goes back to what it was when it was copied, whatever was written since.
+    record(bytes, Kind.kept, page, null);
+    return;
+  }
+  copiedIn[page] = run;
+  copies[page] ??= new Uint8Array(PAGE);
+  copies[page].set(bytes.subarray(page * PAGE, (page + 1) * PAGE));
+  record(bytes, Kind.page, page, copies[page]);
 }
 
 function recordSet(target: Anything, [key, offset]: readonly Anything[]): void {

@@ -132,7 +132,7 @@ describe('a scenario', () => {
 
   it('comes to its end though two tasks retry until a third, of a lower priority, is done', () => {
     for (const policy of ['pos', 'pct'] as const) {
-      const { search: made } = search(production, { policy, schedules: 150 }, 'dontneed');
+      const { search: made } = search(production, { policy, schedules: 50 }, 'dontneed');
       made.step(() => false);
       expect(made.state.failure?.found ?? null, policy).toBeNull();
     }

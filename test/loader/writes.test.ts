@@ -58,6 +58,12 @@ const PROGRAMS: Readonly<Record<string, readonly [build: string, body: string]>>
     '{ t: new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]) }',
     's.t.fill(9, 1, 3); s.t.set([7, 7], 4); s.t.copyWithin(0, 4, 8); return [...s.t];',
   ],
+  'whole pages and what is around them': [
+    '{ t: new Int32Array(4096).map((_, i) => i), b: new Uint8Array(12288).map((_, i) => i) }',
+    `s.t[1030] = -1; s.t.fill(9, 1000, 3100); s.t[1031] = -2; s.t.copyWithin(1024, 0, 2048); s.t.fill(8, 2048); s.t[4095] = 3;
+     s.b.set(s.b.slice(4096, 8192), 0); s.b.fill(1, 5, 12000); s.b.fill(2, 4096, 8192);
+     return [...s.t, ...s.b].reduce((sum, each, i) => (sum + each * i) % 65521, 0);`,
+  ],
   'a DataView': [
     '{ v: new DataView(new ArrayBuffer(16)) }',
     's.v.setUint32(4, 0x01020304, true); s.v.setFloat64(8, 1.5); s.v.setInt16(4, -1); return s.v.getUint32(4, true);',

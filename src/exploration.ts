@@ -24,16 +24,26 @@ export const scenarioNames = (): string[] =>
     .map((file) => file.replace(/\.ts$/, ''))
     .sort();
 
-/** Throws LoadError where there is no such scenario. */
-export async function loadScenario(scenario: string, edits: readonly SourceEdit[] = []): Promise<Variant> {
+/** Throws LoadError where there is no such scenario, and Interrupted where `interrupt` comes meanwhile. */
+export async function loadScenario(
+  scenario: string,
+  edits: readonly SourceEdit[] = [],
+  interrupt?: Interrupt,
+): Promise<Variant> {
   const path = scenarioPath(scenario);
   const entry = `export * from './explore/index.ts'; export { scenario } from ${JSON.stringify(path)};`;
-  const variant = await loadVariant<Variant>({ entry, edits }).catch((error: unknown) => {
+  const variant = await loadVariant<Variant>({ entry, edits }).catch(async (error: unknown) => {
+    // Ctrl-C goes to the bundler's process as well, whose end may be heard of first, and is no error then. What is left
+    // of this turn of the event loop may not listen to signals any more; the next one does.
+    await turnEventLoop();
+    await turnEventLoop();
+    interrupt?.throwIfAborted();
     // A standing scenario loads, unless Umbra has a bug; what a file of a user's throws is theirs to hear.
     if (error instanceof LoadError || scenarioNames().includes(scenario) || !(error instanceof Error))
       throw error;
     throw new LoadError(`${scenario}: ${error.message}`);
   });
+  interrupt?.throwIfAborted();
   if (typeof variant.scenario?.tasks !== 'function') throw new LoadError(`${scenario}: exports no scenario`);
   return variant;
 }

@@ -283,19 +283,15 @@ function bytesOf(view: DataView): Uint8Array {
 const sizeOf = (target: ArrayBufferView): number => (target as Uint8Array).length;
 
 function recordTyped(target: ArrayBufferView, from: number, to = sizeOf(target)): void {
-  const { buffer, byteOffset, byteLength, BYTES_PER_ELEMENT: width } = target as Uint8Array;
-  const start = byteOffset + from * width;
-  const end = byteOffset + Math.min(to * width, byteLength);
-  const first = Math.ceil(start / PAGE);
-  const last = Math.floor(end / PAGE);
-  if (first >= last) record(target, Kind.typed, from, (target as Uint8Array).slice(from, to));
-  else recordPages(pagesOf(buffer), start, first, last, end);
+  if ((to - from) * MOST_BYTES_OF_ELEMENT >= PAGE && recordPages(target as Uint8Array, from, to)) return;
+  record(target, Kind.typed, from, (target as Uint8Array).slice(from, to));
 }
 
 // Whole pages
 
 /** Of memory that is copied or cleared by the page. */
 const PAGE = 4096;
+const MOST_BYTES_OF_ELEMENT = 8;
 
 /** A buffer of which whole pages were written at once. */
 interface Pages {
@@ -319,11 +315,19 @@ function pagesOf(buffer: ArrayBufferLike): Pages {
   return pages;
 }
 
-/** Bytes from `start` to `end` are about to change, pages `first` to `last` - 1 among them. */
-function recordPages(pages: Pages, start: number, first: number, last: number, end: number): void {
+/** Elements `from` to `to` - 1 are about to change. False: there is no whole page among them, and nothing is recorded. */
+function recordPages(target: Uint8Array, from: number, to: number): boolean {
+  const { buffer, byteOffset, byteLength, BYTES_PER_ELEMENT: width } = target;
+  const start = byteOffset + from * width;
+  const end = byteOffset + Math.min(to * width, byteLength);
+  const first = Math.ceil(start / PAGE);
+  const last = Math.floor(end / PAGE);
+  if (first >= last) return false;
+  const pages = pagesOf(buffer);
   recordBytes(pages.bytes, start, first * PAGE);
   for (let page = first; page < last; page++) recordPage(pages, page);
   recordBytes(pages.bytes, last * PAGE, end);
+  return true;
 }
 
 function recordBytes(bytes: Uint8Array, from: number, to: number): void {

@@ -128,11 +128,10 @@ async function explore(name: string, flags: ExploreFlags): Promise<number> {
     );
   if (flags.points !== undefined && !isExhaustive(flags.policy))
     throw new InputError(`--points: ${flags.policy} draws schedules, and remembers no points`);
-  // Until it is loaded there is nothing to end in good order, and Ctrl-C goes to esbuild as well.
-  const variant = await loadScenario(name);
   const interrupt = new Interrupt();
   const status = new StatusLine(process.stderr);
   try {
+    const variant = await loadScenario(name, [], interrupt);
     const explorer = new variant.Explorer(variant.scenario);
     explorer.weak = flags.weak === true;
     if (flags.points !== undefined)

@@ -4,7 +4,7 @@
 // allowed to drain: nothing here ends the process by force.
 
 import { Argument, Command, CommanderError } from 'commander';
-import { checkWasmStack } from '../platform/index.ts';
+import { checkWasmStack, Interrupted } from '../platform/index.ts';
 import { completionScript, SHELLS, type Shell } from './completion.ts';
 import { EXIT_CODES, failureOf } from './outcome.ts';
 import { VERBS, type Verb } from './verbs.ts';
@@ -89,6 +89,7 @@ const quiet = (command: Command): Command =>
   command.exitOverride().configureOutput({ outputError: () => {} });
 
 function report(error: unknown, verb: Verb | undefined, args: readonly string[]): number {
+  if (error instanceof Interrupted) return error.exitCode;
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT_CODES.pass;
   if (error instanceof CommanderError && error.code === 'commander.help') return EXIT_CODES.usage;
   const { outcome, message } = failureOf(error);

@@ -8,10 +8,10 @@ import { Command } from 'commander';
 import { EXHIBITS, type Exhibit, exhibitByName } from '../exhibits/index.ts';
 import { replayCommand } from '../exploration.ts';
 import { counterexample, MAX_BOUND } from '../explore/index.ts';
-import { Interrupt } from '../platform/index.ts';
+import { Interrupt, Interrupted } from '../platform/index.ts';
 import { InputError } from '../vmm/index.ts';
 import { positiveSeconds, wholeBetween } from './flags.ts';
-import { type CheckedExhibit, type Coverage, findBug, MuseumCheck } from './museumCheck.ts';
+import { type CheckedExhibit, type Coverage, type FoundBug, findBug, MuseumCheck } from './museumCheck.ts';
 import { EXIT_CODES } from './outcome.ts';
 import { StatusLine } from './statusLine.ts';
 import { count, plural, wrapped } from './words.ts';
@@ -69,8 +69,27 @@ function listing(): string {
   return `${lines.join('\n')}\n\numbra museum NAME tells a story and runs it.\n`;
 }
 
+/** The bug, with a line of status meanwhile. Throws Interrupted, and says what was covered. */
+async function found(exhibit: Exhibit): Promise<FoundBug> {
+  const interrupt = new Interrupt();
+  const status = new StatusLine(process.stderr);
+  try {
+    const progress = (text: string): void => status.update(() => `${exhibit.name}: ${text}`);
+    const bug = await findBug(exhibit, { interrupt, progress });
+    status.clear();
+    const { schedules } = bug.search.state;
+    if (interrupt.isAborted && bug.failure === null)
+      process.stderr.write(`umbra: ${exhibit.name}: not found yet, after ${plural(schedules, 'schedule')}\n`);
+    interrupt.throwIfAborted();
+    return bug;
+  } finally {
+    status.clear();
+    interrupt.dispose();
+  }
+}
+
 async function show(exhibit: Exhibit, flags: MuseumFlags): Promise<number> {
-  const { variant, explorer, search, failure } = await findBug(exhibit);
+  const { variant, explorer, search, failure } = await found(exhibit);
   if (failure === null)
     throw new InputError(`${exhibit.name}: the bug is not found; try umbra museum --check`);
   const schedule = variant.formatSchedule(failure.schedule);
@@ -121,16 +140,22 @@ async function checkAll(exhibits: readonly Exhibit[], flags: MuseumFlags): Promi
       name = exhibit.name;
       const result = await check.check(exhibit);
       status.clear();
-      if (interrupt.isAborted) return interrupt.exitCode;
       results.push(result);
       if (!flags.json) process.stdout.write(resultLines(result));
     }
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    status.clear();
+    process.stderr.write(
+      `umbra: interrupted at ${name}: ${results.length} of ${exhibits.length} proved before\n`,
+    );
   } finally {
     status.clear();
     interrupt.dispose();
   }
   if (flags.json)
     process.stdout.write(`${JSON.stringify({ schema: 'umbra.museum/1', exhibits: results })}\n`);
+  if (interrupt.isAborted) return interrupt.exitCode;
   const verdicts = results.map(({ verdict }) => verdict);
   if (verdicts.includes('fail')) return EXIT_CODES.fail;
   return verdicts.includes('incomplete') ? EXIT_CODES.limit : EXIT_CODES.pass;

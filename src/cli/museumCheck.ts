@@ -2,7 +2,7 @@
 // production code passes the same scenario.
 
 import type { Exhibit } from '../exhibits/index.ts';
-import { loadScenario, type Variant } from '../exploration.ts';
+import { loadScenario, runSearch, type Variant } from '../exploration.ts';
 import type { RunResult, Search, SearchOptions, SearchState } from '../explore/index.ts';
 import type { SourceEdit } from '../loader/index.ts';
 import type { Interrupt } from '../platform/index.ts';
@@ -45,15 +45,25 @@ export interface FoundBug {
 /** By how much of its steps a counterexample may differ from what was written down: production goes on changing. */
 const STEPS_SHARE = 0.25;
 
-/** Finds the bug the thorough way. */
-export async function findBug(exhibit: Exhibit): Promise<FoundBug> {
-  const variant = await loadScenario(exhibit.scenario, exhibit.edits);
+interface Outside {
+  readonly interrupt: Interrupt;
+  readonly progress: (text: string) => void;
+}
+
+/** Finds the bug the thorough way. Throws Interrupted while it loads; afterwards the search is not over. */
+export async function findBug(exhibit: Exhibit, outside?: Outside): Promise<FoundBug> {
+  const variant = await loadScenario(exhibit.scenario, exhibit.edits, outside?.interrupt);
   const explorer = new variant.Explorer(variant.scenario);
   // Some of the edits make a race of it, which ends the first run: what it leads to is the exhibit.
   explorer.looksForRaces = false;
   const options = { policy: 'bounded' as const, bound: 2, seed: 1, schedules: exhibit.budget.bounded };
-  const search = new variant.Search(explorer, options);
-  search.step(() => false);
+  const { search } = await runSearch(variant, explorer, options, {
+    seconds: Number.POSITIVE_INFINITY,
+    ...(outside && {
+      interrupt: outside.interrupt,
+      progress: ({ state }) => outside.progress(progressText(options.policy, state)),
+    }),
+  });
   const { failure } = search.state;
   return {
     variant,
@@ -63,13 +73,16 @@ export async function findBug(exhibit: Exhibit): Promise<FoundBug> {
   };
 }
 
+const progressText = (policy: SearchOptions['policy'], { bound, schedules }: SearchState): string =>
+  `${policy}, bound ${bound}, ${schedules} schedules`;
+
 /** Whether the bug is what the museum's list says of it. */
 export const isAsStated = ({ invariant, preemptions, steps }: Exhibit, { failure }: FoundBug): boolean =>
   failure?.found?.invariant === invariant &&
   failure.preemptions === preemptions &&
   Math.abs(failure.steps - steps) <= steps * STEPS_SHARE;
 
-export interface CheckLimits {
+export interface CheckLimits extends Outside {
   /** Pre-emptions up to which production is searched. */
   readonly bound: number;
   /** Of each search of production: with hardware that does what it is told, and with all that it may do by itself. */
@@ -77,8 +90,6 @@ export interface CheckLimits {
   readonly hardwareSeconds: number;
   /** Processes that search production; undefined: this one. */
   readonly jobs?: number;
-  readonly interrupt: Interrupt;
-  readonly progress: (text: string) => void;
 }
 
 /** Proves exhibits one after the other; production is searched once for each scenario. */
@@ -90,9 +101,11 @@ export class MuseumCheck {
     this.#limits = limits;
   }
 
+  /** Throws Interrupted. */
   async check(exhibit: Exhibit): Promise<CheckedExhibit> {
     const { name, scenario, edits, budget } = exhibit;
-    const found = await findBug(exhibit);
+    const found = await findBug(exhibit, this.#limits);
+    this.#limits.interrupt.throwIfAborted();
     const drawn = { policy: 'pos' as const, bound: 0, schedules: budget.pos };
     const byPos = await this.#search(scenario, edits, drawn, Number.POSITIVE_INFINITY);
     const production = this.#production.get(scenario) ?? (await this.#searchProduction(scenario));
@@ -127,19 +140,20 @@ export class MuseumCheck {
     seconds: number,
   ): Promise<SearchState> {
     const { interrupt, progress, jobs } = this.#limits;
-    const variant = await loadScenario(scenario, edits);
+    const variant = await loadScenario(scenario, edits, interrupt);
     const explorer = new variant.Explorer(variant.scenario);
     explorer.looksForRaces = edits.length === 0;
     const all = { seed: 1, schedules: Number.POSITIVE_INFINITY, ...options };
     const limits = {
       seconds,
       interrupt,
-      progress: ({ schedules, bound }: SearchState) =>
-        progress(`${options.policy}, bound ${bound}, ${schedules} schedules`),
+      progress: (state: SearchState) => progress(progressText(options.policy, state)),
     };
     // Workers know of no edits.
     const workers = edits.length === 0 ? jobs : undefined;
-    return (await searchOn(workers, scenario, variant, explorer, all, limits)).state;
+    const { state } = await searchOn(workers, scenario, variant, explorer, all, limits);
+    interrupt.throwIfAborted();
+    return state;
   }
 }
 

@@ -18,6 +18,16 @@ const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 const SIGPIPE = 13;
 type HandledSignal = keyof typeof SIGNALS;
 
+/** Thrown to end what was told to stop and has nothing more to say; the exit code is the Interrupt's. */
+export class Interrupted extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super('interrupted');
+    this.exitCode = exitCode;
+  }
+}
+
 /**
  * Ctrl-C and the other ways to be told to stop. The first signal aborts `signal`, and work ends in good order at the
  * next turn of the event loop; a second one ends the process at once (files are still removed, at exit).
@@ -47,6 +57,10 @@ export class Interrupt {
   /** As a shell reports a process that the signal ended: 130 for Ctrl-C. */
   get exitCode(): number {
     return 128 + this.#received;
+  }
+
+  throwIfAborted(): void {
+    if (this.isAborted) throw new Interrupted(this.exitCode);
   }
 
   /** Nobody reads the output any more: as good as a signal. */

@@ -2,7 +2,7 @@
 
 export { Digest } from './digest.ts';
 export { checkWasmStack } from './engineFlags.ts';
-export { Interrupt, SLICE_MS, sliceTimer, turnEventLoop } from './eventLoop.ts';
+export { Interrupt, Interrupted, SLICE_MS, sliceTimer, turnEventLoop } from './eventLoop.ts';
 export { FileError, fileError } from './fileError.ts';
 export { FileSpool } from './fileSpool.ts';
 export { makeFolder, readInputFile, readStandardInput, writeOutputFile } from './files.ts';

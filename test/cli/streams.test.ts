@@ -82,4 +82,28 @@ describe('signals', () => {
     expect([130, 'SIGINT']).toContain(await end);
     expect(files()).toEqual([]);
   });
+
+  it.each([1200, 2400])(
+    'end the proof of an exhibit in good order, whatever it was at (%i ms)',
+    async (moment) => {
+      const child = start('museum', '--check', 'end-before-bump', '--json');
+      let [stdout, stderr] = ['', ''];
+      child.stdout.on('data', (text) => {
+        stdout += text;
+      });
+      child.stderr.on('data', (text) => {
+        stderr += text;
+      });
+      const end = ended(child);
+      await sleep(moment);
+      // As a terminal does it: whoever is in the group, the bundler too.
+      process.kill(-child.pid!, 'SIGINT');
+      const code = await end;
+      // Node itself was still on its way.
+      if (code === 'SIGINT') return;
+      expect(code).toBe(130);
+      expect(jsonOf(stdout)).toEqual({ schema: 'umbra.museum/1', exhibits: [] });
+      expect(stderr).toBe('umbra: interrupted at end-before-bump: 0 of 1 proved before\n');
+    },
+  );
 });

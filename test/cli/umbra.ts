@@ -23,8 +23,9 @@ export function shell(script: string): { status: number | null; stdout: string; 
   return spawnSync('bash', ['-c', script], { cwd: FOLDER, encoding: 'utf8', timeout: 60_000, env });
 }
 
+/** In a process group of its own. */
 export const start = (...args: string[]): ChildProcessWithoutNullStreams =>
-  spawn(process.execPath, [LAUNCHER, ...args], { cwd: FOLDER });
+  spawn(process.execPath, [LAUNCHER, ...args], { cwd: FOLDER, detached: true });
 
 /** Exit code, or the signal that ended it. */
 export const ended = (child: ChildProcessWithoutNullStreams): Promise<number | string | null> =>

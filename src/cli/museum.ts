@@ -147,7 +147,7 @@ async function checkAll(exhibits: readonly Exhibit[], flags: MuseumFlags): Promi
     if (!(error instanceof Interrupted)) throw error;
     status.clear();
     process.stderr.write(
-      `umbra: interrupted at ${name}: ${results.length} of ${exhibits.length} proved before\n`,
+      `umbra: interrupted at ${name}: ${results.length} of ${exhibits.length} checked before\n`,
     );
   } finally {
     status.clear();

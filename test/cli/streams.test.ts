@@ -103,7 +103,7 @@ describe('signals', () => {
       if (code === 'SIGINT') return;
       expect(code).toBe(130);
       expect(jsonOf(stdout)).toEqual({ schema: 'umbra.museum/1', exhibits: [] });
-      expect(stderr).toBe('umbra: interrupted at end-before-bump: 0 of 1 proved before\n');
+      expect(stderr).toBe('umbra: interrupted at end-before-bump: 0 of 1 checked before\n');
     },
   );
 });

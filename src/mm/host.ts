@@ -35,6 +35,8 @@ import { SwapInfo } from './swap/swap.ts';
 import type { SwapDevice } from './swap/swapDevice.ts';
 import { SwapIo } from './swap/swapIo.ts';
 import { SwapReadahead } from './swap/swapReadahead.ts';
+import { deferredSplitShrinker } from './thp/deferredSplit.ts';
+import { hugeZeroShrinker } from './thp/hugeZero.ts';
 import { Khugepaged } from './thp/khugepaged.ts';
 import type { ThpSettings } from './thp/thp.ts';
 import { OVERCOMMIT_ALWAYS, type Sysctl } from './vma/commit.ts';
@@ -132,7 +134,10 @@ export class Host {
     this.flusher = new Flusher(sched);
     this.readahead = new SwapReadahead(this.zone.managedPages);
     this.throttle = new ReclaimThrottle(sched, this.swapClusterMax);
-    this.shrinkers = new Shrinkers(sched, this.swapClusterMax);
+    this.shrinkers = new Shrinkers(sched, this.swapClusterMax, [
+      hugeZeroShrinker(this),
+      deferredSplitShrinker(this),
+    ]);
     this.kswapd = new Kswapd(sched);
     this.oomKiller = new OomKiller(sched);
     this.cpus = Array.from(

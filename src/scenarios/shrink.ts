@@ -27,7 +27,7 @@ export const scenario: Scenario = {
   },
   tasks: (world) => ({
     *shrinker() {
-      yield* world.kvm.shrinker.scanObjects(4);
+      yield* world.kvm.shrinker.scanObjects(4, null);
     },
   }),
 };

@@ -35,7 +35,7 @@ function askedAt(priority: number, seeks = 2, passes = 1): number[] {
   run(function* (sched) {
     const shrinkers = new Shrinkers(sched, 100);
     yield* shrinkers.register(shrinker);
-    for (let i = 0; i < passes; i++) yield* shrinkers.shrinkSlab(priority);
+    for (let i = 0; i < passes; i++) yield* shrinkers.shrinkSlab(null, priority);
   });
   return asked;
 }
@@ -69,7 +69,7 @@ describe('a shrinker', () => {
           return 0;
         },
       });
-      expect(yield* shrinkers.shrinkSlab(0)).toBe(0);
+      expect(yield* shrinkers.shrinkSlab(null, 0)).toBe(0);
     });
     expect(scans).toBe(1);
   });
@@ -96,11 +96,11 @@ describe('a shrinker', () => {
       const tasks = [
         sched.spawn(
           'reclaimer',
-          repeat(8, () => shrinkers.shrinkSlab(0)),
+          repeat(8, () => shrinkers.shrinkSlab(null, 0)),
         ),
         sched.spawn(
           'other reclaimer',
-          repeat(8, () => shrinkers.shrinkSlab(0)),
+          repeat(8, () => shrinkers.shrinkSlab(null, 0)),
         ),
         sched.spawn(
           'owner',

@@ -383,7 +383,7 @@ describe('reclaim', () => {
     withHuge(function* (mm, host) {
       expect(yield* munmap(mm, pageOf(1), 99 * PAGE_SIZE)).toBe(0);
       const before = host.zone.freePages;
-      expect(yield* deferredSplitScan(host, null)).toBe(99);
+      expect(yield* deferredSplitScan(host, null, 1)).toBe(99);
       expect([host.zone.freePages - before, host.vmstat.thp_split_page]).toEqual([99, 1]);
       yield* expectStamps(mm, [0, 100, 511]);
     });

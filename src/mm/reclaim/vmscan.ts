@@ -15,8 +15,6 @@ import { folioLruvec, type MemCgroup } from '../memcg/memcontrol.ts';
 import { folioPutbackLru, freeFolio } from '../page/folio.ts';
 import { PG_active, PG_lru, PG_mlocked, PG_unevictable, PG_workingset } from '../page/frames.ts';
 import { folioReferenced } from '../rmap/referenced.ts';
-import { deferredSplitScan } from '../thp/deferredSplit.ts';
-import { shrinkHugeZeroFolio } from '../thp/hugeZero.ts';
 import { VM_EXEC } from '../vma/vmFlags.ts';
 import {
   activeListOf,
@@ -75,14 +73,10 @@ function* shrinkNodeMemcgs(host: Host, sc: ScanControl): Steps {
   if (isPartial) memcgs.position = position >= memcgs.all.length ? 0 : position + 1;
 }
 
-/** Lists and deferred splits of a cgroup; with the root's, what knows no cgroups. */
+/** Lists and caches of a cgroup, or of the root. */
 function* shrinkMemcg(host: Host, sc: ScanControl, memcg: MemCgroup | null): Steps {
   yield* shrinkLruvec(host, sc, memcg);
-  if (memcg === null) {
-    sc.nrReclaimed += yield* host.shrinkers.shrinkSlab(sc.priority);
-    if (host.hugeZeroFolio !== 0) sc.nrReclaimed += yield* shrinkHugeZeroFolio(host);
-  }
-  if (host.frames.large.deferredSplit.size > 0) sc.nrReclaimed += yield* deferredSplitScan(host, memcg);
+  sc.nrReclaimed += yield* host.shrinkers.shrinkSlab(memcg, sc.priority);
 }
 
 /** What memory.min and memory.low promise: the one always, the other as long as there is anything else to take. */

@@ -13,6 +13,7 @@ import type { Pfn } from '../../units.ts';
 import type { Host } from '../host.ts';
 import { folioPut, freeFolio } from '../page/folio.ts';
 import { HPAGE_PMD_NR } from '../page/largeFolio.ts';
+import { DEFAULT_SEEKS, type Shrinker } from '../reclaim/shrinker.ts';
 import type { Mm } from '../vma/mmStruct.ts';
 
 /** get_huge_zero_folio() where there is one: with a reference for the caller; or 0. */
@@ -43,6 +44,13 @@ export function* mmPutHugeZeroFolio(mm: Mm): Steps {
   mm.hasHugeZero = false;
   yield* folioPut(mm.host, mm.host.hugeZeroFolio as Pfn);
 }
+
+/** huge_zero_folio_shrinker. */
+export const hugeZeroShrinker = (host: Host): Shrinker => ({
+  seeks: DEFAULT_SEEKS,
+  countObjects: () => (host.hugeZeroFolio === 0 ? 0 : HPAGE_PMD_NR),
+  scanObjects: () => shrinkHugeZeroFolio(host),
+});
 
 /** shrink_huge_zero_folio_scan(): gives the folio back if nobody has it; how many pages that were. */
 export function* shrinkHugeZeroFolio(host: Host): Steps<number> {

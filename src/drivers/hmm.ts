@@ -199,13 +199,21 @@ export class HmmMirror {
 
   *#flushTlb(start: number, end: number): Steps {
     const pages = [...this.#tlb.keys()].filter((page) => page >= start && page < end);
-    for (const page of pages) {
+    for (const page of pages) yield* this.#flushPage(page);
+  }
+
+  /** A dirty entry stays until its page is dirty: who else flushes it finds it, and does not return before. */
+  *#flushPage(page: Hva): Steps {
+    for (;;) {
       if (points.on) yield at.tlb(this.#tlbPoint);
       const entry = this.#tlb.get(page);
-      this.#tlb.delete(page);
-      if (!entry?.dirty) continue;
+      if (!entry?.dirty) {
+        this.#tlb.delete(page);
+        return;
+      }
       if (points.on) yield at.page(entry.pfn);
-      setPageDirty(this.mm.host, entry.pfn);
+      if (entry.dirty) setPageDirty(this.mm.host, entry.pfn);
+      entry.dirty = false;
     }
   }
 }

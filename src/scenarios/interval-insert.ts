@@ -1,4 +1,4 @@
-// A device begins to mirror a page, and writes to it, while the page is copied for a store and another mirror of it is closed.
+// A device begins to mirror two pages, and reads them, while each is copied for a store; there is a mirror of one of them.
 //
 // Which ranges are open is not known to who is inserted: it counts as met by all of them, and waits. If the tree is in use it
 // goes in later.
@@ -8,32 +8,37 @@ import type { Scenario } from '../explore/index.ts';
 
 export const scenario: Scenario = {
   name: 'interval-insert',
-  about: 'a device opens a mirror of a page that is being copied for a store',
+  about: 'a device opens a mirror of pages that are being copied for stores',
   guest: 'vcpu0: done: j done',
   *setUp(world) {
     const first = new HmmMirror(world.mm, 1);
     yield* first.open(world.hva(1), 4096);
     // The page of zeros.
-    yield* world.read64(world.page(1));
+    for (const page of [2, 1]) yield* world.read64(world.page(page));
     yield* first.read(world.hva(1));
     world.devices.push(first, new HmmMirror(world.mm, 2));
   },
   tasks: (world) => ({
     *device() {
       const mirror = world.devices[1] as HmmMirror;
-      if ((yield* mirror.open(world.hva(1), 4096)) !== 0)
+      if ((yield* mirror.open(world.hva(1), 8192)) !== 0)
         return world.oracle.report('I9', 'the mirror cannot be opened');
-      const value = yield* mirror.read(world.hva(1));
-      if (value !== 0 && value !== 9) world.oracle.report('I2', `the device reads ${value}`);
+      for (const page of [2, 1]) {
+        const value = yield* mirror.read(world.hva(page));
+        if (value !== 0 && value !== 9) world.oracle.report('I2', `the device reads ${value}`);
+      }
     },
     *writer() {
-      yield* world.write64(world.page(1), 9n);
+      // Only the second of these ranges meets the mirror that is there.
+      for (const page of [2, 1]) yield* world.write64(world.page(page), 9n);
     },
   }),
   *finish(world) {
     const mirror = world.devices[1] as HmmMirror;
-    const value = yield* mirror.read(world.hva(1));
-    if (value !== 9) world.oracle.report('I2', `the device reads ${value}, but 9 was stored there last`);
+    for (const page of [2, 1]) {
+      const value = yield* mirror.read(world.hva(page));
+      if (value !== 9) world.oracle.report('I2', `the device reads ${value}, but 9 was stored there last`);
+    }
     for (const device of world.devices) yield* (device as HmmMirror).close();
   },
 };

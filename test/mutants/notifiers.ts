@@ -78,7 +78,7 @@ export const NOTIFIERS: readonly Mutant[] = [
   mutant(
     'a device forgets what it has written',
     'drivers/hmm.ts',
-    '      setPageDirty(this.mm.host, entry.pfn);\n',
+    '      if (entry.dirty) setPageDirty(this.mm.host, entry.pfn);\n',
     '',
   ),
   mutant(

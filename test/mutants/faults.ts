@@ -48,8 +48,8 @@ export const FAULTS: readonly Mutant[] = [
   mutant(
     'an anonymous fault does not look again',
     'mm/fault/fault.ts',
-    '  if (readPte(mm.host, vmf.ptep) === 0) {',
-    '  if (vmf.ptep !== 0) {',
+    '  if (readPte(mm.host, ptep) !== 0) return 0;\n',
+    '',
   ),
   mutant(
     'a write fault does not look again',

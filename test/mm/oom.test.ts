@@ -8,6 +8,7 @@ import {
   getUserPage,
   type Mm,
   mmapAnonymous,
+  mprotect,
   PROT_READ,
   PROT_WRITE,
 } from '../../src/mm/index.ts';
@@ -86,18 +87,22 @@ describe.each<[string, () => Policy]>([
 });
 
 describe('the reaper', () => {
-  it('calls start without permission to sleep, and end after it', () => {
+  it('calls start without permission to sleep, and end after it, VMA by VMA from the last', () => {
     const bench = makeBench({ frames: 32 });
     runTasks(bench, function* () {
       const mm = yield* newMm(bench.host);
       const base = (yield* mmapAnonymous(mm, 0, 64 * PAGE_SIZE, RW, 0)) as Hva;
       const client = new SecondaryMmu(mm);
+      const last = pageAt(base, 63);
+      expect(yield* mprotect(mm, last, PAGE_SIZE, PROT_READ)).toBe(0);
       yield* client.register();
-      yield* writeUntilRefused(mm, base, 64);
+      yield* writeUntilRefused(mm, base, 63);
       const ranges = client.calls.filter(({ call }) => call === 'start' || call === 'end');
-      expect(ranges.map(({ call, blockable }) => [call, blockable])).toEqual([
-        ['start', false],
-        ['end', false],
+      expect(ranges.map(({ call, start, blockable }) => [call, start, blockable])).toEqual([
+        ['start', last, false],
+        ['end', last, false],
+        ['start', base, false],
+        ['end', base, false],
       ]);
       expect(mm.anonPages).toBe(0);
       yield* exitMm(mm);

@@ -88,7 +88,8 @@ function* reap(mm: Mm): Steps<boolean> {
   if (!mm.oomSkip) {
     mm.unstable = true;
     if (points.on) yield at.list(mm.vmas.id);
-    for (const vma of [...mm.vmas.all]) {
+    // From the end: who exits takes it down from the beginning.
+    for (const vma of [...mm.vmas.all].reverse()) {
       // What is shared stays in memory, whoever unmaps it.
       const isShared = vma.file !== null && (vma.flags & VM_SHARED) !== 0;
       if (!isShared) reaped = (yield* reapVma(vma)) && reaped;

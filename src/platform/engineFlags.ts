@@ -1,8 +1,12 @@
-// What V8 is told while the command runs: to compile WebAssembly without looks at the stack.
+// What V8 is told while the command runs: to compile WebAssembly without looks at the stack, and to let JavaScript be at the
+// start of a run.
 //
-// Called by cli/main.ts around a verb. V8 looks at its stack limit in each function and in each round of each loop, which
+// Called by cli/main.ts around a verb, and by cli/session.ts. V8 looks at its stack limit in each function and in each round of each loop, which
 // takes a tenth of the time of guest code in tight loops. Nothing here needs it: translated code never calls more
 // than a few functions deep, and runs for a slice at a time: whoever wants to stop it waits for no more than that.
+//
+// Optimising JavaScript takes V8 tens of milliseconds of another core, the interpreter of guest code alone half of them. A
+// program that is over in as many gets nothing of it: it shares the cores with V8, and waits for it at the exit.
 //
 // Invariant: what the flags were before is what they are afterwards, since V8 refuses code that was cached under others.
 
@@ -11,3 +15,6 @@ import { setFlagsFromString } from 'node:v8';
 /** Whether V8 looks at its stack limit in WebAssembly that it compiles from now on; at first it does. */
 export const checkWasmStack = (on: boolean): void =>
   setFlagsFromString(on ? '--wasm-stack-checks' : '--no-wasm-stack-checks');
+
+/** Whether V8 optimises JavaScript that gets hot from now on, or has got hot; at first it does. */
+export const optimiseJavaScript = (on: boolean): void => setFlagsFromString(on ? '--opt' : '--no-opt');

@@ -35,7 +35,7 @@ import { forEachPte, inspectPte } from '../../src/mm/internals.ts';
 import { isHugePmd } from '../../src/mm/pagetable/pmd.ts';
 import { deferredSplitScan } from '../../src/mm/thp/deferredSplit.ts';
 import { shrinkHugeZeroFolio } from '../../src/mm/thp/hugeZero.ts';
-import { RESCHED, type Steps } from '../../src/sched/index.ts';
+import { RESCHED, randomPolicy, type Steps } from '../../src/sched/index.ts';
 import { bug, Errno, type Hva, PAGE_SIZE, type Pfn } from '../../src/units.ts';
 import { type Bench, expectBalanced, expectNothingLeaked, makeBench, newMm, runTasks } from './support.ts';
 
@@ -434,6 +434,30 @@ describe('MADV_COLLAPSE', () => {
       expect([result, mm.swapEntries, isHuge(mm, BASE)]).toEqual([0, 0, true]);
       yield* expectStamps(mm);
     }, 3200);
+  });
+
+  it.each([1, 2])('goes on behind a VMA that grew while mmap_lock was dropped (%i)', (seed) => {
+    const bench = makeBench({ frames: 2700, swapSlots: 16, policy: randomPolicy(seed) });
+    runTasks(bench, function* () {
+      const mm = yield* newMm(bench.host);
+      expect(yield* mmapAnonymous(mm, BASE, 2 * HUGE, RW, MAP_FIXED)).toBe(BASE);
+      for (const page of [0, 512]) yield* write(mm, pageOf(page), 7);
+      expect(yield* mprotect(mm, pageOf(512), HUGE, PROT_READ)).toBe(0);
+      let grows = false;
+      const stop = bench.trace.subscribe('mm_khugepaged_scan_pmd', () => {
+        grows = true;
+      });
+      const grow = function* (): Steps {
+        while (!grows) yield RESCHED;
+        expect(yield* mprotect(mm, pageOf(512), HUGE, RW)).toBe(0);
+      };
+      bench.sched.spawn('grow', grow(), 1);
+      expect(yield* madvise(mm, BASE, 2 * HUGE, MADV_COLLAPSE)).toBe(0);
+      stop();
+      expect([isHuge(mm, BASE), isHuge(mm, pageOf(512))]).toEqual([true, true]);
+      yield* exitMm(mm);
+    });
+    expectNothingLeaked(bench);
   });
 
   it('shares nothing with a child any more', () => {

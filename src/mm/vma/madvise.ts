@@ -54,9 +54,6 @@ export const MADV_POPULATE_WRITE = 23;
 export const MADV_DONTNEED_LOCKED = 24;
 export const MADV_COLLAPSE = 25;
 
-/** What is done to one VMA's part of the range: the VMA that has it afterwards, or -errno. */
-type Visitor = (vma: Vma, start: Hva, end: Hva) => Steps<Vma | number>;
-
 /** Advice that sets and clears vm_flags. */
 const FLAG_ADVICE: Readonly<Record<number, { readonly set: number; readonly clear: number }>> = {
   [MADV_NORMAL]: { set: 0, clear: VM_RAND_READ | VM_SEQ_READ },
@@ -72,9 +69,10 @@ const FLAG_ADVICE: Readonly<Record<number, { readonly set: number; readonly clea
   [MADV_KEEPONFORK]: { set: 0, clear: VM_WIPEONFORK },
 };
 
+/** What is done to one VMA's part of the range: 0 or -errno. */
 type Advise = (vma: Vma, start: Hva, end: Hva) => Steps<number>;
 
-/** Advice that does something to pages: 0 or -errno. */
+/** Advice that does something to pages; mmap_lock may be dropped meanwhile. */
 const PAGE_ADVICE: Readonly<Record<number, Advise>> = {
   [MADV_WILLNEED]: (vma, start, end) =>
     vma.file === null ? willneedSwapped(vma, start, end) : madviseWillneedFile(vma, start, end),
@@ -128,21 +126,21 @@ function* adviseFlags(
 }
 
 /** madvise_update_vma(). */
-function* updateVma(vma: Vma, start: Hva, end: Hva, set: number, clear: number): Steps<Vma | number> {
+function* updateVma(vma: Vma, start: Hva, end: Hva, set: number, clear: number): Steps<number> {
   if (set === VM_WIPEONFORK && (vma.file !== null || (vma.flags & VM_SHARED) !== 0)) return -Errno.EINVAL;
   // ksm_madvise().
-  if (set === VM_MERGEABLE && !(yield* ksmMergeable(vma))) return vma;
+  if (set === VM_MERGEABLE && !(yield* ksmMergeable(vma))) return 0;
   if (clear === VM_MERGEABLE && (yield* ksmUnmerge(vma, start, end)) !== 0) return -Errno.EAGAIN;
   const flags = (vma.flags & ~clear) | set;
   // hugepage_madvise().
   if (set === VM_HUGEPAGE) yield* khugepagedEnterVma(vma, flags);
-  if (flags === vma.flags) return vma;
+  if (flags === vma.flags) return 0;
   const changed = yield* vmaModifyFlags(vma, start, end, flags);
   // Too many VMAs: perhaps later.
   if (typeof changed === 'number') return -Errno.EAGAIN;
   yield* vma.mm.host.locks.vmaStartWrite(vma.mm, changed);
   changed.flags = flags;
-  return changed;
+  return 0;
 }
 
 /** madvise_init_tlb() to madvise_finish_tlb(). */
@@ -162,15 +160,13 @@ function* adviseZap(mm: Mm, start: Hva, end: Hva, adviseWith: (gather: MmuGather
 function* advisePages(mm: Mm, start: Hva, end: Hva, advise: Advise): Steps<number> {
   const { locks } = mm.host;
   yield* locks.mmapReadLock(mm);
-  const error = yield* madviseWalkVmas(mm, start, end, function* (vma, from, to) {
-    return (yield* advise(vma, from, to)) || vma;
-  });
+  const error = yield* madviseWalkVmas(mm, start, end, advise);
   yield* locks.mmapReadUnlock(mm);
   return error;
 }
 
 /** madvise_walk_vmas(): every VMA of the range up to the first error; holes are passed over, and remembered. */
-function* madviseWalkVmas(mm: Mm, start: Hva, end: Hva, visit: Visitor): Steps<number> {
+function* madviseWalkVmas(mm: Mm, start: Hva, end: Hva, visit: Advise): Steps<number> {
   let holes = false;
   let address = start;
   while (address < end) {
@@ -181,9 +177,9 @@ function* madviseWalkVmas(mm: Mm, start: Hva, end: Hva, visit: Visitor): Steps<n
     address = Math.max(vma.start, address) as Hva;
     if (address >= end) break;
     const stop = Math.min(vma.end, end) as Hva;
-    const visited = yield* visit(vma, address, stop);
-    if (typeof visited === 'number') return visited;
-    address = Math.max(stop, visited.end) as Hva;
+    const error = yield* visit(vma, address, stop);
+    if (error !== 0) return error;
+    address = stop;
   }
   return holes ? -Errno.ENOMEM : 0;
 }

@@ -8,18 +8,23 @@ import {
   copyToUser,
   exitMm,
   fork,
+  fput,
   MADV_DONTNEED,
   MADV_PAGEOUT,
+  MAP_PRIVATE,
   type Mm,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   madvise,
+  memfdCreate,
+  mmap,
   mmapAnonymous,
   mprotect,
   mremap,
   PROT_READ,
   PROT_WRITE,
   pagemapEntry,
+  readPagemap,
   UFFD_PAGEFAULT_FLAG_WP,
   UFFD_PAGEFAULT_FLAG_WRITE,
   UFFDIO_COPY_MODE_DONTWAKE,
@@ -31,6 +36,7 @@ import {
   UFFDIO_WRITEPROTECT_MODE_WP,
   type Userfaultfd,
   uffdioCopy,
+  uffdioMove,
   uffdioRegister,
   uffdioUnregister,
   uffdioWake,
@@ -39,6 +45,7 @@ import {
   userfaultfd,
   userfaultfdRelease,
 } from '../../src/mm/index.ts';
+import { VM_UFFD_FLAGS, VM_UFFD_MISSING, VM_UFFD_WP } from '../../src/mm/vma/vmFlags.ts';
 import { type Policy, RESCHED, randomPolicy, runPolicy, type Steps } from '../../src/sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE } from '../../src/units.ts';
 import { GuestHart, PHYSICAL } from '../support/guestHart.ts';
@@ -365,6 +372,96 @@ describe('errno values', () => {
       yield* exitMm(mm);
       expect(yield* copyPage(scene, pageAt(base, 3), 3)).toBe(-Errno.ESRCH);
       yield* userfaultfdRelease(uffd);
+    });
+  });
+});
+
+// Each of these was seen on Linux 6.18.
+describe('as Linux 6.18 has it', () => {
+  const bytes = PAGES * PAGE_SIZE;
+  const isThere = ({ mm }: Scene, address: Hva): boolean => readPagemap(mm, address).kind !== 'none';
+
+  it('the source of a copy is looked at only when there is a place for it', () => {
+    withScene(function* (scene) {
+      const { mm, base, uffd } = scene;
+      const unread = (yield* mmapAnonymous(mm, 0, 2 * PAGE_SIZE, RW, 0)) as Hva;
+      const nowhere = 0x30_0000_0000 as Hva;
+      const copy = (to: Hva, from: Hva, mode = 0): Steps<number> =>
+        uffdioCopy(uffd, { mm, cpu: 1 }, to, from, PAGE_SIZE, mode);
+      expect(yield* copy(base, nowhere)).toBe(-Errno.ENOENT);
+      expect(yield* copy(base, unread)).toBe(-Errno.ENOENT);
+      yield* register(scene, MISSING);
+      expect(yield* copy(base, nowhere, UFFDIO_COPY_MODE_WP)).toBe(-Errno.EINVAL);
+      expect(isThere(scene, unread)).toBe(false);
+      expect(yield* copyPage(scene, base, 0)).toBe(PAGE_SIZE);
+      // Whether a page is there already is known only after that.
+      expect(yield* copy(base, nowhere)).toBe(-Errno.EFAULT);
+      expect(yield* copy(base, unread)).toBe(-Errno.EEXIST);
+      expect(isThere(scene, unread)).toBe(true);
+      yield* end(scene);
+    });
+  });
+
+  it('registering for less takes nothing back', () => {
+    withScene(function* (scene) {
+      const { mm, base, uffd } = scene;
+      yield* register(scene, MISSING | WP);
+      expect(yield* uffdioRegister(uffd, base, 2 * PAGE_SIZE, MISSING)).toBe(0);
+      const { start, end: to, flags } = mm.vmas.find(base)!;
+      expect([start, to - start, flags & VM_UFFD_FLAGS]).toEqual([base, bytes, VM_UFFD_MISSING | VM_UFFD_WP]);
+      yield* end(scene);
+    });
+  });
+
+  it('unregistering wakes who waits for a page, not who waits to store', () => {
+    withScene(function* (scene) {
+      const { mm, base, uffd } = scene;
+      yield* fill(mm, base, 1);
+      yield* register(scene, WP);
+      expect(yield* uffdioWriteprotect(uffd, base, PAGE_SIZE, UFFDIO_WRITEPROTECT_MODE_WP)).toBe(0);
+      const writer = beside(scene, function* () {
+        expect(yield* store(mm, base, 2)).toBe(0);
+      });
+      yield* uffd.read();
+      expect(yield* uffdioUnregister(uffd, base, bytes)).toBe(0);
+      for (let i = 0; i < 20; i++) yield RESCHED;
+      expect(writer.done).toBe(false);
+      expect(yield* uffdioWake(uffd, base, PAGE_SIZE)).toBe(0);
+      yield* until(() => writer.done, scene);
+      yield* end(scene);
+    });
+  });
+
+  it('mremap moves what is registered only by itself', () => {
+    withScene(function* (scene) {
+      const { mm, base, uffd } = scene;
+      expect(yield* uffdioRegister(uffd, base, 2 * PAGE_SIZE, MISSING)).toBe(0);
+      const to = 0x20_0000_0000 as Hva;
+      const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+      const move = (from: Hva, pages: number): Steps<number> =>
+        mremap(mm, from, pages * PAGE_SIZE, pages * PAGE_SIZE, flags, to);
+      expect(yield* move(base, 4)).toBe(-Errno.EFAULT);
+      expect(mm.vmas.find(to)).toBe(null);
+      expect(yield* move(pageAt(base, 1), 1)).toBe(to);
+      // The first of several has it not: that is moved, and then it ends.
+      expect(yield* uffdioRegister(uffd, pageAt(base, 4), PAGE_SIZE, MISSING)).toBe(0);
+      expect(yield* move(pageAt(base, 3), 2)).toBe(-Errno.EFAULT);
+      expect([mm.vmas.find(pageAt(base, 3)), mm.vmas.find(pageAt(base, 4))?.pages]).toEqual([null, 1]);
+      yield* end(scene);
+    });
+  });
+
+  it('a private mapping has an anon_vma once something was to be put into it, or moved', () => {
+    withScene(function* (scene) {
+      const { bench, mm, uffd, source } = scene;
+      const file = memfdCreate(bench.host, 2 * PAGE_SIZE);
+      const maps: Hva[] = [];
+      for (let i = 0; i < 2; i++) maps.push((yield* mmap(mm, 0, PAGE_SIZE, RW, MAP_PRIVATE, file, i)) as Hva);
+      expect(yield* copyPage(scene, maps[0]!, 0)).toBe(-Errno.ENOENT);
+      expect(yield* uffdioMove(uffd, maps[1]!, source, PAGE_SIZE, 0)).toBe(-Errno.EINVAL);
+      expect(maps.map((address) => mm.vmas.find(address)?.anonVma !== null)).toEqual([true, true]);
+      yield* end(scene);
+      yield* fput(file);
     });
   });
 });

@@ -1,6 +1,6 @@
 // /proc/PID/smaps and pagemap of the process that owns a guest, as a 6.18 kernel prints them (fs/proc/task_mmu.c).
 //
-// Looks between scheduler steps; changes nothing. What the host does not have (KSM, hugetlbfs) is 0.
+// Looks between scheduler steps; changes nothing. What the host does not have (hugetlbfs, huge pages of disk files) is 0.
 
 import { PTE_A, PTE_D, PTE_SOFT0, ptePfn } from '../../hw/sv39/index.ts';
 import {
@@ -19,18 +19,25 @@ import {
 } from '../../mm/index.ts';
 import {
   forEachPte,
+  inspectPte,
+  inspectPtep,
   isDirtyMigrationPte,
   isMigrationPte,
   isPresentPte,
   isSwapPte,
+  isUffdWp,
   isYoungMigrationPte,
   migrationPfn,
   swapPteSlot,
 } from '../../mm/internals.ts';
-import { PG_dirty, PG_referenced } from '../../mm/page/frames.ts';
-import { PAGE_SIZE, type Pfn } from '../../units.ts';
+import { PG_dirty, PG_ksm, PG_referenced, PG_swapbacked } from '../../mm/page/frames.ts';
+import { type Hva, PAGE_SIZE, type Pfn } from '../../units.ts';
 
 const KIB_PER_PAGE = PAGE_SIZE / 1024;
+/** PSS_SHIFT: a share of a page is rounded down to a 4096th of a byte. */
+const PSS_UNIT = 4096;
+
+const share = (sharers: number): number => Math.floor((PAGE_SIZE * PSS_UNIT) / sharers) / (1024 * PSS_UNIT);
 
 const hexWidth = (value: number, width: number): string =>
   BigInt.asUintN(64, BigInt(value)).toString(16).padStart(width, '0');
@@ -72,7 +79,7 @@ export function smapsOf(mm: Mm, vma: MapsEntry): Sizes {
     if (address < vma.start || address >= vma.end) return;
     if (isSwapPte(pte)) {
       sizes.Swap += KIB_PER_PAGE;
-      sizes.SwapPss += KIB_PER_PAGE;
+      sizes.SwapPss += share(mm.host.swap?.inspect(swapPteSlot(pte)).count ?? 1);
     } else if (isMigrationPte(pte)) {
       // Nothing maps the page at present: it counts as private.
       const [isYoung, isDirty] = [isYoungMigrationPte(pte), isDirtyMigrationPte(pte)];
@@ -84,8 +91,26 @@ export function smapsOf(mm: Mm, vma: MapsEntry): Sizes {
       addPage(mm, { page, mappings, isHuge: level === 1, isYoung, isDirty }, sizes);
     }
   });
+  sizes.Swap += shmemSwapped(mm, vma) * KIB_PER_PAGE;
   if ((vma.flags & VM_LOCKED) !== 0) sizes.Locked = sizes.Pss;
   return sizes;
+}
+
+/**
+ * shmem_swap_usage(): pages of the object that are on swap; of a private mapping that may be written only those that it
+ * has none of its own for.
+ */
+function shmemSwapped(mm: Mm, { start, end, flags, file, offset }: MapsEntry): number {
+  if (file?.mapping.kind !== 'shmem') return 0;
+  const { iPages } = file.mapping;
+  const isAll = (flags & VM_SHARED) !== 0 || (flags & VM_WRITE) === 0;
+  const indexes = iPages.inspectSwapped(offset, offset + (end - start) / PAGE_SIZE - 1);
+  const isNone = (index: number): boolean => {
+    const address = (start + (index - offset) * PAGE_SIZE) as Hva;
+    const ptep = inspectPtep(mm, address);
+    return inspectPte(mm, address) === 0 && (ptep === 0 || !isUffdWp(mm.host, ptep));
+  };
+  return indexes.filter((index) => isAll || isNone(index)).length;
 }
 
 /** One mapping of a page, present or being moved. */
@@ -103,12 +128,14 @@ function addPage({ host: { frames } }: Mm, { page, mappings, ...pte }: Mapping, 
   const isAnon = frames.mapping[pfn]! > 0;
   const isDirty = pte.isDirty || (frames.flags[pfn]! & PG_dirty) !== 0;
   sizes.Rss += KIB_PER_PAGE;
-  sizes.Pss += KIB_PER_PAGE / mappings;
-  if (isDirty) sizes.Pss_Dirty += KIB_PER_PAGE / mappings;
+  sizes.Pss += share(mappings);
+  if (isDirty) sizes.Pss_Dirty += share(mappings);
   if (mappings > 1) sizes[isDirty ? 'Shared_Dirty' : 'Shared_Clean'] += KIB_PER_PAGE;
   else sizes[isDirty ? 'Private_Dirty' : 'Private_Clean'] += KIB_PER_PAGE;
   if (pte.isYoung || (frames.flags[pfn]! & PG_referenced) !== 0) sizes.Referenced += KIB_PER_PAGE;
   if (isAnon) sizes.Anonymous += KIB_PER_PAGE;
+  if (isAnon && !isDirty && (frames.flags[pfn]! & PG_swapbacked) === 0) sizes.LazyFree += KIB_PER_PAGE;
+  if ((frames.flags[pfn]! & PG_ksm) !== 0) sizes.KSM += KIB_PER_PAGE;
   if (pte.isHuge) sizes[isAnon ? 'AnonHugePages' : 'ShmemPmdMapped'] += KIB_PER_PAGE;
 }
 

@@ -84,6 +84,13 @@ export class IPages {
     return indexesWithin(this.#entries, first, last);
   }
 
+  /** The indexes in [first, last] of what is on swap, for inspection between steps. */
+  inspectSwapped(first: number, last: number): number[] {
+    return indexesWithin(this.#entries, first, last).filter((index) =>
+      isSwapEntry(this.#entries.get(index)!),
+    );
+  }
+
   get isEmpty(): boolean {
     return this.#entries.size === 0;
   }

@@ -63,21 +63,28 @@ export function* uffdioCopy(
   if ((mode & ~modes) !== 0 || !isValidRange(to, length)) return -Errno.EINVAL;
   const page = new Uint8Array(PAGE_SIZE);
   const wp = (mode & UFFDIO_COPY_MODE_WP) !== 0;
+  const end = (to + length) as Hva;
   return yield* fill(uffd, to, length, (mode & UFFDIO_COPY_MODE_DONTWAKE) === 0, function* (address) {
-    const error = yield* copyFromUser(caller.mm, caller.cpu, (from + (address - to)) as Hva, page);
-    return error !== 0
-      ? -Errno.EFAULT
-      : yield* mfillAtomic(uffd, address, (to + length) as Hva, wp, (vma) =>
-          mfillCopy(vma, address, page, wp),
-        );
+    // Only once it is known that there is a place for it may the source fault, and not with the lock.
+    const error = yield* mfillAtomic(uffd, address, end, wp, nothing);
+    if (error !== 0) return error;
+    if ((yield* copyFromUser(caller.mm, caller.cpu, (from + (address - to)) as Hva, page)) !== 0)
+      return -Errno.EFAULT;
+    return yield* mfillAtomic(uffd, address, end, wp, (vma, ptep) => mfillCopy(vma, ptep, address, page, wp));
   });
+}
+
+function* nothing(): Steps<number> {
+  return 0;
 }
 
 /** UFFDIO_ZEROPAGE: everybody's zero page, or in shmem one of zeros. As UFFDIO_COPY. */
 export function* uffdioZeropage(uffd: Userfaultfd, start: Hva, length: number, mode: number): Steps<number> {
   if ((mode & ~UFFDIO_ZEROPAGE_MODE_DONTWAKE) !== 0 || !isValidRange(start, length)) return -Errno.EINVAL;
   return yield* fill(uffd, start, length, mode === 0, (address) =>
-    mfillAtomic(uffd, address, (start + length) as Hva, false, (vma) => mfillZeropage(vma, address)),
+    mfillAtomic(uffd, address, (start + length) as Hva, false, (vma, ptep) =>
+      mfillZeropage(vma, ptep, address),
+    ),
   );
 }
 
@@ -87,7 +94,9 @@ export function* uffdioContinue(uffd: Userfaultfd, start: Hva, length: number, m
   if ((mode & ~modes) !== 0 || !isValidRange(start, length)) return -Errno.EINVAL;
   const wp = (mode & UFFDIO_CONTINUE_MODE_WP) !== 0;
   return yield* fill(uffd, start, length, (mode & UFFDIO_CONTINUE_MODE_DONTWAKE) === 0, (address) =>
-    mfillAtomic(uffd, address, (start + length) as Hva, wp, (vma) => mfillContinue(vma, address, wp)),
+    mfillAtomic(uffd, address, (start + length) as Hva, wp, (vma, ptep) =>
+      mfillContinue(vma, ptep, address, wp),
+    ),
   );
 }
 
@@ -111,15 +120,15 @@ function* fill(
 }
 
 /**
- * mfill_atomic() of one page: `fillPage` gets the VMA, which has all up to `end`, with mmap_lock held for read. 0 or
- * -errno.
+ * mfill_atomic() of one page: `fillPage` gets the VMA, which has all up to `end`, and where the entry is, with mmap_lock
+ * held for read. 0 or -errno.
  */
 function* mfillAtomic(
   uffd: Userfaultfd,
   address: Hva,
   end: Hva,
   wp: boolean,
-  fillPage: (vma: Vma) => Steps<number>,
+  fillPage: (vma: Vma, ptep: Hpa) => Steps<number>,
 ): Steps<number> {
   const { mm } = uffd;
   const entered = yield* enter(uffd, false);
@@ -127,19 +136,22 @@ function* mfillAtomic(
   if (points.on) yield at.list(mm.vmas.id);
   const vma = mm.vmas.find(address);
   let error = 0;
+  // find_vma_and_prepare_anon(): before anybody asks whether it is registered.
+  if (vma !== null && (vma.flags & VM_SHARED) === 0) yield* anonVmaPrepare(mm.host, vma);
   if (vma === null || vma.userfaultfd === null || end > vma.end) error = -Errno.ENOENT;
   else if (wp && (vma.flags & VM_UFFD_WP) === 0) error = -Errno.EINVAL;
   else {
-    if ((vma.flags & VM_SHARED) === 0) yield* anonVmaPrepare(mm.host, vma);
-    error = yield* fillPage(vma);
+    const ptep = yield* allocPte(mm, address);
+    if (ptep > 0) error = yield* fillPage(vma, ptep as Hpa);
+    else error = ptep === 0 ? -Errno.ENOMEM : -Errno.EEXIST;
   }
   yield* leave(uffd, false);
   return error;
 }
 
 /** mfill_atomic_pte_copy() and shmem_mfill_atomic_pte(): 0 or -errno. */
-function* mfillCopy(vma: Vma, address: Hva, bytes: Uint8Array, wp: boolean): Steps<number> {
-  if ((vma.flags & VM_SHARED) !== 0) return yield* shmemMfill(vma, address, bytes, wp);
+function* mfillCopy(vma: Vma, ptep: Hpa, address: Hva, bytes: Uint8Array, wp: boolean): Steps<number> {
+  if ((vma.flags & VM_SHARED) !== 0) return yield* shmemMfill(vma, ptep, address, bytes, wp);
   const { mm } = vma;
   const { host } = mm;
   const pfn = yield* allocAnonPage(host, mm);
@@ -147,7 +159,7 @@ function* mfillCopy(vma: Vma, address: Hva, bytes: Uint8Array, wp: boolean): Ste
   if (points.on) yield at.page(pfn);
   host.memory.writeBytes(pfnToHpa(pfn), bytes);
   host.frames.set(pfn, PG_uptodate);
-  const error = yield* installPte(vma, address, function* (ptep) {
+  const error = yield* installPte(vma, ptep, address, function* () {
     mm.anonPages++;
     yield* addNewAnonRmap(vma, pfn, address, true);
     yield* folioAddLruVma(vma, pfn);
@@ -158,18 +170,19 @@ function* mfillCopy(vma: Vma, address: Hva, bytes: Uint8Array, wp: boolean): Ste
 }
 
 /** mfill_atomic_pte_zeropage(). */
-function* mfillZeropage(vma: Vma, address: Hva): Steps<number> {
+function* mfillZeropage(vma: Vma, ptep: Hpa, address: Hva): Steps<number> {
   const { host } = vma.mm;
-  if ((vma.flags & VM_SHARED) !== 0) return yield* shmemMfill(vma, address, new Uint8Array(PAGE_SIZE), false);
-  const set = function* (ptep: Hpa): Steps {
+  if ((vma.flags & VM_SHARED) !== 0)
+    return yield* shmemMfill(vma, ptep, address, new Uint8Array(PAGE_SIZE), false);
+  const set = function* (): Steps {
     if (points.on) yield at.pte(ptep);
     setUffdWp(host, ptep, mkPte(host.zeroPfn, vma) | PTE_SPECIAL, false);
   };
-  return yield* installPte(vma, address, set, false);
+  return yield* installPte(vma, ptep, address, set, false);
 }
 
 /** shmem_mfill_atomic_pte(): a new page of the object, mapped. */
-function* shmemMfill(vma: Vma, address: Hva, bytes: Uint8Array, wp: boolean): Steps<number> {
+function* shmemMfill(vma: Vma, ptep: Hpa, address: Hva, bytes: Uint8Array, wp: boolean): Steps<number> {
   const { mm } = vma;
   const { host } = mm;
   const { mapping } = vma.file!;
@@ -184,7 +197,7 @@ function* shmemMfill(vma: Vma, address: Hva, bytes: Uint8Array, wp: boolean): St
     error = -Errno.EEXIST;
   if (error === 0) {
     yield* folioLruvec(host, pfn).add(pfn);
-    error = yield* mapCached(vma, address, pfn, wp);
+    error = yield* mapCached(vma, ptep, address, pfn, wp);
     if (error !== 0) yield* filemapRemoveFolio(mapping, pfn);
   }
   yield* folioUnlockPut(host, pfn);
@@ -192,7 +205,7 @@ function* shmemMfill(vma: Vma, address: Hva, bytes: Uint8Array, wp: boolean): St
 }
 
 /** mfill_atomic_pte_continue(). */
-function* mfillContinue(vma: Vma, address: Hva, wp: boolean): Steps<number> {
+function* mfillContinue(vma: Vma, ptep: Hpa, address: Hva, wp: boolean): Steps<number> {
   const { host } = vma.mm;
   const mapping = vma.file?.mapping;
   if (mapping?.kind !== 'shmem') return -Errno.EINVAL;
@@ -200,14 +213,14 @@ function* mfillContinue(vma: Vma, address: Hva, wp: boolean): Steps<number> {
   const found = yield* shmemGetFolio(mapping, index, 'noalloc', null);
   if (found < 0) return found === -Errno.ENOENT ? -Errno.EFAULT : found;
   const folio = found as Pfn;
-  const error = yield* mapCached(vma, address, folioFilePage(host, folio, index), wp);
+  const error = yield* mapCached(vma, ptep, address, folioFilePage(host, folio, index), wp);
   yield* folioUnlockPut(host, folio);
   return error;
 }
 
 /** Maps a page of the page cache, whose folio is locked: 0 or -errno. */
-const mapCached = (vma: Vma, address: Hva, page: Pfn, wp: boolean): Steps<number> =>
-  installPte(vma, address, function* (ptep) {
+const mapCached = (vma: Vma, ptep: Hpa, address: Hva, page: Pfn, wp: boolean): Steps<number> =>
+  installPte(vma, ptep, address, function* () {
     const { frames } = vma.mm.host;
     const folio = frames.folioOf(page);
     if (points.on) yield at.page(folio);
@@ -228,12 +241,9 @@ function* setFilled(vma: Vma, ptep: Hpa, page: Pfn, wp: boolean, own: boolean): 
  * mfill_atomic_install_pte(): runs `set` under the page table lock if there is no page yet, and no marker either unless
  * `onMarker`. 0 or -errno.
  */
-function* installPte(vma: Vma, address: Hva, set: (ptep: Hpa) => Steps, onMarker = true): Steps<number> {
+function* installPte(vma: Vma, ptep: Hpa, address: Hva, set: () => Steps, onMarker = true): Steps<number> {
   const { mm, file } = vma;
   const { host } = mm;
-  const ptep = yield* allocPte(mm, address);
-  if (ptep === 0) return -Errno.ENOMEM;
-  if (ptep < 0) return -Errno.EEXIST;
   if (!(yield* pteMapLock(mm, address, ptep))) return -Errno.EAGAIN;
   let error = 0;
   // mfill_file_over_size(): perhaps it was truncated meanwhile.
@@ -242,7 +252,7 @@ function* installPte(vma: Vma, address: Hva, set: (ptep: Hpa) => Steps, onMarker
   const isTaken = readPte(host, ptep) !== 0 || (!onMarker && isUffdWp(host, ptep));
   if (error === 0 && isTaken) error = -Errno.EEXIST;
   else if (error === 0 && mm.unstable) error = -Errno.EFAULT;
-  if (error === 0) yield* set(ptep);
+  if (error === 0) yield* set();
   yield* ptlOf(host, ptep).unlock();
   return error;
 }

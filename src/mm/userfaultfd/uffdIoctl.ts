@@ -84,12 +84,15 @@ function* mayRegister(uffd: Userfaultfd, start: Hva, end: Hva, wanted: number): 
 const canUserfault = ({ file }: Vma, wanted: number): boolean =>
   file === null ? (wanted & VM_UFFD_MINOR) === 0 : file.mapping.kind === 'shmem';
 
-/** userfaultfd_register_range() and userfaultfd_clear_vma(): `flags` 0 and null take it back. 0 or -ENOMEM. */
+/**
+ * userfaultfd_register_range() and userfaultfd_clear_vma(): `flags` 0 and null take it back; what is registered for more
+ * than `flags` stays so. 0 or -ENOMEM.
+ */
 function* setContext(mm: Mm, start: Hva, end: Hva, flags: number, uffd: Userfaultfd | null): Steps<number> {
   if (points.on) yield at.list(mm.vmas.id);
   for (const vma of mm.vmas.overlapping(start, end)) {
+    if (vma.isDetached || (vma.userfaultfd === uffd && (vma.flags & flags) === flags)) continue;
     const wanted = (vma.flags & ~VM_UFFD_FLAGS) | flags;
-    if (vma.isDetached || (wanted === vma.flags && vma.userfaultfd === uffd)) continue;
     const from = Math.max(vma.start, start) as Hva;
     const to = Math.min(vma.end, end) as Hva;
     const changed = yield* vmaModifyFlags(vma, from, to, wanted, uffd);
@@ -102,8 +105,8 @@ function* setContext(mm: Mm, start: Hva, end: Hva, flags: number, uffd: Userfaul
 }
 
 /**
- * UFFDIO_UNREGISTER: what is registered with this descriptor is not any more, and who waits tries again. 0; -EINVAL: range,
- * nothing mapped there, what cannot be registered, or is with another descriptor; -ENOMEM as uffdioRegister().
+ * UFFDIO_UNREGISTER: what is registered with this descriptor is not any more, and who waits where it was for missing pages
+ * tries again; who waits for another reason is to be woken (UFFDIO_WAKE). 0; -EINVAL: range, nothing mapped there, what cannot be registered, or is with another descriptor; -ENOMEM as uffdioRegister().
  */
 export function* uffdioUnregister(uffd: Userfaultfd, start: Hva, length: number): Steps<number> {
   if (!isValidRange(start, length)) return -Errno.EINVAL;
@@ -111,7 +114,6 @@ export function* uffdioUnregister(uffd: Userfaultfd, start: Hva, length: number)
   const end = (start + length) as Hva;
   const error = yield* unregister(uffd, start, end);
   yield* leave(uffd, true);
-  yield* uffd.wake(start, end);
   return error;
 }
 
@@ -122,8 +124,9 @@ function* unregister(uffd: Userfaultfd, start: Hva, end: Hva): Steps<number> {
   const isMine = (vma: Vma): boolean => vma.userfaultfd === null || vma.userfaultfd === uffd;
   if (vmas.length === 0 || !vmas.every((vma) => canUserfault(vma, 0) && isMine(vma))) return -Errno.EINVAL;
   for (const vma of vmas) {
-    if ((vma.flags & VM_UFFD_WP) === 0) continue;
-    yield* uffdWpRange(vma, Math.max(vma.start, start) as Hva, Math.min(vma.end, end) as Hva, false);
+    const [from, to] = [Math.max(vma.start, start) as Hva, Math.min(vma.end, end) as Hva];
+    if ((vma.flags & VM_UFFD_MISSING) !== 0) yield* uffd.wake(from, to);
+    if ((vma.flags & VM_UFFD_WP) !== 0) yield* uffdWpRange(vma, from, to, false);
   }
   return yield* setContext(mm, start, end, 0, null);
 }

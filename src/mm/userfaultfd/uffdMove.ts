@@ -86,7 +86,7 @@ function* lockAreas(mm: Mm, to: Hva, from: Hva): Steps<Areas | null> {
   if (points.on) yield at.list(mm.vmas.id);
   const found = { to: mm.vmas.find(to), from: mm.vmas.find(from) };
   if (found.to !== null && found.from !== null) {
-    if (found.to.file === null) yield* anonVmaPrepare(mm.host, found.to);
+    if ((found.to.flags & VM_SHARED) === 0) yield* anonVmaPrepare(mm.host, found.to);
     return { to: found.to, from: found.from, hasMmapLock: true };
   }
   yield* locks.mmapReadUnlock(mm);

@@ -98,6 +98,9 @@ function* remapMove(remap: Remap): Steps<number> {
     const vma = mm.vmas.findFrom(cursor);
     if (vma === null || vma.start >= end) break;
     if (cursor === address && vma.start > address) return -Errno.EFAULT;
+    // vma_multi_allowed(): what a userfaultfd has is moved alone.
+    const isAlone = cursor === address && vma.end >= end;
+    if (vma.userfaultfd !== null && !isAlone) return -Errno.EFAULT;
     const from = Math.max(vma.start, cursor) as Hva;
     const length = Math.min(end, vma.end) - from;
     const part: Remap = {

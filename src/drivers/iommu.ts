@@ -40,8 +40,8 @@ const SVA_OPS: MmuNotifierOps = {
     for (const device of (domain as SvaDomain).devices) yield* device.stop();
   },
   *archInvalidateSecondaryTlbs(domain, _mm, start, end) {
-    if ((domain as SvaDomain).freed) bug('an SVA domain is used after it was freed');
     for (const device of (domain as SvaDomain).devices) yield* device.flush(start, end);
+    if ((domain as SvaDomain).freed) bug('an SVA domain is used after it was freed');
   },
 };
 

@@ -118,6 +118,12 @@ export function checkUsed(world: World, page: number): void {
     oracle.report('I4', `page ${page} was used by the guest, and nothing tells of it any more`);
 }
 
+/** I4: reclaim has left a page of RAM where it was, since it was used. */
+export function checkMapped(world: World, page: number): void {
+  if (isPresent(inspectPte(world.mm, world.hva(page)))) return;
+  world.oracle.report('I4', `page ${page} was used by the guest, and reclaim has taken it`);
+}
+
 /** I4: a page of RAM, which is mapped, was used since it was marked idle, and idle page tracking knows. */
 export function* checkNotIdle(world: World, page: number): Steps {
   const { host, oracle } = world;

@@ -6,6 +6,7 @@ export { Explorer, type RunResult } from './explorer.ts';
 export type { GuestPaging } from './guestPaging.ts';
 export {
   assertSwappedOut,
+  checkMapped,
   checkNotIdle,
   checkSynced,
   checkUsed,

@@ -1,5 +1,5 @@
-// Two processes map the same shared memory, one of them as its guest's RAM; a page of it is reclaimed while the other
-// process stores to it and the guest reads it.
+// Two processes map the same shared memory, one of them as its guest's RAM; a page of it is reclaimed while both store to it
+// and the guest reads it.
 //
 // Reclaim must find both mappings, and flush the CPUs of both, before it writes the page to swap.
 
@@ -22,8 +22,7 @@ const THERE = 0x1000_0000 as Hva;
 
 export const scenario: Scenario = {
   name: 'two-processes',
-  about:
-    'a page that two processes share is reclaimed while one stores to it and the other is read by its guest',
+  about: 'a page that two processes share is reclaimed while both store to it and the guest of one reads it',
   host: { cpus: 2 },
   vm: { ram: 'shmem' },
   guest: `
@@ -43,6 +42,10 @@ export const scenario: Scenario = {
   tasks: (world) => ({
     *neighbour() {
       yield* storeThrough(world, world.others[0]!, (THERE + 4096) as Hva, world.page(1), 9n);
+    },
+    // On a CPU that nobody of the other process has been on.
+    *writer() {
+      for (const value of [7n, 8n]) yield* world.write64(world.page(1) + 16, value);
     },
     *reclaim() {
       yield* madvise(world.mm, world.hva(1), 4096, MADV_PAGEOUT);

@@ -35,6 +35,7 @@ import {
 } from '../../hw/sv39/index.ts';
 import { LOCKS, Mutex, points, type Steps } from '../../sched/index.ts';
 import {
+  bug,
   type Hpa,
   type Hva,
   hpaToPfn,
@@ -45,6 +46,7 @@ import {
   type SwapSlot,
 } from '../../units.ts';
 import type { Host } from '../host.ts';
+import { FrameKind } from '../page/frames.ts';
 import type { Mm } from '../vma/mmStruct.ts';
 import type { Vma } from '../vma/vma.ts';
 import {
@@ -140,15 +142,23 @@ export const maybeMkWrite = (pte: number, vma: Vma): number =>
 /** vm_normal_page(): the frame that the entry maps and rmap counts; 0 for the zero page. */
 export const normalPfn = (pte: number): number => ((pte & PTE_SPECIAL) !== 0 ? 0 : ptePfn(pte));
 
+/** I7, in exploration: the table is one still. */
+function assertTable({ frames }: Host, ptep: Hpa): void {
+  if (frames.kind[hpaToPfn(ptep)] !== FrameKind.pageTable)
+    bug('an entry of a page table that was freed', { ptep });
+}
+
 /** ptep_get(). */
 export function readPte(host: Host, ptep: Hpa): number {
   if (points.on) points.check('pte', ptep);
+  if (points.on) assertTable(host, ptep);
   return host.memory.i32[ptep >>> 2]!;
 }
 
 /** set_pte_at(): the entry was not present, or the lock and the flags rule out that the CPU changes it meanwhile. */
 export function setPte(host: Host, ptep: Hpa, pte: number): void {
   if (points.on) points.check('pte', ptep);
+  if (points.on) assertTable(host, ptep);
   host.memory.write64(ptep, pte, softwareBits(host, ptep));
 }
 

@@ -1,0 +1,31 @@
+// A page that nobody but the guest has used since reclaim looked at it last is looked at again.
+//
+// The process's own entry says that nobody has used it: reclaim must ask the secondary MMU as well, or it takes the pages of
+// guests that use them all the time.
+
+import { checkMapped, type Scenario } from '../explore/index.ts';
+import { MADV_COLD, madvise, tryToFreePages } from '../mm/index.ts';
+import { mmuNotifierClearYoung } from '../notifier/index.ts';
+
+export const scenario: Scenario = {
+  name: 'second-chance',
+  about: 'a page that only the guest has used is looked at by reclaim once more',
+  guest: `
+    vcpu0:  ld a2, 0(a0)
+    done:   j done
+    warm:   ld a2, 0(a0)
+            j done`,
+  *setUp(world) {
+    yield* world.write64(world.page(1), 5n);
+    world.setRegisters(0, { a0: world.page(1) });
+    yield* world.warmUp(0);
+    yield* madvise(world.mm, world.hva(1), 4096, MADV_COLD);
+    yield* mmuNotifierClearYoung(world.mm, world.hva(1), world.hva(2));
+    world.harts[0]!.flushAll();
+  },
+  tasks: () => ({}),
+  *finish(world) {
+    yield* tryToFreePages(world.host, 0);
+    checkMapped(world, 1);
+  },
+};

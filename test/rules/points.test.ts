@@ -100,6 +100,7 @@ const TABLES: PointTables = {
   },
   exempt: {
     'RwLock.assertHeldWrite': 'what is asserted is not decided upon',
+    assertTable: 'what is asserted is not decided upon',
     'Srcu.synchronize': 'until() returns in the step of its point, which names the domain',
     'Srcu.readers': 'for who inspects a stopped machine',
     'Srcu.holders': 'for the report of a deadlock',

@@ -1,11 +1,12 @@
 // What V8 is told while the command runs: to compile WebAssembly without looks at the stack, and to let JavaScript be at the
 // start of a run.
 //
-// Called by cli/main.ts around a verb, and by cli/session.ts. V8 looks at its stack limit in each function and in each round of each loop, which
-// takes a tenth of the time of guest code in tight loops. Nothing here needs it: translated code never calls more
-// than a few functions deep, and runs for a slice at a time: whoever wants to stop it waits for no more than that.
+// Called by cli/main.ts around a verb, and by cli/session.ts. V8 looks at its stack limit in each function and in each
+// round of each loop, which takes a tenth of the time of guest code in tight loops. Nothing here needs it: translated code
+// never calls more than a few functions deep, and runs for a slice at a time: whoever wants to stop it waits for no more
+// than that.
 //
-// Optimising JavaScript takes V8 tens of milliseconds of another core, the interpreter of guest code alone half of them. A
+// Optimising JavaScript takes V8 tens of milliseconds on another core, half of them for the interpreter of guest code. A
 // program that is over in as many gets nothing of it: it shares the cores with V8, and waits for it at the exit.
 //
 // Invariant: what the flags were before is what they are afterwards, since V8 refuses code that was cached under others.
@@ -16,5 +17,15 @@ import { setFlagsFromString } from 'node:v8';
 export const checkWasmStack = (on: boolean): void =>
   setFlagsFromString(on ? '--wasm-stack-checks' : '--no-wasm-stack-checks');
 
-/** Whether V8 optimises JavaScript that gets hot from now on, or has got hot; at first it does. */
-export const optimiseJavaScript = (on: boolean): void => setFlagsFromString(on ? '--opt' : '--no-opt');
+/** Estimated bytes of machine code from which V8 makes it of bytecode, a batch of functions at a time: V8's own, and fewer. */
+const BATCH_BYTES = 4096;
+const SMALL_BATCH_BYTES = 500;
+
+/**
+ * Whether V8 optimises JavaScript that gets hot from now on, or has got hot; at first it does. While it does not, it is all
+ * the quicker with what is no optimisation: machine code straight from bytecode.
+ */
+export function optimiseJavaScript(on: boolean): void {
+  setFlagsFromString(on ? '--opt' : '--no-opt');
+  setFlagsFromString(`--baseline-batch-compilation-threshold=${on ? BATCH_BYTES : SMALL_BATCH_BYTES}`);
+}

@@ -1,8 +1,8 @@
 // umbra museum: bugs of real kernels, put back into production code by source edits, and found by the explorer.
 //
-// Without a name it lists them; with one it tells the story, finds the bug and prints the counterexample; --check
-// proves the whole table: each bug is found within its budget, exhaustively and by POS, and production passes the
-// same scenario.
+// Without a name it lists them; of those that are named it tells the story, finds the bug and prints the counterexample;
+// --check proves the table, or of it what is named: each bug is found within its budget, exhaustively and by POS, and
+// production passes the same scenario, which is searched once for all its exhibits.
 
 import { Command } from 'commander';
 import { EXHIBITS, type Exhibit, exhibitByName } from '../exhibits/index.ts';
@@ -28,7 +28,7 @@ interface MuseumFlags {
 
 export function command(exit: (code: number) => void): Command {
   return new Command('museum')
-    .argument('[name]', 'an exhibit')
+    .argument('[names...]', 'exhibits')
     .option('--check', 'find every bug, and show that production has none of them')
     .option('--bound <number>', 'search production up to so many pre-emptions', wholeBetween(0, MAX_BOUND), 2)
     .option('--seconds <number>', 'give each search of production so much time', positiveSeconds, 600)
@@ -41,12 +41,14 @@ export function command(exit: (code: number) => void): Command {
     .option('--jobs <number>', 'search production on so many processes', wholeBetween(1, 64))
     .option('--full', 'print every step of the counterexample')
     .option('--json', 'print one line of JSON')
-    .action(async (name: string | undefined, flags: MuseumFlags) => exit(await museum(name, flags)));
+    .action(async (names: readonly string[], flags: MuseumFlags) => exit(await museum(names, flags)));
 }
 
-async function museum(name: string | undefined, flags: MuseumFlags): Promise<number> {
-  if (flags.check) return await checkAll(name === undefined ? EXHIBITS : [exhibitOf(name)], flags);
-  if (name !== undefined) return await show(exhibitOf(name), flags);
+async function museum(names: readonly string[], flags: MuseumFlags): Promise<number> {
+  const exhibits = names.map(exhibitOf);
+  if (flags.check) return await checkAll(exhibits.length === 0 ? EXHIBITS : exhibits, flags);
+  for (const exhibit of exhibits) await show(exhibit, flags);
+  if (exhibits.length > 0) return EXIT_CODES.fail;
   if (flags.json) process.stdout.write(`${JSON.stringify(EXHIBITS.map(({ edits: _, ...rest }) => rest))}\n`);
   else process.stdout.write(listing());
   return EXIT_CODES.pass;
@@ -88,7 +90,7 @@ async function found(exhibit: Exhibit): Promise<FoundBug> {
   }
 }
 
-async function show(exhibit: Exhibit, flags: MuseumFlags): Promise<number> {
+async function show(exhibit: Exhibit, flags: MuseumFlags): Promise<void> {
   const { variant, explorer, search, failure } = await found(exhibit);
   if (failure === null)
     throw new InputError(`${exhibit.name}: the bug is not found; try umbra museum --check`);
@@ -97,7 +99,7 @@ async function show(exhibit: Exhibit, flags: MuseumFlags): Promise<number> {
   const lanes = variant.traceRun(explorer, failure.schedule);
   if (flags.json) {
     process.stdout.write(`${JSON.stringify({ exhibit: exhibit.name, replay, ...lanes })}\n`);
-    return EXIT_CODES.fail;
+    return;
   }
   process.stdout.write(
     `${exhibit.title}\n${exhibit.source}\n\n${paragraph(exhibit.story)}\n\n${paragraph(`Fixed: ${exhibit.fix}`)}\n\n`,
@@ -112,7 +114,6 @@ async function show(exhibit: Exhibit, flags: MuseumFlags): Promise<number> {
       full: flags.full === true,
     }),
   );
-  return EXIT_CODES.fail;
 }
 
 const paragraph = (text: string): string => wrapped(text, 98).join('\n');

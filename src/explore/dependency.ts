@@ -1,7 +1,9 @@
 // Which steps depend on each other: the one definition that the cache, sleep sets and DPOR share.
 //
 // Two accesses commute unless they are to the same object, or one is hardware's own (a vCPU's or CPU's walk, which looks
-// at page tables and frames without a point) and the other to what hardware looks at. A step before no point touches
+// at page tables and frames without a point) and the other to what hardware looks at. Not all that is done at a TLB or vCPU
+// is a walk: to ask for a flush, to do it, or to change a vCPU's mode commutes with what other hardware does; what the
+// oracle sees of page tables and frames depends on it all the same. A step before no point touches
 // nothing that is shared. Giving the CPU away depends on all that others do: who does so twice while nobody else takes
 // a step has to wait (steering.ts). Two accesses that changed nothing commute as well: that is known once they are over,
 // and only of what has an undo log.
@@ -13,6 +15,8 @@ export interface Access {
   readonly object: number;
   /** Nothing was changed between it and the task's next point. */
   readonly isRead?: boolean;
+  /** Of a TLB or vCPU: no hart ran, and no table was walked. */
+  readonly isQuiet?: boolean;
 }
 
 /** The CPU was given away. */
@@ -43,8 +47,9 @@ export function dependent(a: readonly Access[], b: readonly Access[]): boolean {
 
 function conflicts(a: Access, b: Access): boolean {
   if (a.isRead && b.isRead) return false;
-  if (isHardware(a.kind)) return isHardware(b.kind) || isSeenByHardware(b.kind);
-  if (isHardware(b.kind)) return isSeenByHardware(a.kind);
+  if (isHardware(a.kind) && isHardware(b.kind) && !a.isQuiet && !b.isQuiet) return true;
+  if (isHardware(a.kind) && isSeenByHardware(b.kind)) return !a.isQuiet || b.isRead !== true;
+  if (isHardware(b.kind) && isSeenByHardware(a.kind)) return !b.isQuiet || a.isRead !== true;
   return isSame(a.kind, a.object, b.kind, b.object);
 }
 

@@ -55,6 +55,8 @@ export class Explorer {
     const { sched } = this.world;
     this.steering.hardware = this.world.hardware;
     this.steering.goesOn = (point) => sched.goesOn(point);
+    this.world.walked = () => this.steering.walked();
+    this.world.looked = () => this.steering.looked();
     sched.weak.drained = (kind, object) => this.steering.accessed(kind, object);
     this.steering.clock = () => sched.now + Math.min(sched.nextEventTime, 2 ** 40);
     if (scenario.setUp !== undefined) this.world.setUp(scenario.setUp(this.world));

@@ -34,6 +34,7 @@ export class FollowedHart {
     };
     const emulate = hart.emulateStore.bind(hart);
     hart.emulateStore = (frame) => {
+      world.walked();
       world.contents.before(hart);
       emulate(frame);
       world.contents.after(hart);
@@ -48,6 +49,7 @@ export class FollowedHart {
   /** Runs for at most `budget` instructions, whatever is on its way to the hart. */
   execute(budget: number): ExitReason {
     const { contents, oracle } = this.#world;
+    this.#world.walked();
     contents.before(this.#hart);
     const stale = brokenTlbEntry(this.#world, this.#hart.id);
     const reason = this.#run(budget);

@@ -48,6 +48,9 @@ export class History {
   readonly #hardwareReads: Past = { lo: 0, hi: 0 };
   readonly #reads: Past = { lo: 0, hi: 0 };
   readonly #writes: Past = { lo: 0, hi: 0 };
+  /** The sums of all changes of what hardware sees, and of all that was done to TLBs and vCPUs without a walk. */
+  readonly #allWrites: Past = { lo: 0, hi: 0 };
+  readonly #quiet: Past = { lo: 0, hi: 0 };
   // Of state() alone.
   readonly #sum: Past = { lo: 0, hi: 0 };
   readonly #own: Past = { lo: 0, hi: 0 };
@@ -56,12 +59,13 @@ export class History {
     this.#tasks.clear();
     this.#objects.clear();
     for (const past of [this.#hardware, this.#hardwareReads, this.#reads, this.#writes]) forget(past);
+    for (const past of [this.#allWrites, this.#quiet]) forget(past);
   }
 
   /** `task` has accessed an object. */
   access(
     task: { readonly id: number },
-    { kind, object, isRead = false }: Access & { readonly kind: PointKind },
+    { kind, object, isRead = false, isQuiet = false }: Access & { readonly kind: PointKind },
   ): void {
     const past = this.#of(task);
     const key = keyOf(kind, object);
@@ -70,7 +74,8 @@ export class History {
     mix(past, key | 0, Math.floor(key / 2 ** 32));
     mix(past, words[seen]!, words[seen + 1]!);
     if (!isRead) mix(past, words[seen + 2]!, words[seen + 3]!);
-    if (isHardware(kind)) this.#seeMemory(past, isRead);
+    if (isQuiet) mix(past, this.#allWrites.lo, this.#allWrites.hi);
+    else if (isHardware(kind)) this.#seeMemory(past, isRead);
     else if (isSeenByHardware(kind)) this.#seeHardware(past, isRead);
     if (isRead) {
       words[seen + 2] = (words[seen + 2]! + past.lo) | 0;
@@ -80,8 +85,9 @@ export class History {
       words[seen + 1] = past.hi;
       words[seen + 2] = words[seen + 3] = 0;
     }
-    if (isHardware(kind)) this.#noteHardware(past, isRead);
-    else if (isSeenByHardware(kind)) add(isRead ? this.#reads : this.#writes, past);
+    if (isQuiet) add(this.#quiet, past);
+    else if (isHardware(kind)) this.#noteHardware(past, isRead);
+    else if (isSeenByHardware(kind)) this.#noteSeen(past, isRead);
   }
 
   #seeMemory(past: Past, isRead: boolean): void {
@@ -94,7 +100,14 @@ export class History {
 
   #seeHardware(past: Past, isRead: boolean): void {
     mix(past, this.#hardware.lo, this.#hardware.hi);
-    if (!isRead) mix(past, this.#hardwareReads.lo, this.#hardwareReads.hi);
+    if (isRead) return;
+    mix(past, this.#hardwareReads.lo, this.#hardwareReads.hi);
+    mix(past, this.#quiet.lo, this.#quiet.hi);
+  }
+
+  #noteSeen(past: Past, isRead: boolean): void {
+    add(isRead ? this.#reads : this.#writes, past);
+    if (!isRead) add(this.#allWrites, past);
   }
 
   #noteHardware(past: Past, isRead: boolean): void {

@@ -90,6 +90,7 @@ export function* storeByDevice({ host, contents }: World, pfn: Pfn, address: num
  * where somebody else changes an entry just now.
  */
 export function hasReturned(world: World, page: number): void {
+  world.looked();
   if (world.host.pageTableLocks.some((lock) => lock?.isLocked)) return;
   const found = staleInCpuTlb(world.mm, world.hva(page), world.hva(page + 1));
   if (found !== null) world.oracle.report(found.invariant, found.message);

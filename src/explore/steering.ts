@@ -62,7 +62,7 @@ export interface Strategy {
   passing?(kind: PointKind, object: number): void;
   /** Told of each access when it is over. */
   accessed?(access: Access): void;
-  /** The step that is taken looks at the time, or changes what is due: it depends on all others. */
+  /** The step that is taken looks at the time, or at everything, or changes what is due: it depends on all others. */
   timed?(): void;
   /** Told that `task` became runnable: spawned or woken by a task that runs, or by an event between steps (null). */
   woken?(task: Task, by: Task | null): void;
@@ -111,6 +111,7 @@ export class Steering implements Policy {
   #object = 0;
   #logged = 0;
   #began = 0;
+  #hasWalked = false;
   /** It has woken or spawned somebody, or asked for an event. */
   #hasWoken = false;
   #isTimed = false;
@@ -199,6 +200,7 @@ export class Steering implements Policy {
     this.#kind = kind;
     this.#object = object;
     this.#logged = undo.length;
+    this.#hasWalked = false;
     this.#hasWoken = this.#isTimed = false;
     this.#began = this.clock();
   }
@@ -215,10 +217,26 @@ export class Steering implements Policy {
       undo.length === this.#logged &&
       !(this.#hasWoken || isTimed || task.state === 'blocked');
     if (!isRead) this.sharing.write(this.#kind, this.#object);
-    const access = { kind: this.#kind, object: this.#object, isRead };
+    const access = { kind: this.#kind, object: this.#object, isRead, isQuiet: this.#isQuiet(task) };
     if (this.strategy.remembers === true) this.history.access(task, access);
     this.strategy.accessed?.(access);
     if (isTimed) this.strategy.timed?.();
+  }
+
+  /** What hardware may do on its own follows from where a vCPU is, too. */
+  #isQuiet(task: Task): boolean {
+    if (this.strategy.wantsHardware === true) return false;
+    return this.#kind === 'vcpu' ? !this.#hasWalked : this.#kind === 'tlb' && handlesIpis(task);
+  }
+
+  /** A hart runs in the step that is taken. */
+  walked(): void {
+    this.#hasWalked = true;
+  }
+
+  /** The step that is taken looks at whatever it likes, to see whether it is right. */
+  looked(): void {
+    this.strategy.timed?.();
   }
 
   scheduled(event: number): void {
@@ -317,3 +335,6 @@ export function closeVain(branch: { count: number; readonly taken: number }): bo
   branch.count = 1;
   return true;
 }
+
+/** What they do is to flush their CPU's TLB. */
+const handlesIpis = ({ name }: Task): boolean => name.startsWith('ipi/');

@@ -73,6 +73,9 @@ export class World {
   readonly followed: readonly FollowedHart[];
   readonly hardware: Hardware;
   readonly vm: Required<VmShape>;
+  /** Told when a hart is about to run, and when a task looks whether all is right. */
+  walked: () => void = () => {};
+  looked: () => void = () => {};
   /** Processes that the scenario has made beside the VM's. */
   readonly others: Mm[] = [];
   /** Devices that the scenario has opened. */

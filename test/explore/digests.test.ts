@@ -112,7 +112,7 @@ function difference(explorer: Explorer, [a, b]: [Moment, Moment]): string | null
   return null;
 }
 
-it.each(['pageout', 'dontneed'] as const)('%s: equal numbers are equal states', async (scenario) => {
+it.each(['pageout', 'dontneed', 'copyOnWrite', 'intervalRemove'] as const)('%s: equal numbers are equal states', async (scenario) => {
   const { Explorer, scenarios } = await loadScenarios();
   const explorer = new Explorer(scenarios[scenario]);
   const all = pairs(explorer);

@@ -94,7 +94,7 @@ export const cpuTlbs: readonly Exhibit[] = [
         replace: '',
       },
     ],
-    preemptions: 1,
+    preemptions: 0,
     steps: 277,
     budget: { bounded: 4000, pos: 1000 },
     story:

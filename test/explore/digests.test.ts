@@ -112,14 +112,17 @@ function difference(explorer: Explorer, [a, b]: [Moment, Moment]): string | null
   return null;
 }
 
-it.each(['pageout', 'dontneed', 'copyOnWrite', 'intervalRemove'] as const)('%s: equal numbers are equal states', async (scenario) => {
-  const { Explorer, scenarios } = await loadScenarios();
-  const explorer = new Explorer(scenarios[scenario]);
-  const all = pairs(explorer);
-  expect(all.length).toBeGreaterThan(PAIRS);
-  const some = all.filter((_, index) => index % Math.floor(all.length / PAIRS) === 0);
-  expect(some.map((pair) => difference(explorer, pair)).filter((each) => each !== null)).toEqual([]);
-});
+it.each(['pageout', 'dontneed', 'copyOnWrite', 'intervalRemove'] as const)(
+  '%s: equal numbers are equal states',
+  async (scenario) => {
+    const { Explorer, scenarios } = await loadScenarios();
+    const explorer = new Explorer(scenarios[scenario]);
+    const all = pairs(explorer);
+    expect(all.length).toBeGreaterThan(PAIRS);
+    const some = all.filter((_, index) => index % Math.floor(all.length / PAIRS) === 0);
+    expect(some.map((pair) => difference(explorer, pair)).filter((each) => each !== null)).toEqual([]);
+  },
+);
 
 /** A number that leaves out what others did to an object. */
 const FORGETFUL: SourceEdit = {

@@ -107,8 +107,9 @@ function sources(
   };
 }
 
-/** What is no part of what is explored, and what is written at each step but has a state() of its own. */
-const PLAIN = /^(?:journal|explore\/.*|loader\/.*|sched\/(?:scheduler|points|task|policies|random))\.ts$/;
+/** What is no part of what is explored, what is written at each step but has a state() of its own, and what remembers. */
+const PLAIN =
+  /^(?:journal|explore\/.*|loader\/.*|sched\/(?:scheduler|points|task|policies|random|knownOrder))\.ts$/;
 const isInstrumented = (file: string): boolean => !PLAIN.test(file);
 
 /** By path: the text that was instrumented last, and what came of it. Variants differ in a file or two. */

@@ -10,6 +10,7 @@
 // after it. Invariant: the graph has no circle, or bug() was called.
 
 import { bug } from '../units.ts';
+import { KnownOrder } from './knownOrder.ts';
 import { LOCK_CLASSES, LOCKS, nextClass } from './lockOrder.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type LockMap, mightSleep, type Task } from './task.ts';
@@ -30,6 +31,9 @@ export class Lockdep {
   /** By from * LOCK_CLASSES + to: 1 if there is such a link. */
   readonly #linked = new Uint8Array(LOCK_CLASSES * LOCK_CLASSES);
   readonly #links: Link[] = [];
+  readonly #known = new KnownOrder();
+  /** Some link of this run is not in #known, which says nothing of the others any more. */
+  #isOutside = false;
 
   /** `task` is about to take a lock of the class, and may have to wait for it. */
   acquire(task: Task, to: LockMap): void {
@@ -55,8 +59,11 @@ export class Lockdep {
     // Several of one class: lockOrder.ts says under what they may be held.
     if (from.index === to.index && 'rank' in from) return;
     const link = { from, to, task: task.name };
-    const back = this.#path(to, from);
-    if (back !== null) reportCircle(link, back);
+    if (this.#isOutside || !this.#known.takes(from.index, to.index)) {
+      this.#isOutside = true;
+      const back = this.#path(to, from);
+      if (back !== null) reportCircle(link, back);
+    }
     this.#linked[key] = 1;
     this.#links.push(link);
   }

@@ -33,4 +33,8 @@ export const scenario: Scenario = {
       yield* migrateUserPages(world.mm, world.hva(1), 4096);
     },
   }),
+  *finish(world) {
+    const error = yield* world.store(world.page(1) + 24, Uint8Array.of(1));
+    if (error === 0) world.oracle.report('I5', 'a page that is read-only can be stored to');
+  },
 };

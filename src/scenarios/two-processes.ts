@@ -40,12 +40,13 @@ export const scenario: Scenario = {
     yield* storeThrough(world, other, (THERE + 4096) as Hva, world.page(1), 6n);
   },
   tasks: (world) => ({
-    *neighbour() {
-      yield* storeThrough(world, world.others[0]!, (THERE + 4096) as Hva, world.page(1), 9n);
-    },
-    // On a CPU that nobody of the other process has been on.
     *writer() {
-      for (const value of [7n, 8n]) yield* world.write64(world.page(1) + 16, value);
+      yield* world.write64(world.page(1) + 16, 7n);
+    },
+    // On a CPU that nobody of the guest's process has been on.
+    *neighbour() {
+      for (const value of [8n, 9n])
+        yield* storeThrough(world, world.others[0]!, (THERE + 4096) as Hva, world.page(1), value);
     },
     *reclaim() {
       yield* madvise(world.mm, world.hva(1), 4096, MADV_PAGEOUT);

@@ -8,6 +8,7 @@ import { loadFrom, type Scenario } from '../explore/index.ts';
 import {
   MADV_PAGEOUT,
   madvise,
+  migrateUserPages,
   UFFDIO_REGISTER_MODE_MISSING,
   uffdioMove,
   uffdioRegister,
@@ -49,6 +50,9 @@ export const scenario: Scenario = {
     ];
     const left = yield* loadFrom(world, world.mm, world.hvaOf(world.page(2) + 8));
     if (first !== 5n) world.oracle.report('I3', `the page that was moved holds ${first}`);
+    // By reverse mapping, from where the page is now.
+    const stuck = yield* migrateUserPages(world.mm, world.hva(1), 4096);
+    if (stuck !== 0) world.oracle.report('I3', 'the page that was moved is not found any more');
     if (second + left !== 77n) world.oracle.report('I3', `the store is in ${second} and ${left}`);
   },
 };

@@ -117,12 +117,16 @@ export const CLIENT: readonly Mutant[] = [
     '    yield* installMemslots(kvm, [...others, new Memslot(old.region, old)]);\n',
     '',
   ),
-  mutant(
-    'the memslot is not looked at again',
-    'kvm/pageFault.ts',
-    '!sameSlot || isPageFaultStale',
-    'isPageFaultStale',
-  ),
+  {
+    ...mutant(
+      'the memslot is not looked at again',
+      'kvm/pageFault.ts',
+      '!sameSlot || isPageFaultStale',
+      'isPageFaultStale',
+    ),
+    equivalent:
+      'Whoever changes a memslot zaps everything in between: the root is invalid, which is looked at as well.',
+  },
   mutant('a request for pages flushes none', 'kvm/vcpu.ts', '      vcpu.hart.flushPage(page);\n', ''),
   mutant(
     'the count falls before the sequence is bumped',

@@ -87,12 +87,16 @@ export const FAULTS: readonly Mutant[] = [
     '(isSwapPteExclusive(vmf.origPte) || host.frames.count(pfn) === 1)',
     'host.frames.count(pfn) > 0',
   ),
-  mutant(
-    'a store does not wait for who protects',
-    'mm/fault/copyOnWrite.ts',
-    '  if ((vmf.vma.flags & VM_UFFD_WP) !== 0 && vmf.vma.mm.tlbFlushPending > 0)\n    yield* flushTlbPage(vmf.vma.mm, vmf.address);\n',
-    '',
-  ),
+  {
+    ...mutant(
+      'a store does not wait for who protects',
+      'mm/fault/copyOnWrite.ts',
+      '  if ((vmf.vma.flags & VM_UFFD_WP) !== 0 && vmf.vma.mm.tlbFlushPending > 0)\n    yield* flushTlbPage(vmf.vma.mm, vmf.address);\n',
+      '',
+    ),
+    equivalent:
+      "Only a page that is the process's alone is writable in a TLB, and such a page is not copied.",
+  },
   mutant(
     'a shared page becomes writable unseen',
     'mm/fault/fileFault.ts',

@@ -135,12 +135,16 @@ export const MOVES: readonly Mutant[] = [
     '  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n  const stays',
     '  const stays',
   ),
-  mutant(
-    'a huge page is taken apart while CPUs store to it',
-    'mm/thp/splitFolio.ts',
-    '    yield* tryToMigrateLarge(anonVma, folio, index, batch);\n    yield* batch.flush();\n',
-    '    yield* tryToMigrateLarge(anonVma, folio, index, batch);\n',
-  ),
+  {
+    ...mutant(
+      'a huge page is taken apart while CPUs store to it',
+      'mm/thp/splitFolio.ts',
+      '    yield* tryToMigrateLarge(anonVma, folio, index, batch);\n    yield* batch.flush();\n',
+      '    yield* tryToMigrateLarge(anonVma, folio, index, batch);\n',
+    ),
+    equivalent:
+      'Its pages keep their frames, and are dirty as soon as one entry was: a store by an old translation goes where it belongs.',
+  },
   mutant(
     'the pages of a split are mapped no more',
     'mm/thp/splitFolio.ts',
@@ -165,12 +169,15 @@ export const MOVES: readonly Mutant[] = [
     '  if (filled + holes !== HPAGE_PMD_NR) status = Scan.PAGE_FILLED;\n',
     '',
   ),
-  mutant(
-    'page tables of shared memory stay',
-    'mm/thp/collapseFile.ts',
-    '  yield* retractPageTables(mapping, start);\n',
-    '',
-  ),
+  {
+    ...mutant(
+      'page tables of shared memory stay',
+      'mm/thp/collapseFile.ts',
+      '  yield* retractPageTables(mapping, start);\n',
+      '',
+    ),
+    equivalent: 'They are empty, and only in the way of a mapping by one entry.',
+  },
   mutant(
     'entries are cleared without a start',
     'mm/thp/collapsePteMapped.ts',
@@ -225,10 +232,13 @@ export const MOVES: readonly Mutant[] = [
     '  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);\n',
     '',
   ),
-  mutant(
-    'a page of a file moves and leaves its dirty flag',
-    'mm/migrate/migrateFolio.ts',
-    '    yield* moveDirty(host, to, from);\n    if (points.on) yield at.page(to);\n',
-    '    if (points.on) yield at.page(to);\n',
-  ),
+  {
+    ...mutant(
+      'a page of a file moves and leaves its dirty flag',
+      'mm/migrate/migrateFolio.ts',
+      '    yield* moveDirty(host, to, from);\n    if (points.on) yield at.page(to);\n',
+      '    if (points.on) yield at.page(to);\n',
+    ),
+    equivalent: 'folio_migrate_flags() takes it over as well, and until then both folios are locked.',
+  },
 ];

@@ -117,12 +117,15 @@ export const NOTIFIERS: readonly Mutant[] = [
     '  if (isLast) subscriptions.wq.wakeAll();\n',
     '',
   ),
-  mutant(
-    'intervals are not told of the exit',
-    'notifier/register.ts',
-    '  if (subscriptions.hasItree) yield* mnItreeRelease(subscriptions, everything(mm));\n',
-    '',
-  ),
+  {
+    ...mutant(
+      'intervals are not told of the exit',
+      'notifier/register.ts',
+      '  if (subscriptions.hasItree) yield* mnItreeRelease(subscriptions, everything(mm));\n',
+      '',
+    ),
+    equivalent: 'The ranges that exit_mmap() unmaps meet them all the same.',
+  },
   mutant(
     'a subscription that is put is freed at once',
     'notifier/getPut.ts',

@@ -120,18 +120,25 @@ export const RECLAIM: readonly Mutant[] = [
     'makeSwapPte(slot, exclusive,',
     'makeSwapPte(slot, true,',
   ),
-  mutant(
-    'a pinned page is swapped',
-    'mm/rmap/rmap.ts',
-    '  if (frames.isMaybePinned(folio)) return false;\n',
-    '',
-  ),
-  mutant(
-    'the swap cache is not looked at again',
-    'mm/swap/swapCache.ts',
-    '    const same = swap.folioOf(slot) === pfn;',
-    '    const same = true;',
-  ),
+  {
+    ...mutant(
+      'a pinned page is swapped',
+      'mm/rmap/rmap.ts',
+      '  if (frames.isMaybePinned(folio)) return false;\n',
+      '',
+    ),
+    equivalent:
+      'Reclaim looks for pins once more when nothing maps the page; and who faults meanwhile gets the same page, from the swap cache.',
+  },
+  {
+    ...mutant(
+      'the swap cache is not looked at again',
+      'mm/swap/swapCache.ts',
+      '    const same = swap.folioOf(slot) === pfn;',
+      '    const same = true;',
+    ),
+    equivalent: 'Every caller looks at the folio again when he has its lock.',
+  },
   mutant(
     'who unmaps does not hear what reclaim owes',
     'mm/pagetable/tlbFlush.ts',

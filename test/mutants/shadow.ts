@@ -182,24 +182,34 @@ export const SHADOW: readonly Mutant[] = [
     '  sp.parents.delete(sptep);\n  if (points.on) yield at.spte(sptep);\n  exchangeSpte(kvm.memory, sptep, 0);\n}\n\n/** mmu_zap',
     '  sp.parents.delete(sptep);\n}\n\n/** mmu_zap',
   ),
-  mutant(
-    'unsync children are left when their parent goes',
-    'kvm/zap.ts',
-    '  yield* zapUnsyncChildren(kvm, sp, invalidList);\n',
-    '',
-  ),
-  mutant(
-    'nobody is asked to let go of a root that was zapped',
-    'kvm/zap.ts',
-    '  else yield* kvmMakeAllCpusRequest(kvm, Request.freeObsoleteRoots);\n',
-    '',
-  ),
-  mutant(
-    'a fault goes on below a root that was zapped',
-    'kvm/pageFault.ts',
-    'kvm.vmDead || vcpu.root?.invalid || vcpu.directRoot?.invalid',
-    'kvm.vmDead',
-  ),
+  {
+    ...mutant(
+      'unsync children are left when their parent goes',
+      'kvm/zap.ts',
+      '  yield* zapUnsyncChildren(kvm, sp, invalidList);\n',
+      '',
+    ),
+    equivalent: 'Nobody walks what no table points to, and who links it again syncs it first.',
+  },
+  {
+    ...mutant(
+      'nobody is asked to let go of a root that was zapped',
+      'kvm/zap.ts',
+      '  else yield* kvmMakeAllCpusRequest(kvm, Request.freeObsoleteRoots);\n',
+      '',
+    ),
+    equivalent:
+      'Such a root is empty: whoever walks it faults, and looks at his roots before he enters again.',
+  },
+  {
+    ...mutant(
+      'a fault goes on below a root that was zapped',
+      'kvm/pageFault.ts',
+      'kvm.vmDead || vcpu.root?.invalid || vcpu.directRoot?.invalid',
+      'kvm.vmDead',
+    ),
+    equivalent: 'It has no children any more, and none is linked below a page that is invalid.',
+  },
   mutant(
     'huge leaves stay',
     'kvm/zap.ts',
@@ -242,12 +252,16 @@ export const SHADOW: readonly Mutant[] = [
     '      yield* kvmTrackWriteLocked(kvm, target.gpa, target.length);\n',
     '',
   ),
-  mutant(
-    'a fence leaves the TLB as it is',
-    'kvm/vcpu.ts',
-    '  if (fence.page === null) vcpu.hart.flushAll();\n  else vcpu.hart.flushPage(fence.page);\n',
-    '',
-  ),
+  {
+    ...mutant(
+      'a fence leaves the TLB as it is',
+      'kvm/vcpu.ts',
+      '  if (fence.page === null) vcpu.hart.flushAll();\n  else vcpu.hart.flushPage(fence.page);\n',
+      '',
+    ),
+    equivalent:
+      'Whatever takes an spte away, or narrows it, has every vCPU flush; so after the sync of the fence the TLB has what the tables permit.',
+  },
   mutant(
     'the sequence is sampled when the page is known',
     'kvm/pageFault.ts',

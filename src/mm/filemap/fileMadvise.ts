@@ -25,9 +25,12 @@ export function* madviseWillneedFile(vma: Vma, start: Hva, end: Hva): Steps<numb
   const { mm } = vma;
   const first = vma.indexOf(start);
   const pages = (end - start) / PAGE_SIZE;
+  if (vma.file?.mapping.kind === 'shmem') {
+    yield* shmemSwapinRange(mm, vma.file.mapping, first, pages);
+    return 0;
+  }
   return yield* withLockDropped(vma, function* ({ mapping }) {
-    if (mapping.kind === 'shmem') yield* shmemSwapinRange(mm, mapping, first, pages);
-    else yield* forcePageCacheReadahead(mapping, first, pages, mm);
+    yield* forcePageCacheReadahead(mapping, first, pages, mm);
     return 0;
   });
 }

@@ -1,7 +1,6 @@
 // The face of sched/: deterministic concurrency for everything that runs on a host.
 
 export { ACCESS_MODES, type AccessMode, type AccessObserver, accesses, canRace } from './accesses.ts';
-export { removeLast } from './lastIn.ts';
 export { Mutex, RwLock } from './lock.ts';
 export { fsReclaimAcquire, fsReclaimRelease, LOCK_MAPS, mightAlloc, mightFault } from './lockdep.ts';
 export { LOCKS, type LockClass } from './lockOrder.ts';

@@ -1,4 +1,4 @@
-// Taking something back out of a list that is mostly a stack: locks held, read sections entered.
+// Taking something back out of a list that is mostly a stack: read sections entered.
 
 /** Removes the last `item` of `list`; false: it is not there. Where it is at the end nothing is moved or allocated. */
 export function removeLast<T>(list: T[], item: T): boolean {

@@ -9,7 +9,6 @@
 
 import { bug } from '../units.ts';
 import { accesses } from './accesses.ts';
-import { removeLast } from './lastIn.ts';
 import type { LockClass } from './lockOrder.ts';
 import { at, points } from './points.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -55,17 +54,15 @@ abstract class Lock implements HeldLock, Awaited {
   }
 
   protected enter(task: Task): void {
-    task.held.push(this);
+    task.take(this);
     if (points.on) accesses.observer?.acquire('lock', this.id, this.isShared(task));
     if (this.sched.weak.on) this.sched.weak.acquire(task.id);
-    if (this.lockClass.kind === 'spinning') task.atomicDepth++;
   }
 
   protected leave(task: Task): void {
     if (points.on) accesses.observer?.release('lock', this.id, this.isShared(task));
-    if (!removeLast(task.held, this))
+    if (!task.drop(this))
       bug('lock released by a task that does not hold it', { lock: this.lockClass.name, task: task.name });
-    if (this.lockClass.kind === 'spinning') task.atomicDepth--;
     if (this.sched.weak.on) this.sched.weak.release(task.id);
   }
 

@@ -81,6 +81,24 @@ export class Task {
     this.body = body;
     this.cpu = cpu;
   }
+
+  /** From now on the task holds `lock`. Here, and not where locks are: the loader logs no change of a task. */
+  take(lock: HeldLock): void {
+    this.held.push(lock);
+    if (lock.lockClass.kind === 'spinning') this.atomicDepth++;
+  }
+
+  /** False: the task does not hold it. */
+  drop(lock: HeldLock): boolean {
+    const { held } = this;
+    const index = held.lastIndexOf(lock);
+    if (index < 0) return false;
+    // Not splice(), which allocates: it is mostly the last.
+    for (let i = index + 1; i < held.length; i++) held[i - 1] = held[i]!;
+    held.pop();
+    if (lock.lockClass.kind === 'spinning') this.atomicDepth--;
+    return true;
+  }
 }
 
 /** Linux's non_block_start(): until its end the task must not sleep; it may wait for spinning locks. */

@@ -13,7 +13,6 @@ import {
   LOCKS,
   mightSleep,
   points,
-  removeLast,
   type Scheduler,
   type Steps,
   WaitQueue,
@@ -42,7 +41,7 @@ export class FolioLocks {
   tryLock(pfn: Pfn): boolean {
     if (this.#frames.testAndSet(pfn, PG_locked)) return false;
     if (points.on) accesses.observer?.acquire('page', pfn, false);
-    this.#sched.current.held.push(this.#marker);
+    this.#sched.current.take(this.#marker);
     return true;
   }
 
@@ -98,7 +97,7 @@ export class FolioLocks {
   }
 
   #dropMarker(pfn: Pfn): void {
-    if (!removeLast(this.#sched.current.held, this.#marker))
+    if (!this.#sched.current.drop(this.#marker))
       bug('folio unlocked by a task that does not hold it', { pfn });
   }
 

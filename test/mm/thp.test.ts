@@ -20,6 +20,7 @@ import {
   MREMAP_MAYMOVE,
   madvise,
   mincore,
+  mlock,
   mmapAnonymous,
   mprotect,
   mremap,
@@ -28,6 +29,7 @@ import {
   PROT_WRITE,
   pinUserPage,
   putPage,
+  readPagemap,
   unpinUserPage,
 } from '../../src/mm/index.ts';
 import { inspectEntry } from '../../src/mm/inspect.ts';
@@ -69,6 +71,8 @@ function* read(mm: Mm, address: Hva): Steps<number> {
 
 /** Stamps on a few pages of each huge page from `base`. */
 const STAMPED = [0, 1, 100, 511, 512, 700, 1023];
+/** What holds zeros comes free when the huge page is split. */
+const EVERY = Array.from({ length: 1024 }, (_, page) => page);
 
 function* stamp(mm: Mm, pages: readonly number[] = STAMPED): Steps {
   for (const page of pages) yield* write(mm, pageOf(page), 1 + (page % 200));
@@ -341,6 +345,7 @@ describe('fork', () => {
 describe('reclaim', () => {
   it('splits a huge page and swaps its pages out one by one; they come back as they were', () => {
     withHuge(function* (mm, host) {
+      yield* stamp(mm, EVERY);
       expect(yield* madvise(mm, BASE, HUGE, MADV_PAGEOUT)).toBe(0);
       const { thp_split_page, thp_split_pmd, thp_swpout_fallback } = host.vmstat;
       expect([thp_split_page, thp_split_pmd, thp_swpout_fallback]).toEqual([1, 1, 1]);
@@ -351,10 +356,28 @@ describe('reclaim', () => {
 
   it('of a part takes the folio apart and leaves the rest mapped', () => {
     withHuge(function* (mm, host) {
+      yield* stamp(mm, EVERY);
       expect(yield* madvise(mm, pageOf(100), 2 * PAGE_SIZE, MADV_PAGEOUT)).toBe(0);
       expect([host.vmstat.thp_split_page, mm.swapEntries, mm.anonPages]).toEqual([1, 2, 1022]);
       expect(host.frames.order[inspectPte(mm, BASE) >>> 10]).toBe(0);
       yield* expectStamps(mm);
+    });
+  });
+
+  // Seen on Linux 6.18.
+  it('of a part frees what holds zeros only, unless it is locked', () => {
+    withHuge(function* (mm, host) {
+      const free = host.zone.freePages;
+      expect(yield* madvise(mm, pageOf(100), 2 * PAGE_SIZE, MADV_PAGEOUT)).toBe(0);
+      // Pages 0, 1 and 511 have stamps, as has 100, which is on its way to the device.
+      expect([mm.swapEntries, mm.anonPages, host.vmstat.pswpout]).toEqual([1, 3 + 512, 1]);
+      expect([host.zone.freePages - free, readPagemap(mm, pageOf(101)).kind]).toEqual([508, 'zero']);
+      yield* expectStamps(mm);
+      expect(yield* mlock(mm, pageOf(512 + 300), 4 * PAGE_SIZE, 0)).toBe(0);
+      expect(yield* munmap(mm, pageOf(512), PAGE_SIZE)).toBe(0);
+      yield* deferredSplitScan(host, null, 1);
+      const kinds = [299, 300, 303, 304].map((page) => readPagemap(mm, pageOf(512 + page)).kind);
+      expect([kinds, host.vmstat.thp_split_page]).toEqual([['zero', 'anon', 'anon', 'zero'], 2]);
     });
   });
 
@@ -381,6 +404,7 @@ describe('reclaim', () => {
 
   it('frees the pages of a huge page that are not mapped any more', () => {
     withHuge(function* (mm, host) {
+      yield* stamp(mm, EVERY);
       expect(yield* munmap(mm, pageOf(1), 99 * PAGE_SIZE)).toBe(0);
       const before = host.zone.freePages;
       expect(yield* deferredSplitScan(host, null, 1)).toBe(99);
@@ -481,6 +505,7 @@ describe('MADV_COLLAPSE', () => {
     withHuge(
       function* (mm, host) {
         host.thp.enabled = 'never';
+        yield* stamp(mm, EVERY);
         expect(yield* mmapAnonymous(mm, FAR, HUGE, RW, MAP_FIXED)).toBe(FAR);
         if (why !== 'nothing was ever there') yield* write(mm, pageOf(3, FAR), 3);
         const pinned = why === 'is pinned' ? yield* pinUserPage(mm, pageOf(3, FAR), true) : 0;

@@ -7,14 +7,14 @@
 // Invariant: the reference is taken under the page table lock, while the PTE still says so.
 // Locks: takes mmap_lock for read; may sleep.
 
-import { isPresent, PTE_D, PTE_W, ptePfn } from '../../hw/sv39/index.ts';
+import { isPresent, PTE_A, PTE_D, PTE_W, ptePfn } from '../../hw/sv39/index.ts';
 import { at, points, type Steps } from '../../sched/index.ts';
-import { Errno, type Hva, type Pfn } from '../../units.ts';
+import { Errno, type Hpa, type Hva, type Pfn } from '../../units.ts';
 import type { Host } from '../host.ts';
 import { folioMarkAccessed, folioMarkDirty, freeFolio } from '../page/folio.ts';
 import { PG_dirty } from '../page/frames.ts';
 import { findHugePmd, pmdTransHugeLock, pteOfPmd } from '../pagetable/pmd.ts';
-import { findPte, pteMapLock, ptlOf, readPte } from '../pagetable/pte.ts';
+import { findPte, PTE_SOFT_DIRTY, pteMapLock, ptlOf, readPte, setPte } from '../pagetable/pte.ts';
 import { isAnonFolio } from '../rmap/rmapFile.ts';
 import type { Mm } from '../vma/mmStruct.ts';
 import { isAccessError, type Vma } from '../vma/vma.ts';
@@ -158,14 +158,21 @@ function* followHugePmd(mm: Mm, address: Hva, write: boolean, take: Take): Steps
     const folio = ptePfn(pmd);
     if (points.on) yield at.page(folio);
     const isExclusive = host.frames.isAnonExclusive(folio, folio);
-    const dirties = write && (pmd & PTE_D) === 0;
-    answer = touch(host, folio, isExclusive, take, write, dirties) ? pteOfPmd(pmd, address) : MUST_UNSHARE;
+    const grabbed = grab(host, folio, isExclusive, take, write);
+    answer = grabbed ? pteOfPmd(pmd, address) : MUST_UNSHARE;
+    if (grabbed) yield* touchPmd(host, pmdp, write);
   }
   yield* mm.pageTableLock.unlock();
   return answer;
 }
 
-/** try_grab_folio(), and the marks of an access. One step; false: the page must be unshared first (gup_must_unshare()). */
+/** touch_pmd(): the folio hears of it from the entry. */
+function* touchPmd(host: Host, pmdp: Hpa, write: boolean): Steps {
+  if (points.on) yield at.pte(pmdp);
+  setPte(host, pmdp, readPte(host, pmdp) | PTE_A | (write ? PTE_D | PTE_SOFT_DIRTY : 0));
+}
+
+/** grab(), and the marks of an access to a page that an entry of a table maps. One step. */
 function touch(
   host: Host,
   pfn: Pfn,
@@ -174,14 +181,19 @@ function touch(
   write: boolean,
   dirties: boolean,
 ): boolean {
+  if (!grab(host, pfn, isExclusive, take, write)) return false;
+  if (pfn === host.zeroPfn) return true;
+  if (dirties && !host.frames.test(pfn, PG_dirty)) folioMarkDirty(host, pfn);
+  folioMarkAccessed(host, pfn);
+  return true;
+}
+
+/** try_grab_folio(); false: the page must be unshared first (gup_must_unshare()). One step. */
+function grab(host: Host, pfn: Pfn, isExclusive: boolean, take: Take, write: boolean): boolean {
   const { frames } = host;
-  const isZero = pfn === host.zeroPfn;
   const isShared = isAnonFolio(host, pfn) && !isExclusive;
   if (take === 'pin' && !write && isShared) return false;
   if (take === 'get') frames.get(pfn);
-  else if (take === 'pin' && !isZero) frames.pin(pfn);
-  if (isZero) return true;
-  if (dirties && !frames.test(pfn, PG_dirty)) folioMarkDirty(host, pfn);
-  folioMarkAccessed(host, pfn);
+  else if (take === 'pin' && pfn !== host.zeroPfn) frames.pin(pfn);
   return true;
 }

@@ -19,8 +19,8 @@ import {
 import { at, points, type Steps } from '../../sched/index.ts';
 import { bug, type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../../units.ts';
 import type { Host } from '../host.ts';
-import { folioMarkDirty } from '../page/folio.ts';
-import { PG_dirty } from '../page/frames.ts';
+import { folioMarkDirty, isZeroFilled } from '../page/folio.ts';
+import { PG_dirty, PG_mlocked } from '../page/frames.ts';
 import { HPAGE_PMD_NR } from '../page/largeFolio.ts';
 import { endInVma, walkMapped } from '../pagetable/mappedWalk.ts';
 import {
@@ -37,6 +37,7 @@ import {
   isSoftDirty,
   mkPte,
   mkSoftDirty,
+  PTE_SPECIAL,
   ptepGetAndClear,
   ptlOf,
   readPte,
@@ -56,6 +57,7 @@ import { folioAddFileRmap, isAnonFolio } from '../rmap/rmapFile.ts';
 import { rmapWalk, rmapWalkAll } from '../rmap/rmapWalk.ts';
 import { splitHugePmdLocked } from '../thp/splitPmd.ts';
 import type { Vma } from '../vma/vma.ts';
+import { VM_LOCKED } from '../vma/vmFlags.ts';
 
 /** try_to_migrate(), with TTU_BATCH_FLUSH if there is a batch; whether it worked is what the mapcount then says. */
 export function* tryToMigrate(host: Host, pfn: Pfn, batch: TlbUnmapBatch | null): Steps {
@@ -160,8 +162,16 @@ function* tryToMigrateLargeOne(
   return !stays;
 }
 
-/** remove_migration_ptes() of all pages of a folio that is or was large, at their places: `anonVma` is held for write. */
-export function* removeMigrationPtesOfLarge(anonVma: AnonVma, folio: Pfn, index: number): Steps {
+/**
+ * remove_migration_ptes() of all pages of a folio that is or was large, at their places: `anonVma` is held for write.
+ * RMP_USE_SHARED_ZEROPAGE when it was `split`: what holds nothing but zeros comes free.
+ */
+export function* removeMigrationPtesOfLarge(
+  anonVma: AnonVma,
+  folio: Pfn,
+  index: number,
+  split: boolean,
+): Steps {
   if (points.on) yield at.list(anonVma.rwsem.id);
   for (const vma of anonVma.vmas.overlapping(index, index + HPAGE_PMD_NR - 1)) {
     const first = vma.addressOf(index, HPAGE_PMD_NR);
@@ -171,9 +181,25 @@ export function* removeMigrationPtesOfLarge(anonVma: AnonVma, folio: Pfn, index:
       const entry = readPte(vma.mm.host, ptep);
       const page = migrationPfn(entry);
       const isOurs = isMigrationPte(entry) && page >= folio && page < folio + HPAGE_PMD_NR;
-      if (isOurs) yield* removeMigrationPte(vma, page, address, ptep);
+      if (isOurs && !(split && (yield* tryToMapUnusedToZeropage(vma, page, ptep))))
+        yield* removeMigrationPte(vma, page, address, ptep);
     });
   }
+}
+
+/** try_to_map_unused_to_zeropage(): under the page table lock. */
+function* tryToMapUnusedToZeropage(vma: Vma, page: Pfn, ptep: Hpa): Steps<boolean> {
+  const { mm } = vma;
+  const { host } = mm;
+  if (points.on) yield at.page(page);
+  if (host.frames.test(page, PG_mlocked) || (vma.flags & VM_LOCKED) !== 0) return false;
+  if (points.on) yield at.page(page);
+  if (!isZeroFilled(host, page)) return false;
+  if (points.on) yield at.pte(ptep);
+  const pte = mkPte(host.zeroPfn, vma) | PTE_SPECIAL;
+  setPte(host, ptep, isSoftDirty(readPte(host, ptep)) ? mkSoftDirty(pte) : pte);
+  mm.anonPages--;
+  return true;
 }
 
 /** remove_migration_ptes(): where `from` was mapped `to` is mapped from now on, which has its place in the rmap. */

@@ -7,7 +7,7 @@
 // page cache, once by whoever isolated it from the LRU, and once by each GUP caller; a place on the LRU is no reference.
 
 import { at, points, type Steps } from '../../sched/index.ts';
-import { bug, type Pfn } from '../../units.ts';
+import { bug, PAGE_SIZE, type Pfn, pfnToHpa } from '../../units.ts';
 import type { AddressSpace } from '../filemap/addressSpace.ts';
 import type { Host } from '../host.ts';
 import { folioLruvec, memCgroupUncharge } from '../memcg/memcontrol.ts';
@@ -106,4 +106,13 @@ export function folioMarkAccessed(host: Host, pfn: Pfn): void {
   if (host.frames.test(pfn, PG_active | PG_unevictable)) return;
   host.frames.clear(pfn, PG_referenced);
   host.frames.set(pfn, PG_activate);
+}
+
+/** is_folio_zero_filled(), pages_identical() with the zero page: the last word first, as it is the one most often not zero. */
+export function isZeroFilled({ memory }: Host, pfn: Pfn): boolean {
+  const first = pfnToHpa(pfn) >>> 2;
+  const last = first + PAGE_SIZE / 4 - 1;
+  if (memory.i32[last] !== 0) return false;
+  for (let word = first; word < last; word++) if (memory.i32[word] !== 0) return false;
+  return true;
 }

@@ -6,7 +6,7 @@
 import { ptePfn } from '../../hw/sv39/index.ts';
 import { type Hva, PAGE_SIZE, type Pfn } from '../../units.ts';
 import type { Host } from '../host.ts';
-import { inspectPte, inspectPtep } from '../inspect.ts';
+import { inspectEntry, inspectPte, inspectPtep } from '../inspect.ts';
 import {
   FrameKind,
   PG_active,
@@ -65,7 +65,10 @@ export function pagemapEntry(mm: Mm, address: Hva): bigint {
   if (isSwapPte(pte)) return PM_SWAP | dirty | (BigInt(swapPteSlot(pte)) << SWAP_TYPE_BITS);
   // A marker of a userfaultfd is a swap entry of a type of its own.
   if (!isPresentPte(pte)) return wp === 0n ? dirty : PM_SWAP | dirty | MARKER;
-  return PM_PRESENT | dirty | BigInt(ptePfn(pte)) | mappedPageBits(mm, normalPfn(pte) as Pfn | 0);
+  const page = normalPfn(pte) as Pfn | 0;
+  // Of a huge page that is mapped as one the first page speaks for all.
+  const speaker = page !== 0 && inspectEntry(mm, address).level > 0 ? mm.host.frames.folioOf(page) : page;
+  return PM_PRESENT | dirty | BigInt(ptePfn(pte)) | mappedPageBits(mm, speaker);
 }
 
 /** A page that is being moved is shown as a swap entry of a type of its own. */

@@ -110,10 +110,10 @@ function* shrinkFolio(
     const verdict = yield* checkReferences(host, pfn, sc.target, stat);
     if (verdict !== null) return verdict;
   }
-  // Of shmem it is unmapped first, and split when it is written.
+  // Of shmem it is unmapped first, and split when it is written; what MADV_FREE gave up is dropped as it is.
   if (points.on) yield at.page(pfn);
   const isAnon = isAnonFolio(host, pfn);
-  const splits = frames.order[pfn] !== 0 && isAnon;
+  const splits = frames.order[pfn] !== 0 && isAnon && frames.test(pfn, PG_swapbacked);
   if (splits && !(yield* splitForReclaim(host, pfn, list))) return 'activate_locked';
   if (points.on) yield at.page(pfn);
   if (isAnon && frames.test(pfn, PG_swapbacked) && !frames.test(pfn, PG_swapcache)) {

@@ -11,7 +11,7 @@ import { at, points, type Scheduler, type Steps } from '../../sched/index.ts';
 import { PAGE_SIZE, type Pfn, pfnToHpa, type SwapSlot } from '../../units.ts';
 import { IoCompletions } from '../ext4/ioCompletions.ts';
 import type { Host } from '../host.ts';
-import { folioMarkDirty } from '../page/folio.ts';
+import { folioMarkDirty, isZeroFilled } from '../page/folio.ts';
 import { folioEndRead, folioEndWriteback } from '../page/folioIo.ts';
 import { PG_reclaim, PG_uptodate, PG_writeback } from '../page/frames.ts';
 import { folioFreeSwap, swapOf } from './swapCache.ts';
@@ -100,15 +100,6 @@ function startWriteback(host: Host, pfn: Pfn): void {
 function submitWrite(host: Host, pfn: Pfn, slot: SwapSlot): void {
   const bytes = host.memory.readBytes(pfnToHpa(pfn), PAGE_SIZE);
   swapOf(host).device.submit(new Transfer(host.swapIo, pfn, slot, true, bytes));
-}
-
-/** is_folio_zero_filled(): the last word first, as it is the one most often not zero. */
-function isZeroFilled({ memory }: Host, pfn: Pfn): boolean {
-  const first = pfnToHpa(pfn) >>> 2;
-  const last = first + PAGE_SIZE / 4 - 1;
-  if (memory.i32[last] !== 0) return false;
-  for (let word = first; word < last; word++) if (memory.i32[word] !== 0) return false;
-  return true;
 }
 
 /** end_swap_bio_write(). */

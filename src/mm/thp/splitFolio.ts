@@ -4,7 +4,8 @@
 // queue with folios that are mapped in part: whatever of them nobody maps comes free.
 //
 // Order: anon_vma for write; PMDs split and every mapping made a migration entry (each VMA between its start and end);
-// CPUs flushed; references frozen; the folio taken apart; every entry made a mapping again; unlock. If somebody else has
+// CPUs flushed; references frozen; the folio taken apart; every entry made a mapping again, of
+// pages that hold zeros one of the zero page; unlock. If somebody else has
 // a reference nothing comes of it but that its mappings are PTEs now. Of a file: i_mmap_rwsem for read; the mappings are
 // dropped, to be faulted in again; CPUs flushed; i_pages locked; references frozen; taken apart; unlock.
 // Locks: the folio lock, by the caller, who has one reference; anon_vma->rwsem for write, or i_mmap_rwsem for read and
@@ -104,7 +105,7 @@ function* splitAnonFolio(host: Host, anonVma: AnonVma, folio: Pfn, isolated: Pfn
     if (split) yield* takeApart(host, folio, isolated, 1);
     if (points.on) yield at.page(folio);
     if (split) frames.unfreeze(folio, 1);
-    yield* removeMigrationPtesOfLarge(anonVma, folio, index);
+    yield* removeMigrationPtesOfLarge(anonVma, folio, index, split);
   }
   yield* locks.anonVmaUnlockWrite(anonVma);
   return split;

@@ -85,8 +85,8 @@ function* lockAreas(mm: Mm, to: Hva, from: Hva): Steps<Areas | null> {
   yield* locks.mmapReadLock(mm);
   if (points.on) yield at.list(mm.vmas.id);
   const found = { to: mm.vmas.find(to), from: mm.vmas.find(from) };
+  if (found.to !== null && (found.to.flags & VM_SHARED) === 0) yield* anonVmaPrepare(mm.host, found.to);
   if (found.to !== null && found.from !== null) {
-    if ((found.to.flags & VM_SHARED) === 0) yield* anonVmaPrepare(mm.host, found.to);
     return { to: found.to, from: found.from, hasMmapLock: true };
   }
   yield* locks.mmapReadUnlock(mm);

@@ -42,7 +42,7 @@ import {
   userfaultfd,
   userfaultfdRelease,
 } from '../../src/mm/index.ts';
-import { RESCHED, randomPolicy, type Steps } from '../../src/sched/index.ts';
+import { at, points, RESCHED, randomPolicy, type Steps } from '../../src/sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE } from '../../src/units.ts';
 import {
   type Bench,
@@ -340,8 +340,8 @@ export class Program {
     const covered = this.#covered(first, pages);
     if (!covered.every((index) => this.#model.has(index)) || Math.abs(first - to) < pages) return;
     // What a userfaultfd has is moved only by itself.
-    const end = pageAt(this.#start(first), pages * this.#unit);
-    const vmas = this.#mm.vmas.overlapping(this.#start(first), end);
+    if (points.on) yield at.list(this.#mm.vmas.id);
+    const vmas = this.#mm.vmas.overlapping(this.#start(first), this.#start(first + pages));
     const each = vmas.some(({ userfaultfd: uffd }) => uffd !== null) ? 1 : pages;
     const length = each * this.#unit * PAGE_SIZE;
     const flags = MREMAP_MAYMOVE | MREMAP_FIXED;

@@ -110,8 +110,11 @@ describe.each(MMUS)('under %s', (mmu) => {
     expect(check.violations[0]).toMatchObject({ invariant: 'I1', message: expect.stringMatching(IN_A_TLB) });
   });
 
-  it('a kvm that hears of no invalidation of a guest under Sv39 is caught by I1', () => {
-    const { check, stop } = runTampered(unhook, { mmu }, paged);
+  it('a kvm that hears of no invalidation of a guest under Sv39 is caught', () => {
+    const run = () => runTampered(unhook, { mmu }, paged);
+    // The guest walks its own tables through what is stale, and gets to a frame of the host's before the oracle looks.
+    if (mmu === 'tdp') return expect(run).toThrow('a guest is about to reach a frame that is not for guests');
+    const { check, stop } = run();
     expect(AMONG_ENDS).toContain(stop?.code);
     expect(check.violations[0]).toMatchObject({
       invariant: 'I1',

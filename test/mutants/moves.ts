@@ -148,7 +148,7 @@ export const MOVES: readonly Mutant[] = [
   mutant(
     'the pages of a split are mapped no more',
     'mm/thp/splitFolio.ts',
-    '    yield* removeMigrationPtesOfLarge(anonVma, folio, index);\n',
+    '    yield* removeMigrationPtesOfLarge(anonVma, folio, index, split);\n',
     '',
   ),
   mutant(

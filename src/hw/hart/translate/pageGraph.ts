@@ -193,7 +193,9 @@ function nodesOf(page: PageCode, order: readonly number[], marks: Uint8Array): U
   order.forEach((leader, node) => {
     if (leader === OUTSIDE) return;
     const last = lastOf(page, marks, leader);
-    for (let offset = leader; offset <= last; offset += lengthOf(page.at(offset))) nodes[offset >>> 1] = node;
+    // Not on behind the last one: what is no instruction has no length.
+    for (let offset = leader; offset < last; offset += lengthOf(page.at(offset))) nodes[offset >>> 1] = node;
+    nodes[last >>> 1] = node;
   });
   return nodes;
 }

@@ -6,25 +6,28 @@
 // Compared is the level `pages`; how many scripts agree in everything is told as coverage. Those that do not met a large
 // folio that ext4 had read ahead, or the flusher thread, which writes pages back in its own time.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstDifference } from '../conformance/mm/compare.ts';
 import { makePlay } from '../conformance/mm/play.ts';
 import { randomScript } from '../conformance/mm/randomScript.ts';
-import type { Soak } from './soak.ts';
+import { type Soak, Unavailable } from './soak.ts';
 
 const OPERATIONS = 130;
 const RECORDER = join(import.meta.dirname, '../conformance/mm/recorder.c');
 
 function compileRecorder(folder: string): string {
   if (process.platform !== 'linux' || process.arch !== 'x64' || process.getuid?.() !== 0)
-    throw new Error('the soak `kernel` asks the kernel of this machine: it needs root of Linux on x86-64');
+    throw new Unavailable(
+      'the soak `kernel` asks the kernel of this machine: it needs root of Linux on x86-64',
+    );
   if (readFileSync('/proc/swaps', 'utf8').trim().split('\n').length < 2)
-    throw new Error('the soak `kernel` needs swap space: mkswap and swapon a file of 64 MiB');
+    throw new Unavailable('the soak `kernel` needs swap space: mkswap and swapon a file of 64 MiB');
   const recorder = join(folder, 'recorder');
-  execFileSync('cc', ['-O1', '-static', '-no-pie', '-o', recorder, RECORDER]);
+  const { status } = spawnSync('cc', ['-O1', '-static', '-no-pie', '-o', recorder, RECORDER]);
+  if (status !== 0) throw new Unavailable('the soak `kernel` needs a C compiler, as cc');
   return recorder;
 }
 

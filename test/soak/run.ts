@@ -1,8 +1,8 @@
 // npm run soak -- NAME --count N --seed S: plays N cases of a soak, the first from seed S.
 //
 // Prints one JSON line on stdout; failures, with what replays each, and coverage on stderr. Exit code 0: none failed; 1:
-// some did, or one hung or brought its thread down; 2: usage. The cases run in a thread (worker.ts), so that what hangs
-// or exhausts memory is a failure with a seed like any other.
+// some did, or one hung or brought its thread down; 2: usage, or a soak that this machine cannot play. The cases run in a
+// thread (worker.ts), so that what hangs or exhausts memory is a failure with a seed like any other.
 
 import { Worker } from 'node:worker_threads';
 import { type Arguments, readArguments, UsageError } from './arguments.ts';
@@ -19,14 +19,17 @@ function play({ name, count, seed }: Arguments): Promise<number> {
   const progress = new Int32Array(new SharedArrayBuffer(12));
   const workerData: SoakOrder = { name, count, seed, progress };
   const worker = new Worker(new URL('./thread.js', import.meta.url), { workerData });
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     let failures = 0;
     let seen = -1;
     let lastMove = 0;
     let isOver = false;
-    const end = (total: number): void => {
+    const stop = (): void => {
       isOver = true;
       clearInterval(watch);
+    };
+    const end = (total: number): void => {
+      stop();
       resolve(total);
     };
     const lose = (why: string): void => {
@@ -48,6 +51,9 @@ function play({ name, count, seed }: Arguments): Promise<number> {
       if (message.kind === 'failure') {
         failures++;
         if (failures <= MAX_DETAILS) report(name, message);
+      } else if (message.kind === 'unavailable') {
+        stop();
+        reject(new UsageError(message.why));
       } else {
         if (message.coverage !== null) process.stderr.write(`${message.coverage}\n`);
         end(message.failures);

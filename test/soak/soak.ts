@@ -17,6 +17,9 @@ export interface Soak {
   readonly coverage?: () => string;
 }
 
+/** Thrown by who makes a soak that this machine cannot play, with the reason in a line. */
+export class Unavailable extends Error {}
+
 export interface Failure {
   readonly seed: number;
   /** What --count must be to play this case alone. */

@@ -5,7 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { UmbraBug } from '../../src/units.ts';
 import { SOAKS } from './names.ts';
-import { playAll } from './soak.ts';
+import { playAll, type Soak, Unavailable } from './soak.ts';
 
 export interface SoakOrder {
   readonly name: string;
@@ -23,6 +23,7 @@ export interface CaseFailure {
 
 export type SoakMessage =
   | ({ readonly kind: 'failure' } & CaseFailure)
+  | { readonly kind: 'unavailable'; readonly why: string }
   | { readonly kind: 'done'; readonly failures: number; readonly coverage: string | null };
 
 const describe = (error: unknown): string => {
@@ -33,17 +34,26 @@ const describe = (error: unknown): string => {
 
 const { name, count, seed, progress } = workerData as SoakOrder;
 const send = (message: SoakMessage): void => parentPort!.postMessage(message);
-const soak = await SOAKS[name]!();
-const failures = playAll(soak, {
-  count,
-  seed,
-  onCase: (caseSeed, size) => {
-    progress[1] = caseSeed;
-    progress[2] = size;
-    Atomics.add(progress, 0, 1);
-  },
-  onFailure: ({ seed: caseSeed, size, error }) => {
-    send({ kind: 'failure', seed: caseSeed, size, what: describe(error) });
-  },
-});
-send({ kind: 'done', failures, coverage: soak.coverage?.() ?? null });
+
+function play(soak: Soak): void {
+  const failures = playAll(soak, {
+    count,
+    seed,
+    onCase: (caseSeed, size) => {
+      progress[1] = caseSeed;
+      progress[2] = size;
+      Atomics.add(progress, 0, 1);
+    },
+    onFailure: ({ seed: caseSeed, size, error }) => {
+      send({ kind: 'failure', seed: caseSeed, size, what: describe(error) });
+    },
+  });
+  send({ kind: 'done', failures, coverage: soak.coverage?.() ?? null });
+}
+
+try {
+  play(await SOAKS[name]!());
+} catch (error) {
+  if (!(error instanceof Unavailable)) throw error;
+  send({ kind: 'unavailable', why: error.message });
+}

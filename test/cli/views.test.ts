@@ -194,7 +194,7 @@ describe('umbra top', () => {
   it('prints lines where it is no terminal', () => {
     const { stdout } = umbra('top', '-d', '0.05', '--', ...KERNEL);
     expect(stdout).toMatch(
-      /^[\d.]+ MIPS {2}resident [\d.]+ \w+ {2}swapped 0 KiB {2}in 0\/s {2}out 0\/s {2}faults \d+ {2}exits \d+\n/,
+      /^[\d.]+ MIPS {2}resident [\d.]+ \w+ {2}swapped 0 KiB {2}in 0\/s {2}out 0\/s {2}faults [\d,]+ {2}exits [\d,]+\n/,
     );
   });
 });

@@ -55,13 +55,13 @@ export class Calls {
   }
 }
 
-/** Without its class, and the number that tells it from others of its name in the bundle. */
-const plain = (name: string): string => name.replace(/^.*\./, '').replace(/\d+$/, '');
+/** Without its class, that it is private, and the number that tells it from others of its name in the bundle. */
+const plain = (name: string): string => name.replace(/^.*\.|^\$\w+?_|^#/, '').replace(/\d+$/, '');
 
 const HEADS = [
   /^(?:export )?function\*? (\w+)/,
   /^(?:export )?const (\w+) = /,
-  /^ {2,4}(?:static |get |set )?\*?(#?\w+)\(.*\{$/,
+  /^ {2,4}(?:static |get |set )?\*?#?(\w+)\(.*\{$/,
 ];
 const isWord = (name: string): boolean => /^(?:if|for|while|switch)$/.test(name);
 

@@ -1,131 +1,57 @@
-// npm run mutants [NAME]: how many mutants the standing scenarios kill. One line of JSON for each, and one in the end.
+// npm run mutants -- [NAME] [--resume FILE]: how many mutants the standing scenarios kill, on all CPUs. One line of JSON
+// for each, and one in the end.
 //
-// A mutant is killed if a scenario fails that production passes, which is run first: all schedules with at most one
-// pre-emption, as far as a budget goes, then POS; a small budget for every scenario before a large one for any. Those
-// come first that production came through the mutant's function in, and they alone have the largest budget.
+// Production comes first, with small budgets, for what it reaches in each scenario; and last, with the largest budget, in
+// the scenarios that have killed somebody within it. A mutant whose process fails counts as alive. What a FILE has of an
+// earlier run over the same sources is not run again.
 
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { scenarioNames } from '../../src/exploration.ts';
-import type * as Explore from '../../src/explore/index.ts';
-import type { Explorer, Scenario, SearchOptions } from '../../src/explore/index.ts';
-import { loadVariant, type SourceEdit } from '../../src/loader/index.ts';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type Answer, type Kill, LARGEST, type Reached, type Request } from './kill.ts';
 import type { Mutant } from './mutant.ts';
 import { MUTANTS } from './mutants.ts';
-import { Calls, functionOf } from './reach.ts';
+import { functionOf } from './reach.ts';
 
-/** Schedules for one scenario: bounded, without and with hardware that acts on its own, and POS. */
-const BUDGETS = [
-  { tasks: 10, hardware: 5, pos: 10 },
-  { tasks: 100, hardware: 40, pos: 40 },
-  { tasks: 2500, hardware: 300, pos: 1000 },
-] as const;
+/** CPU seconds that a process may take. */
+const LIMIT = 600;
 
-const LARGEST = BUDGETS[2];
+const SMALL = [...Array(LARGEST).keys()];
 
-/** Of these as much of a budget is left for a scenario whose runs move 2 MiB. */
-const LARGE_SHARE = 0.02;
-
-/** The argument of a process that runs one mutant, and the number that means production. */
-const ONE = '--one';
-const PRODUCTION = -1;
-
-/** Of each scenario the functions that production came through. */
-type Reached = Readonly<Record<string, readonly string[]>>;
-
-/** What a process of its own answers. */
-interface Result {
-  readonly kill: Kill | null;
-  /** Of production. */
-  readonly reached: Reached;
-}
-
-type Variant = typeof Explore & { readonly scenarios: readonly Scenario[] };
-
-interface Kill {
-  readonly scenario: string;
-  readonly policy: SearchOptions['policy'];
-  readonly schedules: number;
-  readonly invariant: string;
-}
-
-/** explore/ and all standing scenarios, over production code with `edits`. */
-function loadAll(edits: readonly SourceEdit[]): Promise<Variant> {
-  const names = scenarioNames();
-  const entry = [
-    "export * from './explore/index.ts';",
-    ...names.map((name, i) => `import { scenario as scenario${i} } from './scenarios/${name}.ts';`),
-    `export const scenarios = [${names.map((_, i) => `scenario${i}`).join(', ')}];`,
-  ];
-  return loadVariant<Variant>({ entry: entry.join('\n'), edits });
-}
-
-async function kill(edits: readonly SourceEdit[], first: ReadonlySet<string>): Promise<Result> {
-  const variant = await loadAll(edits);
-  const isProduction = edits.length === 0;
-  const calls = isProduction ? new Calls() : null;
-  await calls?.start();
-  const reached: Record<string, string[]> = {};
-  const explorers = new Map<Scenario, Explorer>();
-  const scenarios = variant.scenarios.toSorted(
-    (a, b) => Number(first.has(b.name)) - Number(first.has(a.name)),
-  );
-  for (const budget of BUDGETS) {
-    for (const scenario of scenarios) {
-      const { name } = scenario;
-      if (budget === LARGEST && !isProduction && !first.has(name)) continue;
-      let explorer = explorers.get(scenario);
-      try {
-        explorer ??= new variant.Explorer(scenario);
-      } catch (error) {
-        const invariant = `setup: ${(error as Error).message}`;
-        return { kill: { scenario: name, policy: 'bounded', schedules: 0, invariant }, reached };
-      }
-      explorers.set(scenario, explorer);
-      const killed = search(variant, explorer, budget);
-      if (killed !== null) return { kill: killed, reached };
-      if (calls !== null) reached[name] = [...(reached[name] ?? []), ...(await calls.takeReached())];
-    }
-  }
-  return { kill: null, reached };
-}
-
-function search(variant: Variant, explorer: Explorer, budget: (typeof BUDGETS)[number]): Kill | null {
-  const { name, vm } = explorer.scenario;
-  const share = (vm?.ramPages ?? 0) < 512 ? 1 : LARGE_SHARE;
-  const bounded = { policy: 'bounded', bound: 1, seed: 1 } as const;
-  const searches: readonly SearchOptions[] = [
-    { ...bounded, hardware: 0, schedules: budget.tasks },
-    { ...bounded, schedules: budget.hardware },
-    { policy: 'pos', bound: 0, seed: 1, schedules: budget.pos },
-  ];
-  for (const options of searches) {
-    const made = new variant.Search(explorer, {
-      ...options,
-      schedules: Math.ceil(options.schedules * share),
-    });
-    made.step(() => false);
-    const { failure, schedules } = made.state;
-    if (failure?.found)
-      return { scenario: name, policy: options.policy, schedules, invariant: failure.found.invariant };
-  }
-  return null;
+/** A line of the output. */
+interface Line extends Partial<Kill> {
+  readonly mutant: string;
+  readonly verdict: 'killed' | 'alive' | 'equivalent' | 'error';
+  readonly error?: string;
+  /** Of the sources and the mutant. */
+  readonly key: string;
 }
 
 const print = (line: object): boolean => process.stdout.write(`${JSON.stringify(line)}\n`);
 
-/** The result for one mutant, from a process of its own: what it loads would never go away again. */
-function killApart(index: number, first: readonly string[]): Promise<Result> {
-  const args = [...process.execArgv, process.argv[1]!, ONE, String(index), first.join()];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+/** On a terminal alone. */
+function showProgress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
+/** What a process of its own answers. */
+function ask(request: Request): Promise<Answer> {
+  const entry = fileURLToPath(new URL('./kill.ts', import.meta.url));
+  const command = [process.execPath, ...process.execArgv, entry, JSON.stringify(request)];
+  const child = spawn('sh', ['-c', `ulimit -t ${LIMIT}; exec "$@"`, 'sh', ...command], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text;
   });
   return new Promise((resolve, reject) => {
-    child.on('error', reject).on('close', (status) => {
-      if (status === 0) resolve(JSON.parse(output) as Result);
-      else reject(new Error(`the run of mutant ${index} ended with ${status}`));
+    child.on('error', reject).on('close', (status, signal) => {
+      if (status === 0) resolve(JSON.parse(output) as Answer);
+      else reject(new Error(`the process ended with ${signal ?? status}`));
     });
   });
 }
@@ -136,43 +62,85 @@ function thatReach({ edits }: Mutant, reached: Reached): string[] {
   return Object.keys(reached).filter((name) => changed.some((each) => reached[name]!.includes(each)));
 }
 
-/** As many at a time as there are cores. */
-async function killAll(only: string, reached: Reached): Promise<void> {
-  const chosen = [...MUTANTS.entries()].filter(([, { name }]) => name.includes(only));
-  const left = chosen.slice();
-  const survivors: string[] = [];
+/** Who is said to be equivalent gets the small budgets, so that a wrong argument has a chance to be seen. */
+async function run(index: number, key: string, reached: Reached): Promise<Line> {
+  const mutant = MUTANTS[index]!;
+  const { name, equivalent } = mutant;
+  const budgets = equivalent === undefined ? [...SMALL, LARGEST] : SMALL;
+  try {
+    const { kill } = await ask({ mutant: index, budgets, scenarios: thatReach(mutant, reached) });
+    if (kill !== null) return { mutant: name, verdict: 'killed', ...kill, key };
+    return { mutant: name, verdict: equivalent === undefined ? 'alive' : 'equivalent', key };
+  } catch (error) {
+    return { mutant: name, verdict: 'error', error: (error as Error).message, key };
+  }
+}
+
+/** As many at a time as there are CPUs. */
+async function runAll(only: string, { version, reached }: Answer, known: readonly Line[]): Promise<Line[]> {
+  const lines: Line[] = [];
+  const left = [...MUTANTS.entries()].filter(([, { name }]) => name.includes(only));
+  const count = left.length;
   const work = async (): Promise<void> => {
     for (let next = left.shift(); next !== undefined; next = left.shift()) {
       const [index, mutant] = next;
-      const { name, equivalent } = mutant;
-      const { kill } = await killApart(index, thatReach(mutant, reached));
-      if (equivalent === undefined && kill === null) survivors.push(name);
-      print({ mutant: name, killed: kill !== null, ...kill, equivalent });
+      showProgress(`${lines.length}/${count} ${mutant.name}`);
+      const key = keyOf(version, mutant);
+      const before = known.find((line) => line.key === key);
+      const line = before ?? (await run(index, key, reached));
+      lines.push(line);
+      if (before === undefined) print(line);
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, work));
-  const count = chosen.filter(([, { equivalent }]) => equivalent === undefined).length;
-  const rate = (count - survivors.length) / count;
-  print({
-    name: 'mutants',
-    count,
-    killed: count - survivors.length,
-    rate: Number(rate.toFixed(3)),
-    survivors,
-  });
-  process.exitCode = rate >= 0.9 ? 0 : 1;
+  showProgress('');
+  return lines;
 }
 
-const [first, second, third = ''] = process.argv.slice(2);
-if (first === ONE) {
-  const index = Number(second);
-  const edits = index === PRODUCTION ? [] : MUTANTS[index]!.edits;
-  process.stdout.write(JSON.stringify(await kill(edits, new Set(third.split(',')))));
-} else {
-  const { kill: broken, reached } = await killApart(PRODUCTION, []);
-  if (broken === null) await killAll(first ?? '', reached);
-  else {
-    print({ name: 'production', ...broken });
-    process.exitCode = 1;
-  }
+const keyOf = (version: string, mutant: Mutant): string =>
+  createHash('sha256')
+    .update(version + JSON.stringify(mutant))
+    .digest('hex')
+    .slice(0, 16);
+
+/** The lines of an earlier run; the last may be incomplete. */
+const linesOf = (path: string): Line[] =>
+  readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((text) => text.startsWith('{"mutant"') && text.endsWith('}'))
+    .map((text) => JSON.parse(text) as Line);
+
+/** The rate is of those that are not equivalent; who was said to be and was killed is not. */
+function summary(lines: readonly Line[], version: string): { readonly rate: number } {
+  const of = (verdict: Line['verdict']): string[] =>
+    lines.filter((line) => line.verdict === verdict).map(({ mutant }) => mutant);
+  const [killed, alive, equivalent, errors] = (['killed', 'alive', 'equivalent', 'error'] as const).map(of);
+  const rate = Number((killed!.length / (lines.length - equivalent!.length)).toFixed(3));
+  const counts = { killed: killed!.length, alive: alive!.length, equivalent: equivalent!.length };
+  return {
+    ...{ name: 'mutants', count: lines.length, ...counts, errors },
+    rate,
+    ...{ survivors: alive, version },
+  };
 }
+
+/** What production fails of what kills: 0 of them, or the kills mean nothing. */
+async function control(lines: readonly Line[]): Promise<Kill | null> {
+  const scenarios = lines.flatMap(({ scenario, budget }) => (budget === LARGEST ? [scenario!] : []));
+  if (scenarios.length === 0) return null;
+  return (await ask({ mutant: null, budgets: [LARGEST], scenarios })).kill;
+}
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { resume: { type: 'string' } },
+});
+showProgress('production');
+const known = values.resume === undefined ? [] : linesOf(values.resume);
+const production = await ask({ mutant: null, budgets: SMALL, scenarios: null });
+const lines = production.kill === null ? await runAll(positionals[0] ?? '', production, known) : [];
+const broken = production.kill ?? (await control(lines));
+if (broken !== null) print({ name: 'production', ...broken });
+const result = summary(lines, production.version);
+print(result);
+process.exitCode = broken === null && result.rate >= 0.9 ? 0 : 1;

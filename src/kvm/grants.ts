@@ -8,7 +8,7 @@
 // Invariant: a root is remembered without a reference: it is granted only while it is valid, and referenced as soon as
 // the hart has left with it.
 
-import { NO_ROOT, satpAsid } from '../hw/hart/index.ts';
+import { endGrants, GRANTED_ROOTS, grantFences, grantRoot, NO_ROOT, satpAsid } from '../hw/hart/index.ts';
 import { pfnToHpa } from '../units.ts';
 import type { ShadowPage } from './shadowPage.ts';
 import type { Vcpu } from './vcpuState.ts';
@@ -26,20 +26,20 @@ export function rememberRoot({ hart, knownRoots }: Vcpu, root: ShadowPage): void
   const { lo, hi } = hart.satp;
   const old = knownRoots.findIndex((known) => known.lo === lo && known.hi === hi);
   if (old >= 0) knownRoots.splice(old, 1);
-  else if (knownRoots.length === hart.rootsGranted) knownRoots.shift();
+  else if (knownRoots.length === GRANTED_ROOTS) knownRoots.shift();
   knownRoots.push({ lo, hi, asid: satpAsid(hart), root });
 }
 
 /** What the next run may do. */
 export function grant({ hart, kvm, knownRoots, fences, pmpKey }: Vcpu): void {
   if (kvm.mmu === 'tdp') return;
-  hart.grantFences(kvm.stats.mmu_unsync === 0 && kvm.syncing === 0);
+  grantFences(hart, kvm.stats.mmu_unsync === 0 && kvm.syncing === 0);
   let granted = 0;
   for (const { lo, hi, asid, root } of knownRoots) {
     if (root.invalid || root.role.pmp.userKey !== pmpKey || !fences.isInSync(root.gfn, asid)) continue;
-    hart.grantRoot(granted++, lo, hi, pfnToHpa(root.spt));
+    grantRoot(hart, granted++, lo, hi, pfnToHpa(root.spt));
   }
-  hart.endGrants(granted);
+  endGrants(hart, granted);
 }
 
 /** The hart has left: where it switched by itself, its root is the vCPU's. Answers the one that is to be released, or null. */

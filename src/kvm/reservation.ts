@@ -11,6 +11,7 @@
 //
 // Invariant: nothing yields between taking the turn and the accesses that it is taken for.
 
+import { breakReservation, clearReservation } from '../hw/hart/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';
 import type { Kvm } from './kvm.ts';
@@ -20,7 +21,7 @@ import type { Vcpu } from './vcpuState.ts';
 export function takeTurn(vcpu: Vcpu): void {
   const { kvm, hart } = vcpu;
   if (kvm.lastTurn === vcpu) return;
-  hart.clearReservation();
+  clearReservation(hart);
   kvm.lastTurn = vcpu;
 }
 
@@ -39,6 +40,6 @@ export function* owesFlushOf(kvm: Kvm, frame: Pfn, frames: number): Steps {
 
 /** The hart has flushed. Preceded by at.vcpu(vcpu.index). */
 export function breakStaleReservation({ hart, staleFrames }: Vcpu): void {
-  for (const frame of staleFrames) hart.breakReservation(frame);
+  for (const frame of staleFrames) breakReservation(hart, frame);
   staleFrames.clear();
 }

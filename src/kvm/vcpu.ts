@@ -8,7 +8,9 @@
 
 import {
   ACCESS_FAULT,
+  breakReservation,
   Cause,
+  clearReservation,
   EXIT_NAMES,
   Exit,
   type ExitReason,
@@ -135,7 +137,7 @@ function handleRequests(vcpu: Vcpu): boolean {
     vcpu.kvm.trace.vcpu_tlb_flush?.(vcpu.index);
     for (const { page, frame } of vcpu.pagesToFlush.splice(0)) {
       vcpu.hart.flushPage(page);
-      vcpu.hart.breakReservation(frame);
+      breakReservation(vcpu.hart, frame);
     }
   }
   return (requests & Request.freeObsoleteRoots) === 0;
@@ -166,7 +168,7 @@ function* handleExit(vcpu: Vcpu, reason: ExitReason): Steps {
 function* handleFence(vcpu: Vcpu): Steps {
   const { fence } = vcpu.hart;
   if (points.on) yield at.vcpu(vcpu.index);
-  vcpu.hart.clearReservation();
+  clearReservation(vcpu.hart);
   if (fence.page === null) vcpu.hart.flushAll();
   else vcpu.hart.flushPage(fence.page);
   yield* kvmMmuFence(vcpu, fence);

@@ -7,6 +7,7 @@
 // last root reference is gone (commit).
 // Locks: mmu_lock for write everywhere.
 
+import { breakReservation } from '../hw/hart/index.ts';
 import { isPresent, PTE_A, PTE_D, ptePfn } from '../hw/sv39/index.ts';
 import { freeKernelPages, markPageAccessed, setPageDirty } from '../mm/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
@@ -49,7 +50,7 @@ export function* dropSpte(kvm: Kvm, sp: ShadowPage, sptep: Hpa): Steps {
   }
   for (const vcpu of kvm.vcpus) {
     if (points.on) yield at.vcpu(vcpu.index);
-    for (let i = 0; i < framesAt(level); i++) vcpu.hart.breakReservation((ptePfn(old) + i) as Pfn);
+    for (let i = 0; i < framesAt(level); i++) breakReservation(vcpu.hart, (ptePfn(old) + i) as Pfn);
   }
   yield* owesFlushOf(kvm, ptePfn(old), framesAt(level));
   yield* transferAccessedDirty(kvm, old);

@@ -2,6 +2,7 @@
 // table is unsync. Exits tell; afterwards the vCPU must have the root that the hart switched to.
 
 import { describe, expect, it } from 'vitest';
+import { GRANTED_ROOTS } from '../../src/hw/hart/index.ts';
 import type { Vcpu } from '../../src/kvm/index.ts';
 import { kvmMmuZapAll } from '../../src/kvm/zap.ts';
 import type { Steps } from '../../src/sched/index.ts';
@@ -102,7 +103,7 @@ describe('a satp write', () => {
 
   it('takes one to a root of long ago, whose place others have', () => {
     withTwoRoots(function* (vm, hart, vcpu) {
-      for (let i = 0; i < vcpu.hart.rootsGranted; i++) {
+      for (let i = 0; i < GRANTED_ROOTS; i++) {
         yield* clearPages(vm, 20 + i);
         yield* linkRoot(vm, pageAt(20 + i));
         expect(yield* exitsOf(vcpu, 'satp', hart.satp(pageAt(20 + i), ASID))).toBe(1);

@@ -81,7 +81,8 @@ const SHARED: Readonly<Record<string, Point>> = {
   ...all('Kvm', ['vmDead'], 'sequence', '$r.id'),
   ...all('Kvm', ['mmuInvalidateRangeStart', 'mmuInvalidateRangeEnd'], 'sequence', '$r.id'),
   ...all('Vcpu', ['mode'], 'vcpu', '$r.index'),
-  ...all('Hart', ['run', 'kick', 'flushAll', 'flushPage', 'breakReservation'], 'vcpu', '$r.index'),
+  ...all('Hart', ['run', 'kick', 'flushAll', 'flushPage'], 'vcpu', '$r.index'),
+  breakReservation: { kind: 'vcpu', object: '$0.index' },
   ...all('Hart', ['setShadowRoot', 'setDirectRoot'], 'vcpu', '$r.index'),
   ...all('Loans', ['lend', 'isEmpty'], 'vcpu', '*'),
   ...all('HostCpu', ['#requests'], 'tlb', '$r.index'),
@@ -157,9 +158,13 @@ const RAW_MEMORY: Readonly<Record<string, readonly string[]>> = {
 
 const FIXTURE = 'test/rules/pointFixture.ts';
 const ROOMS = ['mm', 'kvm', 'notifier', 'sched', 'drivers'].map((room) => `src/${room}`);
-const HARDWARE = ['hart/hart.ts', 'hart/loans.ts', 'tlb/cpuTlb.ts', 'memory/physicalMemory.ts'].map(
-  (file) => `src/hw/${file}`,
-);
+const HARDWARE = [
+  'hart/hart.ts',
+  'hart/reservation.ts',
+  'hart/loans.ts',
+  'tlb/cpuTlb.ts',
+  'memory/physicalMemory.ts',
+].map((file) => `src/hw/${file}`);
 const sources = new Sources([...ROOMS, FIXTURE], HARDWARE);
 afterAll(() => sources.close());
 const duties = new PointDuties(sources, TABLES);

@@ -23,6 +23,7 @@ import {
 } from '../tlb/index.ts';
 import { ACCESS_FAULT, PAGE_FAULT } from './architecture.ts';
 import { BLOCK_FILLS, BLOCK_REFILLS, BLOCK_WALKS, Exit } from './block.ts';
+import { count } from './counts.ts';
 import type { Hart } from './hart.ts';
 import { NO_LOAN } from './loans.ts';
 import { Outcome, type OutcomeCode } from './mmu.ts';
@@ -54,14 +55,14 @@ export function translateData(hart: Hart, lo: number, hi: number, bytes: number,
   hart.alone = false;
   if (hart.plainWalk.find(regime, page, access)) {
     first.fillData(page, hart.plainWalk.pfn, hart.plainWalk.info);
-    hart.count(BLOCK_REFILLS + 8 * access);
+    count(hart.block, BLOCK_REFILLS + 8 * access);
     hart.checker?.refilled(first.dtlbBase, page, hart.plainWalk.guestPage);
   } else {
     const found = find(hart, regime, page, access, lo & 4095, bytes);
     if (found === NOWHERE) return NOWHERE;
     if (hart.alone) return first.reach(translationPfn(found)) + (lo & 4095);
     first.fillData(page, translationPfn(found), translationInfo(found));
-    hart.count(BLOCK_FILLS + 8 * access);
+    count(hart.block, BLOCK_FILLS + 8 * access);
     hart.checker?.filled(first.dtlbBase, regime, page);
   }
   return (lo + first.dataAddend(page)) >>> 0;
@@ -80,14 +81,14 @@ export function translateFetch(hart: Hart, lo: number, hi: number): number {
   }
   if (hart.plainWalk.find(regime, page, Access.fetch)) {
     first.fillFetch(page, hart.plainWalk.pfn, hart.plainWalk.info);
-    hart.count(BLOCK_REFILLS + 8 * Access.fetch);
+    count(hart.block, BLOCK_REFILLS + 8 * Access.fetch);
     hart.checker?.refilled(first.itlbBase, page, hart.plainWalk.guestPage);
   } else {
     const found = find(hart, regime, page, Access.fetch, lo & 4095, FETCH_BYTES);
     if (found === NOWHERE) return NOWHERE;
     if (hart.alone) return first.reach(translationPfn(found)) + (lo & 4095);
     first.fillFetch(page, translationPfn(found), translationInfo(found));
-    hart.count(BLOCK_FILLS + 8 * Access.fetch);
+    count(hart.block, BLOCK_FILLS + 8 * Access.fetch);
     hart.checker?.filled(first.itlbBase, regime, page);
   }
   return (lo + first.fetchAddend(page)) >>> 0;
@@ -122,7 +123,7 @@ function find(
     hart.alone = lent !== NO_LOAN;
     if (lent !== NO_LOAN) return translation(hpaToPfn(lent), 0);
   }
-  hart.count(BLOCK_WALKS);
+  count(hart.block, BLOCK_WALKS);
   const outcome = hart.mmu.translate(regime, page + offset, access, bytes);
   if (outcome === Outcome.missing) return exit(hart, page + offset, access, bytes);
   if (outcome !== Outcome.ok) return fault(hart, outcome, page + offset, access);

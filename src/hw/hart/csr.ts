@@ -48,6 +48,7 @@ import { pendingInterrupts } from './interrupts.ts';
 import { readPmpConfig, writePmpAddress, writePmpConfig } from './pmpRegisters.ts';
 import { forgetContexts, updateContext } from './regimes.ts';
 import { SLOT } from './slots.ts';
+import { writeSatp } from './translationOrders.ts';
 import type { Word64 } from './word64.ts';
 
 /** Where a register is stored, and its writable bits. */
@@ -260,7 +261,7 @@ rows[Csr.satp] = {
   read: (hart, out) => out.set(hart.block[SLOT.satp]!, hart.block[SLOT.satp + 1]!),
   write: (hart, lo, hi) => {
     const mode = hi >>> 28;
-    if (mode === SATP_BARE || mode === SATP_SV39) hart.writeSatp(lo, hi);
+    if (mode === SATP_BARE || mode === SATP_SV39) writeSatp(hart, lo, hi);
   },
   allowed: (hart) => hart.privilege === PRV_M || (hart.block[SLOT.mstatus]! & MSTATUS_TVM) === 0,
   resync: true,

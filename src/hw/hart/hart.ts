@@ -7,20 +7,12 @@
 // and whatever was decoded, translated or cached. Budget is used up by one for each instruction that retires or traps;
 // one that exits is attempted again, unless kvm completes it or raises an exception in its place.
 
-import { fromWords, type Hpa, hiWord, loWord, type Pfn } from '../../units.ts';
+import { fromWords, type Hpa } from '../../units.ts';
 import { encode, lengthOf, opOf, rdOf, rs1Of, rs2Of } from '../isa/index.ts';
 import type { PhysicalMemory } from '../memory/index.ts';
-import { Access, HostTables } from '../sv39/index.ts';
-import {
-  DEFAULT_TLB,
-  DTLB_ENTRY_BYTES,
-  ITLB_ENTRY_BYTES,
-  Tlb,
-  type TlbDomain,
-  type TlbGeometry,
-  tlbBytes,
-} from '../tlb/index.ts';
-import { type IrqNumber, MIP_ALL, MIP_SSIP, MIP_STIP, PRV_M } from './architecture.ts';
+import { HostTables } from '../sv39/index.ts';
+import { DEFAULT_TLB, DTLB_ENTRY_BYTES, ITLB_ENTRY_BYTES, Tlb } from '../tlb/index.ts';
+import { type IrqNumber, PRV_M } from './architecture.ts';
 import {
   BLOCK_ATTEMPTS,
   BLOCK_BUDGET,
@@ -31,82 +23,42 @@ import {
   BLOCK_FILLS,
   BLOCK_GRANT,
   BLOCK_HANDLER,
-  BLOCK_LINES,
   BLOCK_PC,
   BLOCK_PRIVILEGE,
-  BLOCK_REFILLS,
-  BLOCK_RESERVATION,
-  BLOCK_RESERVATION_LENGTH,
-  BLOCK_ROOTS,
   BLOCK_SHADOW_ROOT,
   BLOCK_TICK,
   BLOCK_TLB,
   BLOCK_TRAPPED,
-  BLOCK_WALKS,
   Exit,
   type ExitReason,
-  GRANTED_ROOT_BYTES,
-  GRANTED_ROOTS,
   Grant,
 } from './block.ts';
-import { type StaleHit, TlbChecker } from './checker.ts';
+import { TlbChecker } from './checker.ts';
+import { STOPPED } from './clock.ts';
 import type { CodeCache } from './codeCache.ts';
+import { count, countAt, putCount, readStats } from './counts.ts';
 import { DataAccess, Fence, type HartStats, MmuFault } from './exits.ts';
-import { guestSetsAccessedDirty, satpIsPaged } from './guestState.ts';
 import { interpret } from './interpret.ts';
-import { NO_INTERRUPT, pendingInterrupts, supervisorDeadline, takeableInterrupt } from './interrupts.ts';
+import { hasWakeup, NO_INTERRUPT, putPending, takeableInterrupt, timerDeadline } from './interrupts.ts';
 import { Loans } from './loans.ts';
 import { atomicAt, writeLoaded } from './memoryOps.ts';
 import { catchUp } from './missedFlushes.ts';
 import { type Mmu, NO_ROOT, ShadowMmu, TdpMmu } from './mmu.ts';
+import type { AdScheme, HartOptions, MmuKind } from './options.ts';
 import { PlainWalk } from './plainWalk.ts';
 import { OPEN_PMP, type Pmp } from './pmp.ts';
 import { resetPmp } from './pmpRegisters.ts';
 import { forgetContexts, updateContext } from './regimes.ts';
+import { clearReservation } from './reservation.ts';
 import { SLOT } from './slots.ts';
 import { takeException, takeInterrupt } from './traps.ts';
-
-export type MmuKind = 'shadow' | 'tdp';
-/** A and D of the guest's tables: always set by hardware, never, or as menvcfg.ADUE says (Svadu). */
-export type AdScheme = 'hardware' | 'svade' | 'svadu';
-
-export interface HartOptions {
-  /** The TLBs and decoded code of the host; both over the same memory. */
-  readonly domain: TlbDomain;
-  readonly code: CodeCache;
-  /** mhartid. */
-  readonly id: number;
-  readonly mmu: MmuKind;
-  readonly ad: AdScheme;
-  readonly tlb?: TlbGeometry;
-  /** Walks again on every TLB hit and reports those that the tables no longer support; never with a translator. */
-  readonly onStaleHit?: (hit: StaleHit) => void;
-}
-
-/** Device-area bytes that one hart takes; a translator takes more. */
-export const hartDeviceBytes = (tlb: TlbGeometry = DEFAULT_TLB): number => BLOCK_BYTES + tlbBytes(tlb) + 4096;
 
 const PC = BLOCK_PC >> 2;
 const BUDGET = BLOCK_BUDGET >> 2;
 const EXIT = BLOCK_EXIT >> 2;
 const PRIVILEGE = BLOCK_PRIVILEGE >> 2;
-const RESERVATION = BLOCK_RESERVATION >> 2;
-const RESERVATION_LENGTH = BLOCK_RESERVATION_LENGTH >> 2;
 const SHADOW_ROOT = BLOCK_SHADOW_ROOT >> 2;
-const LINES = BLOCK_LINES >> 2;
 const GRANT = BLOCK_GRANT >> 2;
-
-/** The board's clock, as one hart sees it. */
-export interface Clock {
-  /** What the time CSR shows at virtual time `ns`: ticks, exact below 2^53. */
-  readonly timeAt: (ns: number) => number;
-  /** Virtual ns when the hart had attempted nothing, if it had run all the time: constant while a run is under way. */
-  readonly origin: () => number;
-  /** ns per tick if timeAt() is a division by it and nothing else; 0 if it is more than that. */
-  readonly tick: () => number;
-}
-
-const STOPPED: Clock = { timeAt: () => 0, origin: () => 0, tick: () => 0 };
 
 export class Hart {
   readonly id: number;
@@ -174,11 +126,11 @@ export class Hart {
     resetPmp(this);
     this.mmu.pmp = OPEN_PMP;
     this.loans.clear();
-    this.clearReservation();
+    clearReservation(this);
     this.attemptedBefore = 0;
     this.runBudget = 0;
-    this.putCount(BLOCK_TRAPPED, 0);
-    this.putCount(BLOCK_HANDLER, -1);
+    putCount(this.block, BLOCK_TRAPPED, 0);
+    putCount(this.block, BLOCK_HANDLER, -1);
     this.kicked = false;
     this.block[GRANT] = this.mmuKind === 'tdp' ? Grant.all : 0;
     this.tlb.reset();
@@ -194,9 +146,9 @@ export class Hart {
     this.runBudget = budget;
     this.block[BUDGET] = budget;
     this.block[EXIT] = Exit.none;
-    this.putCount(BLOCK_ATTEMPTS, this.attemptedBefore + budget);
-    this.putCount(BLOCK_CLOCK, this.clock.origin() + this.attemptedBefore + budget);
-    this.putCount(BLOCK_TICK, this.clock.tick());
+    putCount(this.block, BLOCK_ATTEMPTS, this.attemptedBefore + budget);
+    putCount(this.block, BLOCK_CLOCK, this.clock.origin() + this.attemptedBefore + budget);
+    putCount(this.block, BLOCK_TICK, this.clock.tick());
     for (;;) {
       if (this.kicked) return this.leaveKicked();
       if (this.block[BUDGET]! <= 0) return Exit.budget;
@@ -224,7 +176,7 @@ export class Hart {
 
   /** Instructions that retired since reset. */
   get retired(): number {
-    return this.attempted - this.countAt(BLOCK_TRAPPED);
+    return this.attempted - countAt(this.block, BLOCK_TRAPPED);
   }
 
   /** The time CSR. */
@@ -234,16 +186,7 @@ export class Hart {
 
   /** What happened since reset. */
   get stats(): HartStats {
-    const refills = [Access.load, Access.store, Access.fetch].map((access) =>
-      this.countAt(BLOCK_REFILLS + 8 * access),
-    ) as [number, number, number];
-    const [load, store, fetch] = refills;
-    return {
-      fetchFills: fetch + this.countAt(BLOCK_FILLS + 8 * Access.fetch),
-      loadFills: load + this.countAt(BLOCK_FILLS + 8 * Access.load),
-      storeFills: store + this.countAt(BLOCK_FILLS + 8 * Access.store),
-      walks: load + store + fetch + this.countAt(BLOCK_WALKS),
-    };
+    return readStats(this.block);
   }
 
   // Registers
@@ -268,11 +211,6 @@ export class Hart {
   /** The root of the present satp (shadow), or NO_ROOT. */
   get shadowRoot(): number {
     return this.block[SHADOW_ROOT]!;
-  }
-
-  /** Lines that devices hold up: MTIP, MSIP, MEIP, SEIP. */
-  get interruptLines(): number {
-    return this.block[LINES]!;
   }
 
   /** PRV_U, PRV_S or PRV_M. */
@@ -305,41 +243,12 @@ export class Hart {
     return { lo: this.block[SLOT.satp]!, hi: this.block[SLOT.satp + 1]! };
   }
 
-  /** Whether sfence.vma takes no exit in the next run: it is the hart's TLB alone that it concerns (shadow). */
-  grantFences(granted: boolean): void {
-    this.block[GRANT] = granted ? Grant.fence : 0;
-  }
-
-  /** How many roots can be granted. */
-  get rootsGranted(): number {
-    return GRANTED_ROOTS;
-  }
-
-  /** The i-th value of satp that takes no exit in the next run, and the root that stands for it (shadow). */
-  grantRoot(i: number, lo: number, hi: number, root: number): void {
-    const at = (BLOCK_ROOTS + i * GRANTED_ROOT_BYTES) >> 2;
-    this.block[at] = lo;
-    this.block[at + 1] = hi;
-    this.block[at + 2] = root;
-  }
-
-  /** No more than `count` roots are granted. */
-  endGrants(count: number): void {
-    const from = (BLOCK_ROOTS + count * GRANTED_ROOT_BYTES) >> 2;
-    this.block.fill(0, from, (BLOCK_ROOTS + GRANTED_ROOTS * GRANTED_ROOT_BYTES) >> 2);
-  }
-
   /** What the PMP permits now. */
   get pmp(): Pmp {
     return this.mmu.pmp;
   }
 
-  /** Whether hardware would set A and D in the guest's own tables now. */
-  guestAdHardware(): boolean {
-    return guestSetsAccessedDirty(this);
-  }
-
-  /** Loans go too. The reservation stays: it is of a physical address, see breakReservation(). */
+  /** Loans go too. The reservation stays: it is of a physical address, see reservation.ts. */
   flushAll(): void {
     this.loans.clear();
     this.tlb.flushAll();
@@ -355,35 +264,21 @@ export class Hart {
     this.tlb.flushRoot(root);
   }
 
-  clearReservation(): void {
-    this.block[RESERVATION] = -1;
-  }
-
-  /** The frame stops being what the guest reserved: it was unmapped, and may be written by others. */
-  breakReservation(frame: Pfn): void {
-    if (this.block[RESERVATION]! >>> 12 === frame) this.block[RESERVATION] = -1;
-  }
-
   // Interrupts, for the board
 
   /** Raises or lowers a line. SSIP and STIP have none: this writes the bit that software writes too. */
   setPending(irq: IrqNumber, level: boolean): void {
-    const bit = 1 << irq;
-    const isLine = (bit & MIP_ALL & ~(MIP_SSIP | MIP_STIP)) !== 0;
-    const old = isLine ? this.interruptLines : this.block[SLOT.mip]!;
-    const value = level ? old | bit : old & ~bit;
-    if (isLine) this.block[LINES] = value;
-    else this.block[SLOT.mip] = value;
+    putPending(this, irq, level);
   }
 
   /** Whether wfi would be over: some interrupt is pending and locally enabled. */
   hasWakeup(): boolean {
-    return (pendingInterrupts(this) & this.block[SLOT.mie]!) !== 0;
+    return hasWakeup(this);
   }
 
   /** The tick at which the supervisor timer comes due; runs should not reach past it. Infinity without Sstc's enable. */
   get timerDeadline(): number {
-    return this.block[SLOT.menvcfg + 1]! < 0 ? supervisorDeadline(this) : Number.POSITIVE_INFINITY;
+    return timerDeadline(this);
   }
 
   // Finishing an instruction that exited, for kvm
@@ -415,6 +310,11 @@ export class Hart {
 
   // Of this room only
 
+  /** Whether M mode may do other things than S and U, with physical memory. */
+  get tellsMachine(): boolean {
+    return !(this.pmp.isOpen && this.pmp.isOpenToMachine);
+  }
+
   /** Translated code has run: brings up to date what is not in memory. `resync`: the context is still to be chosen. */
   rejoin(resync: boolean): void {
     this.tlb.first.resume(this.block[BLOCK_DTLB >> 2]!);
@@ -441,104 +341,21 @@ export class Hart {
 
   countTrap(): void {
     this.block[BUDGET]!--;
-    this.count(BLOCK_TRAPPED);
+    count(this.block, BLOCK_TRAPPED);
   }
 
   /** A trap was taken: nothing of its handler was attempted yet. */
   noteFreshHandler(): void {
-    this.putCount(BLOCK_HANDLER, this.attempted);
+    putCount(this.block, BLOCK_HANDLER, this.attempted);
   }
 
   isAtFreshHandler(): boolean {
-    return this.countAt(BLOCK_HANDLER) === this.attempted;
+    return countAt(this.block, BLOCK_HANDLER) === this.attempted;
   }
 
   /** The bits of the instruction that decoded to `w`, `imm`; of the 4-byte ones. */
   instructionBits(w: number, imm: number): number {
     return encode(opOf(w), rdOf(w), rs1Of(w), rs2Of(w), imm);
-  }
-
-  /** One more of what an i64 of the block counts. */
-  count(offset: number): void {
-    const at = offset >> 2;
-    this.block[at]!++;
-    if (this.block[at] === 0) this.block[at + 1]!++;
-  }
-
-  private putCount(offset: number, value: number): void {
-    this.block[offset >> 2] = loWord(value);
-    this.block[(offset >> 2) + 1] = hiWord(value);
-  }
-
-  private countAt(offset: number): number {
-    return fromWords(this.block[offset >> 2]!, this.block[(offset >> 2) + 1]!);
-  }
-
-  reserve(at: number, bytes: number): void {
-    this.block[RESERVATION] = at;
-    this.block[RESERVATION_LENGTH] = bytes;
-  }
-
-  hasReservation(at: number, bytes: number): boolean {
-    const held = this.block[RESERVATION]!;
-    return held !== -1 && held >>> 0 === at && this.block[RESERVATION_LENGTH] === bytes;
-  }
-
-  /** satp takes effect at once; under shadow paging kvm must say what stands for it now, if it has not yet. */
-  writeSatp(lo: number, hi: number): void {
-    this.block[SLOT.satp] = lo;
-    this.block[SLOT.satp + 1] = hi;
-    if (this.mmuKind === 'shadow') {
-      const root = this.grantedRoot(lo, hi);
-      this.block[SHADOW_ROOT] = root;
-      if (root === NO_ROOT) this.exit(Exit.satp);
-    }
-    updateContext(this);
-  }
-
-  private grantedRoot(lo: number, hi: number): number {
-    if (!satpIsPaged(this)) return NO_ROOT;
-    for (let i = 0; i < GRANTED_ROOTS; i++) {
-      const at = (BLOCK_ROOTS + i * GRANTED_ROOT_BYTES) >> 2;
-      if (this.block[at] === lo && this.block[at + 1] === hi) return this.block[at + 2]!;
-    }
-    return NO_ROOT;
-  }
-
-  /** The PMP protects as `pmp` says; what is cached or shadowed may permit too much, or too little. */
-  protect(pmp: Pmp): void {
-    if (pmp.key === this.pmp.key) return;
-    this.mmu.pmp = pmp;
-    this.tlb.flushAll();
-    if (this.mmuKind === 'shadow') {
-      this.block[SHADOW_ROOT] = NO_ROOT;
-      this.exit(Exit.satp);
-    }
-    forgetContexts(this);
-    updateContext(this);
-  }
-
-  /** Whether M mode may do other things than S and U, with physical memory. */
-  get tellsMachine(): boolean {
-    return !(this.pmp.isOpen && this.pmp.isOpenToMachine);
-  }
-
-  /** sfence.vma: hardware's to do under tdp; kvm's under shadow paging, unless there is nothing for it to do. */
-  fenceTranslations(page: number | null, asid: number | null): void {
-    if (this.mmuKind === 'tdp') {
-      this.clearReservation();
-      this.tlb.flushPaged(page, asid);
-      return;
-    }
-    if ((this.block[GRANT]! & Grant.fence) !== 0) {
-      this.clearReservation();
-      if (page === null) this.flushAll();
-      else this.flushPage(page);
-      return;
-    }
-    this.fence.page = page;
-    this.fence.asid = asid;
-    this.exit(Exit.sfence);
   }
 
   /** Translated code as far as it goes, then the interpreter; Exit.none: look at interrupts and the budget again. */

@@ -2,7 +2,7 @@
 //
 // hart.run() calls it; it serves cold code, single steps, the exact end of a budget and whatever translated code leaves
 // behind. It executes on the vCPU block, probes the first-level TLB inline, and hands rare instructions to execute.ts and
-// missed accesses to memoryOps.ts. Decoded pages come from codeCache.ts.
+// missed accesses to memoryOps.ts. Decoded pages come from codeCache.ts, odd instructions from oddFetches.ts.
 //
 // Invariants: the fetch entry of the page that it runs in is valid, because only what leaves this function (traps, CSR
 // writes, fences) can take it away; it is looked up again at each change of page. Within the function pc and budget live
@@ -11,7 +11,7 @@
 //
 // Written for V8: one function without calls on the hot path, the switches in the order of how often instructions occur,
 // because V8 tests the cases one after the other; a few comparisons of ids come first (isa/encoding.ts: jumps, then
-// memory, then arithmetic).
+// memory, then arithmetic). It is why this file is long, and where it must not be split.
 
 import type { Pfn } from '../../units.ts';
 import { Op } from '../isa/index.ts';
@@ -26,10 +26,10 @@ import {
   Exit,
   type ExitReason,
 } from './block.ts';
-import { CodePage, decodePlain } from './codeCache.ts';
 import { execute } from './execute.ts';
 import type { Hart } from './hart.ts';
 import { ACCESS_BYTES, load, store } from './memoryOps.ts';
+import { crossingWords, fetchAlone, fetchCrossing, lonePage } from './oddFetches.ts';
 import { OP_CROSSING, OP_REFETCH } from './pseudoOps.ts';
 import { Step } from './system.ts';
 
@@ -37,17 +37,6 @@ const PC = BLOCK_PC >> 2;
 const BUDGET = BLOCK_BUDGET >> 2;
 const EXIT = BLOCK_EXIT >> 2;
 const PAGE_MASK = ~4095;
-/** Where an instruction that crosses the end of its page begins. */
-const LAST_HALFWORD = 4094;
-
-/** A page in which one crossing instruction stands alone, at LAST_HALFWORD; everything else leads back. */
-const crossingWords = new Int32Array(LAST_HALFWORD + 6).fill(OP_REFETCH);
-
-/** The same for an instruction of a page that no TLB may hold an entry for (hart.alone); it is no page of frame 0. */
-const lonePage = new CodePage(0 as Pfn);
-lonePage.words.fill(OP_REFETCH);
-let loneOffset = 0;
-
 /** No jump: offsets are even. */
 const STRAIGHT = -1;
 
@@ -496,41 +485,4 @@ export function interpret(hart: Hart): ExitReason {
     }
   }
   return Exit.none;
-}
-
-/** Fetches both halves of the instruction at the block's pc, the last halfword of `frame`'s page, into crossingWords. */
-function fetchCrossing(hart: Hart, frame: number): boolean {
-  const at = fetchSecondHalf(hart);
-  if (at === NOWHERE) return false;
-  const { u16 } = hart.memory;
-  const low = u16[((frame & PAGE_MASK) + LAST_HALFWORD) >>> 1]!;
-  decodePlain(low | (u16[at >>> 1]! << 16), crossingWords, LAST_HALFWORD);
-  return true;
-}
-
-/** Host address of the halfword after the block's pc, or NOWHERE. */
-function fetchSecondHalf(hart: Hart): number {
-  const { block } = hart;
-  const next = (block[PC]! + 2) | 0;
-  return translateFetch(hart, next, block[PC + 1]! + (next === 0 ? 1 : 0));
-}
-
-/** Fetches the instruction at the block's pc, whose first half is at host address `at`, into lonePage. */
-function fetchAlone(hart: Hart, at: number): boolean {
-  const { u16 } = hart.memory;
-  const { words, heat } = lonePage;
-  words.fill(OP_REFETCH, loneOffset, loneOffset + 2);
-  loneOffset = at & 4095;
-  heat[loneOffset >>> 1] = 0;
-  const half = u16[at >>> 1]!;
-  if ((half & 3) !== 3) {
-    decodePlain(half, words, loneOffset);
-  } else if (loneOffset === LAST_HALFWORD) {
-    words[loneOffset] = OP_CROSSING;
-  } else {
-    const second = fetchSecondHalf(hart);
-    if (second === NOWHERE) return false;
-    decodePlain(half | (u16[second >>> 1]! << 16), words, loneOffset);
-  }
-  return true;
 }

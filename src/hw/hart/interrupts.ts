@@ -1,13 +1,25 @@
 // Interrupts: what is pending, and what would be taken now.
 //
 // run() asks before each stretch of execution, and after instructions that can enable one; the board raises lines between
-// runs with Hart.setPending().
+// runs, through Hart.
 //
 // Source: RISC-V Privileged ISA, "Machine Interrupt (mip and mie) Registers"; Sstc for STIP. Invariant: an interrupt
 // delegated to S is never taken in M.
 
 import { fromWords } from '../../units.ts';
-import { Irq, MENVCFG_HI_STCE, MIP_STIP, MSTATUS_MIE, MSTATUS_SIE, PRV_M, PRV_S } from './architecture.ts';
+import {
+  Irq,
+  type IrqNumber,
+  MENVCFG_HI_STCE,
+  MIP_ALL,
+  MIP_SSIP,
+  MIP_STIP,
+  MSTATUS_MIE,
+  MSTATUS_SIE,
+  PRV_M,
+  PRV_S,
+} from './architecture.ts';
+import { BLOCK_LINES } from './block.ts';
 import type { Hart } from './hart.ts';
 import { SLOT } from './slots.ts';
 
@@ -16,16 +28,34 @@ const PRIORITY = [Irq.meip, Irq.msip, Irq.mtip, Irq.seip, Irq.ssip, Irq.stip] as
 
 export const NO_INTERRUPT = -1;
 
+/** What devices hold up: MTIP, MSIP, MEIP, SEIP. */
+const LINES = BLOCK_LINES >> 2;
+
+/** Puts a line, or the bit that software writes too, at `level`. */
+export function putPending({ block }: Hart, irq: IrqNumber, level: boolean): void {
+  const bit = 1 << irq;
+  const isLine = (bit & MIP_ALL & ~(MIP_SSIP | MIP_STIP)) !== 0;
+  const at = isLine ? LINES : SLOT.mip;
+  block[at] = level ? block[at]! | bit : block[at]! & ~bit;
+}
+
 /** mip as M reads it: what software wrote, the lines, and the supervisor timer. */
 export function pendingInterrupts(hart: Hart): number {
-  const pending = hart.block[SLOT.mip]! | hart.interruptLines;
-  const stce = (hart.block[SLOT.menvcfg + 1]! & MENVCFG_HI_STCE) !== 0;
-  if (!stce) return pending;
+  const pending = hart.block[SLOT.mip]! | hart.block[LINES]!;
+  if (!hasSupervisorTimer(hart)) return pending;
   return hart.readTime() >= supervisorDeadline(hart) ? pending | MIP_STIP : pending & ~MIP_STIP;
 }
 
+export const hasWakeup = (hart: Hart): boolean => (pendingInterrupts(hart) & hart.block[SLOT.mie]!) !== 0;
+
+/** Sstc, and menvcfg.STCE. */
+const hasSupervisorTimer = ({ block }: Hart): boolean => (block[SLOT.menvcfg + 1]! & MENVCFG_HI_STCE) !== 0;
+
+export const timerDeadline = (hart: Hart): number =>
+  hasSupervisorTimer(hart) ? supervisorDeadline(hart) : Number.POSITIVE_INFINITY;
+
 /** stimecmp as a number of ticks; beyond 2^53 it is inexact, and unreachable. */
-export const supervisorDeadline = (hart: Hart): number =>
+const supervisorDeadline = (hart: Hart): number =>
   fromWords(hart.block[SLOT.stimecmp]!, hart.block[SLOT.stimecmp + 1]! >>> 0);
 
 /** The interrupt that would be taken before the next instruction, or NO_INTERRUPT. */

@@ -16,6 +16,7 @@ import { amoResult } from './amo.ts';
 import { Cause } from './architecture.ts';
 import { BLOCK_EXIT, Exit } from './block.ts';
 import type { Hart } from './hart.ts';
+import { clearReservation, hasReservation, reserve } from './reservation.ts';
 import { takeException } from './traps.ts';
 
 /** Bytes by op, of every load, store and atomic. */
@@ -145,7 +146,7 @@ export function atomic(hart: Hart, w: number): boolean {
 
 function loadReserved(hart: Hart, w: number, at: number): void {
   const memory = hart.memory;
-  hart.reserve(at, ACCESS_BYTES[opOf(w)]!);
+  reserve(hart, at, ACCESS_BYTES[opOf(w)]!);
   writeLoaded(hart, w, memory.i32[at >>> 2]!, memory.i32[(at >>> 2) + 1]!);
 }
 
@@ -158,8 +159,8 @@ export function atomicAt(hart: Hart, w: number, at: number): void {
 }
 
 function storeConditional(hart: Hart, w: number, at: number): void {
-  const holds = hart.hasReservation(at, ACCESS_BYTES[opOf(w)]!);
-  hart.clearReservation();
+  const holds = hasReservation(hart, at, ACCESS_BYTES[opOf(w)]!);
+  clearReservation(hart);
   if (holds) put(hart, w, at);
   hart.setX(rdOf(w), holds ? 0 : 1, 0);
 }

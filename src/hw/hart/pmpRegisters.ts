@@ -10,6 +10,7 @@ import { PTE_R, PTE_W, PTE_X } from '../sv39/index.ts';
 import type { Hart } from './hart.ts';
 import { Pmp, type PmpEntry } from './pmp.ts';
 import { SLOT } from './slots.ts';
+import { protect } from './translationOrders.ts';
 import type { Word64 } from './word64.ts';
 
 const PMP_R = 1;
@@ -50,7 +51,7 @@ export function writePmpConfig(hart: Hart, register: number, lo: number, hi: num
   for (let i = 0; i < 8; i++) {
     writeConfig(hart, first + i, ((i < 4 ? lo : hi) >>> configShift(i)) & 0xff);
   }
-  hart.protect(readPmp(hart));
+  protect(hart, readPmp(hart));
 }
 
 function writeConfig(hart: Hart, i: number, value: number): void {
@@ -70,7 +71,7 @@ export function writePmpAddress(hart: Hart, i: number, lo: number, hi: number): 
   const at = SLOT.pmpaddr0 + 2 * i;
   hart.block[at] = lo;
   hart.block[at + 1] = hi & ADDRESS_HI;
-  hart.protect(readPmp(hart));
+  protect(hart, readPmp(hart));
 }
 
 /** What the registers say now. */

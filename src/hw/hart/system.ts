@@ -12,8 +12,9 @@ import { Cause, MSTATUS_TSR, MSTATUS_TVM, MSTATUS_TW, PRV_M, PRV_S, PRV_U } from
 import { BLOCK_PC, Exit } from './block.ts';
 import { accessibleCsr, type CsrRow } from './csr.ts';
 import type { Hart } from './hart.ts';
-import { pendingInterrupts } from './interrupts.ts';
+import { hasWakeup } from './interrupts.ts';
 import { SLOT } from './slots.ts';
+import { fenceTranslations } from './translationOrders.ts';
 import { returnFromMachine, returnFromSupervisor, takeException } from './traps.ts';
 import { Word64 } from './word64.ts';
 
@@ -96,7 +97,7 @@ export function sret(hart: Hart, w: number, imm: number): StepCode {
 export function wfi(hart: Hart, w: number, imm: number): StepCode {
   const allowed = hart.privilege === PRV_M || (hart.privilege === PRV_S && !statusHas(hart, MSTATUS_TW));
   if (!allowed) return illegalInstruction(hart, hart.instructionBits(w, imm));
-  if ((pendingInterrupts(hart) & hart.block[SLOT.mie]!) === 0) hart.exit(Exit.wfi);
+  if (!hasWakeup(hart)) hart.exit(Exit.wfi);
   return retired(hart, w);
 }
 
@@ -108,6 +109,6 @@ export function sfenceVma(hart: Hart, w: number, imm: number): StepCode {
   const page = rs1Of(w) === 0 ? null : fromWords(lo & ~4095, hi);
   const asid = rs2Of(w) === 0 ? null : hart.block[rs2Of(w) * 2]! & 0xffff;
   // An address that is no valid virtual address: no effect.
-  if (page === null || isCanonical(page)) hart.fenceTranslations(page, asid);
+  if (page === null || isCanonical(page)) fenceTranslations(hart, page, asid);
   return retired(hart, w);
 }

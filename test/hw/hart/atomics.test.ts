@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Cause, Exit } from '../../../src/hw/hart/index.ts';
+import { breakReservation, Cause, clearReservation, Exit } from '../../../src/hw/hart/index.ts';
 import { encode, Op } from '../../../src/hw/isa/index.ts';
 import type { Hpa, Pfn } from '../../../src/units.ts';
 import { RAM, TestMachine } from './testMachine.ts';
@@ -112,8 +112,8 @@ describe('load-reserved and store-conditional', () => {
   });
 
   it.each<[string, () => void]>([
-    ['the reservation was cleared', () => machine.hart.clearReservation()],
-    ['its frame was broken', () => machine.hart.breakReservation(dataFrame())],
+    ['the reservation was cleared', () => clearReservation(machine.hart)],
+    ['its frame was broken', () => breakReservation(machine.hart, dataFrame())],
     ['the guest fenced', () => step(Op.sfence_vma, 0, 0n)],
     ['another sc came', () => step(Op.sc_w, DATA + 64, 0n)],
     ['another lr came', () => step(Op.lr_w, DATA + 64, 0n)],
@@ -125,7 +125,7 @@ describe('load-reserved and store-conditional', () => {
     ['the TLB was flushed', () => machine.hart.flushAll()],
     ['the page was flushed', () => machine.hart.flushPage(DATA)],
     ['the root was flushed', () => machine.hart.flushRoot(machine.directRoot)],
-    ['another frame was broken', () => machine.hart.breakReservation((dataFrame() + 1) as Pfn)],
+    ['another frame was broken', () => breakReservation(machine.hart, (dataFrame() + 1) as Pfn)],
   ])('store although %s', (_name, between) => {
     expect(succeeds(between)).toBe(true);
   });

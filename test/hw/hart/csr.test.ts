@@ -1,8 +1,9 @@
 // CSRs: which exist, who may touch them, and which values they take.
 
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { Clock } from '../../../src/hw/hart/clock.ts';
 import { plainCsr } from '../../../src/hw/hart/csr.ts';
-import type { Clock } from '../../../src/hw/hart/hart.ts';
+import { guestSetsAccessedDirty } from '../../../src/hw/hart/guestState.ts';
 import { Cause, Irq, type IrqNumber, PRV_M, PRV_S, PRV_U } from '../../../src/hw/hart/index.ts';
 import { Csr, encode, Op } from '../../../src/hw/isa/index.ts';
 import { RAM, TestMachine } from './testMachine.ts';
@@ -126,7 +127,7 @@ describe('writable bits', () => {
       machine = new TestMachine({ ramPages: 4, ad });
       write(Csr.menvcfg, ALL);
       expect(read(Csr.menvcfg)).toBe(0x8000000000000001n);
-      expect(machine.hart.guestAdHardware()).toBe(ad === 'hardware');
+      expect(guestSetsAccessedDirty(machine.hart)).toBe(ad === 'hardware');
     }
   });
 

@@ -2,6 +2,7 @@
 // and so what exits and who sets A and D where.
 
 import { describe, expect, it } from 'vitest';
+import { guestSetsAccessedDirty } from '../../../src/hw/hart/guestState.ts';
 import {
   type AdScheme,
   Cause,
@@ -294,7 +295,7 @@ describe.each(KINDS)('a paged guest under %s', (mmu) => {
     expect(guest.step(SD, 0x5000)).toBe(Cause.storePageFault);
     guest.machine.load([encode(Op.csrrw, 0, 5, 0, Csr.menvcfg)], HANDLER);
     expect(guest.go(HANDLER, 2 ** 61, 0n, 3)).toBeNull();
-    expect(guest.hart.guestAdHardware()).toBe(true);
+    expect(guestSetsAccessedDirty(guest.hart)).toBe(true);
     expect(guest.step(SD, 0x5000)).toBeNull();
     expect(guest.flagsOf(0x5000) & AD).toBe(AD);
   });

@@ -373,7 +373,7 @@ class Instruction extends PrivilegedBody {
     code.byte(W.i32_or);
   }
 
-  /** csrw satp: Hart.writeSatp(), without an exit. */
+  /** csrw satp: writeSatp() of translationOrders.ts, without an exit. */
   writeSatp(): Code {
     const { code, cpu, word, value } = this;
     this.refuseUnpaid();

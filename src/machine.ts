@@ -1,6 +1,6 @@
 // The composition root: the one place that builds a host, its VM and its guest, and takes them down again.
 //
-// cli/ and the tests make a Machine, run it in slices and read what came of it; explore/ will drive the same parts by
+// cli/ and the tests make a Machine, run it in slices and read what came of it; explore/ drives the same parts by
 // another policy. Reads from top to bottom in the order in which a machine is switched on.
 //
 // Invariant: how runSlice() was called never changes a result: everything is a function of the configuration.
@@ -18,6 +18,7 @@ import {
 } from './hw/hart/index.ts';
 import { PhysicalMemory } from './hw/memory/index.ts';
 import { DEFAULT_TLB, TlbDomain, type TlbGeometry } from './hw/tlb/index.ts';
+import { defaultMaxMmuPages } from './kvm/index.ts';
 import {
   Host,
   type MemCgroup,
@@ -29,10 +30,10 @@ import {
   type ThpEnabled,
   thpStore,
 } from './mm/index.ts';
-import { Oracle, readPages, SwapCoverage, type Violation } from './oracle/index.ts';
+import { Oracle, readPages, reportStaleHit, SwapCoverage, type Violation } from './oracle/index.ts';
 import { runPolicy, Scheduler, type Steps } from './sched/index.ts';
 import { type EventName, type Stamp, Trace, type TraceRing } from './trace/index.ts';
-import { bug, gpa, hex, PAGE_SIZE } from './units.ts';
+import { bug, gpa, PAGE_SIZE } from './units.ts';
 import { type ElfImage, Layout, type RamBacking, type StopRecord, Vmm } from './vmm/index.ts';
 
 /** off; on: invariants at check points; tlb: also every TLB hit is walked again (interpreter only, slow). */
@@ -163,7 +164,7 @@ export class Machine {
       image: config.image,
       harts: this.harts,
       mmu: config.mmu,
-      maxMmuPages: maxMmuPages(this.memory, vcpus, config.ramBytes),
+      maxMmuPages: defaultMaxMmuPages(this.memory.endPfn - this.memory.firstPfn, vcpus, config.ramBytes),
       ramBytes: config.ramBytes,
       ramBacking: config.ramBacking ?? 'anonymous',
       memcg: this.memcg,
@@ -220,7 +221,7 @@ export class Machine {
     const code = new CodeCache(this.memory);
     const checksHits = check === 'tlb';
     if (translate && !checksHits) new WasmTranslator(this.memory, code, { ...DEFAULT_TRANSLATOR, tlb });
-    const onStaleHit = (hit: StaleHit): void => this.oracle.report('I1', describeStaleHit(hit));
+    const onStaleHit = (hit: StaleHit): void => reportStaleHit(hit, this.oracle.report);
     return Array.from({ length: vcpus }, (_, id) => {
       return new Hart({ domain, code, id, mmu, ad, tlb, ...(checksHits ? { onStaleHit } : {}) });
     });
@@ -377,18 +378,6 @@ export const createMachine = (config: MachineConfig): Machine => new Machine(con
 const ISA = 'rv64imac_zicntr_zicsr_zifencei_sstc';
 const REGISTER_BYTES = 33 * 8;
 
-/**
- * n_max_mmu_pages: 2 % of the guest's pages and 64 at least, as KVM has it by default, but not more than a quarter of the
- * host. In any case enough for what one instruction can need at a time: with each of its pages and tables far from the
- * others, 36 under tdp (an instruction and a datum across two pages each); roots that vCPUs have not let go of yet
- * come on top. What the host cannot spare of that its reclaim takes back.
- */
-function maxMmuPages(memory: PhysicalMemory, vcpus: number, ramBytes: number): number {
-  const frames = memory.endPfn - memory.firstPfn;
-  const byGuest = Math.max(64, Math.ceil(ramBytes / PAGE_SIZE / 50));
-  return Math.max(40 + 5 * vcpus, Math.min(Math.floor(frames / 4), byGuest));
-}
-
 const usedSlots = ({ swap }: Host): number => (swap === null ? 0 : swap.totalSlots - swap.freeSlots);
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
@@ -400,12 +389,4 @@ function addUp(records: readonly Readonly<Record<string, number>>[]): Record<str
     for (const [name, value] of Object.entries(record)) total[name] = (total[name] ?? 0) + value;
   }
   return total;
-}
-
-const ACCESS_NAMES = ['load', 'store', 'fetch'] as const;
-
-function describeStaleHit({ hart, kind, access, regime, page, pfn, walked }: StaleHit): string {
-  const space = regime.paged ? `root ${hex(regime.root)}` : 'guest physical';
-  const now = walked === null ? 'a walk finds none' : `a walk finds frame ${hex(walked)}`;
-  return `vcpu ${hart}: ${ACCESS_NAMES[access]} hit a stale ${kind} TLB entry: ${hex(page)} (${space}) -> frame ${hex(pfn)}, ${now}: a flush is missing`;
 }

@@ -3,6 +3,7 @@
 export type { Kvm, KvmOptions } from './kvm.ts';
 export { KVM_MEM_READONLY, Memslot, type UserMemoryRegion } from './memslot.ts';
 export { kvmSetMemoryRegion } from './memslots.ts';
+export { defaultMaxMmuPages } from './recycle.ts';
 export { kvmVcpuKick } from './requests.ts';
 export { deviceStored } from './reservation.ts';
 export type { VcpuStats, VmStats } from './stats.ts';

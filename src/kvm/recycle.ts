@@ -10,6 +10,7 @@
 import { isPresent, PTE_A } from '../hw/sv39/index.ts';
 import { allocKernelPages, DEFAULT_SEEKS, type Shrinker } from '../mm/index.ts';
 import type { Steps } from '../sched/index.ts';
+import { PAGE_SIZE } from '../units.ts';
 import type { Kvm } from './kvm.ts';
 import type { ShadowPage } from './shadowPage.ts';
 import type { Vcpu } from './vcpuState.ts';
@@ -20,6 +21,18 @@ const MAX_PAGES_PER_FAULT = 3;
 
 /** Pages that one round of recycling may pass over because they were used lately. */
 const SECOND_CHANCES = 16;
+
+/**
+ * kvm_mmu_calculate_default_mmu_pages(): n_max_mmu_pages of a VM on a host of `frames` frames. 2 % of the guest's pages
+ * and 64 at least, as KVM has it, but not more than a quarter of the host. In any case enough for what one instruction
+ * can need at a time: with each of its pages and tables far from the others, 36 under tdp (an instruction and a datum
+ * across two pages each); roots that vCPUs have not let go of yet come on top. What the host cannot spare of that its
+ * reclaim takes back.
+ */
+export function defaultMaxMmuPages(frames: number, vcpus: number, ramBytes: number): number {
+  const byGuest = Math.max(64, Math.ceil(ramBytes / PAGE_SIZE / 50));
+  return Math.max(40 + 5 * vcpus, Math.min(Math.floor(frames / 4), byGuest));
+}
 
 /** mmu_topup_memory_caches(): frames for the shadow pages of one fault; may sleep and reclaim. False: out of memory. */
 export function* topupShadowPageCache({ kvm, shadowPageCache }: Vcpu): Steps<boolean> {

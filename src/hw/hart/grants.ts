@@ -2,7 +2,7 @@
 // writes of satp that kvm has a root for.
 //
 // kvm/grants.ts makes them right before a run; translationOrders.ts and translated code (translate/fence.ts,
-// translate/privileged.ts) go by them. Under tdp all is the hart's own, always.
+// translate/csrBodies.ts) go by them. Under tdp all is the hart's own, always.
 //
 // Layout of the roots in the vCPU block: GRANTED_ROOTS entries of {satp i64, root i32, unused}; satp 0 is none.
 

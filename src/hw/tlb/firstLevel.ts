@@ -5,7 +5,7 @@
 // space; changing the pair only changes the current slot.
 //
 // Translated code refills entries itself where a plain walk finds a translation (hw/hart/translate/refill.ts), and goes
-// from one context to another (hw/hart/translate/privileged.ts); what it needs to know of a context is in the context's
+// from one context to another (hw/hart/translate/settling.ts); what it needs to know of a context is in the context's
 // header.
 //
 // Invariants: reach() is the only place here that turns a frame into something guests can reach, and refillEntry.ts

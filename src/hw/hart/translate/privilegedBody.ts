@@ -1,4 +1,5 @@
-// A function that executes a privileged instruction, while it is written: what all of privileged.ts and fence.ts share.
+// A function that executes a privileged instruction, while it is written: what trapBodies.ts, csrBodies.ts and fence.ts
+// share.
 //
 // Type of each: (vCPU block) -> 0 to go on at the block's pc, or a Leave code. What it refuses is not executed.
 
@@ -13,6 +14,8 @@ type Field = keyof typeof FIELD_SHIFT;
 const FIELD_MASK = 31 << 3;
 /** Bytes of every instruction that is executed here. */
 const LENGTH = 4;
+
+export const MSTATUS = csrOffset('mstatus');
 
 export class PrivilegedBody {
   readonly code = new Code(512);
@@ -43,7 +46,7 @@ export class PrivilegedBody {
   /** Refuses S mode where a bit of mstatus is set. */
   protected refuseSupervisorIf(bit: number): void {
     this.isPrivilege(PRV_S);
-    this.has(csrOffset('mstatus'), bit);
+    this.has(MSTATUS, bit);
     this.code.i32Const(0);
     this.code.byte(W.i32_ne);
     this.code.byte(W.i32_and);
@@ -94,6 +97,23 @@ export class PrivilegedBody {
     this.load(offset);
     this.code.i32Const(bits);
     this.code.byte(W.i32_and);
+  }
+
+  /** Pushes some bits of a local. */
+  protected of(local: number, bits: number): void {
+    this.code.get(local);
+    this.code.i32Const(bits);
+    this.code.byte(W.i32_and);
+  }
+
+  /** Ors one of two values to the i32 on the stack: the first if what `condition` pushes is not 0. */
+  protected select(then: number, otherwise: number, condition: () => void): void {
+    const { code } = this;
+    code.i32Const(then);
+    code.i32Const(otherwise);
+    condition();
+    code.byte(W.select);
+    code.byte(W.i32_or);
   }
 
   protected isPrivilege(mode: number): void {

@@ -7,7 +7,7 @@
 // Invariant: a run is a function of the scenario and the schedule: the same schedule gives the same steps and the
 // same verdict.
 
-import { filter, mark, rewind, undo } from '../journal.ts';
+import { filter, mark, rewind, undo } from '../journal/index.ts';
 import { accesses, type SchedulerState, type Task } from '../sched/index.ts';
 import { bug, UmbraBug } from '../units.ts';
 import { NameBook } from './names.ts';

@@ -4,7 +4,7 @@
 // Made by running a schedule once more and looking at the undo log after each step; JSON is the source, text and
 // pages render it. Steps that concern nobody else are in it too, and marked: who prints may leave them out.
 
-import { changesSince, reached, siteOf, undo } from '../journal.ts';
+import { changesSince, reached, siteOf, undo } from '../journal/index.ts';
 import type { Task } from '../sched/index.ts';
 import { hex } from '../units.ts';
 import { isAtPoint } from './dependency.ts';

@@ -3,7 +3,7 @@
 // A look once over the objects that a scenario's world is made of. What has no name is some task's own and of no
 // interest.
 
-import type { Change } from '../journal.ts';
+import type { Change } from '../journal/index.ts';
 import { Marked, type PointKind } from '../sched/index.ts';
 import { hex, PAGE_SIZE } from '../units.ts';
 import type { World } from './world.ts';

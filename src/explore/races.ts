@@ -8,7 +8,7 @@
 // A race is seen where it does no harm, unless locks that have nothing to do with it happened to order the two. Hardware's
 // accesses are not looked at: Linux does not mark them, nor could it. Invariant: a run's first race is kept.
 
-import { reached, type Site, siteOf } from '../journal.ts';
+import { reached, type Site, siteOf } from '../journal/index.ts';
 import {
   ACCESS_MODES,
   type AccessMode,

@@ -8,7 +8,7 @@
 // a step waits until somebody has, where somebody can: what it looks at cannot have changed before. That, and the
 // limit on steps, is all that retry loops need.
 
-import { undo } from '../journal.ts';
+import { undo } from '../journal/index.ts';
 import { type Point, type PointKind, type Policy, points, type Task } from '../sched/index.ts';
 import { bug } from '../units.ts';
 import { type Access, isAtPoint, isTranslation } from './dependency.ts';

@@ -1,5 +1,5 @@
 // What is explored: a small host with one process whose memory is a guest's RAM, a VM over it, and a guest of a few
-// instructions; built once and brought back to its start before each run (journal.ts).
+// instructions; built once and brought back to its start before each run (journal/).
 //
 // A scenario (scenario.ts) says what is in it; the explorer (explorer.ts) runs its tasks again and again. The parts
 // are those that machine.ts builds, without the VMM's board: guest code begins at the symbol of its vCPU and ends at

@@ -9,7 +9,7 @@
 // node_modules/.cache, whole or not at all, and are a convenience: without them a variant is as good.
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -90,7 +90,7 @@ function sources(
   return {
     name: 'umbra',
     setup(esbuild) {
-      esbuild.onResolve({ filter: /^umbra:journal$/ }, () => ({ path: join(SOURCES, 'journal.ts') }));
+      esbuild.onResolve({ filter: /^umbra:journal$/ }, () => ({ path: join(SOURCES, 'journal/index.ts') }));
       // A scenario's import of the public API means the kernel of the variant that it is in.
       esbuild.onResolve({ filter: /^umbra$/ }, () => ({ path: join(SOURCES, 'kernel.ts') }));
       esbuild.onLoad({ filter: /\.(?:ts|m?js)$/ }, async ({ path }) => {
@@ -109,7 +109,7 @@ function sources(
 
 /** What is no part of what is explored, what is written at each step but has a state() of its own, and what remembers. */
 const PLAIN =
-  /^(?:journal|explore\/.*|loader\/.*|sched\/(?:scheduler|points|task|policies|random|knownOrder))\.ts$/;
+  /^(?:journal\/.*|explore\/.*|loader\/.*|sched\/(?:scheduler|points|task|policies|random|knownOrder))\.ts$/;
 const isInstrumented = (file: string): boolean => !PLAIN.test(file);
 
 /** By path: the text that was instrumented last, and what came of it. Variants differ in a file or two. */
@@ -132,8 +132,10 @@ let loaderText: string | null = null;
 
 /** What decides how a text is instrumented, beside the text. */
 function loader(): string {
-  loaderText ??= ['instrument', 'scopes', 'sites', 'syntax', 'writes', '../journal']
-    .map((name) => readFileSync(join(SOURCES, 'loader', `${name}.ts`), 'utf8'))
+  loaderText ??= ['loader', 'journal']
+    .flatMap((room) => readdirSync(join(SOURCES, room)).map((name) => join(SOURCES, room, name)))
+    .sort()
+    .map((path) => readFileSync(path, 'utf8'))
     .join('');
   return loaderText;
 }

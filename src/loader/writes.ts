@@ -1,4 +1,4 @@
-// Makes every write of a file known to the undo log (journal.ts), by rewriting its text.
+// Makes every write of a file known to the undo log (journal/), by rewriting its text.
 //
 //   o.k = v          ->  $set_k(o, v)                 o.k += v     ->  $set_k(o, o.k + (v))
 //   a[i] = v         ->  $element(a, i, v)            a[i]++       ->  $element(a, i, a[i] + 1)
@@ -11,28 +11,10 @@
 // constructor stores in the object that it makes needs no log.
 
 import type MagicString from 'magic-string';
-import { mutators } from '../journal.ts';
+import { mutators } from '../journal/index.ts';
+import { type Context, nameOf, privateNames, renamed, simpleText, UnsupportedWrite } from './names.ts';
 import type { Scopes } from './scopes.ts';
 import { bare, child, children, isClass, isFunction, isNode, type Node, runningChildren } from './syntax.ts';
-
-/** A construct that cannot be rewritten, with its place. */
-export class UnsupportedWrite extends Error {
-  constructor(node: Node, what: string) {
-    super(
-      `${node.loc.start.line}:${node.loc.start.column + 1}: ${what} cannot be made known to the undo log`,
-    );
-  }
-}
-
-interface Context {
-  /** Enclosing classes, innermost last: the name of each, and the private names that it declares. */
-  readonly classes: readonly { readonly name: string; readonly privates: ReadonlySet<string> }[];
-  readonly functions: readonly Node[];
-  /** Directly in a constructor: `this` is new. */
-  readonly constructing: boolean;
-  /** The value of the node is not used. */
-  readonly asStatement: boolean;
-}
 
 const MUTATORS = new Set(Object.keys(mutators));
 
@@ -97,12 +79,12 @@ class WriteRewriter {
         this.#out.update(
           node.start,
           node.end,
-          `${/\w/.test(this.#text[node.start - 1]!) ? ' ' : ''}${this.#renamed(node, context)}`,
+          `${/\w/.test(this.#text[node.start - 1]!) ? ' ' : ''}${renamed(node, context)}`,
         );
         return;
       case 'BinaryExpression': {
         const left = child(node, 'left');
-        if (left.type === 'PrivateName') this.#replace(left, `'${this.#renamed(left, context)}'`);
+        if (left.type === 'PrivateName') this.#replace(left, `'${renamed(left, context)}'`);
         return;
       }
       case 'AssignmentExpression':
@@ -150,7 +132,7 @@ class WriteRewriter {
       this.#call(node, target, right, '', '', context);
       return;
     }
-    const old = this.#simpleText(target, context);
+    const old = simpleText(target, this.#text, context);
     if (old === null) {
       if (isLogical) throw new UnsupportedWrite(node, 'this assignment');
       this.#changeOnce(node, target, right, operator, context);
@@ -193,7 +175,7 @@ class WriteRewriter {
       this.#out.update(property.end, right.start, by);
     } else {
       this.#done.add(property);
-      this.#out.update(object.end, right.start, `, ${JSON.stringify(this.#nameOf(property, context))}${by}`);
+      this.#out.update(object.end, right.start, `, ${JSON.stringify(nameOf(property, context))}${by}`);
     }
   }
 
@@ -213,17 +195,17 @@ class WriteRewriter {
       return;
     }
     if (this.#isOfNewObject(target, context)) return;
-    const text = this.#simpleText(target, context);
+    const text = simpleText(target, this.#text, context);
     if (text === null) {
       this.#changeByOne(node, target, sign, back, context);
       return;
     }
-    const object = this.#simpleText(child(target, 'object'), context)!;
+    const object = simpleText(child(target, 'object'), this.#text, context)!;
     const property = child(target, 'property');
     const value = `${text} ${sign} 1`;
     const made =
       target.computed === true
-        ? `$element(${object}, ${this.#simpleText(property, context)}, ${value})`
+        ? `$element(${object}, ${simpleText(property, this.#text, context)}, ${value})`
         : `${this.#setter(property, context)}(${object}, ${value})`;
     this.#replace(node, back === '' ? made : `(${made}${back})`);
   }
@@ -245,7 +227,7 @@ class WriteRewriter {
       this.#out.update(property.end, node.end, by);
     } else {
       this.#done.add(property);
-      this.#out.update(object.end, node.end, `, ${JSON.stringify(this.#nameOf(property, context))}${by}`);
+      this.#out.update(object.end, node.end, `, ${JSON.stringify(nameOf(property, context))}${by}`);
     }
   }
 
@@ -298,7 +280,7 @@ class WriteRewriter {
       this.#out.update(property.end, target.end, ').value');
     } else {
       this.#done.add(property);
-      this.#out.update(object.end, target.end, `, ${JSON.stringify(this.#nameOf(property, context))}).value`);
+      this.#out.update(object.end, target.end, `, ${JSON.stringify(nameOf(property, context))}).value`);
     }
   }
 
@@ -313,7 +295,7 @@ class WriteRewriter {
       this.#out.update(property.end, node.end, ')');
     } else {
       this.#done.add(property);
-      this.#out.update(object.end, node.end, `, ${JSON.stringify(this.#nameOf(property, context))})`);
+      this.#out.update(object.end, node.end, `, ${JSON.stringify(nameOf(property, context))})`);
     }
   }
 
@@ -345,53 +327,9 @@ class WriteRewriter {
 
   /** The function that writes property `property`, made at the head of the file. */
   #setter(property: Node, context: Context): string {
-    const name = this.#nameOf(property, context);
+    const name = nameOf(property, context);
     this.#names.add(name);
     return `$set_${name}`;
-  }
-
-  #nameOf(property: Node, context: Context): string {
-    return property.type === 'PrivateName' ? this.#renamed(property, context) : (property.name as string);
-  }
-
-  #renamed(node: Node, { classes: around }: Context): string {
-    const name = child(node, 'id').name as string;
-    const owner = around.findLast(({ privates }) => privates.has(name));
-    if (owner === undefined) throw new UnsupportedWrite(node, `#${name}`);
-    return `$${owner.name}_${name}`;
-  }
-
-  /** The text of an expression that may be evaluated twice; null: it may not. */
-  #simpleText(node: Node, context: Context): string | null {
-    const inner = bare(node);
-    switch (inner.type) {
-      case 'Identifier':
-        return inner.name as string;
-      case 'ThisExpression':
-        return 'this';
-      case 'NumericLiteral':
-      case 'StringLiteral':
-        return this.#text.slice(inner.start, inner.end);
-      case 'UnaryExpression': {
-        const argument = this.#simpleText(child(inner, 'argument'), context);
-        return argument === null || inner.operator === 'delete' ? null : `(${inner.operator} ${argument})`;
-      }
-      case 'BinaryExpression': {
-        const left = this.#simpleText(child(inner, 'left'), context);
-        const right = this.#simpleText(child(inner, 'right'), context);
-        return left === null || right === null ? null : `(${left} ${inner.operator} ${right})`;
-      }
-      case 'MemberExpression': {
-        const object = this.#simpleText(child(inner, 'object'), context);
-        if (object === null) return null;
-        const property = child(inner, 'property');
-        if (inner.computed !== true) return `${object}.${this.#nameOf(property, context)}`;
-        const index = this.#simpleText(property, context);
-        return index === null ? null : `${object}[${index}]`;
-      }
-      default:
-        return null;
-    }
   }
 }
 
@@ -407,15 +345,6 @@ function header(names: ReadonlySet<string>): string {
     `import { undo as $undo, record as $record, property as $property, setElement as $element, change as $change, ` +
     `setVariable as $variable, remove as $remove, recordAdded as $added, placeOf as $place, mutators as $mutators } from 'umbra:journal';\nlet $receiver;\n${setters.join('')}`
   );
-}
-
-function privateNames(node: Node): Set<string> {
-  const names = new Set<string>();
-  for (const member of children(child(node, 'body'), 'body')) {
-    const { key } = member;
-    if (isNode(key) && key.type === 'PrivateName') names.add(child(key, 'id').name as string);
-  }
-  return names;
 }
 
 function containsYield(node: Node): boolean {

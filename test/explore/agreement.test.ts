@@ -9,7 +9,7 @@ import { BoundedSearch, MAX_BOUND } from '../../src/explore/bounded.ts';
 import { SourceDpor } from '../../src/explore/dpor.ts';
 import { SleepSets } from '../../src/explore/sleepSets.ts';
 import { type Choice, Steering, type Strategy } from '../../src/explore/steering.ts';
-import { mark, record, unmark } from '../../src/journal.ts';
+import { mark, record, unmark } from '../../src/journal/index.ts';
 import {
   at,
   LOCKS,

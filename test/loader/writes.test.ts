@@ -2,11 +2,11 @@
 
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { mark, rewind, unmark } from '../../src/journal.ts';
+import { mark, rewind, unmark } from '../../src/journal/index.ts';
 import { instrument } from '../../src/loader/instrument.ts';
 import { firstDifference, graphLines } from '../support/graph.ts';
 
-const JOURNAL = pathToFileURL(new URL('../../src/journal.ts', import.meta.url).pathname).href;
+const JOURNAL = pathToFileURL(new URL('../../src/journal/index.ts', import.meta.url).pathname).href;
 
 interface Program {
   readonly state: Record<string, unknown>;

@@ -29,7 +29,9 @@ import { isWriteTracked } from './writeTrack.ts';
 /** Leaves of 2 MiB are the largest: the host has none of 1 GiB. */
 const MAX_LEAF_LEVEL = 1;
 
-/** The worst instruction needs some forty pages and shadow pages; guests that swap on the smallest host take ten faults. */
+/**
+ * The worst instruction needs some forty pages and shadow pages; guests that swap on the smallest host take ten faults.
+ */
 const MAX_FAULTS_OF_INSTRUCTION = 2000;
 
 /**

@@ -66,7 +66,10 @@ export function exchangeSpte(memory: PhysicalMemory, sptep: Hpa, spte: number): 
   return old;
 }
 
-/** A cmpxchg loop: other permissions for a present leaf whose page stays, with whatever A and D hardware has set. The old one. */
+/**
+ * A cmpxchg loop: other permissions for a present leaf whose page stays, with whatever A and D hardware has set. The
+ * old one.
+ */
 export function changeLeafSpte(memory: PhysicalMemory, sptep: Hpa, spte: number): number {
   if (points.on) points.check('spte', sptep, 'update');
   const old = memory.i32[sptep >>> 2]!;

@@ -15,7 +15,7 @@ import { gfnToMemslot, hugeGfnOf, type Memslot } from './memslot.ts';
 import { makeMmuPagesAvailable } from './recycle.ts';
 import { kvmFlushRemoteTlbs } from './requests.ts';
 import { type Role, ShadowPage, sameRole, shadowAccess } from './shadowPage.ts';
-import { framesAt, isShadowLeaf, makeLeafSpte, makeNonleafSpte, readSpte, setSpte } from './spte.ts';
+import { framesAt, isShadowLeaf, makeLeafSpte, makeNonleafSpte, readSpte, setSpte, usedSpte } from './spte.ts';
 import { childOf, mayBeWritable, updateSpte } from './spteChange.ts';
 import { syncPage } from './sync.ts';
 import { roleWord } from './traceTerms.ts';
@@ -133,7 +133,7 @@ export function* setLeafSpte(kvm: Kvm, sp: ShadowPage, sptep: Hpa, leaf: Leaf): 
   // No gfn of a huge leaf is a guest table, or tracked.
   const mmuWritable = wanted && (leaf.level > 0 || (yield* mayBeWritable(kvm, slot, leaf.gfn, true)));
   const spte = makeLeafSpte(leaf.pfn, access, hostWritable, mmuWritable);
-  const changed = yield* installLeaf(kvm, slot, sp, sptep, leaf, spte);
+  const changed = yield* installLeaf(kvm, slot, sp, sptep, leaf, usedSpte(spte, leaf.write));
   if (leaf.write && wanted && !mmuWritable) return RetPf.emulate;
   return changed ? RetPf.fixed : RetPf.spurious;
 }
@@ -151,7 +151,7 @@ function* installLeaf(
   if (points.on) yield at.spte(sptep);
   const old = readSpte(kvm.memory, sptep);
   const sameTarget = isPresent(old) && ptePfn(old) === leaf.pfn && sp.gfnOf(index) === leaf.gfn;
-  if (sameTarget && (old & ~(PTE_A | PTE_D)) === spte) return false;
+  if (sameTarget && ((old ^ spte) & ~(PTE_A | PTE_D)) === 0) return false;
   if (isPresent(old) && !sameTarget) {
     // A leaf, or in the place of a huge one the table that has its pages so far.
     yield* zapPte(kvm, sp, sptep);

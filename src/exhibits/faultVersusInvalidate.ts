@@ -92,16 +92,12 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
     edits: [
       {
         file: 'kvm/pageFault.ts',
-        find: `  const { kvm } = vcpu;
-  yield* kvm.mmuLock.lockWrite();
-  if (points.on) yield at.list(kvm.id);
-  const sameSlot`,
-        replace: `  const { kvm } = vcpu;
+        find: `  const { mmuLock } = kvm;
+`,
+        replace: `  const { mmuLock } = kvm;
   if (points.on) yield at.sequence(kvm.id);
   const isStale = isPageFaultStale(vcpu, leaf.gfn, sequence);
-  yield* kvm.mmuLock.lockWrite();
-  if (points.on) yield at.list(kvm.id);
-  const sameSlot`,
+`,
       },
       {
         file: 'kvm/pageFault.ts',

@@ -76,7 +76,7 @@ export function exchangeSpte(memory: PhysicalMemory, sptep: Hpa, spte: number): 
 export function changeLeafSpte(memory: PhysicalMemory, sptep: Hpa, spte: number): number {
   if (points.on) points.check('spte', sptep, 'update');
   const old = memory.i32[sptep >>> 2]!;
-  memory.write64(sptep, spte | (old & (PTE_A | PTE_D)), 0);
+  memory.write64(sptep, (spte & ~(PTE_A | PTE_D)) | (old & (PTE_A | PTE_D)), 0);
   return old;
 }
 

@@ -141,7 +141,9 @@ function* followPage(vma: Vma, address: Hva, write: boolean, take: Take): Steps<
     const dirties = write && (pte & PTE_D) === 0;
     answer = touch(host, pfn, isExclusive, take, write, dirties) ? pte : MUST_UNSHARE;
   }
-  yield* ptlOf(host, ptep).unlock();
+  const ptl = ptlOf(host, ptep);
+  if (points.on) yield at.lock(ptl);
+  ptl.release();
   return answer;
 }
 

@@ -107,7 +107,7 @@ function* enterGuest(vcpu: Vcpu, budget: number): Steps<ExitReason | null> {
   if (points.on) accesses.observer?.release('vcpu', vcpu.index, false);
   vcpu.mode = VcpuMode.outsideGuest;
   vcpu.stats.exits++;
-  const name = EXIT_NAMES[reason];
+  const name = EXIT_NAMES[reason]!;
   vcpu.exits[name] = (vcpu.exits[name] ?? 0) + 1;
   kvm.trace.kvm_exit?.(
     hart.pc,

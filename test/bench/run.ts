@@ -242,19 +242,29 @@ function runForeign(bench: Bench): Results {
 function besidePeer({ programs, repeats, folder, say }: Bench, peer: Peer): Foreign {
   say(`\n${peer.name}: ${peer.version ?? peer.missing}`);
   if (peer.version === null) return { peer: peer.name, version: null, results: [] };
-  const engine = UMBRA[0]!;
-  const table = new Table(say, [14, -15, -26, -10]);
-  table.row('program', engine.name, peer.name, 'ratio');
+  const table = new Table(say, [14, ...UMBRA.map(() => -15), -26, -20]);
+  table.row('program', ...UMBRA.map(({ name }) => name), peer.name, 'peer/engine');
+  const ratios = UMBRA.map((): number[] => []);
   const results = programs
     .filter(({ kind, name }) => kind === 'integer' && peer.runs(name))
     .map((program) => {
-      const result = measureForeign(program, engine, peer, repeats, folder);
-      const ratio = result.peerSeconds / result.seconds;
-      table.row(program.name, num(result.seconds), num(result.peerSeconds), num(ratio));
+      const result = measureForeign(program, UMBRA, peer, repeats, folder);
+      const seconds = UMBRA.map(({ name }) => result.seconds[name]!);
+      const own = seconds.map((each) => result.peerSeconds / each);
+      own.forEach((ratio, i) => {
+        ratios[i]!.push(ratio);
+      });
+      table.row(
+        program.name,
+        ...seconds.map((each) => num(each)),
+        num(result.peerSeconds),
+        own.map((ratio) => num(ratio)).join(', '),
+      );
       return result;
     });
-  const ratio = geometricMean(results.map(({ seconds, peerSeconds }) => peerSeconds / seconds));
-  say(`${engine.name} is ${num(ratio)} times as fast as ${peer.name} (geometric mean)`);
+  UMBRA.forEach(({ name }, i) => {
+    say(`${name} is ${num(geometricMean(ratios[i]!))} times as fast as ${peer.name} (geometric mean)`);
+  });
   return { peer: peer.name, version: peer.version, results };
 }
 

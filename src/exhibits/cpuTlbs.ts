@@ -37,7 +37,7 @@ export const cpuTlbs: readonly Exhibit[] = [
     title: 'Copy-on-write shows the new page before the CPUs have let go of the old one',
     source: 'the order that Documentation/mm/mmu_notifier.rst forbids (clear, notify, then set)',
     invariant: 'I2',
-    scenario: 'copy-on-write',
+    scenario: 'cow-read',
     edits: [
       {
         file: 'mm/fault/copyOnWrite.ts',
@@ -53,7 +53,7 @@ export const cpuTlbs: readonly Exhibit[] = [
       },
     ],
     preemptions: 0,
-    steps: 46,
+    steps: 28,
     budget: { bounded: 100, pos: 50 },
     story:
       'One CPU stores to the copy and then sets a flag elsewhere; another sees the flag, reads the page through its old ' +
@@ -74,8 +74,8 @@ export const cpuTlbs: readonly Exhibit[] = [
       },
     ],
     preemptions: 0,
-    steps: 173,
-    budget: { bounded: 1000, pos: 8000 },
+    steps: 48,
+    budget: { bounded: 100, pos: 1000 },
     story:
       'The mapping is dropped, the flush put off. Writeback finds no mapping to clean, writes the page ' +
       'and calls it clean. Then a CPU stores through the entry that it still has: nobody will ever write ' +
@@ -97,7 +97,7 @@ export const cpuTlbs: readonly Exhibit[] = [
       },
     ],
     preemptions: 0,
-    steps: 277,
+    steps: 160,
     budget: { bounded: 4000, pos: 1000 },
     story:
       'Reclaim has cleared the entry and put the flush off, to do one for many pages. mprotect() sees an ' +
@@ -122,7 +122,7 @@ export const cpuTlbs: readonly Exhibit[] = [
       },
     ],
     preemptions: 0,
-    steps: 136,
+    steps: 90,
     budget: { bounded: 100, pos: 2000 },
     story:
       'NUMA balancing makes an entry inaccessible and puts the flush off. The access of another thread ' +

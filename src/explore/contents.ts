@@ -113,7 +113,7 @@ export class GuestContents {
   }
 
   #decode(hart: Hart): Access | null {
-    decode(this.#world.instructionAt(hart.pc), this.#decoded, 0);
+    decode(this.#world.code.instructionAt(hart.pc), this.#decoded, 0);
     const op = opOf(this.#decoded[0]!);
     return op === Op.sfence_vma ? FENCE : (ACCESSES.get(op) ?? null);
   }

@@ -144,13 +144,14 @@ export class Explorer {
     const tasks = [...others, ...world.spawnVcpus()];
     let limitReached = false;
     let found: Found | null = null;
-    /** Entries of the undo log when translations were looked at last: a step that wrote nothing broke none. */
-    let seen = -1;
+    /** Something was written since translations were looked at last: else none can have broken. */
+    let isChanged = true;
     const end = sched.run(() => {
       if (sched.steps > before) {
         steering.stepped();
-        if (steering.changedTranslation && this.looks && undo.length > seen) {
-          seen = undo.length;
+        isChanged ||= steering.hasWritten;
+        if (steering.changedTranslation && this.looks && isChanged) {
+          isChanged = false;
           found = brokenTranslation(world);
         }
         this.onStep?.();
@@ -181,7 +182,7 @@ export class Explorer {
       world.drain();
       this.#checkProtocol();
       if (scenario.processGoes === true) return this.#reported();
-      world.oracle.checkQuiet(world.kvm);
+      world.oracle.checkQuiet(world.vmOrNull);
       world.contents.checkPages(scenario.losesPages ?? []);
     } catch (error) {
       if (!(error instanceof UmbraBug)) throw error;
@@ -192,15 +193,16 @@ export class Explorer {
 
   /** I6: everything that was begun has been ended. I7: whoever has unregistered is called no more. */
   #checkProtocol(): void {
-    const { kvm, mm, oracle } = this.world;
+    const { vmOrNull, mm, oracle } = this.world;
     const open = mm.notifierSubscriptions?.activeInvalidateRanges ?? 0;
     const stray = mm.notifierSubscriptions?.list.find((subscription) => subscription.mm === null);
     if (stray !== undefined)
       oracle.report('I7', `client ${stray.id} has unregistered and is still on the list`);
     if (open > 0) oracle.report('I6', `${open} invalidate_range_start without an end`);
-    const { mmuInvalidateInProgress, mnActiveInvalidateCount, vmDead } = kvm;
     // Who was released between start and end is told of no end.
-    if (vmDead || mmuInvalidateInProgress + mnActiveInvalidateCount === 0) return;
+    if (vmOrNull === null || vmOrNull.vmDead) return;
+    const { mmuInvalidateInProgress, mnActiveInvalidateCount } = vmOrNull;
+    if (mmuInvalidateInProgress + mnActiveInvalidateCount === 0) return;
     oracle.report('I6', `kvm waits for ${mnActiveInvalidateCount} invalidate_range_end that never came`);
   }
 

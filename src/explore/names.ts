@@ -21,11 +21,11 @@ export class NameBook {
   readonly #firstFrame: number;
   readonly #locks = new Map<number, string>();
 
-  constructor({ host, kvm, mm }: World) {
+  constructor({ host, vmOrNull, mm }: World) {
     this.#memory = host.memory.i32.buffer;
     this.#firstFrame = host.memory.firstPfn * PAGE_SIZE;
     this.#add(host, 'host');
-    this.#add(kvm, 'kvm');
+    if (vmOrNull !== null) this.#add(vmOrNull, 'kvm');
     this.#add(mm, 'mm');
     for (const [name, room] of Object.entries({
       frames: host.frames,
@@ -35,8 +35,8 @@ export class NameBook {
     })) {
       if (room !== null) this.#add(room, name);
     }
-    for (const vcpu of kvm.vcpus) this.#add(vcpu, `vcpu${vcpu.index}`);
-    for (const vcpu of kvm.vcpus) this.#add(vcpu.hart, `hart${vcpu.index}`);
+    for (const vcpu of vmOrNull?.vcpus ?? []) this.#add(vcpu, `vcpu${vcpu.index}`);
+    for (const vcpu of vmOrNull?.vcpus ?? []) this.#add(vcpu.hart, `hart${vcpu.index}`);
     for (const cpu of host.cpus) this.#add(cpu, `cpu${cpu.index}`);
   }
 

@@ -35,8 +35,8 @@ export interface Scenario {
   readonly about: string;
   readonly host?: HostShape;
   readonly vm?: VmShape;
-  /** Assembly; the thread of vCPU n begins at the symbol `vcpuN` and ends at `done`. */
-  readonly guest: string;
+  /** Assembly; the thread of vCPU n begins at the symbol `vcpuN` and ends at `done`. Absent: the process runs no VM. */
+  readonly guest?: string;
   /** The guest's own page tables, where it has any. */
   readonly paging?: GuestPaging;
   /** Runs alone, before every run's start. */

@@ -102,6 +102,8 @@ export class Steering implements Policy {
   stopsEverywhere = false;
   /** The step that was taken last can have changed a page table, an rmap or a TLB. */
   changedTranslation = false;
+  /** Entries of the undo log before the step that was taken last. */
+  #loggedBefore = 0;
   /** Hardware could have acted before the step that is taken. */
   #wasOffered = false;
   #last: Task | null = null;
@@ -182,6 +184,7 @@ export class Steering implements Policy {
   stepping(task: Task): void {
     if (!this.stopsAtPoints) return;
     this.#close();
+    this.#loggedBefore = undo.length;
     if (task !== this.#idler) this.#forgetIdler();
     this.#last = task;
     this.changedTranslation = !isAtPoint(task) || isTranslation(task.pointKind);
@@ -262,6 +265,11 @@ export class Steering implements Policy {
     if (this.strategy.remembers === true) this.history.access(task, { kind, object });
     this.strategy.passing?.(kind, object);
     this.strategy.accessed?.({ kind, object });
+  }
+
+  /** The step that was taken last, or what hardware did before it, has changed something. */
+  get hasWritten(): boolean {
+    return undo.length > this.#loggedBefore;
   }
 
   /** After each step of a run. */

@@ -17,7 +17,13 @@ import type { World } from './world.ts';
 
 /** The first translation that is wrong now, or null. */
 export function brokenTranslation(world: World): Found | null {
-  const { kvm } = world;
+  return brokenShadow(world) ?? brokenCpuTlb(world.host);
+}
+
+/** Of the VM's sptes and its vCPUs' TLBs. */
+function brokenShadow(world: World): Found | null {
+  const kvm = world.vmOrNull;
+  if (kvm === null) return null;
   for (const slot of kvm.memslots) {
     for (const gfn of slot.rmap.mappedGfns(slot.baseGfn, slot.endGfn)) {
       for (const sptep of slot.rmap.sptesOf(gfn)) {
@@ -36,7 +42,7 @@ export function brokenTranslation(world: World): Found | null {
     const found = brokenTlbEntry(world, vcpu.index, pages);
     if (found !== null) return found;
   }
-  return brokenCpuTlb(world.host);
+  return null;
 }
 
 /** Of those that map 2 MiB: the first page of one that is not the host's. */
@@ -78,6 +84,7 @@ export function brokenTlbEntry(
   let found: Found | null = null;
   world.kvm.vcpus[index]!.hart.tlb.forEach((_regime, page, frame, info) => {
     if (found !== null || flushed.some((request) => request.page === page)) return;
+    if (isMappedAt(world, page, frame, (info & INFO_WRITE) !== 0)) return;
     writable ??= mappedFrames(world);
     const write = writable.get(frame);
     if (write !== undefined && (write || (info & INFO_WRITE) === 0)) return;
@@ -89,6 +96,13 @@ export function brokenTlbEntry(
     else found = { invariant: 'I1', message: `${what}, which the host no longer maps` };
   });
   return found;
+}
+
+/** The host maps it there for a guest without tables of its own, whose RAM is where it was: no need to look at all of it. */
+function isMappedAt(world: World, page: number, frame: Pfn, forWriting: boolean): boolean {
+  if (page < world.page(0) || page >= world.page(world.vm.ramPages)) return false;
+  const pte = inspectPte(world.mm, world.hvaOf(page));
+  return isPresent(pte) && ptePfn(pte) === frame && (!forWriting || (pte & PTE_W) !== 0);
 }
 
 /** The frames that the host's page table maps to guest RAM, and whether for writing. */

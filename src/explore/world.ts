@@ -7,7 +7,6 @@
 //
 // Invariant: between build() and the first run nothing is under way: no task is left, no generator is alive.
 
-import { assemble } from '../asm/index.ts';
 import { CodeCache, Hart, hartDeviceBytes } from '../hw/hart/index.ts';
 import { registerNumber } from '../hw/isa/index.ts';
 import { PhysicalMemory } from '../hw/memory/index.ts';
@@ -47,10 +46,10 @@ import {
   loWord,
   PAGE_SIZE,
 } from '../units.ts';
-import { readElf } from '../vmm/index.ts';
 import { GuestContents } from './contents.ts';
 import { stillReached } from './cpuTlbs.ts';
 import { FollowedHart } from './followedHart.ts';
+import { GuestCode } from './guestCode.ts';
 import { Hardware } from './hardware.ts';
 import type { Scenario, VmShape } from './scenario.ts';
 
@@ -82,9 +81,8 @@ export class World {
   readonly devices: WatchedDevice[] = [];
   /** Guest physical addresses of the pages of RAM. */
   readonly ramAddresses: readonly number[];
-  readonly symbols: ReadonlyMap<string, number>;
+  readonly code: GuestCode;
   readonly #scenario: Scenario;
-  readonly #code: DataView;
   #mm: Mm | null = null;
   #kvm: Kvm | null = null;
   #ram = 0 as Hva;
@@ -93,7 +91,7 @@ export class World {
   /** Throws AssemblerError and InputError for the scenario's guest. */
   constructor(policy: Policy, scenario: Scenario) {
     this.vm = {
-      vcpus: 1,
+      vcpus: scenario.guest === undefined ? 0 : 1,
       mmu: 'shadow',
       ad: 'hardware',
       ramPages: 4,
@@ -122,17 +120,20 @@ export class World {
     const domain = new TlbDomain(memory);
     const code = new CodeCache(memory);
     this.harts = Array.from({ length: vcpus }, (_, id) => new Hart({ domain, code, id, mmu, ad, tlb: TLB }));
-    const image = readElf(assemble(`${scenario.guest}\n`, { file: 'guest.s', base: RAM }).elf, 'guest.s');
-    this.symbols = new Map([...image.symbols].map(([name, { address }]) => [name, address]));
-    this.#code = new DataView(image.segments[0]!.fileBytes.slice().buffer);
+    this.code = new GuestCode(scenario.guest, RAM);
     this.contents = new GuestContents(this, scenario.paging ?? null);
     this.followed = this.harts.map((hart) => new FollowedHart(this, hart));
-    this.#run(this.#boot(image.segments));
+    this.#run(this.#boot());
     this.hardware = new Hardware(this);
   }
 
   get kvm(): Kvm {
-    return this.#kvm ?? bug('the VM was destroyed');
+    return this.#kvm ?? bug('the process runs no VM');
+  }
+
+  /** Null: the scenario has no guest. */
+  get vmOrNull(): Kvm | null {
+    return this.#kvm;
   }
 
   get mm(): Mm {
@@ -195,12 +196,6 @@ export class World {
     return offset;
   }
 
-  /** The instruction at `pc`, of the guest's code as it was assembled; 0 where there is none. */
-  instructionAt(pc: number): number {
-    const offset = pc - RAM;
-    return offset >= 0 && offset + 4 <= this.#code.byteLength ? this.#code.getInt32(offset, true) : 0;
-  }
-
   /** I1: a frame that is freed is in no TLB of a CPU or device. */
   #watchFrees(): void {
     const { frames } = this.host;
@@ -216,7 +211,7 @@ export class World {
   spawnVcpus(): Task[] {
     const threads: Task[] = [];
     for (const hart of this.harts) {
-      const thread = this.hasCode(hart.id)
+      const thread = this.code.has(hart.id)
         ? this.sched.spawn(`vcpu${hart.id}`, this.runGuest(hart.id), hart.id)
         : null;
       if (thread !== null) threads.push(thread);
@@ -273,26 +268,27 @@ export class World {
     if (end === 'deadlock' || task.state !== 'done') bug('the setup of a scenario never ends', { end });
   }
 
-  *#boot(segments: readonly { readonly address: number; readonly fileBytes: Uint8Array }[]): Steps {
-    const { host, harts, vm } = this;
+  *#boot(): Steps {
+    const { host, vm } = this;
     const mm = (yield* host.createMm()) ?? bug('no memory for a process');
     this.#mm = mm;
     const bytes = vm.ramPages * PAGE_SIZE;
     this.#file = newFile(host, vm);
     const flags = this.#file === null ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
     this.#ram = (yield* mmap(mm, 0, bytes, PROT_READ | PROT_WRITE, flags, this.#file, 0)) as Hva;
+    if (this.#scenario.guest !== undefined) yield* this.#bootVm(mm, bytes);
+  }
+
+  *#bootVm(mm: Mm, memorySize: number): Steps {
+    const { host, harts, code, vm } = this;
     const kvm = yield* createVm({ host, mm, harts, mmu: vm.mmu, maxMmuPages: vm.maxMmuPages });
     if (typeof kvm === 'number') return bug('createVm failed', { errno: kvm });
     this.#kvm = kvm;
-    const region = { slot: 0, flags: 0, guestPhysAddr: RAM, memorySize: bytes, userspaceAddr: this.#ram };
+    const region = { slot: 0, flags: 0, guestPhysAddr: RAM, memorySize, userspaceAddr: this.#ram };
     const error = yield* kvmSetMemoryRegion(kvm, region);
     if (error !== 0) bug('no memslot', { error });
-    for (const { address, fileBytes } of segments) yield* this.write(address, fileBytes);
-    for (const hart of harts) hart.setPc(this.#entryOf(hart.id) | 0, 0);
-  }
-
-  #entryOf(vcpu: number): number {
-    return this.symbols.get(`vcpu${vcpu}`) ?? this.symbols.get('done') ?? RAM;
+    for (const { address, fileBytes } of code.segments) yield* this.write(address, fileBytes);
+    for (const hart of harts) hart.setPc(code.entryOf(hart.id) | 0, 0);
   }
 
   /** Writes guest memory as the VMM's devices do; -errno where it cannot be. */
@@ -320,15 +316,10 @@ export class World {
     return value;
   }
 
-  /** Whether vCPU `index` has anything to run. */
-  hasCode(index: number): boolean {
-    return this.#entryOf(index) !== this.symbols.get('done');
-  }
-
   /** The body of vCPU `index`'s thread: its code, an instruction at a time, up to `done`. */
   *runGuest(index: number): Steps {
     const vcpu = this.vcpu(index);
-    const done = this.symbols.get('done') ?? bug('a guest has no symbol `done`');
+    const done = this.code.addressOf('done');
     while (vcpu.hart.pc !== done) {
       yield* vcpuRun(vcpu, 1);
       const { exitReason, errno } = vcpu.run;
@@ -342,9 +333,9 @@ export class World {
   /** Part of a setup: vCPU `index` runs from the symbol `warm` to `done`, and is put back to its start. */
   *warmUp(index: number): Steps {
     const { hart } = this.vcpu(index);
-    hart.setPc((this.symbols.get('warm') ?? bug('a guest has no symbol `warm`')) | 0, 0);
+    hart.setPc(this.code.addressOf('warm') | 0, 0);
     yield* this.runGuest(index);
-    hart.setPc(this.#entryOf(index) | 0, 0);
+    hart.setPc(this.code.entryOf(index) | 0, 0);
   }
 }
 

@@ -18,7 +18,7 @@ import {
 import { hex, PAGE_SIZE, type Pfn, pfnToHpa } from '../units.ts';
 import type { Report } from './violation.ts';
 
-export function checkClean(host: Host, kvm: Kvm, report: Report): void {
+export function checkClean(host: Host, kvm: Kvm | null, report: Report): void {
   const { frames, memory } = host;
   const backing = new Uint8Array(PAGE_SIZE);
   let dirty: ReadonlySet<Pfn> | null = null;
@@ -34,16 +34,16 @@ export function checkClean(host: Host, kvm: Kvm, report: Report): void {
 }
 
 /** Frames whose D is still in an entry of a page table. */
-function dirtyByTables(host: Host, kvm: Kvm): Set<Pfn> {
+function dirtyByTables(host: Host, kvm: Kvm | null): Set<Pfn> {
   const dirty = new Set<Pfn>();
   for (const mm of host.mms) {
     forEachPte(mm, (_address, pte) => {
       if (isPresentPte(pte) && (pte & PTE_D) !== 0) dirty.add(ptePfn(pte));
     });
   }
-  for (const sp of kvm.shadowPages) {
+  for (const sp of kvm?.shadowPages ?? []) {
     for (let index = 0; index < sp.entries; index++) {
-      const spte = kvm.memory.i32[sp.sptep(index) >>> 2]!;
+      const spte = host.memory.i32[sp.sptep(index) >>> 2]!;
       if (isPresent(spte) && isLeaf(spte) && (spte & PTE_D) !== 0) dirty.add(ptePfn(spte));
     }
   }

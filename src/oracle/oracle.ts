@@ -36,10 +36,10 @@ export class Oracle {
     else this.#devices.set(device, name);
   }
 
-  /** Looks at everything that can be seen between two steps. */
-  check(kvm: Kvm): void {
+  /** Looks at everything that can be seen between two steps; null: there is no VM. */
+  check(kvm: Kvm | null): void {
     this.points++;
-    checkShadow(kvm, this.report);
+    if (kvm !== null) checkShadow(kvm, this.report);
     checkMappings(this.#host, this.report);
     checkPageCaches(this.#host, this.report);
     checkCharges(this.#host, this.report);
@@ -52,7 +52,7 @@ export class Oracle {
   }
 
   /** As check(), where no task is in the middle of anything. */
-  checkQuiet(kvm: Kvm): void {
+  checkQuiet(kvm: Kvm | null): void {
     this.check(kvm);
     checkReferences(this.#host, this.report);
     checkClean(this.#host, kvm, this.report);

@@ -11,9 +11,6 @@ export const scenario: Scenario = {
   name: 'batched-flush',
   about: 'memory is write-protected while reclaim owes the CPUs a flush of one of its pages',
   host: { cpus: 2 },
-  guest: `
-    vcpu0:
-    done:   j done`,
   *setUp(world) {
     yield* world.write64(world.page(1), 5n);
     yield* world.write64(world.page(0) + 2048, 6n);

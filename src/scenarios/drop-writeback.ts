@@ -12,17 +12,11 @@ export const scenario: Scenario = {
   about: 'a mapping of a dirty page is dropped while the page is written back and stored to',
   host: { cpus: 3 },
   vm: { ram: 'file' },
-  guest: `
-    vcpu0:
-    done:   j done
-    warm:   ld a2, 0(a0)
-            j done`,
   *setUp(world) {
     yield* world.write64(world.page(1), 5n);
   },
   tasks: (world) => ({
     *writer() {
-      yield* world.write64(world.page(1), 8n);
       yield* world.write64(world.page(1), 9n);
     },
     *advisor() {

@@ -10,9 +10,6 @@ export const scenario: Scenario = {
   name: 'numa-migrate',
   about: 'a page is hinted at, and moved by one thread while another stores to it through its TLB',
   host: { cpus: 3 },
-  guest: `
-    vcpu0:
-    done:   j done`,
   *setUp(world) {
     world.host.sysctl.numaMisplaced = true;
     yield* world.write64(world.page(1), 5n);

@@ -5,7 +5,7 @@
 
 import { isPresent, PTE_A, ptePfn } from '../hw/sv39/index.ts';
 import { gfnToMemslot } from '../kvm/internals.ts';
-import { copyFromUser, copyToUser, type Mm, pageIdleBitmapRead } from '../mm/index.ts';
+import { copyFromUser, copyToUser, fileWrite, type Mm, pageIdleBitmapRead } from '../mm/index.ts';
 import {
   inspectFilePage,
   inspectPte,
@@ -17,6 +17,7 @@ import {
   PG_referenced,
   PG_young,
   swapPteSlot,
+  writeCachePages,
 } from '../mm/internals.ts';
 import { at, points, RESCHED, type Steps } from '../sched/index.ts';
 import { bug, type Hva, hex, PAGE_SIZE, type Pfn, pfnToHpa } from '../units.ts';
@@ -25,6 +26,8 @@ import type { World } from './world.ts';
 
 /** Virtual ns. */
 const IO_WAIT = 10_000;
+/** What no scenario stores. */
+const MARK = 0x4d_41_52_4bn;
 
 const bytesOf = (value: bigint): Uint8Array => new Uint8Array(BigUint64Array.of(value).buffer);
 
@@ -51,6 +54,10 @@ export function* scanForMerging({ host }: World): Steps {
   yield* threadMutex.unlock();
 }
 
+/** What the flusher does with the file that is guest RAM: begins to write what is dirty, and does not wait. */
+export const beginWriteback = ({ file, vm }: World): Steps =>
+  writeCachePages(file.mapping, 0, vm.ramPages - 1, 'none');
+
 /** A load by a thread of `mm`. */
 export function* loadFrom(world: World, mm: Mm, address: Hva): Steps<bigint> {
   const bytes = new Uint8Array(8);
@@ -76,6 +83,13 @@ export function checkSynced(world: World, number: number): void {
   if (at < 0) return;
   const where = hex(world.page(number) + at);
   world.oracle.report('I3', `the store to ${where} is not on the disk, though fsync has returned`);
+}
+
+/** I2: page `number` of RAM, which maps a file, is what is written to the file there. */
+export function* checkShared(world: World, number: number): Steps {
+  yield* fileWrite(world.file, number * PAGE_SIZE, bytesOf(MARK));
+  const seen = yield* loadFrom(world, world.mm, world.hva(number));
+  if (seen !== MARK) world.oracle.report('I2', `page ${number} is mapped, but is no part of its file`);
 }
 
 /** A device writes to a frame that a driver has pinned; guest physical `address` lies in it. */

@@ -6,8 +6,10 @@ export { Explorer, type RunResult } from './explorer.ts';
 export type { GuestPaging } from './guestPaging.ts';
 export {
   assertSwappedOut,
+  beginWriteback,
   checkMapped,
   checkNotIdle,
+  checkShared,
   checkSynced,
   checkUsed,
   hasReturned,

@@ -19,6 +19,9 @@ import type { Races } from './races.ts';
 import type { Deviation } from './schedule.ts';
 import { Sharing } from './sharing.ts';
 
+/** Points of a run that may be passed without a stop; whoever comes to more of them is seen to be in a loop (explorer.ts). */
+const MAX_PASSED = 1_000_000;
+
 /** What a strategy chooses from. */
 export interface Choice {
   /** Those that may go on: the default first, the rest in the order in which they became runnable. */
@@ -323,6 +326,7 @@ export class Steering implements Policy {
     this.#close();
     const matters = this.sharing.touch(task, point);
     if (isTranslation(point.kind)) this.changedTranslation = true;
+    if (this.passed > MAX_PASSED) return true;
     if (matters || this.stopsEverywhere) return !this.goesOn(point);
     this.#open(task, point.kind, point.object);
     this.strategy.passing?.(point.kind, point.object);

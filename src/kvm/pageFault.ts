@@ -8,19 +8,19 @@
 //
 // Locks: kvm->srcu throughout; mmu_lock for write around the installing.
 
-import type { Hart } from '../hw/hart/index.ts';
+import { type Hart, OPEN_PMP, type Pmp } from '../hw/hart/index.ts';
 import { Access, type AccessKind, levelBytes, pteIndex, pteIndexX4 } from '../hw/sv39/index.ts';
 import { getUserPage, putPage } from '../mm/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { bug, Errno, type Gfn, type Gpa, gpaToGfn, type Hpa, type Pfn } from '../units.ts';
+import { bug, Errno, type Gfn, type Gpa, gpaToGfn, type Pfn } from '../units.ts';
 import { guestAccess } from './guestMemory.ts';
 import type { GuestWalk, GuestWalkResult } from './guestWalk.ts';
 import type { Kvm } from './kvm.ts';
-import { hugepageAdjust, mayBeHuge } from './mappingLevel.ts';
+import { hugepageAdjust } from './mappingLevel.ts';
 import { gfnToMemslot, KVM_MEM_READONLY, type Memslot } from './memslot.ts';
 import { getShadowPage, type Leaf, linkedChild, linkShadowPage, RetPf, setLeafSpte } from './mmu.ts';
-import { isCacheLow, topupShadowPageCache } from './recycle.ts';
-import { ACCESS_ALL, directRole, type Role, type ShadowPage, shadowAccess } from './shadowPage.ts';
+import { topupShadowPageCache } from './recycle.ts';
+import { ACCESS_ALL, directRole, type Role, type ShadowPage, shadowAccess, tableRole } from './shadowPage.ts';
 import { syncChildren } from './sync.ts';
 import { rootState } from './traceTerms.ts';
 import type { Vcpu } from './vcpuState.ts';
@@ -29,9 +29,7 @@ import { isWriteTracked } from './writeTrack.ts';
 /** Leaves of 2 MiB are the largest: the host has none of 1 GiB. */
 const MAX_LEAF_LEVEL = 1;
 
-/**
- * The worst instruction needs some forty pages and shadow pages; guests that swap on the smallest host take ten faults.
- */
+/** The worst instruction needs some forty pages and shadow pages; guests that swap on the smallest host take ten faults. */
 const MAX_FAULTS_OF_INSTRUCTION = 2000;
 
 /**
@@ -61,7 +59,9 @@ export function* pagedFault(vcpu: Vcpu, hart: Hart, address: number, access: Acc
   if (shadowAccess(hart, gpaToGfn(pa as Gpa), guestAccess(lo)) === 0) {
     return yield* unshadowedFault(vcpu, pa as Gpa, access === Access.store);
   }
-  return yield* mapGuestPage(vcpu, pa as Gpa, guestAccess(lo), access === Access.store, address);
+  return yield* mapGuestPage(vcpu, pa as Gpa, guestAccess(lo), access === Access.store, (leaf, slot) =>
+    fetchPaged(vcpu, guestWalk, address, leaf, slot),
+  );
 }
 
 /** The guest and its PMP permit the access, but no spte can say so. */
@@ -88,16 +88,20 @@ export function walkFailure(
 }
 
 /** direct_page_fault(): the direct root (unpaged guest, or second stage) lacks `gpa`. */
-export const directFault = (vcpu: Vcpu, gpa: Gpa, access: AccessKind): Steps<FaultResult> =>
-  mapGuestPage(vcpu, gpa, ACCESS_ALL, access === Access.store, null);
+export function* directFault(vcpu: Vcpu, gpa: Gpa, access: AccessKind): Steps<FaultResult> {
+  return yield* mapGuestPage(vcpu, gpa, ACCESS_ALL, access === Access.store, (leaf, slot) =>
+    fetchDirect(vcpu, leaf, slot),
+  );
+}
 
-/** `address`: what the guest's tables, which vcpu.guestWalk has just walked for it, translate to `gpa`; null: direct. */
+type Fetch = (leaf: Leaf, slot: Memslot) => Steps<RetPf>;
+
 function* mapGuestPage(
   vcpu: Vcpu,
   gpa: Gpa,
   access: number,
   write: boolean,
-  address: number | null,
+  fetch: Fetch,
 ): Steps<FaultResult> {
   const { kvm } = vcpu;
   const gfn = gpaToGfn(gpa);
@@ -109,8 +113,7 @@ function* mapGuestPage(
   if (write && readOnly) return { kind: 'mmio', gpa };
   // page_fault_handle_page_track(): such a store can never be mapped.
   if (write && isWriteTracked(slot, gfn)) return { kind: 'emulate', gpa };
-  if (isCacheLow(vcpu) && !(yield* topupShadowPageCache(vcpu)))
-    return { kind: 'error', errno: Errno.ENOMEM, gpa };
+  if (!(yield* topupShadowPageCache(vcpu))) return { kind: 'error', errno: Errno.ENOMEM, gpa };
 
   if (points.on) yield at.sequence(kvm.id);
   const sequence = kvm.mmuInvalidateSeq;
@@ -118,7 +121,7 @@ function* mapGuestPage(
   if (page < 0) return { kind: 'error', errno: -page, gpa };
   const hostWritable = kvm.host.gup.writable && !readOnly;
   const leaf: Leaf = { level: 0, gfn, pfn: page as Pfn, access, hostWritable, write };
-  const answer = yield* installUnderLock(vcpu, slot, leaf, sequence, address);
+  const answer = yield* installUnderLock(vcpu, slot, leaf, sequence, fetch);
   yield* putPage(kvm.host, leaf.pfn);
   if (answer === RetPf.fixed && isThrashing(vcpu)) return { kind: 'error', errno: Errno.ENOMEM, gpa };
   return faultResultOf(answer, gpa);
@@ -146,12 +149,10 @@ function* installUnderLock(
   slot: Memslot,
   leaf: Leaf,
   sequence: number,
-  address: number | null,
+  fetch: Fetch,
 ): Steps<RetPf> {
   const { kvm } = vcpu;
-  const { mmuLock } = kvm;
-  if (points.on) yield at.lock(mmuLock);
-  if (!mmuLock.takeWrite()) yield* mmuLock.wait();
+  yield* kvm.mmuLock.lockWrite();
   if (points.on) yield at.list(kvm.id);
   const sameSlot = gfnToMemslot(kvm, leaf.gfn) === slot;
   if (points.on) yield at.sequence(kvm.id);
@@ -171,11 +172,8 @@ function* installUnderLock(
     rootState(vcpu),
     Number(stale),
   );
-  if (!stale) {
-    answer = yield* address === null ? fetchDirect(vcpu, leaf, slot) : fetchPaged(vcpu, address, leaf, slot);
-  }
-  if (points.on) yield at.lock(mmuLock);
-  mmuLock.release();
+  if (!stale) answer = yield* fetch(leaf, slot);
+  yield* kvm.mmuLock.unlock();
   return answer;
 }
 
@@ -200,55 +198,62 @@ export function mmuInvalidateRetryGfn(kvm: Kvm, sequence: number, gfn: Gfn): boo
 }
 
 /** FNAME(fetch): from the root down the guest's tables, then inside the guest's superpage, to the leaf. */
-function* fetchPaged(vcpu: Vcpu, address: number, page: Leaf, slot: Memslot): Steps<RetPf> {
-  const { kvm, root, guestWalk } = vcpu;
+function* fetchPaged(
+  vcpu: Vcpu,
+  guestWalk: GuestWalk,
+  address: number,
+  page: Leaf,
+  slot: Memslot,
+): Steps<RetPf> {
+  const { kvm } = vcpu;
   const { level: guestLevel } = guestWalk.walk;
+  const { root } = vcpu;
   if (root === null || root.gfn !== guestWalk.tableGfn(2)) return RetPf.retry;
+  const { pmp } = root.role;
   if (yield* guestWalk.hasChanged(2)) return RetPf.retry;
   let sp = root;
   for (let level = 2; level > guestLevel; level--) {
     sp.writeFloodingCount = 0;
-    const sptep = sp.sptep(pteIndex(address, level));
-    const gfn = guestWalk.tableGfn(level - 1);
-    if (points.on) yield at.spte(sptep);
-    const child =
-      linkedChild(kvm, sptep, gfn, sp.childRole) ?? (yield* linkChild(vcpu, sp, sptep, gfn, sp.childRole));
+    const child = yield* stepDown(vcpu, sp, pteIndex(address, level), {
+      gfn: guestWalk.tableGfn(level - 1),
+      role: tableRole(level - 1, pmp),
+    });
     if (typeof child === 'number') return child;
     // Written between the walk and the write protection of the table: what was read is not what is shadowed.
     if (yield* guestWalk.hasChanged(level - 1)) return RetPf.retry;
     sp = child;
   }
   // After the tables on the way are shadowed, which may speak against it.
-  const leaf = mayBeHuge(kvm, slot, page.gfn, guestLevel)
-    ? yield* hugepageAdjust(kvm, slot, page, root.role)
-    : page;
+  const leaf = yield* hugepageAdjust(kvm, slot, page, root.role, guestLevel);
   kvm.trace.kvm_mmu_spte_requested?.(leaf.gfn, leaf.pfn, leaf.level + 1);
   for (let level = guestLevel; level > leaf.level; level--) {
     sp.writeFloodingCount = 0;
-    const sptep = sp.sptep(pteIndex(address, level));
-    const gfn = firstGfnAt(leaf, level);
-    const role = sp.role.direct ? sp.childRole : directRole(level - 1, leaf.access, root.role.pmp);
-    if (points.on) yield at.spte(sptep);
-    const child = linkedChild(kvm, sptep, gfn, role) ?? (yield* linkChild(vcpu, sp, sptep, gfn, role));
+    const child = yield* stepDown(vcpu, sp, pteIndex(address, level), insideSuperpage(leaf, level, pmp));
     if (typeof child === 'number') return child;
     sp = child;
   }
   return yield* setLeafSpte(kvm, sp, sp.sptep(pteIndex(address, leaf.level)), leaf);
 }
 
-/** The first gfn of what an entry of `level` covers around the leaf. */
-const firstGfnAt = ({ gfn }: Leaf, level: number): Gfn => (gfn - (gfn % (levelBytes(level) / 4096))) as Gfn;
+interface Child {
+  readonly gfn: Gfn;
+  readonly role: Role;
+}
 
-/** The child page of `parent` behind `sptep`, found or made, and linked; or the end of the fault, if it cannot be. */
-function* linkChild(
-  vcpu: Vcpu,
-  parent: ShadowPage,
-  sptep: Hpa,
-  gfn: Gfn,
-  role: Role,
-): Steps<ShadowPage | RetPf> {
+/** The direct page that splits a guest superpage of `level`. */
+function insideSuperpage(leaf: Leaf, level: number, pmp: Pmp): Child {
+  const pages = levelBytes(level) / 4096;
+  const gfn = (leaf.gfn - (leaf.gfn % pages)) as Gfn;
+  return { gfn, role: directRole(level - 1, leaf.access, pmp) };
+}
+
+/** The child page behind entry `index`, made and linked if need be; or the end of the fault, if it cannot be. */
+function* stepDown(vcpu: Vcpu, parent: ShadowPage, index: number, child: Child): Steps<ShadowPage | RetPf> {
   const { kvm } = vcpu;
-  const sp = yield* getShadowPage(vcpu, gfn, role);
+  const sptep = parent.sptep(index);
+  const linked = yield* linkedChild(kvm, sptep, child.gfn, child.role);
+  if (linked !== null) return linked;
+  const sp = yield* getShadowPage(vcpu, child.gfn, child.role);
   if (sp === null) return RetPf.noSpace;
   // Making room, or syncing what was found, may have zapped what this walk came through.
   if (parent.invalid || sp.invalid) return RetPf.retry;
@@ -263,17 +268,15 @@ function* linkChild(
 function* fetchDirect(vcpu: Vcpu, page: Leaf, slot: Memslot): Steps<RetPf> {
   const { kvm } = vcpu;
   let sp = vcpu.directRoot ?? bug('a direct fault without a direct root', { vcpu: vcpu.index });
-  const leaf = mayBeHuge(kvm, slot, page.gfn, MAX_LEAF_LEVEL)
-    ? yield* hugepageAdjust(kvm, slot, page, sp.role)
-    : page;
+  const leaf = yield* hugepageAdjust(kvm, slot, page, sp.role, MAX_LEAF_LEVEL);
   kvm.trace.kvm_mmu_spte_requested?.(leaf.gfn, leaf.pfn, leaf.level + 1);
   const gpa = leaf.gfn * 4096;
   for (let level = 2; level > leaf.level; level--) {
-    const sptep = sp.sptep(pteIndexX4(gpa, level));
-    const gfn = firstGfnAt(leaf, level);
-    if (points.on) yield at.spte(sptep);
-    const child: ShadowPage | RetPf =
-      linkedChild(kvm, sptep, gfn, sp.childRole) ?? (yield* linkChild(vcpu, sp, sptep, gfn, sp.childRole));
+    const pages = levelBytes(level) / 4096;
+    const child = yield* stepDown(vcpu, sp, pteIndexX4(gpa, level), {
+      gfn: (leaf.gfn - (leaf.gfn % pages)) as Gfn,
+      role: directRole(level - 1, ACCESS_ALL, OPEN_PMP),
+    });
     if (typeof child === 'number') return child;
     sp = child;
   }

@@ -25,7 +25,7 @@ import { grant, takeOver } from './grants.ts';
 import { lendGuestPage } from './lend.ts';
 import { directFault, type FaultResult, pagedFault } from './pageFault.ts';
 import { breakStaleReservation, takeTurn } from './reservation.ts';
-import { isMmuLoaded, kvmMmuFence, kvmMmuNewPgd, kvmMmuReload, release } from './roots.ts';
+import { kvmMmuFence, kvmMmuNewPgd, kvmMmuReload, release } from './roots.ts';
 import { exitAddress, exitCause, exitGuestAddress, pageFaultError } from './traceTerms.ts';
 import { Request, VcpuMode } from './vcpuMode.ts';
 import type { Vcpu } from './vcpuState.ts';
@@ -51,12 +51,11 @@ export function* vcpuRun(vcpu: Vcpu, budget: number): Steps<number> {
       userspaceExit(vcpu, 'intr');
       break;
     }
-    if (!isMmuLoaded(vcpu) && !(yield* kvmMmuReload(vcpu))) return failed(vcpu, Errno.ENOMEM);
+    if (!(yield* kvmMmuReload(vcpu))) return failed(vcpu, Errno.ENOMEM);
     const { attempted } = hart;
     const reason = yield* enterGuest(vcpu, limit - attempted);
     if (reason === null) continue;
-    if (reason === Exit.mmuFault) yield* handleMmuFault(vcpu);
-    else yield* handleExit(vcpu, reason);
+    yield* handleExit(vcpu, reason);
     if (run.errno !== 0) return failed(vcpu, run.errno);
     // An instruction may take any number of faults, and must not keep the CPU from others meanwhile.
     if (hart.attempted === attempted) yield RESCHED;
@@ -107,7 +106,7 @@ function* enterGuest(vcpu: Vcpu, budget: number): Steps<ExitReason | null> {
   if (points.on) accesses.observer?.release('vcpu', vcpu.index, false);
   vcpu.mode = VcpuMode.outsideGuest;
   vcpu.stats.exits++;
-  const name = EXIT_NAMES[reason]!;
+  const name = EXIT_NAMES[reason];
   vcpu.exits[name] = (vcpu.exits[name] ?? 0) + 1;
   kvm.trace.kvm_exit?.(
     hart.pc,
@@ -146,6 +145,8 @@ function handleRequests(vcpu: Vcpu): boolean {
 
 function* handleExit(vcpu: Vcpu, reason: ExitReason): Steps {
   switch (reason) {
+    case Exit.mmuFault:
+      return yield* handleMmuFault(vcpu);
     case Exit.satp:
       return yield* kvmMmuNewPgd(vcpu);
     case Exit.sfence:
@@ -183,8 +184,7 @@ function* handleMmuFault(vcpu: Vcpu): Steps {
     fault.paged ? fault.va : fault.gpa,
     pageFaultError(hart, fault.access),
   );
-  if (points.on) yield at.lock(kvm.srcu);
-  const index = kvm.srcu.enter();
+  const index = yield* kvm.srcu.readLock();
   let result = fault.paged
     ? yield* pagedFault(vcpu, hart, fault.va, fault.access)
     : yield* directFault(vcpu, fault.gpa as Gpa, fault.wanted);
@@ -194,8 +194,7 @@ function* handleMmuFault(vcpu: Vcpu): Steps {
   } else if (result.kind === 'lend') {
     result = yield* lendGuestPage(vcpu, hart, result.gpa);
   }
-  if (points.on) yield at.lock(kvm.srcu);
-  kvm.srcu.leave(index);
+  yield* kvm.srcu.readUnlock(index);
   if (result.kind === 'retry') yield* backOff(vcpu);
   else finishFault(vcpu, hart, result);
 }

@@ -2,6 +2,7 @@
 
 export type { AddressSpace } from './filemap/addressSpace.ts';
 export { isFolio } from './filemap/iPages.ts';
+export { writeCachePages } from './filemap/writeback.ts';
 export {
   forEachPte,
   forEachPteIn,

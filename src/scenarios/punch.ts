@@ -3,7 +3,7 @@
 // The page is taken out of every page table by its file's list of mappings, then out of the cache, then freed; a fault
 // that comes meanwhile gets either page, but never the one that is freed.
 
-import type { Scenario } from '../explore/index.ts';
+import { checkShared, type Scenario } from '../explore/index.ts';
 import { filePunchHole } from '../mm/index.ts';
 
 export const scenario: Scenario = {
@@ -27,4 +27,7 @@ export const scenario: Scenario = {
       yield* filePunchHole(world.file, 4096, 4096);
     },
   }),
+  *finish(world) {
+    yield* checkShared(world, 1);
+  },
 };

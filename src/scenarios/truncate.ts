@@ -3,8 +3,8 @@
 // A fault that has found the page before must look again at how long the file is once it has the page's lock, or it maps what is
 // no part of the file.
 
-import type { Scenario } from '../explore/index.ts';
-import { fileTruncate } from '../mm/index.ts';
+import { checkShared, type Scenario } from '../explore/index.ts';
+import { fileTruncate, MADV_DONTNEED, madvise } from '../mm/index.ts';
 
 export const scenario: Scenario = {
   name: 'truncate',
@@ -22,6 +22,9 @@ export const scenario: Scenario = {
     yield* world.write64(world.page(2), 5n);
     world.setRegisters(0, { a0: world.page(2), a1: 77 });
     yield* world.warmUp(0);
+    // In the file, and not mapped.
+    yield* world.write64(world.page(3), 5n);
+    yield* madvise(world.mm, world.hva(3), 4096, MADV_DONTNEED);
   },
   tasks: (world) => ({
     *writer() {
@@ -31,4 +34,8 @@ export const scenario: Scenario = {
       yield* fileTruncate(world.file, 2 * 4096);
     },
   }),
+  *finish(world) {
+    yield* fileTruncate(world.file, 4 * 4096);
+    for (const page of [2, 3]) yield* checkShared(world, page);
+  },
 };

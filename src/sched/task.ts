@@ -91,11 +91,9 @@ export class Task {
   /** False: the task does not hold it. */
   drop(lock: HeldLock): boolean {
     const { held } = this;
-    let index = held.length - 1;
-    // Mostly it is the last.
-    while (index >= 0 && held[index] !== lock) index--;
+    const index = held.lastIndexOf(lock);
     if (index < 0) return false;
-    // Not splice(), which allocates.
+    // Not splice(), which allocates: it is mostly the last.
     for (let i = index + 1; i < held.length; i++) held[i - 1] = held[i]!;
     held.pop();
     if (lock.lockClass.kind === 'spinning') this.atomicDepth--;

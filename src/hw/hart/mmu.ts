@@ -55,13 +55,6 @@ export class Missing {
   access: AccessKind = Access.load;
   /** The hart was reading or updating a guest's table entry. */
   implicit = false;
-
-  set(paged: boolean, gpa: number, access: AccessKind, implicit: boolean): void {
-    this.paged = paged;
-    this.gpa = gpa;
-    this.access = access;
-    this.implicit = implicit;
-  }
 }
 
 export interface Mmu {
@@ -124,7 +117,10 @@ export class ShadowMmu implements Mmu {
       this.alone = (allowed & PMP_SPLIT) !== 0;
       return Outcome.ok;
     }
-    this.missing.set(regime.paged, regime.paged ? 0 : address, access, false);
+    this.missing.paged = regime.paged;
+    this.missing.gpa = regime.paged ? 0 : address;
+    this.missing.access = access;
+    this.missing.implicit = false;
     return Outcome.missing;
   }
 
@@ -210,7 +206,9 @@ export class TdpMmu implements Mmu, TableMemory {
     if (mode.root !== NO_ROOT && walkTables(mode, this.tables, gpa, access, this.second) === WalkStatus.ok) {
       return true;
     }
-    this.missing.set(false, gpa, access, implicit);
+    this.missing.gpa = gpa;
+    this.missing.access = access;
+    this.missing.implicit = implicit;
     return false;
   }
 }

@@ -71,7 +71,9 @@ function* freeLargeFolio(host: Host, folio: Pfn): Steps {
 }
 
 /** put_page(): of any page of a folio. */
-export const putPage = (host: Host, pfn: Pfn): Steps => folioPut(host, host.frames.folioOf(pfn));
+export function* putPage(host: Host, pfn: Pfn): Steps {
+  yield* folioPut(host, host.frames.folioOf(pfn));
+}
 
 /**
  * folio_mark_dirty(): of a file with a disk the folio is counted, so that somebody writes it back. One atomic step: the

@@ -206,16 +206,14 @@ export class Lruvec {
    * known to have; 0 may be less than it has.
    */
   *add(pfn: Pfn, mlockCount = 0): Steps {
-    if (points.on) yield at.lock(this.lock);
-    if (!this.lock.take()) yield* this.lock.wait();
+    yield* this.lock.lock();
     if (points.on) yield at.page(pfn);
     this.#frames.set(pfn, PG_lru);
     this.#judge(pfn, mlockCount);
     const list = this.listOf(pfn);
     if (points.on) yield at.lru(this.lock.id);
     this.addHead(pfn, list);
-    if (points.on) yield at.lock(this.lock);
-    this.lock.release();
+    yield* this.lock.unlock();
   }
 
   /** lru_add(): evictable, or not? One step. Preceded by at.page(pfn). */

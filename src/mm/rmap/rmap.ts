@@ -32,12 +32,13 @@ import { countMapped, isAnonFolio } from './rmapFile.ts';
 
 /**
  * folio_add_new_anon_rmap(): the first mapping of a folio since it was allocated. Under the page table lock, before the
- * PTE is set; nobody else can map the folio now. One step. Preceded by at.page(pfn).
+ * PTE is set; nobody else can map the folio now.
  */
-export function addNewAnonRmap(vma: Vma, pfn: Pfn, address: Hva, exclusive: boolean): void {
+export function* addNewAnonRmap(vma: Vma, pfn: Pfn, address: Hva, exclusive: boolean): Steps {
   const { host } = vma.mm;
   const { frames } = host;
   const anonVma = vma.anonVma ?? bug('anonymous folio mapped without an anon_vma', { pfn });
+  if (points.on) yield at.page(pfn);
   // What is not this VMA's alone must be found from every VMA of the family.
   frames.mapping[pfn] = (exclusive ? anonVma : anonVma.root).id;
   frames.index[pfn] = vma.indexOf(address);
@@ -53,7 +54,7 @@ export function* addAnonRmap(vma: Vma, page: Pfn, address: Hva, exclusive: boole
   const pfn = frames.folioOf(page);
   if (points.on) yield at.page(pfn);
   if (frames.mapping[pfn] === 0) {
-    addNewAnonRmap(vma, pfn, address, exclusive);
+    yield* addNewAnonRmap(vma, pfn, address, exclusive);
     return;
   }
   if (exclusive) frames.setAnonExclusive(pfn, page, true);

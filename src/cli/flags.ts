@@ -2,7 +2,7 @@
 //
 // Commander calls these; what they throw it turns into "option '--ram <size>' argument '7' is invalid. ...".
 
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { PAGE_SIZE } from '../units.ts';
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
@@ -28,6 +28,15 @@ export const sizeBetween =
     if (bytes % PAGE_SIZE !== 0) throw new InvalidArgumentError('It must be whole pages of 4K.');
     return bytes;
   };
+
+/** An option that takes such a size; its help shows the default as people write it. */
+export const sizeOption = (
+  flags: string,
+  meaning: string,
+  least: number,
+  most: number,
+  value: number,
+): Option => new Option(flags, meaning).argParser(sizeBetween(least, most)).default(value, formatSize(value));
 
 /** A parser of whole numbers in [least, most]. */
 export const wholeBetween =

@@ -66,6 +66,7 @@ function described(name: string, verb: Verb, exit: Exit): Command {
 const withExamples = (command: Command, examples: readonly string[]): Command =>
   command.addHelpText('before', `Examples:\n${examples.map((line) => `  umbra ${line}\n`).join('')}`);
 
+const COMPLETION_SUMMARY = 'print what a shell needs to complete command lines';
 const COMPLETION_EXAMPLES = [
   'completion bash    # source <(umbra completion bash), in ~/.bashrc for good',
   'completion fish > ~/.config/fish/completions/umbra.fish',
@@ -73,7 +74,8 @@ const COMPLETION_EXAMPLES = [
 
 const completionCommand = (exit: Exit): Command =>
   new Command('completion')
-    .summary('print what a shell needs to complete command lines')
+    .summary(COMPLETION_SUMMARY)
+    .description(COMPLETION_SUMMARY)
     .addArgument(new Argument('<shell>', 'whose').choices(SHELLS))
     .action(async (shell: Shell) => {
       const names = Object.keys(VERBS);

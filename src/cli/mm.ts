@@ -19,7 +19,7 @@ import {
 import { TraceError, TraceRing } from '../trace/index.ts';
 import { PAGE_SIZE } from '../units.ts';
 import { InputError, parseScript, ScriptError, ScriptRunner, type Step } from '../vmm/index.ts';
-import { formatSize, path, sizeBetween, wholeBetween } from './flags.ts';
+import { path, sizeOption, wholeBetween } from './flags.ts';
 import { EXIT_CODES, failureOf } from './outcome.ts';
 import { type TraceRequest, Tracing } from './tracing.ts';
 
@@ -45,18 +45,8 @@ export function command(exit: (code: number) => void, { trace = null }: MmObserv
   return new Command('mm')
     .argument('<file...>', 'the scripts; - is standard input')
     .option('--out <folder>', 'write <folder>/<name>.out for each script; needed for several', path)
-    .option(
-      '--host-ram <size>',
-      `memory of the host (default: ${formatSize(DEFAULT_SIZE)})`,
-      sizeBetween(LEAST_RAM, MOST_RAM),
-      DEFAULT_SIZE,
-    )
-    .option(
-      '--swap-size <size>',
-      `its swap area; 0 for none (default: ${formatSize(DEFAULT_SIZE)})`,
-      sizeBetween(0, MOST_RAM),
-      DEFAULT_SIZE,
-    )
+    .addOption(sizeOption('--host-ram <size>', 'memory of the host', LEAST_RAM, MOST_RAM, DEFAULT_SIZE))
+    .addOption(sizeOption('--swap-size <size>', 'its swap area; 0 for none', 0, MOST_RAM, DEFAULT_SIZE))
     .option('--seed <number>', 'seed of everything random', wholeBetween(0, Number.MAX_SAFE_INTEGER), 1)
     .action(async (files: string[], flags: MmFlags) => exit(await runScripts(files, flags, trace)));
 }

@@ -8,7 +8,7 @@ import { Command, Option } from 'commander';
 import type { ThpEnabled } from '../mm/index.ts';
 import { EVENT_NAMES } from '../trace/index.ts';
 import { InputError, readProgram } from '../vmm/index.ts';
-import { formatSize, path, positiveSeconds, sizeBetween, wholeBetween } from './flags.ts';
+import { path, positiveSeconds, sizeBetween, sizeOption, wholeBetween } from './flags.ts';
 import type { GdbChoice } from './gdb/server.ts';
 import type { RunObserver } from './observer.ts';
 import { failureOf } from './outcome.ts';
@@ -53,9 +53,9 @@ const GIB = 2 ** 30;
 export function command(exit: (code: number) => void, observer: RunObserver = {}): Command {
   return new Command('run')
     .argument('<file>', 'an ELF executable for RV64, or assembly (.s, .S)')
-    .addOption(size('--ram <size>', "the guest's memory", 4 * KIB, 64 * GIB, DEFAULT_SETTINGS.ramBytes))
+    .addOption(sizeOption('--ram <size>', "the guest's memory", 4 * KIB, 64 * GIB, DEFAULT_SETTINGS.ramBytes))
     .addOption(
-      size(
+      sizeOption(
         '--host-ram <size>',
         "the host's memory, page tables included",
         128 * KIB,
@@ -69,7 +69,9 @@ export function command(exit: (code: number) => void, observer: RunObserver = {}
       sizeBetween(64 * KIB, 3 * GIB),
     )
     .option('--swap <where>', 'a file, "memory" or "none" (default: a temporary file)', path)
-    .addOption(size('--swap-size <size>', 'size of the swap', 8 * KIB, 8 * GIB, DEFAULT_SETTINGS.swapBytes))
+    .addOption(
+      sizeOption('--swap-size <size>', 'size of the swap', 8 * KIB, 8 * GIB, DEFAULT_SETTINGS.swapBytes),
+    )
     .option('--vcpus <number>', 'harts of the guest', wholeBetween(1, 16), 1)
     .addOption(
       new Option('--mmu <kind>', 'shadow page tables, or two-dimensional paging')
@@ -105,9 +107,6 @@ export function command(exit: (code: number) => void, observer: RunObserver = {}
     .option('--no-digest', 'leave the digest of all events and all memory out of it, which takes time')
     .action(async (file: string, flags: RunFlags) => exit(await run(file, flags, observer)));
 }
-
-const size = (flag: string, meaning: string, least: number, most: number, value: number): Option =>
-  new Option(flag, meaning).argParser(sizeBetween(least, most)).default(value, formatSize(value));
 
 /** A wrong command line with --json in it is reported in JSON as well. */
 export function reportUsage(message: string, args: readonly string[]): boolean {

@@ -23,7 +23,7 @@ import { histogram } from './histogram.ts';
 import { EXIT_CODES } from './outcome.ts';
 
 interface ReportFlags {
-  readonly filter: readonly string[];
+  readonly filter?: readonly string[];
   readonly hist?: string;
 }
 
@@ -35,7 +35,7 @@ interface Reported {
   readonly input: FilterInput;
 }
 
-const collect = (text: string, before: readonly string[]): string[] => [...before, text];
+const collect = (text: string, before: readonly string[] = []): string[] => [...before, text];
 
 export function command(exit: (code: number) => void): Command {
   return new Command('report')
@@ -44,13 +44,12 @@ export function command(exit: (code: number) => void): Command {
       '-F, --filter <filter>',
       '[SYSTEM[:EVENT]:] FIELD OP VALUE: only such events; again for more',
       collect,
-      [],
     )
     .option('--hist <field>', 'how often which values of a field occur')
     .action((file: string, flags: ReportFlags) => exit(report(file, flags)));
 }
 
-function report(file: string, { filter, hist }: ReportFlags): number {
+function report(file: string, { filter = [], hist }: ReportFlags): number {
   const dat = read(file);
   const passes = filter.map((text) => parseReportFilter(text, dat));
   const chosen = function* (): Iterable<Reported> {

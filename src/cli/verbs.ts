@@ -77,7 +77,7 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'print a trace.dat',
     examples: [
       'report trace.dat',
-      "report trace.dat -F 'kvm/kvm_mmio: type == write'",
+      "report trace.dat -F 'vmscan: nr_reclaimed > 1'",
       'report trace.dat --hist notify',
     ],
     load: () => import('./traceReport.ts'),

@@ -11,7 +11,7 @@ import type * as Explore from './explore/index.ts';
 import type { Explorer, Found, Lanes, Scenario, Search, SearchOptions } from './explore/index.ts';
 import { LoadError, loadVariant, SOURCES, type SourceEdit, versionOf } from './loader/index.ts';
 import type { Interrupt } from './platform/index.ts';
-import { sliceTimer, turnEventLoop } from './platform/index.ts';
+import { Interrupted, sliceTimer, turnEventLoop } from './platform/index.ts';
 
 /** explore/ of a variant, with the scenario loaded into it. */
 export type Variant = typeof Explore & { readonly scenario: Scenario };
@@ -39,14 +39,36 @@ export async function loadScenario(
     await turnEventLoop();
     interrupt?.throwIfAborted();
     // A standing scenario loads, unless Umbra has a bug; what a file of a user's throws is theirs to hear.
-    if (error instanceof LoadError || scenarioNames().includes(scenario) || !(error instanceof Error))
-      throw error;
-    throw new LoadError(`${scenario}: ${error.message}`);
+    if (error instanceof LoadError || scenarioNames().includes(scenario)) throw error;
+    const what = error instanceof Error ? error.message : String(error);
+    throw new LoadError(`${scenario}: ${what.replaceAll('\n', ' ')}`);
   });
   interrupt?.throwIfAborted();
   if (typeof variant.scenario?.tasks !== 'function') throw new LoadError(`${scenario}: exports no scenario`);
   return variant;
 }
+
+/**
+ * What a run of a scenario threw, as its author should hear it: a standing scenario throws nothing, so that it is a bug of
+ * Umbra, and so is what names itself one; anything else a file of a user's did.
+ */
+export function thrownBy(scenario: string, error: unknown): unknown {
+  const speaks = error instanceof Interrupted || (error instanceof Error && SPEAKING.has(error.name));
+  if (speaks || scenarioNames().includes(scenario)) return error;
+  const [message, first] = error instanceof Error ? (error.stack ?? '').split('\n    at ') : [String(error)];
+  const place = first === undefined ? '' : `, in ${first.split(' ', 1)}`;
+  return new LoadError(`${scenario} throws ${message!.replaceAll('\n', ' ')}${place}`);
+}
+
+/** Errors whose class says whose mistake it was, by name, since a variant has classes of its own. */
+const SPEAKING = new Set([
+  'UmbraBug',
+  'InputError',
+  'FileError',
+  'AssemblerError',
+  'TraceError',
+  'LoadError',
+]);
 
 function scenarioPath(scenario: string): string {
   if (scenarioNames().includes(scenario)) return join(SCENARIOS, `${scenario}.ts`);

@@ -4,7 +4,7 @@
 // The counterexample is stdout; progress and the summary are stderr. With --json the report is the one line on stdout.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { DRAWN_SCHEDULES, loadScenario, replayCommand, type Variant } from '../exploration.ts';
+import { DRAWN_SCHEDULES, loadScenario, replayCommand, thrownBy, type Variant } from '../exploration.ts';
 import {
   DEFAULT_HARDWARE,
   type Explorer,
@@ -158,6 +158,8 @@ async function explore(name: string, flags: ExploreFlags): Promise<number> {
     if (report.verdict === 'fail') return EXIT_CODES.fail;
     if (stopped === 'interrupt') return interrupt.exitCode;
     return report.verdict === 'pass' ? EXIT_CODES.pass : EXIT_CODES.limit;
+  } catch (error) {
+    throw thrownBy(name, error);
   } finally {
     status.clear();
     interrupt.dispose();

@@ -2,7 +2,7 @@
 
 import { Command } from 'commander';
 import { exhibitByName } from '../exhibits/index.ts';
-import { buildOf, loadScenario, replayCommand, type Variant } from '../exploration.ts';
+import { buildOf, loadScenario, replayCommand, thrownBy, type Variant } from '../exploration.ts';
 import { counterexample, type Explorer, type RunResult, type Schedule } from '../explore/index.ts';
 import { Interrupt } from '../platform/index.ts';
 import { lanesPageOf } from '../report/index.ts';
@@ -36,7 +36,11 @@ export function command(exit: (code: number) => void, observer: RunObserver = {}
     .option('--json', 'print the steps as one line of JSON')
     .option('--html <file>', 'write a page that shows the steps', path)
     .action(async (scenario: string, schedule: string, flags: ReplayFlags) =>
-      exit(await replay(scenario, schedule, flags, observer)),
+      exit(
+        await replay(scenario, schedule, flags, observer).catch((error: unknown) => {
+          throw thrownBy(exhibitByName(scenario)?.scenario ?? scenario, error);
+        }),
+      ),
     );
 }
 

@@ -9,7 +9,7 @@ import {
   type EventFormat,
   type FilterInput,
   filterInput,
-  globToRegExp,
+  globMatcher,
   parseFilter,
   printEvent,
   readTraceDat,
@@ -57,9 +57,14 @@ function report(file: string, { filter = [], hist }: ReportFlags): number {
       if (passes.length === 0 || passes.some((pass) => pass(each))) yield each;
   };
   const out = new Printer();
-  if (hist === undefined) printAll(out, dat, chosen());
-  else printHistogram(out, chosen(), hist);
-  out.flush();
+  try {
+    if (hist === undefined) printAll(out, dat, chosen());
+    else printHistogram(out, chosen(), hist);
+  } catch (error) {
+    throw unreadable(file, error);
+  } finally {
+    out.flush();
+  }
   return EXIT_CODES.pass;
 }
 
@@ -68,10 +73,12 @@ function read(file: string): TraceDat {
   try {
     return readTraceDat(bytes);
   } catch (error) {
-    if (error instanceof TraceError) throw new TraceError(`cannot read ${file}: ${error.message}`);
-    throw error;
+    throw unreadable(file, error);
   }
 }
+
+const unreadable = (file: string, error: unknown): unknown =>
+  error instanceof TraceError ? new TraceError(`cannot read ${file}: ${error.message}`) : error;
 
 function* reportedOf(dat: TraceDat): Iterable<Reported> {
   const tasks = new TaskNames((id) => ({ name: dat.comms.get(id) ?? '<...>', cpu: 0 }));
@@ -127,9 +134,9 @@ function formatsNamed(
   second: string | undefined,
   formats: readonly EventFormat[],
 ): EventFormat[] {
-  const [outer, inner] = [globToRegExp(first), second === undefined ? null : globToRegExp(second)];
+  const [outer, inner] = [globMatcher(first), second === undefined ? null : globMatcher(second)];
   const named = formats.filter(({ system, name }) =>
-    inner === null ? outer.test(system) || outer.test(name) : outer.test(system) && inner.test(name),
+    inner === null ? outer(system) || outer(name) : outer(system) && inner(name),
   );
   if (named.length > 0) return named;
   throw new TraceError(`no event of the trace is named ${first}${second === undefined ? '' : `:${second}`}`);

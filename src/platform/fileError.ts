@@ -21,5 +21,9 @@ export function errnoOf(error: unknown): number {
 /** Turns a failed system call into a FileError that starts with `what`; anything else is thrown again. */
 export function fileError(what: string, error: unknown): FileError {
   if (!isSystemError(error)) throw error;
-  return new FileError(`${what}: ${getSystemErrorMap().get(error.errno!)?.[1] ?? error.code}`);
+  return new FileError(`${what}: ${reasonOf(error)}`);
 }
+
+/** ENXIO is what a pipe says that nobody reads (files.ts). */
+const reasonOf = ({ code, errno }: NodeJS.ErrnoException): string | undefined =>
+  code === 'ENXIO' ? 'nobody reads this pipe' : (getSystemErrorMap().get(errno!)?.[1] ?? code);

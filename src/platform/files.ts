@@ -39,9 +39,29 @@ export function readInputFile(path: string): Uint8Array {
 /** Creates the file or overwrites it. Throws FileError. */
 export function writeOutputFile(path: string, bytes: Uint8Array): void {
   try {
-    writeFileSync(path, bytes);
+    const fd = openOutput(path);
+    try {
+      writeFileSync(fd, bytes);
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     throw fileError(`cannot write ${path}`, error);
+  }
+}
+
+/**
+ * Creates the file or empties it. A pipe that nobody reads is an error, ENXIO: to wait for a reader would hang the process
+ * where no signal reaches it. Throws what open() throws.
+ */
+export function openOutput(path: string): number {
+  const isPipe = statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
+  const probe = isPipe ? openSync(path, constants.O_WRONLY | constants.O_NONBLOCK) : null;
+  try {
+    return openSync(path, 'w');
+  } finally {
+    // Not before: the reader would be at the end of what there is to read.
+    if (probe !== null) closeSync(probe);
   }
 }
 

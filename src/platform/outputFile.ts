@@ -3,10 +3,11 @@
 // cli/ opens one before the run, so that a path that cannot be used is an error then, and hands `write` to a sink. A file that cannot be written any more is remembered, since
 // nothing may throw through the kernel code that traced; what comes after is dropped.
 
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import type { Spool } from '../trace/index.ts';
 import { type FileError, fileError } from './fileError.ts';
 import { FileSpool } from './fileSpool.ts';
+import { openOutput } from './files.ts';
 
 export class OutputFile {
   readonly #fd: number;
@@ -20,7 +21,7 @@ export class OutputFile {
     this.#path = path;
     this.#what = what;
     try {
-      this.#fd = openSync(path, 'w');
+      this.#fd = openOutput(path);
     } catch (error) {
       throw fileError(`cannot create ${what} ${path}`, error);
     }

@@ -67,7 +67,9 @@ function readStart(cursor: Cursor): number {
   if (version !== '6') throw new TraceError(`it is a trace.dat of version ${version}, not 6`);
   if (cursor.take(1)[0] !== 0) throw new TraceError('it is a trace.dat of a big-endian machine');
   cursor.skip(1);
-  return cursor.u32();
+  const pageBytes = cursor.u32();
+  if (pageBytes === 0 || pageBytes % 4096 !== 0) throw new TraceError(`its pages are of ${pageBytes} bytes`);
+  return pageBytes;
 }
 
 function readSystems(cursor: Cursor): EventFormat[] {
@@ -145,29 +147,40 @@ function* eventsOf(
 ): Generator<DatEvent, undefined> {
   if (start + size > bytes.length) throw new TraceError('it is cut off');
   for (let page = start; page < start + size; page += pageBytes) {
-    const view = new DataView(
-      bytes.buffer,
-      bytes.byteOffset + page,
-      Math.min(pageBytes, start + size - page),
-    );
-    const end = PAGE_HEAD + (view.getUint32(8, true) & COMMIT_MASK);
-    let time = Number(view.getBigUint64(0, true));
-    for (let at = PAGE_HEAD; at < end; ) {
-      const head = view.getUint32(at, true);
-      const [kind, delta] = [head & 31, head >>> 5];
-      at += 4;
-      if (kind === TIME_EXTEND) time += delta + view.getUint32(at, true) * 2 ** 27;
-      else if (kind === TIME_STAMP) time = delta + view.getUint32(at, true) * 2 ** 27;
-      else time += delta;
-      if (kind === TIME_EXTEND || kind === TIME_STAMP) at += 4;
-      else if (kind === PADDING) at += view.getUint32(at, true);
-      else {
-        const length = kind === 0 ? view.getUint32(at, true) - 4 : kind * 4;
-        if (kind === 0) at += 4;
-        const event = eventAt(view, at, formats, cpu, time);
-        at += length;
-        if (event !== null) yield event;
-      }
+    const length = Math.min(pageBytes, start + size - page);
+    const view = new DataView(bytes.buffer, bytes.byteOffset + page, length);
+    try {
+      yield* eventsOfPage(view, cpu, formats);
+    } catch (error) {
+      // Something in the page says that it goes on behind its end.
+      if (error instanceof RangeError) throw new TraceError(`its page at ${page} is broken`);
+      throw error;
+    }
+  }
+}
+
+function* eventsOfPage(
+  view: DataView,
+  cpu: number,
+  formats: ReadonlyMap<number, EventFormat>,
+): Generator<DatEvent, undefined> {
+  const end = PAGE_HEAD + (view.getUint32(8, true) & COMMIT_MASK);
+  let time = Number(view.getBigUint64(0, true));
+  for (let at = PAGE_HEAD; at < end; ) {
+    const head = view.getUint32(at, true);
+    const [kind, delta] = [head & 31, head >>> 5];
+    at += 4;
+    if (kind === TIME_EXTEND) time += delta + view.getUint32(at, true) * 2 ** 27;
+    else if (kind === TIME_STAMP) time = delta + view.getUint32(at, true) * 2 ** 27;
+    else time += delta;
+    if (kind === TIME_EXTEND || kind === TIME_STAMP) at += 4;
+    else if (kind === PADDING) at += view.getUint32(at, true);
+    else {
+      const length = kind === 0 ? view.getUint32(at, true) - 4 : kind * 4;
+      if (kind === 0) at += 4;
+      const event = eventAt(view, at, formats, cpu, time);
+      at += length;
+      if (event !== null) yield event;
     }
   }
 }

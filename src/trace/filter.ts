@@ -6,8 +6,9 @@
 // word with what the field prints as; ~ matches a glob; & tests bits. An event without the field does not match.
 // COMM, common_pid and CPU are there for every event.
 
+import { globMatcher } from './glob.ts';
 import type { Printable } from './printf.ts';
-import { globToRegExp, nearest } from './select.ts';
+import { nearest } from './select.ts';
 import { TraceError } from './traceError.ts';
 
 /** The fields of an event: number and words; undefined: it has none of that name. */
@@ -31,6 +32,9 @@ export function parseFilter(text: string, fields: Iterable<string>): Filter {
   return filter;
 }
 
+/** So that neither reading a filter nor asking it goes too deep. */
+const MAX_TOKENS = 1000;
+
 function tokensOf(text: string): string[] {
   const tokens: string[] = [];
   TOKEN.lastIndex = 0;
@@ -39,6 +43,7 @@ function tokensOf(text: string): string[] {
     const match = TOKEN.exec(text);
     if (match === null) throw new TraceError(`filter '${text}': what is '${text.slice(at).trim()}'?`);
     tokens.push(match[1]!);
+    if (tokens.length > MAX_TOKENS) throw new TraceError(`a filter of more than ${MAX_TOKENS} words`);
   }
   return tokens;
 }
@@ -114,13 +119,13 @@ class Parser {
   }
 
   #compareWords(field: string, operator: string, value: string): Filter {
-    const glob = globToRegExp(value);
+    const matches = globMatcher(value);
     const wants = { '==': true, '!=': false, '~': true }[operator];
     if (wants === undefined) return this.#fail(`'${operator}' compares numbers, and '${value}' is none`);
     return (input) => {
       const actual = input.words(field);
       if (actual === undefined) return false;
-      return (operator === '~' ? glob.test(`${actual}`) : `${actual}` === value) === wants;
+      return (operator === '~' ? matches(`${actual}`) : `${actual}` === value) === wants;
     };
   }
 

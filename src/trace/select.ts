@@ -1,16 +1,8 @@
 // Which events a pattern names: SYSTEM, SYSTEM:EVENT or EVENT, with * and ? in either, as in trace-cmd and perf.
 
 import { EVENT_NAMES, type EventName, shapeOf } from './events.ts';
+import { globMatcher } from './glob.ts';
 import { TraceError } from './traceError.ts';
-
-/** A glob as a regular expression. */
-export const globToRegExp = (glob: string): RegExp =>
-  new RegExp(
-    `^${glob
-      .replace(/[^\w*?]/g, '\\$&')
-      .replaceAll('*', '.*')
-      .replaceAll('?', '.')}$`,
-  );
 
 /** The events that any pattern names, in the order of the tables. Throws TraceError for one that names none. */
 export function selectEvents(patterns: readonly string[]): EventName[] {
@@ -20,11 +12,11 @@ export function selectEvents(patterns: readonly string[]): EventName[] {
 
 function matching(pattern: string): EventName[] {
   const [system, event] = pattern.split(/[:/]/, 2) as [string, string | undefined];
-  const first = globToRegExp(system);
-  const second = event === undefined ? null : globToRegExp(event);
+  const first = globMatcher(system);
+  const second = event === undefined ? null : globMatcher(event);
   const names = EVENT_NAMES.filter((name) => {
-    if (second !== null) return first.test(shapeOf(name).system) && second.test(name);
-    return first.test(shapeOf(name).system) || first.test(name);
+    if (second !== null) return first(shapeOf(name).system) && second(name);
+    return first(shapeOf(name).system) || first(name);
   });
   if (names.length === 0) throw new TraceError(`no event is named ${pattern}${hint(pattern)}`);
   return names;
@@ -37,8 +29,12 @@ function hint(pattern: string): string {
 
 const titles = (): string[] => EVENT_NAMES.flatMap((name) => [name, `${shapeOf(name).system}:${name}`]);
 
+/** Nobody means a word that is longer. */
+const LONGEST_WORD = 100;
+
 /** The words that differ from `word` by at most a third of its letters, nearest first. */
 export function nearest(word: string, words: readonly string[]): string[] {
+  if (word.length > LONGEST_WORD) return [];
   return words
     .map((other) => ({ other, distance: editDistance(word, other) }))
     .filter(({ distance }) => distance <= Math.max(1, Math.floor(word.length / 3)))

@@ -2,10 +2,13 @@
 //
 // In this process, so that there can be many.
 
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { SINKS } from '../../src/trace/index.ts';
+import { randomRecords, TASKS } from '../support/traceRecords.ts';
 import { said } from './here.ts';
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'umbra-mistakes-'));
@@ -13,10 +16,33 @@ const inFolder = (name: string): string => join(FOLDER, name);
 const HELLO = join(import.meta.dirname, '../../guests/hello.s');
 const TEXT = inFolder('text');
 const SCRIPT = inFolder('a.mm');
+const PIPE = inFolder('pipe');
+const [THROWS, THROWS_NOTHING] = [inFolder('throws.ts'), inFolder('throwsNothing.ts')];
+const [FAILS, FAILS_EARLY] = [inFolder('fails.ts'), inFolder('failsEarly.ts')];
+const BROKEN = inFolder('broken.dat');
+
+const scenario = (rest: string): string =>
+  `export const scenario = { name: 'mine', about: 'one that fails', guest: 'vcpu0: j vcpu0', ${rest} };\n`;
+
+/** A trace.dat of which the last page says that it is full of what it has not. */
+function brokenTrace(): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  const sink = SINKS.dat({ write: (bytes) => chunks.push(bytes.slice()), tasks: TASKS, cpus: 2 });
+  randomRecords(100, (batch) => sink.add(batch));
+  sink.end();
+  const bytes = Buffer.concat(chunks);
+  return bytes.fill(0xff, bytes.length - 4096);
+}
 
 beforeAll(() => {
   writeFileSync(TEXT, 'text');
   writeFileSync(SCRIPT, 'dump\n');
+  execFileSync('mkfifo', [PIPE]);
+  writeFileSync(THROWS, 'throw new Error("one\\ntwo");\n');
+  writeFileSync(THROWS_NOTHING, 'throw null;\n');
+  writeFileSync(FAILS, scenario('*setUp() {}, tasks: () => ({ *a() { throw new TypeError("mine"); } })'));
+  writeFileSync(FAILS_EARLY, scenario('*setUp() { throw new Error("early"); }, tasks: () => ({})'));
+  writeFileSync(BROKEN, brokenTrace());
 });
 afterAll(() => rmSync(FOLDER, { recursive: true, force: true }));
 
@@ -49,9 +75,21 @@ it.each([
   [['show', 'smaps', '12', ...run], /addresses are for tables of --style crash; what is '12'\?/],
   [['report', TEXT], /cannot read .*text/],
   [['report', '/dev/zero'], /not a regular file/],
+  [['report', PIPE], /not a regular file/],
+  [['report', BROKEN, '--hist', 'notify'], /cannot read .*broken\.dat: its page at \d+ is broken/],
+  [['run', HELLO, '--report', PIPE], /cannot create report .*pipe: nobody reads this pipe/],
+  [['run', HELLO, '--trace', PIPE], /cannot create trace file .*pipe: nobody reads this pipe/],
+  [['asm', HELLO, '-o', PIPE], /cannot write .*pipe: nobody reads this pipe/],
+  [['trace', '-e', 'kvm', '-f', '('.repeat(1001), ...run], /a filter of more than 1000 words/],
+  [['trace', '-e', `${'*_'.repeat(40)}x`, ...run], /no event is named/],
   [['asm', HELLO, '-o', HELLO], /is the source: it would be overwritten/],
   [['explore', 'nothing'], /no scenario is called nothing/],
   [['explore', TEXT], /text is not defined/],
+  [['explore', THROWS], /throws\.ts: one two/],
+  [['explore', THROWS_NOTHING], /throwsNothing\.ts: null/],
+  [['explore', FAILS], /fails\.ts throws TypeError: mine, in a/],
+  [['explore', FAILS_EARLY], /failsEarly\.ts throws Error: early, in .*setUp/],
+  [['replay', FAILS, '-'], /fails\.ts throws TypeError: mine, in a/],
   [['explore', 'pageout', '--shard', '3/2'], /i\/n with i from 1 to n/],
   [['explore', 'pageout', '--jobs', '0'], /whole number from 1 to 64/],
   [['explore', 'pageout', '--policy', 'sleep', '--jobs', '2'], /schedules of sleep are not cut in parts/],

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { Random } from '../../src/sched/index.ts';
 import {
   printEvent,
   readTraceDat,
@@ -90,6 +91,30 @@ describe('a trace.dat of 200,000 events', () => {
 
 describe('the reader', () => {
   const { bytes } = writeDat(100);
+
+  it('reads a file with broken bytes, or says that it is broken', () => {
+    let broken = 0;
+    for (let seed = 1; seed <= 300; seed++) {
+      const random = new Random(seed);
+      const file = Uint8Array.from(bytes);
+      // Half of them where the events are.
+      const start = seed % 2 === 0 ? bytes.length - 4096 : 0;
+      for (let i = 0; i < 8; i++) file[start + random.below(file.length - start)] = random.below(256);
+      try {
+        for (const _ of readTraceDat(file).events());
+      } catch (error) {
+        expect(error, `seed ${seed}`).toBeInstanceOf(TraceError);
+        broken++;
+      }
+    }
+    expect(broken).toBeGreaterThan(20);
+  });
+
+  it('does not read pages of no bytes', () => {
+    const file = Uint8Array.from(bytes);
+    file.fill(0, 14, 18);
+    expect(() => readTraceDat(file)).toThrow(/pages are of 0 bytes/);
+  });
 
   it('says what is wrong with a file that is no trace.dat', () => {
     const broken: [Uint8Array, RegExp][] = [

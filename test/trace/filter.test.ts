@@ -82,6 +82,8 @@ describe('a filter', () => {
     ['gfn == 1 mm == 2', "expected && or || before 'mm'"],
     ['(gfn == 1', 'a parenthesis is not closed'],
     ['gfn < abc', "'<' compares numbers, and 'abc' is none"],
+    [`${'('.repeat(1001)}gfn == 1`, 'a filter of more than 1000 words'],
+    [Array(300).fill('gfn == 1').join(' && '), 'a filter of more than 1000 words'],
     ['gfn == && 1', "expected an operator and a value after 'gfn'"],
   ])("'%s' is a mistake", (text, message) => {
     expect(() => parseFilter(text, FIELDS)).toThrow(TraceError);
@@ -96,6 +98,13 @@ describe('a pattern', () => {
     expect(selectEvents(['kvm/kvm_exit', 'kvm_entry'])).toEqual(['kvm_entry', 'kvm_exit']);
     expect(selectEvents(['*:*_young'])).toEqual(['clear_flush_young', 'clear_young', 'test_young']);
     expect(selectEvents(['kvm*']).length).toBeGreaterThan(selectEvents(['kvm']).length);
+  });
+
+  it('of many stars takes no longer than another', () => {
+    expect(selectEvents([`${'*'.repeat(50_000)}kvm_exit`])).toEqual(['kvm_exit']);
+    expect(() => selectEvents([`${'*_'.repeat(40)}x`])).toThrow(TraceError);
+    expect(() => selectEvents(['kvm'.repeat(20_000)])).toThrow(TraceError);
+    expect(selectEvents(['k*v*?_*x?t'])).toEqual(['kvm_exit', 'kvm_userspace_exit']);
   });
 
   it('that names nothing is a mistake, and may have been another', () => {

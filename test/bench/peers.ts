@@ -2,9 +2,9 @@
 // FOLDER, with a node_modules as npm makes it), and given the same programs, built for their machine by the compiler
 // that is installed.
 //
-// `long` is what the machine makes of it, 32 bits in v86, so results are not compared; the rounds are the same. For
-// what a JavaScript interpreter makes of the programs Umbra's own stands: no package that interprets RISC-V in
-// JavaScript runs them in bearable time.
+// What decides how much a program does has 64 bits in both machines; else `long` is what the machine makes of it, 32 bits
+// in v86. So all but `matrix`, whose numbers overflow, come to one result. For what a JavaScript interpreter makes of the
+// programs Umbra's own stands: no package that interprets RISC-V in JavaScript runs them in bearable time.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

@@ -308,8 +308,11 @@ class Generator {
   /** What to store over a table, or where code may be fetched from: a whole entry, or what was there. */
   #harmless(access: Access, old: bigint, pa: bigint, table: number | undefined): bigint {
     if (access === 'amoadd') return 0n;
-    const isEntry = table !== undefined && SIZES[access] === 8 && pa % 8n === 0n;
-    return isEntry ? this.#entry(levelOf(table), this.#below(PAGES)) : old;
+    if (table === undefined || SIZES[access] !== 8 || pa % 8n !== 0n) return old;
+    // A table of any level may be taken for one of leaves: what leads to the region from above leads elsewhere there.
+    const index = Number(pa % PAGE) / 8;
+    const isLeaf = index >= FIRST_PAGE && index < FIRST_PAGE + PAGES;
+    return this.#entry(isLeaf ? 0 : levelOf(table), this.#below(PAGES));
   }
 
   #expect(effect: () => bigint): Outcome {

@@ -53,11 +53,11 @@ static void encrypt(unsigned char *s) {
   }
 }
 
-unsigned long bench(unsigned long rounds) {
+unsigned long long bench(unsigned long rounds) {
   static const unsigned char key[16] = "a key of 16 byte";
   make_sbox();
   expand(key);
-  unsigned long sum = 0;
+  unsigned long long sum = 0;
   for (unsigned long round = 0; round < rounds; round++) {
     unsigned char block[16] = {round, round >> 8, round >> 16, round >> 24};
     encrypt(block);

@@ -39,8 +39,8 @@ static long run(const short *code, long limit) {
   }
 }
 
-unsigned long bench(unsigned long rounds) {
-  unsigned long sum = 0;
+unsigned long long bench(unsigned long rounds) {
+  unsigned long long sum = 0;
   for (unsigned long round = 0; round < rounds; round++) sum = sum * 31 + run(program, 100 + (round & 15));
   return sum;
 }

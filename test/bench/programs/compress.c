@@ -50,9 +50,9 @@ static long unpack(long size) {
   return out;
 }
 
-unsigned long bench(unsigned long rounds) {
-  unsigned long seed = 5;
-  unsigned long sum = 0;
+unsigned long long bench(unsigned long rounds) {
+  unsigned long long seed = 5;
+  unsigned long long sum = 0;
   for (long i = 0; i < BYTES; i++) {
     seed = seed * 6364136223846793005ul + 1442695040888963407ul;
     text[i] = i > 64 && (seed >> 60) > 1 ? text[i - 1 - ((seed >> 40) & 63)] : (seed >> 33) & 127;

@@ -18,8 +18,8 @@ static unsigned int crc(void) {
   return ~value;
 }
 
-static unsigned long hash(unsigned long seed) {
-  const unsigned long *words = (const unsigned long *)data;
+static unsigned long long hash(unsigned long long seed) {
+  const unsigned long long *words = (const unsigned long long *)data;
   for (long i = 0; i < BYTES / 8; i++) {
     seed = (seed ^ words[i]) * 0x9e3779b97f4a7c15ul;
     seed ^= seed >> 29;
@@ -27,10 +27,10 @@ static unsigned long hash(unsigned long seed) {
   return seed;
 }
 
-unsigned long bench(unsigned long rounds) {
+unsigned long long bench(unsigned long rounds) {
   make_table();
   for (long i = 0; i < BYTES; i++) data[i] = i * 7 + (i >> 8);
-  unsigned long sum = 0;
+  unsigned long long sum = 0;
   for (unsigned long round = 0; round < rounds; round++) {
     sum = hash(sum + crc());
     data[round % BYTES] ^= sum;

@@ -38,9 +38,9 @@ static enum state step(enum state state, char c) {
   return SPACE;
 }
 
-unsigned long bench(unsigned long rounds) {
+unsigned long long bench(unsigned long rounds) {
   static const char alphabet[] = "abcxyz_0123459 .\"\\/*+ (;) ab /* x */ \"s\" 12.5 ";
-  unsigned long seed = 3;
+  unsigned long long seed = 3;
   for (long i = 0; i < BYTES; i++) {
     seed = seed * 6364136223846793005ul + 1442695040888963407ul;
     text[i] = alphabet[(seed >> 33) % (sizeof alphabet - 1)];
@@ -53,7 +53,7 @@ unsigned long bench(unsigned long rounds) {
       state = next;
     }
   }
-  unsigned long sum = 0;
+  unsigned long long sum = 0;
   for (int i = 0; i < STATES; i++) sum = sum * 31 + counts[i];
   return sum;
 }

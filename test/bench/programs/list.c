@@ -44,9 +44,9 @@ static struct node *find(struct node *list, long key) {
   return list;
 }
 
-unsigned long bench(unsigned long rounds) {
-  unsigned long seed = 7;
-  unsigned long sum = 0;
+unsigned long long bench(unsigned long rounds) {
+  unsigned long long seed = 7;
+  unsigned long long sum = 0;
   for (unsigned long round = 0; round < rounds; round++) {
     struct node *list = 0;
     for (long i = 0; i < NODES; i++) {

@@ -23,14 +23,14 @@ static void smooth(void) {
   }
 }
 
-unsigned long bench(unsigned long rounds) {
+unsigned long long bench(unsigned long rounds) {
   for (int i = 0; i < N; i++) {
     for (int j = 0; j < N; j++) {
       a[i][j] = i * 3 + j;
       b[i][j] = i - j * 5;
     }
   }
-  unsigned long sum = 0;
+  unsigned long long sum = 0;
   for (unsigned long round = 0; round < rounds; round++) {
     multiply();
     smooth();

@@ -10,8 +10,8 @@ static unsigned long place(unsigned int all, unsigned int columns, unsigned int 
   return solutions;
 }
 
-unsigned long bench(unsigned long rounds) {
-  unsigned long sum = 0;
+unsigned long long bench(unsigned long rounds) {
+  unsigned long long sum = 0;
   for (unsigned long round = 0; round < rounds; round++) sum = sum * 3 + place((1u << 9) - 1, 0, 0, 0);
   return sum;
 }

@@ -43,14 +43,14 @@ static void trade(struct record *from, struct record *to, int amount) {
   }
 }
 
-unsigned long bench(unsigned long rounds) {
+unsigned long long bench(unsigned long rounds) {
   for (int i = 0; i < 64; i++) {
     copy(records[i].name, "SOME PROGRAM, 12'TH STRING");
     records[i].name[14] = '0' + (i * 37) % 64;
     records[i].amount = i * 29;
     records[i].partner = &records[(i * 5 + 1) % 64];
   }
-  unsigned long sum = 0;
+  unsigned long long sum = 0;
   for (unsigned long round = 0; round < rounds; round++) {
     for (int i = 0; i < 64; i++) trade(&records[i], &records[(i * 13 + round) % 64], i + (int)(round & 7));
     sum = sum * 31 + records[round % 64].amount + length(records[round % 64].name);

@@ -21,7 +21,7 @@ enum { TABLES = 8, SERIAL = 0x3f8 };
 static unsigned directory[1024] __attribute__((aligned(4096)));
 static unsigned tables[TABLES][1024] __attribute__((aligned(4096)));
 
-unsigned long bench(unsigned long rounds, unsigned long bytes);
+unsigned long long bench(unsigned long rounds, unsigned long bytes);
 
 static void put(char c) { __asm__ volatile("outb %0, %1" : : "a"(c), "Nd"((unsigned short)SERIAL)); }
 
@@ -42,7 +42,7 @@ void start(void) {
   }
   __asm__ volatile("mov %0, %%cr3\n mov %%cr0, %%eax\n or $0x80000000, %%eax\n mov %%eax, %%cr0"
                    : : "r"(directory) : "eax", "memory");
-  unsigned long result = bench(ROUNDS, BYTES);
-  for (int shift = 28; shift >= 0; shift -= 4) put("0123456789abcdef"[result >> shift & 15]);
+  unsigned long long result = bench(ROUNDS, BYTES);
+  for (int shift = 60; shift >= 0; shift -= 4) put("0123456789abcdef"[result >> shift & 15]);
   put('\n');
 }

@@ -3,8 +3,8 @@
 enum { LIMIT = 1 << 20 };
 static unsigned char composite[LIMIT];
 
-unsigned long bench(unsigned long rounds) {
-  unsigned long sum = 0;
+unsigned long long bench(unsigned long rounds) {
+  unsigned long long sum = 0;
   for (unsigned long round = 0; round < rounds; round++) {
     for (long i = 0; i < LIMIT; i++) composite[i] = 0;
     for (long i = 2; i * i < LIMIT; i++) {

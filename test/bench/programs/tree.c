@@ -41,9 +41,9 @@ static const struct node *ceiling(const struct node *root, unsigned int key) {
   return best;
 }
 
-unsigned long bench(unsigned long rounds) {
-  unsigned long seed = 11;
-  unsigned long sum = 0;
+unsigned long long bench(unsigned long rounds) {
+  unsigned long long seed = 11;
+  unsigned long long sum = 0;
   for (unsigned long round = 0; round < rounds; round++) {
     struct node *root = 0;
     used = 0;

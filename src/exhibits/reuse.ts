@@ -40,8 +40,8 @@ export const reuse: readonly Exhibit[] = [
       },
     ],
     preemptions: 1,
-    steps: 247,
-    budget: { bounded: 20_000, pos: 500 },
+    steps: 130,
+    budget: { bounded: 4000, pos: 500 },
     story:
       'A fault reads the page past the swap cache and is pre-empted. Another thread faults the page in too, stores to it, and ' +
       'the page is swapped out again, to the slot that has just become free. The entry looks as before, so the first fault ' +

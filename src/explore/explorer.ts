@@ -150,6 +150,7 @@ export class Explorer {
       if (sched.steps > before) {
         steering.stepped();
         isChanged ||= steering.hasWritten;
+        for (const hart of world.followed) if (hart.stepped()) isChanged = true;
         if (steering.changedTranslation && this.looks && isChanged) {
           isChanged = false;
           found = brokenTranslation(world);

@@ -73,7 +73,7 @@ export class HartActions {
   #inGuest(): Vcpu | null {
     const vcpu = this.#world.vcpuOf(this.#hart.id);
     if (vcpu === null || vcpu.mode === VcpuMode.outsideGuest) return null;
-    return vcpu.mode === VcpuMode.exitingGuest || vcpu.requests === 0 ? vcpu : null;
+    return this.#followed.isInGuest || vcpu.requests === 0 ? vcpu : null;
   }
 
   #canFill(page: number, access: AccessKind): boolean {

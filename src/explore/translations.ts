@@ -8,7 +8,7 @@
 
 import { isPresent, PTE_PPN_SHIFT, PTE_W, ptePfn } from '../hw/sv39/index.ts';
 import { INFO_WRITE } from '../hw/tlb/index.ts';
-import { HUGE_GFNS, type Memslot, Request, VcpuMode } from '../kvm/internals.ts';
+import { HUGE_GFNS, type Memslot, Request } from '../kvm/internals.ts';
 import { FrameKind, forEachPteIn, inspectPte } from '../mm/internals.ts';
 import { type Gfn, hex, type Pfn } from '../units.ts';
 import { brokenCpuTlb } from './cpuTlbs.ts';
@@ -35,8 +35,8 @@ function brokenShadow(world: World): Found | null {
     if (found !== null) return found;
   }
   for (const vcpu of kvm.vcpus) {
-    // Who is in the guest and has not noticed its kick goes on using what it has.
-    const owed = vcpu.mode === VcpuMode.exitingGuest ? 0 : vcpu.requests;
+    // Who is in the guest goes on using what it has until it notices its kick.
+    const owed = world.followed[vcpu.index]!.isInGuest ? 0 : vcpu.requests;
     if ((owed & Request.tlbFlush) !== 0) continue;
     const pages = (owed & Request.tlbFlushPages) !== 0 ? vcpu.pagesToFlush : [];
     const found = brokenTlbEntry(world, vcpu.index, pages);

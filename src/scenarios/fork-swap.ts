@@ -19,7 +19,6 @@ export const scenario: Scenario = {
     world.setRegisters(0, { a0: world.page(1) });
     yield* world.warmUp(0);
     yield* madvise(world.mm, world.hva(1), 4096, MADV_PAGEOUT);
-    world.harts[0]!.flushAll();
   },
   tasks: (world) => ({
     *forker() {

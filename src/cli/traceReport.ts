@@ -60,8 +60,6 @@ function report(file: string, { filter = [], hist }: ReportFlags): number {
   try {
     if (hist === undefined) printAll(out, dat, chosen());
     else printHistogram(out, chosen(), hist);
-  } catch (error) {
-    throw unreadable(file, error);
   } finally {
     out.flush();
   }
@@ -71,7 +69,16 @@ function report(file: string, { filter = [], hist }: ReportFlags): number {
 function read(file: string): TraceDat {
   const bytes = readInputFile(file);
   try {
-    return readTraceDat(bytes);
+    const dat = readTraceDat(bytes);
+    return { ...dat, events: () => eventsOf(dat, file) };
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+function* eventsOf(dat: TraceDat, file: string): Iterable<DatEvent> {
+  try {
+    yield* dat.events();
   } catch (error) {
     throw unreadable(file, error);
   }

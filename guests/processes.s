@@ -16,8 +16,8 @@
 # its text, one page of stack, DATA (shared by fork) and HEAP; two leaf tables. RSW bit 8 marks a page to be copied.
 #
 # Checks itself. Fail codes: 1 a child answered another sum, 2 the parent's memory changed, 3 what a child swapped, dropped
-# or copied was wrong, 4 a fault that nothing explains, 5 out of pages, 6 nobody can run, 7 pages were lost, 8 a trap in the
-# kernel. Runs unchanged under `qemu-system-riscv64 -M virt -bios none -nographic -kernel`.
+# or copied was wrong, 4 a fault that nothing explains, 5 out of pages, 6 nobody can run, 7 pages were lost, 8 a trap in
+# the kernel. Runs unchanged under `qemu-system-riscv64 -M virt -bios none -nographic -kernel`.
 
     .option norelax                     # the GNU linker must not use gp, which nobody sets here
 
@@ -661,8 +661,8 @@ finish:
     sw      t1, 0(t0)
 5:  j       5b
 
-# What runs in U mode: one text, which is read where it lies in every process. s0: the round, s1: the child's number, s2, s3:
-# multiplier and increment of a generator.
+# What runs in U mode: one text, which is read where it lies in every process. s0: the round, s1: the child's number,
+# s2, s3: multiplier and increment of a generator.
 
     .equ MULTIPLIER, 6364136223846793005
     .equ INCREMENT, 1442695040888963407

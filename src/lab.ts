@@ -203,7 +203,8 @@ export class Lab {
   }
 
   /**
-   * Has the host swap out pages of guest memory, all if no range is given (MADV_PAGEOUT). Answers how many are in swap then.
+   * Has the host swap out pages of guest memory, all if no range is given (MADV_PAGEOUT). Answers how many are in swap
+   * then.
    *
    * ```ts
    * const lab = new Lab({ guest: FILL_AND_VERIFY });
@@ -284,8 +285,8 @@ export class Lab {
   }
 
   /**
-   * Calls `listener` at each event of that name from now on, with fields that the compiler knows. Answers the function that
-   * ends it.
+   * Calls `listener` at each event of that name from now on, with fields that the compiler knows. Answers the function
+   * that ends it.
    *
    * ```ts
    * const lab = new Lab({ guest: `_start: j _start` });
@@ -301,8 +302,8 @@ export class Lab {
   }
 
   /**
-   * The events that match any of the patterns (as of `umbra trace -e`) while `action` runs. Throws TraceError for a pattern
-   * that names none.
+   * The events that match any of the patterns (as of `umbra trace -e`) while `action` runs. Throws TraceError for a
+   * pattern that names none.
    *
    * ```ts
    * const lab = new Lab({ guest: `_start: j _start` });

@@ -1,7 +1,7 @@
 // Fixups: values that are put into place once known: at once where possible, else after the layout.
 //
-// Made by instructions.ts, pseudos.ts and dataDirectives.ts, applied by assembly.ts. Each kind says how a value becomes bits
-// and which values fit; they correspond to the relocations of the RISC-V ELF psABI that GNU as would emit.
+// Made by instructions.ts, pseudos.ts and dataDirectives.ts, applied by assembly.ts. Each kind says how a value becomes
+// bits and which values fit; they correspond to the relocations of the RISC-V ELF psABI that GNU as would emit.
 
 import { decode, encode, encodingOf, Format, opOf, rdOf, rs1Of, rs2Of } from '../hw/isa/index.ts';
 import { Fault } from './errors.ts';

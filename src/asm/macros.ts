@@ -1,7 +1,7 @@
 // Macros: .macro, .rept, .irp and .irpc: text that is assembled with parts replaced, or several times.
 //
-// Called by statements.ts. Bodies are kept as the statements that source.ts cut; a call replaces `\name`, `\()` and `\@` in
-// their text and pushes the result on the input.
+// Called by statements.ts. Bodies are kept as the statements that source.ts cut; a call replaces `\name`, `\()` and
+// `\@` in their text and pushes the result on the input.
 
 import type { Cursor } from './cursor.ts';
 import { Fault } from './errors.ts';

@@ -1,7 +1,8 @@
 // Symbols: the table of names of one pass.
 //
-// Written by labels and symbol directives, read by the expression parser and, at the end, by layout.ts and elf.ts. A name that .set redefines gets a new Sym, so that expressions written
-// before keep the old value, as in GNU as; a mention before any definition means the first one.
+// Written by labels and symbol directives, read by the expression parser and, at the end, by layout.ts and elf.ts. A
+// name that .set redefines gets a new Sym, so that expressions written before keep the old value, as in GNU as; a
+// mention before any definition means the first one.
 
 import { FatalFault, Fault } from './errors.ts';
 import { type Expression, Sym } from './expression.ts';

@@ -1,7 +1,7 @@
 // Tokens: cuts the operands of a statement into tokens.
 //
-// Called by cursor.ts, one token at a time, so that a statement of any length takes little memory. Numbers become 64-bit BigInts here and string escapes bytes; everything
-// else is left to the parsers.
+// Called by cursor.ts, one token at a time, so that a statement of any length takes little memory. Numbers become
+// 64-bit BigInts here and string escapes bytes; everything else is left to the parsers.
 
 import { Fault } from './errors.ts';
 import { afterCharacter, afterString } from './source.ts';

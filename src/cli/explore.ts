@@ -69,17 +69,17 @@ Hardware acts on its own up to --hardware times in a schedule, between any two s
 guest fills its TLB unasked (setting A), walks for its next store (setting D), evicts, goes on until its kick arrives;
 a CPU fills and evicts; a completion or timer comes early. It is offered only where it can make a difference.
 
-With --weak, a task's store to a variable that is accessed without a lock (a vCPU's mode and requests) may be seen late, up to
-its next barrier, and a load may see the value before; each counts as an action of hardware.
+With --weak, a task's store to a variable that is accessed without a lock (a vCPU's mode and requests) may be seen late,
+up to its next barrier, and a load may see the value before; each counts as an action of hardware.
 
 Points at which no switch can matter are passed without a choice: objects that one task alone touches, or all under one
 lock. A task that yields twice while nobody else took a step waits until somebody has. A run of 20,000 steps is a
 livelock. Every run also looks for data races: unmarked accesses (as KCSAN knows them) of two tasks to one object that no
 lock, wake-up, grace period or acknowledged interrupt orders; what breaks an invariant in the same run is told instead.
 
---jobs comes to the same verdict and the same counterexample whatever their number; where all schedules are searched, to those
-of one process (those that are drawn are drawn in blocks, each of which learns for itself which points matter). Several
-machines run the shards of a search, each with --json; umbra merge checks them and makes one verdict of theirs.`;
+--jobs comes to the same verdict and the same counterexample whatever their number; where all schedules are searched,
+to those of one process (those that are drawn are drawn in blocks, each of which learns for itself which points matter).
+Several machines run the shards of a search, each with --json; umbra merge checks them and makes one verdict of theirs.`;
 
 export function command(exit: (code: number) => void): Command {
   return new Command('explore')

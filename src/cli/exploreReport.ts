@@ -1,5 +1,5 @@
-// What came of an exploration: the report of `umbra explore` and `umbra merge`, as data and in words that claim no more than
-// what was run.
+// What came of an exploration: the report of `umbra explore` and `umbra merge`, as data and in words that claim no more
+// than what was run.
 //
 // A report with a `shard` is of one part of several, and says what merge.ts must know to put them together again.
 

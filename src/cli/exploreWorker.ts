@@ -1,7 +1,7 @@
 // A worker process of `umbra explore --jobs`: runs the parts of a search that it is told, one after the other.
 //
-// worker.js starts it; parallelSearch.ts says what to run. Between slices it listens, as the verbs do. Invariant: it answers
-// each task with one end.
+// worker.js starts it; parallelSearch.ts says what to run. Between slices it listens, as the verbs do. Invariant: it
+// answers each task with one end.
 
 import { loadScenario } from '../exploration.ts';
 import type { Part, PartRequest, PartResult } from '../explore/index.ts';

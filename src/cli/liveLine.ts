@@ -2,16 +2,8 @@
 //
 // The session calls `update` between slices. On anything but a terminal there is no line.
 
+import type { Progress } from '../machine.ts';
 import { bytesInWords, count } from './words.ts';
-
-export interface Progress {
-  readonly instructions: number;
-  /** Bytes of host memory in use. */
-  readonly residentBytes: number;
-  readonly swappedBytes: number;
-  readonly faults: number;
-  readonly exits: number;
-}
 
 const INTERVAL_MS = 200;
 const ERASE = '\r\x1b[K';

@@ -12,7 +12,9 @@ import { searchOn } from './searching.ts';
 export interface Coverage {
   /** Incomplete: nothing found in what there was time for. */
   readonly verdict: 'pass' | 'fail' | 'incomplete';
-  /** Most pre-emptions of a schedule, and most actions of hardware on its own; incomplete: of those that were under way. */
+  /**
+   * Most pre-emptions of a schedule, and most actions of hardware on its own; incomplete: of those that were under way.
+   */
   readonly bound: number;
   readonly hardware: number;
   readonly schedules: number;

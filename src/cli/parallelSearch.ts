@@ -2,12 +2,12 @@
 //
 // Exhaustive policies: a level after the other, each cut in PARTS shards that the workers take in turn. Each shard ends at
 // its first event, and the event whose path comes first in the level's tree is the level's: a failure ends the search; a
-// point that turns out to matter begins it again, since the trees were too small: so it comes to what it would come to on one
-// process. Policies that draw: BLOCK seeds after the other, each block without what others have learned, and the failure of
-// the first block that has one.
+// point that turns out to matter begins it again, since the trees were too small: so it comes to what it would come to
+// on one process. Policies that draw: BLOCK seeds after the other, each block without what others have learned, and the
+// failure of the first block that has one.
 //
-// Invariant: verdict, failure and counts follow from the scenario and the options alone, not from the number of workers nor
-// from who was faster; unless time is up or somebody stops it.
+// Invariant: verdict, failure and counts follow from the scenario and the options alone, not from the number of workers
+// nor from who was faster; unless time is up or somebody stops it.
 
 import {
   comesBefore,

@@ -1,5 +1,5 @@
-// The report of a shard, read from a file that anybody may have written: everything in it has the type that it must have, or
-// it is refused in one line.
+// The report of a shard, read from a file that anybody may have written: everything in it has the type that it must
+// have, or it is refused in one line.
 
 import { type KnownObject, MAX_BOUND, MAX_HARDWARE, POLICIES, POLICY_NAMES } from '../explore/index.ts';
 import { readInputFile } from '../platform/index.ts';

@@ -3,6 +3,7 @@
 // Frames, LRU lists, swap and vCPUs, with rates since the last look. Looks are by the clock, and change nothing.
 
 import { Command } from 'commander';
+import type { Vcpu } from '../kvm/index.ts';
 import type { Machine } from '../machine.ts';
 import { readVmstat } from '../mm/index.ts';
 import { PAGE_SIZE } from '../units.ts';
@@ -70,25 +71,37 @@ const mips = (last: Look | null, now: Look): string =>
 
 function line(machine: Machine, last: Look | null, now: Look): string {
   const { residentBytes, swappedBytes, faults, exits } = machine.progress();
-  return (
-    `${mips(last, now)} MIPS  resident ${bytesInWords(residentBytes)}  swapped ${bytesInWords(swappedBytes)}  ` +
-    `in ${rate(last, now, 'pswpin')}/s  out ${rate(last, now, 'pswpout')}/s  faults ${count(faults)}  exits ${count(exits)}`
-  );
+  return [
+    `${mips(last, now)} MIPS`,
+    `resident ${bytesInWords(residentBytes)}`,
+    `swapped ${bytesInWords(swappedBytes)}`,
+    `in ${rate(last, now, 'pswpin')}/s`,
+    `out ${rate(last, now, 'pswpout')}/s`,
+    `faults ${count(faults)}`,
+    `exits ${count(exits)}`,
+  ].join('  ');
+}
+
+const MODES = ['U', 'S', '', 'M'] as const;
+
+function vcpuLine({ index, hart, stats }: Vcpu): string {
+  const pc = hart.pc.toString(16).padStart(12);
+  const [exits, faults] = [stats.exits, stats.pf_taken].map((n) => count(n).padStart(12));
+  return `  vcpu ${index}  pc ${pc}  ${MODES[hart.privilege]}  exits ${exits}  faults ${faults}\n`;
 }
 
 function screen(machine: Machine, last: Look | null, now: Look): string {
   const { host, sched } = machine;
   const columns = Math.max(40, process.stdout.columns ?? 80);
   const pages = (name: string): string => bytesInWords((now.vm[name] ?? 0) * PAGE_SIZE).padStart(10);
-  const vcpus = (machine.vmm.kvm?.vcpus ?? []).map(
-    ({ index, hart, stats }) =>
-      `  vcpu ${index}  pc ${hart.pc.toString(16).padStart(12)}  ${['U', 'S', '', 'M'][hart.privilege]}  exits ${count(stats.exits).padStart(12)}  faults ${count(stats.pf_taken).padStart(12)}\n`,
-  );
+  const perSecond = (name: string): string => `${rate(last, now, name)}/s`;
   return [
-    `umbra top  ${(sched.now / 1e9).toFixed(3)} s virtual  ${mips(last, now)} MIPS  ${count(now.instructions)} instructions\n\n`,
-    `memory   free${pages('nr_free_pages')}  inactive anon${pages('nr_inactive_anon')}  active anon${pages('nr_active_anon')}  swap cache${pages('nr_swapcached')}\n`,
-    `swap     in ${rate(last, now, 'pswpin')}/s  out ${rate(last, now, 'pswpout')}/s  faults ${rate(last, now, 'pgfault')}/s\n\n`,
-    ...vcpus,
+    `umbra top  ${(sched.now / 1e9).toFixed(3)} s virtual  ${mips(last, now)} MIPS  `,
+    `${count(now.instructions)} instructions\n\n`,
+    `memory   free${pages('nr_free_pages')}  inactive anon${pages('nr_inactive_anon')}  `,
+    `active anon${pages('nr_active_anon')}  swap cache${pages('nr_swapcached')}\n`,
+    `swap     in ${perSecond('pswpin')}  out ${perSecond('pswpout')}  faults ${perSecond('pgfault')}\n\n`,
+    ...(machine.vmm.kvm?.vcpus ?? []).map(vcpuLine),
     `\nframes   . free  a anonymous  A active  s swap cache  f file  g table  S shadow\n${frameMap(host, columns)}`,
     `\nswap     . free  # in use  c with a page in the cache\n${slotMap(host, columns)}`,
   ].join('');

@@ -4,8 +4,8 @@
 
 import { cachedMain } from './startCache.js';
 
-const { module, finish } = cachedMain();
+const { module, finish } = cachedMain(process.argv[2]);
 if (module === null) (await import('tsx/esm/api')).register();
 const { main } = module ?? (await import('./main.ts'));
 process.exitCode = await main(process.argv.slice(2));
-finish();
+finish(process.exitCode);

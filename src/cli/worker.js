@@ -2,7 +2,7 @@
 
 import { cachedMain } from './startCache.js';
 
-const { module } = cachedMain();
+const { module } = cachedMain('explore');
 if (module === null) (await import('tsx/esm/api')).register();
 const { work } = module ?? (await import('./main.ts'));
 await work();

@@ -5,9 +5,9 @@
 // invalidate but the TLB, so the client has the one callback that comes wherever CPUs are flushed, and release, after
 // which the tables go and must not be walked. All devices bound to one process share a subscription (mmu_notifier_get).
 //
-// Invariants (reference rules 7, 37, 38): an entry permits only what the tables did since the last flush; A and D are set in
-// the process's own entries, as by a CPU; after release nothing is walked. Lock: none; the TLB is hardware, one step at a
-// time, and the callback runs under page table locks.
+// Invariants (reference rules 7, 37, 38): an entry permits only what the tables did since the last flush; A and D are
+// set in the process's own entries, as by a CPU; after release nothing is walked. Lock: none; the TLB is hardware, one
+// step at a time, and the callback runs under page table locks.
 
 import { CpuTlb, TLB_FAULT } from '../hw/tlb/index.ts';
 import { exitMm, getUserPage, type Mm, putPage } from '../mm/index.ts';

@@ -27,8 +27,9 @@ export const cpuTlbs: readonly Exhibit[] = [
     steps: 134,
     budget: { bounded: 4000, pos: 12_000 },
     story:
-      'The entry stands at its new address, where whoever cuts the page out of its file finds it: he clears it, flushes the ' +
-      'new address, and frees the page. The CPU that has it at the old address has not been flushed yet.',
+      'The entry stands at its new address, where whoever cuts the page out of its file finds it: he ' +
+      'clears it, flushes the new address, and frees the page. The CPU that has it at the old address has ' +
+      'not been flushed yet.',
     fix: 'The old range is flushed while both page table locks are held: nobody finds the page before.',
   },
   {
@@ -76,8 +77,9 @@ export const cpuTlbs: readonly Exhibit[] = [
     steps: 48,
     budget: { bounded: 100, pos: 1000 },
     story:
-      'The mapping is dropped, the flush put off. Writeback finds no mapping to clean, writes the page and calls it clean. ' +
-      'Then a CPU stores through the entry that it still has: nobody will ever write that to the disk.',
+      'The mapping is dropped, the flush put off. Writeback finds no mapping to clean, writes the page ' +
+      'and calls it clean. Then a CPU stores through the entry that it still has: nobody will ever write ' +
+      'that to the disk.',
     fix: 'A dirty file page keeps its mapping until the CPUs are flushed, and they are flushed under the page table lock.',
   },
   {
@@ -98,9 +100,12 @@ export const cpuTlbs: readonly Exhibit[] = [
     steps: 160,
     budget: { bounded: 4000, pos: 1000 },
     story:
-      'Reclaim has cleared the entry and put the flush off, to do one for many pages. mprotect() sees an entry that is not ' +
-      'present, has nothing to flush, and returns; a CPU goes on storing to the page that was just protected.',
-    fix: 'Whoever takes the page table lock in such a call first does the flush that reclaim owes (flush_tlb_batched_pending).',
+      'Reclaim has cleared the entry and put the flush off, to do one for many pages. mprotect() sees an ' +
+      'entry that is not present, has nothing to flush, and returns; a CPU goes on storing to the page ' +
+      'that was just protected.',
+    fix:
+      'Whoever takes the page table lock in such a call first does the flush that reclaim owes ' +
+      '(flush_tlb_batched_pending).',
   },
   {
     name: 'hint-not-flushed',
@@ -120,10 +125,12 @@ export const cpuTlbs: readonly Exhibit[] = [
     steps: 90,
     budget: { bounded: 100, pos: 2000 },
     story:
-      'NUMA balancing makes an entry inaccessible and puts the flush off. The access of another thread faults and moves the ' +
-      'page: the entry says that no CPU can have it, so nothing is flushed. One CPU has it, and stores to the old page, ' +
-      'which is free by now.',
-    fix: 'An entry without permissions counts as accessible as long as a flush of its address space is pending (pte_accessible).',
+      'NUMA balancing makes an entry inaccessible and puts the flush off. The access of another thread ' +
+      'faults and moves the page: the entry says that no CPU can have it, so nothing is flushed. One CPU ' +
+      'has it, and stores to the old page, which is free by now.',
+    fix:
+      'An entry without permissions counts as accessible as long as a flush of its address space is ' +
+      'pending (pte_accessible).',
   },
   {
     name: 'kicked-too-early',

@@ -29,8 +29,9 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
     steps: 84,
     budget: { bounded: 400, pos: 100 },
     story:
-      'The whole fault runs between start and end. The sequence does not change meanwhile, and the PTE is still there, so ' +
-      'all looks well; then reclaim clears the PTE and frees the page, and no callback will ever come for it again.',
+      'The whole fault runs between start and end. The sequence does not change meanwhile, and the PTE is ' +
+      'still there, so all looks well; then reclaim clears the PTE and frees the page, and no callback ' +
+      'will ever come for it again.',
     fix: PROTOCOL,
   },
   {
@@ -50,8 +51,9 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
     steps: 111,
     budget: { bounded: 1200, pos: 400 },
     story:
-      'The vCPU has looked the page up and is pre-empted. A whole invalidation runs, from start to end; the page is freed. ' +
-      'The vCPU goes on: no range is open now, and it installs the page that it remembers.',
+      'The vCPU has looked the page up and is pre-empted. A whole invalidation runs, from start to end; ' +
+      'the page is freed. The vCPU goes on: no range is open now, and it installs the page that it ' +
+      'remembers.',
     fix: PROTOCOL,
   },
   {
@@ -76,8 +78,9 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
     steps: 111,
     budget: { bounded: 1200, pos: 400 },
     story:
-      'The check is there, but what it compares with was read too late: an invalidation that ran between the look and the ' +
-      'sample has bumped the sequence already, and the fault takes the new value for the old one.',
+      'The check is there, but what it compares with was read too late: an invalidation that ran between ' +
+      'the look and the sample has bumped the sequence already, and the fault takes the new value for the ' +
+      'old one.',
     fix: PROTOCOL,
   },
   {
@@ -89,16 +92,12 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
     edits: [
       {
         file: 'kvm/pageFault.ts',
-        find: `  const { kvm } = vcpu;
-  yield* kvm.mmuLock.lockWrite();
-  if (points.on) yield at.list(kvm.id);
-  const sameSlot`,
-        replace: `  const { kvm } = vcpu;
+        find: `  const { mmuLock } = kvm;
+`,
+        replace: `  const { mmuLock } = kvm;
   if (points.on) yield at.sequence(kvm.id);
   const isStale = isPageFaultStale(vcpu, leaf.gfn, sequence);
-  yield* kvm.mmuLock.lockWrite();
-  if (points.on) yield at.list(kvm.id);
-  const sameSlot`,
+`,
       },
       {
         file: 'kvm/pageFault.ts',
@@ -110,8 +109,8 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
     steps: 101,
     budget: { bounded: 400, pos: 400 },
     story:
-      'Between the check and the lock there is a gap of one step. The whole zap fits in: its callback finds nothing to zap, ' +
-      'because the spte is installed only afterwards.',
+      'Between the check and the lock there is a gap of one step. The whole zap fits in: its callback ' +
+      'finds nothing to zap, because the spte is installed only afterwards.',
     fix: PROTOCOL,
   },
   {
@@ -138,8 +137,8 @@ export const faultVersusInvalidate: readonly Exhibit[] = [
     steps: 104,
     budget: { bounded: 60_000, pos: 1500 },
     story:
-      'After the count has fallen and before the sequence has risen, nothing tells of the invalidation that just went by: ' +
-      'who looks at both in that moment installs what is gone.',
+      'After the count has fallen and before the sequence has risen, nothing tells of the invalidation ' +
+      'that just went by: who looks at both in that moment installs what is gone.',
     fix: 'kvm_mmu_invalidate_end() bumps the sequence first; the count falls when the bump can be seen.',
   },
 ];

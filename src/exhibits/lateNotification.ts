@@ -28,8 +28,8 @@ export const lateNotification: readonly Exhibit[] = [
     steps: 35,
     budget: { bounded: 100, pos: 50 },
     story:
-      'From the moment at which the PTE is clear the host regards the page as its own; the guest goes on storing to it until ' +
-      'the callback comes, and what it stores then is in no swap slot.',
+      'From the moment at which the PTE is clear the host regards the page as its own; the guest goes on ' +
+      'storing to it until the callback comes, and what it stores then is in no swap slot.',
     fix: 'invalidate_range_start comes before the PTE is touched, and everything is zapped and flushed when it returns.',
   },
   {

@@ -41,8 +41,9 @@ export const oomReaper: readonly Exhibit[] = [
     steps: 42,
     budget: { bounded: 100, pos: 50 },
     story:
-      'The second client cannot be told without sleeping and says -EAGAIN; the reaper goes away. KVM, which was told first, ' +
-      'waits for an end that never comes: every fault of the guest is tried again for ever.',
+      'The second client cannot be told without sleeping and says -EAGAIN; the reaper goes away. KVM, ' +
+      'which was told first, waits for an end that never comes: every fault of the guest is tried again ' +
+      'for ever.',
     fix: 'Who has been started gets an end, whatever the others said.',
   },
 ];

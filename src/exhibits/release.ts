@@ -29,8 +29,8 @@ export const release: readonly Exhibit[] = [
     steps: 135,
     budget: { bounded: 8000, pos: 1500 },
     story:
-      "The exiting process's pages are still on the LRU. Reclaim takes one: the list of clients is empty already, nobody is " +
-      'told, and the page is freed while the guest still has it mapped.',
+      "The exiting process's pages are still on the LRU. Reclaim takes one: the list of clients is empty " +
+      'already, nobody is told, and the page is freed while the guest still has it mapped.',
     fix: 'Every release runs before anything is unlinked; until then each callback still reaches its client.',
   },
   {

@@ -43,9 +43,9 @@ export const reuse: readonly Exhibit[] = [
     steps: 130,
     budget: { bounded: 4000, pos: 500 },
     story:
-      'A fault reads the page past the swap cache and is pre-empted. Another thread faults the page in too, stores to it, and ' +
-      'the page is swapped out again, to the slot that has just become free. The entry looks as before, so the first fault ' +
-      'installs what it read: the store is gone.',
+      'A fault reads the page past the swap cache and is pre-empted. Another thread faults the page in ' +
+      'too, stores to it, and the page is swapped out again, to the slot that has just become free. The ' +
+      'entry looks as before, so the first fault installs what it read: the store is gone.',
     fix: 'A page comes in through the swap cache, which holds the slot: nobody gets it before the fault is done.',
   },
   {
@@ -68,8 +68,9 @@ export const reuse: readonly Exhibit[] = [
     steps: 59,
     budget: { bounded: 20_000, pos: 2000 },
     story:
-      'The removal is put off until the last open range has ended. Its end makes the sequence even first and then carries the ' +
-      'removals out; who waits for the sequence sees it change, returns, and frees what is about to be touched.',
+      'The removal is put off until the last open range has ended. Its end makes the sequence even first ' +
+      'and then carries the removals out; who waits for the sequence sees it change, returns, and frees ' +
+      'what is about to be touched.',
     fix: 'The sequence is looked at under the lock that the end holds until everything is carried out.',
   },
   {
@@ -91,8 +92,11 @@ export const reuse: readonly Exhibit[] = [
     steps: 144,
     budget: { bounded: 4000, pos: 1000 },
     story:
-      "One vCPU walks the guest's tables, lock-free, and is pre-empted. Another changes the entry, fences, and faults: the " +
-      'table is shadowed from now on. Then the first installs the entry that it remembers, into a shadow that counts as in sync.',
-    fix: 'Each entry is read again under mmu_lock, after its table was write-protected; if it differs the fault is retried.',
+      "One vCPU walks the guest's tables, lock-free, and is pre-empted. Another changes the entry, " +
+      'fences, and faults: the table is shadowed from now on. Then the first installs the entry that it ' +
+      'remembers, into a shadow that counts as in sync.',
+    fix:
+      'Each entry is read again under mmu_lock, after its table was write-protected; if it differs the ' +
+      'fault is retried.',
   },
 ];

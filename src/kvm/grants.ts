@@ -42,7 +42,10 @@ export function grant({ hart, kvm, knownRoots, fences, pmpKey }: Vcpu): void {
   endGrants(hart, granted);
 }
 
-/** The hart has left: where it switched by itself, its root is the vCPU's. Answers the one that is to be released, or null. */
+/**
+ * The hart has left: where it switched by itself, its root is the vCPU's. Answers the one that is to be released, or
+ * null.
+ */
 export function takeOver(vcpu: Vcpu): ShadowPage | null {
   const { hart, root, knownRoots } = vcpu;
   const { shadowRoot } = hart;

@@ -1,8 +1,8 @@
 // Lending a hart the host page behind guest memory for one access, where no spte may stand for it: a load or a fetch of a
 // guest page of which the PMP permits only a part (hw/hart's loans.ts).
 //
-// vcpu.ts calls it in the SRCU section of the fault. A loan is in no rmap: notifierClient.ts flushes whoever holds one when
-// it takes host pages away, and a flush ends it.
+// vcpu.ts calls it in the SRCU section of the fault. A loan is in no rmap: notifierClient.ts flushes whoever holds one
+// when it takes host pages away, and a flush ends it.
 //
 // Invariant: a loan is made under mmu_lock, after the check that a fault makes before it installs an spte. Locks: takes
 // mmu_lock for write; may sleep.

@@ -46,19 +46,13 @@ function isUniform(role: Pick<Role, 'pmp'>, { gfn, access }: Leaf): boolean {
   return true;
 }
 
-/**
- * kvm_mmu_hugepage_adjust(): the leaf that is to be mapped in a table of `role` whose guest, or stage, has leaves up to
- * `maxLevel`: of 2 MiB where guest, slot and host permit it.
- */
-export function* hugepageAdjust(
-  kvm: Kvm,
-  slot: Memslot,
-  leaf: Leaf,
-  role: Pick<Role, 'pmp'>,
-  maxLevel: number,
-): Steps<Leaf> {
+/** Whether guest, or stage, which has leaves up to `maxLevel`, and slot permit a leaf of 2 MiB around `gfn`. */
+export const mayBeHuge = (kvm: Kvm, slot: Memslot, gfn: Gfn, maxLevel: number): boolean =>
+  maxLevel > 0 && kvm.mm.hugePmds > 0 && isLpageAllowed(slot, gfn);
+
+/** kvm_mmu_hugepage_adjust(): the leaf that is to be mapped in a table of `role`, of 2 MiB if the host permits that, too. */
+export function* hugepageAdjust(kvm: Kvm, slot: Memslot, leaf: Leaf, role: Pick<Role, 'pmp'>): Steps<Leaf> {
   const { gfn, pfn } = leaf;
-  if (maxLevel === 0 || kvm.mm.hugePmds === 0 || !isLpageAllowed(slot, gfn)) return leaf;
   if (points.on) yield at.list(kvm.mm.pageTableLock.id);
   if (hostMappingLevel(kvm.mm, slot.hvaOf(gfn)) === 0 || !isUniform(role, leaf)) return leaf;
   const offset = gfn % HUGE_GFNS;

@@ -15,8 +15,16 @@ import { gfnToMemslot, hugeGfnOf, type Memslot } from './memslot.ts';
 import { makeMmuPagesAvailable } from './recycle.ts';
 import { kvmFlushRemoteTlbs } from './requests.ts';
 import { type Role, ShadowPage, sameRole, shadowAccess } from './shadowPage.ts';
-import { framesAt, isShadowLeaf, makeLeafSpte, makeNonleafSpte, readSpte, setSpte } from './spte.ts';
-import { childOf, mayBeWritable, updateSpte } from './spteChange.ts';
+import {
+  framesAt,
+  isShadowLeaf,
+  makeLeafSpte,
+  makeNonleafSpte,
+  readSpte,
+  setSpte,
+  usedSpte,
+} from './spte.ts';
+import { childOf, isPlainMemory, mayBeWritable, updateSpte } from './spteChange.ts';
 import { syncPage } from './sync.ts';
 import { roleWord } from './traceTerms.ts';
 import { setUnsyncChild } from './unsyncTree.ts';
@@ -99,9 +107,11 @@ export function* linkShadowPage(kvm: Kvm, parent: ShadowPage, sptep: Hpa, sp: Sh
   if (sp.unsync || sp.unsyncChildren > 0) setUnsyncChild(kvm, sptep);
 }
 
-/** The child behind `sptep` if it is already the one that is wanted (kvm_mmu_get_child_sp, -EEXIST). */
-export function* linkedChild(kvm: Kvm, sptep: Hpa, gfn: Gfn, role: Role): Steps<ShadowPage | null> {
-  if (points.on) yield at.spte(sptep);
+/**
+ * The child behind `sptep` if it is already the one that is wanted (kvm_mmu_get_child_sp, -EEXIST). Preceded by
+ * at.spte(sptep).
+ */
+export function linkedChild(kvm: Kvm, sptep: Hpa, gfn: Gfn, role: Role): ShadowPage | null {
   const spte = readSpte(kvm.memory, sptep);
   if (!isPresent(spte) || isShadowLeaf(spte)) return null;
   const child = childOf(kvm, spte);
@@ -131,9 +141,10 @@ export function* setLeafSpte(kvm: Kvm, sp: ShadowPage, sptep: Hpa, leaf: Leaf): 
   if (access === 0) bug('the PMP permits no spte here', { gfn: leaf.gfn });
   const wanted = hostWritable && (access & PTE_W) !== 0;
   // No gfn of a huge leaf is a guest table, or tracked.
-  const mmuWritable = wanted && (leaf.level > 0 || (yield* mayBeWritable(kvm, slot, leaf.gfn, true)));
+  const isPlain = leaf.level > 0 || isPlainMemory(kvm, slot, leaf.gfn);
+  const mmuWritable = wanted && (isPlain || (yield* mayBeWritable(kvm, slot, leaf.gfn, true)));
   const spte = makeLeafSpte(leaf.pfn, access, hostWritable, mmuWritable);
-  const changed = yield* installLeaf(kvm, slot, sp, sptep, leaf, spte);
+  const changed = yield* installLeaf(kvm, slot, sp, sptep, leaf, usedSpte(spte, leaf.write));
   if (leaf.write && wanted && !mmuWritable) return RetPf.emulate;
   return changed ? RetPf.fixed : RetPf.spurious;
 }
@@ -151,7 +162,7 @@ function* installLeaf(
   if (points.on) yield at.spte(sptep);
   const old = readSpte(kvm.memory, sptep);
   const sameTarget = isPresent(old) && ptePfn(old) === leaf.pfn && sp.gfnOf(index) === leaf.gfn;
-  if (sameTarget && (old & ~(PTE_A | PTE_D)) === spte) return false;
+  if (sameTarget && ((old ^ spte) & ~(PTE_A | PTE_D)) === 0) return false;
   if (isPresent(old) && !sameTarget) {
     // A leaf, or in the place of a huge one the table that has its pages so far.
     yield* zapPte(kvm, sp, sptep);
@@ -173,17 +184,21 @@ function* installLeaf(
   }
   if (points.on) yield at.spte(sptep);
   setSpte(kvm.memory, sptep, spte);
-  yield* rmapAdd(kvm, slot, leaf, sptep);
+  if (rmapAdd(kvm, slot, leaf, sptep) > RMAP_RECYCLE_THRESHOLD) yield* recycleRmap(kvm, slot, leaf);
   return true;
 }
 
-function* rmapAdd(kvm: Kvm, slot: Memslot, { level, gfn }: Leaf, sptep: Hpa): Steps {
+/** rmap_add(): the number of sptes that now map the leaf's gfn. */
+function rmapAdd(kvm: Kvm, slot: Memslot, { level, gfn }: Leaf, sptep: Hpa): number {
   const { stats } = kvm;
   if (level === 0) stats.pages_4k++;
   else stats.pages_2m++;
   const size = level === 0 ? slot.rmap.add(gfn, sptep) : slot.hugeRmap.add(hugeGfnOf(gfn), sptep);
   stats.max_mmu_rmap_size = Math.max(stats.max_mmu_rmap_size, size);
-  if (size <= RMAP_RECYCLE_THRESHOLD) return;
+  return size;
+}
+
+function* recycleRmap(kvm: Kvm, slot: Memslot, { level, gfn }: Leaf): Steps {
   const endGfn = (gfn + framesAt(level)) as Gfn;
   if (yield* unmapGfnRange(kvm, slot, gfn, endGfn)) yield* kvmFlushRemoteTlbs(kvm);
 }

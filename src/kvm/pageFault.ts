@@ -8,19 +8,19 @@
 //
 // Locks: kvm->srcu throughout; mmu_lock for write around the installing.
 
-import { type Hart, OPEN_PMP, type Pmp } from '../hw/hart/index.ts';
+import type { Hart } from '../hw/hart/index.ts';
 import { Access, type AccessKind, levelBytes, pteIndex, pteIndexX4 } from '../hw/sv39/index.ts';
 import { getUserPage, putPage } from '../mm/index.ts';
 import { at, points, type Steps } from '../sched/index.ts';
-import { bug, Errno, type Gfn, type Gpa, gpaToGfn, type Pfn } from '../units.ts';
+import { bug, Errno, type Gfn, type Gpa, gpaToGfn, type Hpa, type Pfn } from '../units.ts';
 import { guestAccess } from './guestMemory.ts';
 import type { GuestWalk, GuestWalkResult } from './guestWalk.ts';
 import type { Kvm } from './kvm.ts';
-import { hugepageAdjust } from './mappingLevel.ts';
+import { hugepageAdjust, mayBeHuge } from './mappingLevel.ts';
 import { gfnToMemslot, KVM_MEM_READONLY, type Memslot } from './memslot.ts';
 import { getShadowPage, type Leaf, linkedChild, linkShadowPage, RetPf, setLeafSpte } from './mmu.ts';
-import { topupShadowPageCache } from './recycle.ts';
-import { ACCESS_ALL, directRole, type Role, type ShadowPage, shadowAccess, tableRole } from './shadowPage.ts';
+import { isCacheLow, topupShadowPageCache } from './recycle.ts';
+import { ACCESS_ALL, directRole, type Role, type ShadowPage, shadowAccess } from './shadowPage.ts';
 import { syncChildren } from './sync.ts';
 import { rootState } from './traceTerms.ts';
 import type { Vcpu } from './vcpuState.ts';
@@ -29,7 +29,9 @@ import { isWriteTracked } from './writeTrack.ts';
 /** Leaves of 2 MiB are the largest: the host has none of 1 GiB. */
 const MAX_LEAF_LEVEL = 1;
 
-/** The worst instruction needs some forty pages and shadow pages; guests that swap on the smallest host take ten faults. */
+/**
+ * The worst instruction needs some forty pages and shadow pages; guests that swap on the smallest host take ten faults.
+ */
 const MAX_FAULTS_OF_INSTRUCTION = 2000;
 
 /**
@@ -59,9 +61,7 @@ export function* pagedFault(vcpu: Vcpu, hart: Hart, address: number, access: Acc
   if (shadowAccess(hart, gpaToGfn(pa as Gpa), guestAccess(lo)) === 0) {
     return yield* unshadowedFault(vcpu, pa as Gpa, access === Access.store);
   }
-  return yield* mapGuestPage(vcpu, pa as Gpa, guestAccess(lo), access === Access.store, (leaf, slot) =>
-    fetchPaged(vcpu, guestWalk, address, leaf, slot),
-  );
+  return yield* mapGuestPage(vcpu, pa as Gpa, guestAccess(lo), access === Access.store, address);
 }
 
 /** The guest and its PMP permit the access, but no spte can say so. */
@@ -88,20 +88,16 @@ export function walkFailure(
 }
 
 /** direct_page_fault(): the direct root (unpaged guest, or second stage) lacks `gpa`. */
-export function* directFault(vcpu: Vcpu, gpa: Gpa, access: AccessKind): Steps<FaultResult> {
-  return yield* mapGuestPage(vcpu, gpa, ACCESS_ALL, access === Access.store, (leaf, slot) =>
-    fetchDirect(vcpu, leaf, slot),
-  );
-}
+export const directFault = (vcpu: Vcpu, gpa: Gpa, access: AccessKind): Steps<FaultResult> =>
+  mapGuestPage(vcpu, gpa, ACCESS_ALL, access === Access.store, null);
 
-type Fetch = (leaf: Leaf, slot: Memslot) => Steps<RetPf>;
-
+/** `address`: what the guest's tables, which vcpu.guestWalk has just walked for it, translate to `gpa`; null: direct. */
 function* mapGuestPage(
   vcpu: Vcpu,
   gpa: Gpa,
   access: number,
   write: boolean,
-  fetch: Fetch,
+  address: number | null,
 ): Steps<FaultResult> {
   const { kvm } = vcpu;
   const gfn = gpaToGfn(gpa);
@@ -113,7 +109,8 @@ function* mapGuestPage(
   if (write && readOnly) return { kind: 'mmio', gpa };
   // page_fault_handle_page_track(): such a store can never be mapped.
   if (write && isWriteTracked(slot, gfn)) return { kind: 'emulate', gpa };
-  if (!(yield* topupShadowPageCache(vcpu))) return { kind: 'error', errno: Errno.ENOMEM, gpa };
+  if (isCacheLow(vcpu) && !(yield* topupShadowPageCache(vcpu)))
+    return { kind: 'error', errno: Errno.ENOMEM, gpa };
 
   if (points.on) yield at.sequence(kvm.id);
   const sequence = kvm.mmuInvalidateSeq;
@@ -121,7 +118,7 @@ function* mapGuestPage(
   if (page < 0) return { kind: 'error', errno: -page, gpa };
   const hostWritable = kvm.host.gup.writable && !readOnly;
   const leaf: Leaf = { level: 0, gfn, pfn: page as Pfn, access, hostWritable, write };
-  const answer = yield* installUnderLock(vcpu, slot, leaf, sequence, fetch);
+  const answer = yield* installUnderLock(vcpu, slot, leaf, sequence, address);
   yield* putPage(kvm.host, leaf.pfn);
   if (answer === RetPf.fixed && isThrashing(vcpu)) return { kind: 'error', errno: Errno.ENOMEM, gpa };
   return faultResultOf(answer, gpa);
@@ -149,10 +146,12 @@ function* installUnderLock(
   slot: Memslot,
   leaf: Leaf,
   sequence: number,
-  fetch: Fetch,
+  address: number | null,
 ): Steps<RetPf> {
   const { kvm } = vcpu;
-  yield* kvm.mmuLock.lockWrite();
+  const { mmuLock } = kvm;
+  if (points.on) yield at.lock(mmuLock);
+  if (!mmuLock.takeWrite()) yield* mmuLock.wait();
   if (points.on) yield at.list(kvm.id);
   const sameSlot = gfnToMemslot(kvm, leaf.gfn) === slot;
   if (points.on) yield at.sequence(kvm.id);
@@ -172,8 +171,11 @@ function* installUnderLock(
     rootState(vcpu),
     Number(stale),
   );
-  if (!stale) answer = yield* fetch(leaf, slot);
-  yield* kvm.mmuLock.unlock();
+  if (!stale) {
+    answer = yield* address === null ? fetchDirect(vcpu, leaf, slot) : fetchPaged(vcpu, address, leaf, slot);
+  }
+  if (points.on) yield at.lock(mmuLock);
+  mmuLock.release();
   return answer;
 }
 
@@ -198,62 +200,55 @@ export function mmuInvalidateRetryGfn(kvm: Kvm, sequence: number, gfn: Gfn): boo
 }
 
 /** FNAME(fetch): from the root down the guest's tables, then inside the guest's superpage, to the leaf. */
-function* fetchPaged(
-  vcpu: Vcpu,
-  guestWalk: GuestWalk,
-  address: number,
-  page: Leaf,
-  slot: Memslot,
-): Steps<RetPf> {
-  const { kvm } = vcpu;
+function* fetchPaged(vcpu: Vcpu, address: number, page: Leaf, slot: Memslot): Steps<RetPf> {
+  const { kvm, root, guestWalk } = vcpu;
   const { level: guestLevel } = guestWalk.walk;
-  const { root } = vcpu;
   if (root === null || root.gfn !== guestWalk.tableGfn(2)) return RetPf.retry;
-  const { pmp } = root.role;
   if (yield* guestWalk.hasChanged(2)) return RetPf.retry;
   let sp = root;
   for (let level = 2; level > guestLevel; level--) {
     sp.writeFloodingCount = 0;
-    const child = yield* stepDown(vcpu, sp, pteIndex(address, level), {
-      gfn: guestWalk.tableGfn(level - 1),
-      role: tableRole(level - 1, pmp),
-    });
+    const sptep = sp.sptep(pteIndex(address, level));
+    const gfn = guestWalk.tableGfn(level - 1);
+    if (points.on) yield at.spte(sptep);
+    const child =
+      linkedChild(kvm, sptep, gfn, sp.childRole) ?? (yield* linkChild(vcpu, sp, sptep, gfn, sp.childRole));
     if (typeof child === 'number') return child;
     // Written between the walk and the write protection of the table: what was read is not what is shadowed.
     if (yield* guestWalk.hasChanged(level - 1)) return RetPf.retry;
     sp = child;
   }
   // After the tables on the way are shadowed, which may speak against it.
-  const leaf = yield* hugepageAdjust(kvm, slot, page, root.role, guestLevel);
+  const leaf = mayBeHuge(kvm, slot, page.gfn, guestLevel)
+    ? yield* hugepageAdjust(kvm, slot, page, root.role)
+    : page;
   kvm.trace.kvm_mmu_spte_requested?.(leaf.gfn, leaf.pfn, leaf.level + 1);
   for (let level = guestLevel; level > leaf.level; level--) {
     sp.writeFloodingCount = 0;
-    const child = yield* stepDown(vcpu, sp, pteIndex(address, level), insideSuperpage(leaf, level, pmp));
+    const sptep = sp.sptep(pteIndex(address, level));
+    const gfn = firstGfnAt(leaf, level);
+    const role = sp.role.direct ? sp.childRole : directRole(level - 1, leaf.access, root.role.pmp);
+    if (points.on) yield at.spte(sptep);
+    const child = linkedChild(kvm, sptep, gfn, role) ?? (yield* linkChild(vcpu, sp, sptep, gfn, role));
     if (typeof child === 'number') return child;
     sp = child;
   }
   return yield* setLeafSpte(kvm, sp, sp.sptep(pteIndex(address, leaf.level)), leaf);
 }
 
-interface Child {
-  readonly gfn: Gfn;
-  readonly role: Role;
-}
+/** The first gfn of what an entry of `level` covers around the leaf. */
+const firstGfnAt = ({ gfn }: Leaf, level: number): Gfn => (gfn - (gfn % (levelBytes(level) / 4096))) as Gfn;
 
-/** The direct page that splits a guest superpage of `level`. */
-function insideSuperpage(leaf: Leaf, level: number, pmp: Pmp): Child {
-  const pages = levelBytes(level) / 4096;
-  const gfn = (leaf.gfn - (leaf.gfn % pages)) as Gfn;
-  return { gfn, role: directRole(level - 1, leaf.access, pmp) };
-}
-
-/** The child page behind entry `index`, made and linked if need be; or the end of the fault, if it cannot be. */
-function* stepDown(vcpu: Vcpu, parent: ShadowPage, index: number, child: Child): Steps<ShadowPage | RetPf> {
+/** The child page of `parent` behind `sptep`, found or made, and linked; or the end of the fault, if it cannot be. */
+function* linkChild(
+  vcpu: Vcpu,
+  parent: ShadowPage,
+  sptep: Hpa,
+  gfn: Gfn,
+  role: Role,
+): Steps<ShadowPage | RetPf> {
   const { kvm } = vcpu;
-  const sptep = parent.sptep(index);
-  const linked = yield* linkedChild(kvm, sptep, child.gfn, child.role);
-  if (linked !== null) return linked;
-  const sp = yield* getShadowPage(vcpu, child.gfn, child.role);
+  const sp = yield* getShadowPage(vcpu, gfn, role);
   if (sp === null) return RetPf.noSpace;
   // Making room, or syncing what was found, may have zapped what this walk came through.
   if (parent.invalid || sp.invalid) return RetPf.retry;
@@ -268,15 +263,17 @@ function* stepDown(vcpu: Vcpu, parent: ShadowPage, index: number, child: Child):
 function* fetchDirect(vcpu: Vcpu, page: Leaf, slot: Memslot): Steps<RetPf> {
   const { kvm } = vcpu;
   let sp = vcpu.directRoot ?? bug('a direct fault without a direct root', { vcpu: vcpu.index });
-  const leaf = yield* hugepageAdjust(kvm, slot, page, sp.role, MAX_LEAF_LEVEL);
+  const leaf = mayBeHuge(kvm, slot, page.gfn, MAX_LEAF_LEVEL)
+    ? yield* hugepageAdjust(kvm, slot, page, sp.role)
+    : page;
   kvm.trace.kvm_mmu_spte_requested?.(leaf.gfn, leaf.pfn, leaf.level + 1);
   const gpa = leaf.gfn * 4096;
   for (let level = 2; level > leaf.level; level--) {
-    const pages = levelBytes(level) / 4096;
-    const child = yield* stepDown(vcpu, sp, pteIndexX4(gpa, level), {
-      gfn: (leaf.gfn - (leaf.gfn % pages)) as Gfn,
-      role: directRole(level - 1, ACCESS_ALL, OPEN_PMP),
-    });
+    const sptep = sp.sptep(pteIndexX4(gpa, level));
+    const gfn = firstGfnAt(leaf, level);
+    if (points.on) yield at.spte(sptep);
+    const child: ShadowPage | RetPf =
+      linkedChild(kvm, sptep, gfn, sp.childRole) ?? (yield* linkChild(vcpu, sp, sptep, gfn, sp.childRole));
     if (typeof child === 'number') return child;
     sp = child;
   }

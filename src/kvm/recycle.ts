@@ -34,12 +34,16 @@ export function defaultMaxMmuPages(frames: number, vcpus: number, ramBytes: numb
   return Math.max(40 + 5 * vcpus, Math.min(Math.floor(frames / 4), byGuest));
 }
 
+/** Whether mmu_topup_memory_caches() has anything to do. */
+export const isCacheLow = ({ shadowPageCache }: Vcpu): boolean =>
+  shadowPageCache.length < MAX_PAGES_PER_FAULT;
+
 /** mmu_topup_memory_caches(): frames for the shadow pages of one fault; may sleep and reclaim. False: out of memory. */
-export function* topupShadowPageCache({ kvm, shadowPageCache }: Vcpu): Steps<boolean> {
-  while (shadowPageCache.length < MAX_PAGES_PER_FAULT) {
-    const frame = yield* allocKernelPages(kvm.host, 0, 'shadow');
+export function* topupShadowPageCache(vcpu: Vcpu): Steps<boolean> {
+  while (isCacheLow(vcpu)) {
+    const frame = yield* allocKernelPages(vcpu.kvm.host, 0, 'shadow');
     if (frame === null) return false;
-    shadowPageCache.push(frame);
+    vcpu.shadowPageCache.push(frame);
   }
   return true;
 }

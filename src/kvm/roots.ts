@@ -23,6 +23,12 @@ import { commitZapPage, putRoot } from './zap.ts';
 
 const DIRECT_ROOT: Role = { level: 2, direct: true, wide: true, access: ACCESS_ALL, pmp: OPEN_PMP };
 
+/** Whether the hart has every root that it needs: kvm_mmu_reload() has nothing to do. */
+export function isMmuLoaded({ kvm, hart, root, directRoot }: Vcpu): boolean {
+  if (directRoot === null || directRoot.invalid) return false;
+  return root === null ? kvm.mmu === 'tdp' || !satpIsPaged(hart) : !root.invalid;
+}
+
 /** kvm_mmu_reload(): loads what is missing. False: out of memory. */
 export function* kvmMmuReload(vcpu: Vcpu): Steps<boolean> {
   yield* freeObsoleteRoots(vcpu);

@@ -49,6 +49,9 @@ export const directRole = (level: number, access: number, pmp: Pmp): Role => ({
   pmp,
 });
 
+/** kvm_mmu_child_role(): of what a page of `role` has behind its entries, but for a superpage of the guest that is split. */
+export const childRole = (role: Role): Role => ({ ...role, level: role.level - 1, wide: false });
+
 export const sameRole = (a: Role, b: Role): boolean =>
   a.level === b.level &&
   a.direct === b.direct &&
@@ -70,6 +73,7 @@ export function shadowAccess({ pmp }: Pick<Role, 'pmp'>, gfn: Gfn, access: numbe
 export class ShadowPage {
   readonly gfn: Gfn;
   readonly role: Role;
+  readonly childRole: Role;
   /** The frame (of a wide root: the first of four). */
   readonly spt: Pfn;
   /** Sptes that point here (parent_ptes). */
@@ -89,6 +93,7 @@ export class ShadowPage {
   constructor(gfn: Gfn, role: Role, spt: Pfn) {
     this.gfn = gfn;
     this.role = role;
+    this.childRole = childRole(role);
     this.spt = spt;
     this.unsyncChildBitmap = role.direct || role.level === 0 ? null : new Uint8Array(PTES_PER_PAGE);
     this.gfns = role.direct ? null : new Float64Array(PTES_PER_PAGE);

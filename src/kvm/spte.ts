@@ -31,9 +31,12 @@ export const isShadowPresent = isPresent;
 export const isShadowLeaf = isLeaf;
 /** Frames that a leaf at `level` maps: 512 where it is huge. */
 export const framesAt = (level: number): number => 512 ** level;
+/** Hardware has used it, or is about to: what a fault installs, so that the access that faulted need not walk for them. */
+export const usedSpte = (spte: number, write: boolean): number =>
+  spte | PTE_A | (write && isWritableSpte(spte) ? PTE_D : 0);
 export const isWritableSpte = (spte: number): boolean => (spte & PTE_W) !== 0;
 
-/** A leaf with the permissions in `access` (R, W, X, U bits); A and D are left to hardware. */
+/** A leaf with the permissions in `access` (R, W, X, U bits), clean and old. */
 export function makeLeafSpte(pfn: Pfn, access: number, hostWritable: boolean, mmuWritable: boolean): number {
   const writable = hostWritable && mmuWritable;
   const software = (hostWritable ? SPTE_HOST_WRITABLE : 0) | (mmuWritable ? SPTE_MMU_WRITABLE : 0);
@@ -66,7 +69,10 @@ export function exchangeSpte(memory: PhysicalMemory, sptep: Hpa, spte: number): 
   return old;
 }
 
-/** A cmpxchg loop: other permissions for a present leaf whose page stays, with whatever A and D hardware has set. The old one. */
+/**
+ * A cmpxchg loop: other permissions for a present leaf whose page stays, with whatever A and D hardware has set. The
+ * old one.
+ */
 export function changeLeafSpte(memory: PhysicalMemory, sptep: Hpa, spte: number): number {
   if (points.on) points.check('spte', sptep, 'update');
   const old = memory.i32[sptep >>> 2]!;

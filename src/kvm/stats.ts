@@ -1,6 +1,7 @@
 // KVM statistics under the names of kvm_vm_stats_desc and kvm_vcpu_stats_desc (arch/x86/kvm/x86.c).
 //
-// Plain counters, incremented where the event happens; `mmu_unsync`, `pages_4k`, `pages_2m` are instantaneous, `max_*` are peaks.
+// Plain counters, incremented where the event happens; `mmu_unsync`, `pages_4k`, `pages_2m` are instantaneous, `max_*`
+// are peaks.
 
 export interface VmStats {
   remote_tlb_flush: number;

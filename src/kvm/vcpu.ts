@@ -25,7 +25,7 @@ import { grant, takeOver } from './grants.ts';
 import { lendGuestPage } from './lend.ts';
 import { directFault, type FaultResult, pagedFault } from './pageFault.ts';
 import { breakStaleReservation, takeTurn } from './reservation.ts';
-import { kvmMmuFence, kvmMmuNewPgd, kvmMmuReload, release } from './roots.ts';
+import { isMmuLoaded, kvmMmuFence, kvmMmuNewPgd, kvmMmuReload, release } from './roots.ts';
 import { exitAddress, exitCause, exitGuestAddress, pageFaultError } from './traceTerms.ts';
 import { Request, VcpuMode } from './vcpuMode.ts';
 import type { Vcpu } from './vcpuState.ts';
@@ -51,11 +51,12 @@ export function* vcpuRun(vcpu: Vcpu, budget: number): Steps<number> {
       userspaceExit(vcpu, 'intr');
       break;
     }
-    if (!(yield* kvmMmuReload(vcpu))) return failed(vcpu, Errno.ENOMEM);
+    if (!isMmuLoaded(vcpu) && !(yield* kvmMmuReload(vcpu))) return failed(vcpu, Errno.ENOMEM);
     const { attempted } = hart;
     const reason = yield* enterGuest(vcpu, limit - attempted);
     if (reason === null) continue;
-    yield* handleExit(vcpu, reason);
+    if (reason === Exit.mmuFault) yield* handleMmuFault(vcpu);
+    else yield* handleExit(vcpu, reason);
     if (run.errno !== 0) return failed(vcpu, run.errno);
     // An instruction may take any number of faults, and must not keep the CPU from others meanwhile.
     if (hart.attempted === attempted) yield RESCHED;
@@ -106,7 +107,7 @@ function* enterGuest(vcpu: Vcpu, budget: number): Steps<ExitReason | null> {
   if (points.on) accesses.observer?.release('vcpu', vcpu.index, false);
   vcpu.mode = VcpuMode.outsideGuest;
   vcpu.stats.exits++;
-  const name = EXIT_NAMES[reason];
+  const name = EXIT_NAMES[reason]!;
   vcpu.exits[name] = (vcpu.exits[name] ?? 0) + 1;
   kvm.trace.kvm_exit?.(
     hart.pc,
@@ -145,8 +146,6 @@ function handleRequests(vcpu: Vcpu): boolean {
 
 function* handleExit(vcpu: Vcpu, reason: ExitReason): Steps {
   switch (reason) {
-    case Exit.mmuFault:
-      return yield* handleMmuFault(vcpu);
     case Exit.satp:
       return yield* kvmMmuNewPgd(vcpu);
     case Exit.sfence:
@@ -184,7 +183,8 @@ function* handleMmuFault(vcpu: Vcpu): Steps {
     fault.paged ? fault.va : fault.gpa,
     pageFaultError(hart, fault.access),
   );
-  const index = yield* kvm.srcu.readLock();
+  if (points.on) yield at.lock(kvm.srcu);
+  const index = kvm.srcu.enter();
   let result = fault.paged
     ? yield* pagedFault(vcpu, hart, fault.va, fault.access)
     : yield* directFault(vcpu, fault.gpa as Gpa, fault.wanted);
@@ -194,7 +194,8 @@ function* handleMmuFault(vcpu: Vcpu): Steps {
   } else if (result.kind === 'lend') {
     result = yield* lendGuestPage(vcpu, hart, result.gpa);
   }
-  yield* kvm.srcu.readUnlock(index);
+  if (points.on) yield at.lock(kvm.srcu);
+  kvm.srcu.leave(index);
   if (result.kind === 'retry') yield* backOff(vcpu);
   else finishFault(vcpu, hart, result);
 }

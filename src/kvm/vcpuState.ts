@@ -73,7 +73,10 @@ export class Vcpu {
   pmpKey = '';
   /** Frames set aside before mmu_lock is taken (mmu_shadow_page_cache). */
   readonly shadowPageCache: Pfn[] = [];
-  /** Instructions that the hart had attempted at its last fault that installed something, and how many of these came since. */
+  /**
+   * Instructions that the hart had attempted at its last fault that installed something, and how many of these came
+   * since.
+   */
   readonly faultsOf = { attempted: -1, count: 0 };
   /** The VMM owes the answer to an MMIO exit. */
   mmioNeeded = false;

@@ -124,7 +124,7 @@ export class Host {
     this.zeroPfn = memory.firstPfn;
     this.frames.prepare(this.zeroPfn, FrameKind.zeroPage);
     this.frames.flags[this.zeroPfn] = PG_uptodate;
-    this.zone = new Zone(sched, memory, this.frames, (this.zeroPfn + 1) as Pfn);
+    this.zone = new Zone(sched, memory, this.frames, this.vmstat, (this.zeroPfn + 1) as Pfn);
     this.lruvec = new Lruvec(sched, this.frames, this.vmstat);
     this.memcgs = new MemCgroups(sched, this.frames, this.vmstat, this.lruvec);
     this.swapClusterMax = swapClusterMax(this.zone.managedPages);

@@ -183,13 +183,19 @@ export function* mmuIntervalReadBegin(sub: MmuIntervalNotifier): Steps<number> {
   return seq;
 }
 
-/** mmu_interval_read_retry(): under the driver's lock; true: what was looked up may be stale. Preceded by at.sequence(sub.id). */
+/**
+ * mmu_interval_read_retry(): under the driver's lock; true: what was looked up may be stale. Preceded by
+ * at.sequence(sub.id).
+ */
 export function mmuIntervalReadRetry(sub: MmuIntervalNotifier, seq: number): boolean {
   if (points.on) points.check('sequence', sub.id, 'read');
   return sub.invalidateSeq !== seq;
 }
 
-/** mmu_interval_check_retry(): as mmuIntervalReadRetry(), without a lock, so that false means nothing. Preceded by at.sequence(sub.id). */
+/**
+ * mmu_interval_check_retry(): as mmuIntervalReadRetry(), without a lock, so that false means nothing. Preceded by
+ * at.sequence(sub.id).
+ */
 export const mmuIntervalCheckRetry = (sub: MmuIntervalNotifier, seq: number): boolean =>
   sub.invalidateSeq !== seq;
 

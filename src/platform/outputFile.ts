@@ -1,7 +1,8 @@
 // The file that a run writes, as it grows: a trace or a report.
 //
-// cli/ opens one before the run, so that a path that cannot be used is an error then, and hands `write` to a sink. A file that cannot be written any more is remembered, since
-// nothing may throw through the kernel code that traced; what comes after is dropped.
+// cli/ opens one before the run, so that a path that cannot be used is an error then, and hands `write` to a sink. A
+// file that cannot be written any more is remembered, since nothing may throw through the kernel code that traced; what
+// comes after is dropped.
 
 import { closeSync, writeSync } from 'node:fs';
 import type { Spool } from '../trace/index.ts';

@@ -1,8 +1,9 @@
 // Worker processes: several of one kind, which are sent plain data and answer with plain data.
 //
 // Used by cli/ for what takes all CPUs of a machine. Processes, not threads: these were slower, since they share what
-// collects garbage and compiles. A worker is in a process group of its own, so that Ctrl-C comes to the main process alone,
-// and ends with it. Invariant: after close() no worker is left, and nothing is sent, received or complained of any more.
+// collects garbage and compiles. A worker is in a process group of its own, so that Ctrl-C comes to the main process
+// alone, and ends with it. Invariant: after close() no worker is left, and nothing is sent, received or complained of
+// any more.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

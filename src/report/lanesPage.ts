@@ -1,11 +1,9 @@
-// The page of a counterexample: one HTML file that needs nothing else. The steps in a lane for each task, arrows from
+// The page of a counterexample: the steps in a lane for each task, arrows from
 // whoever touched an object last to whoever touches it next, and a scrubber with the state at each step.
 //
-// Style and script are files of lanes/; the steps are put in as JSON, which is what `umbra replay --json` prints. The
-// page asks the browser by its content security policy to load nothing.
+// The steps are put in as JSON, which is what `umbra replay --json` prints.
 
-import { readFileSync } from 'node:fs';
-import { escapeHtml, jsonOf } from './escape.ts';
+import { asset, htmlPage } from './shell.ts';
 
 /** A step of a run, as explore/ writes it down. */
 export interface LaneStep {
@@ -28,16 +26,11 @@ export interface LanesFacts {
   readonly replay: string;
 }
 
-export function lanesPageOf(facts: LanesFacts): string {
-  const parts: Readonly<Record<string, string>> = {
-    title: `<title>${escapeHtml(`Umbra: ${facts.scenario}`)}</title>`,
-    style: `<style>${asset('page.css')}</style>`,
-    data: `<script type="application/json" id="data">${jsonOf({ schema: 'umbra.replay/1', ...facts })}</script>`,
-    script: `<script>${asset('page.js')}</script>`,
-  };
-  return asset('page.html').replace(/<!-- (\w+) -->/g, (_, name: string) => parts[name]!);
-}
-
-// One level below src/, wherever this runs from.
-const asset = (name: string): string =>
-  readFileSync(new URL(`../../src/report/lanes/${name}`, import.meta.url), 'utf8');
+export const lanesPageOf = (facts: LanesFacts): string =>
+  htmlPage({
+    title: `Umbra: ${facts.scenario}`,
+    style: asset('lanes/page.css'),
+    body: asset('lanes/body.html'),
+    data: { schema: 'umbra.replay/1', ...facts },
+    script: asset('lanes/page.js'),
+  });

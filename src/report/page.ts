@@ -1,15 +1,14 @@
-// The page of a report: one HTML file that needs nothing else, neither network nor server.
+// The page of a report: charts of a run, the heat map of its guest's memory, the life of each page of it.
 //
-// Style and scripts are files of page/, and uPlot's; they are put in here, with what was recorded as JSON. The page asks
-// the browser by its content security policy to load nothing.
+// Style and scripts are files of page/, and uPlot's; they are put in here, with what was recorded as JSON.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { NOTIFIER_EVENTS } from '../trace/index.ts';
-import { escapeHtml, jsonOf } from './escape.ts';
 import type { HeatMapRecord } from './heatMap.ts';
 import { LIFE_EVENTS, type PageLife } from './pageLives.ts';
 import type { RunRecord } from './recorder.ts';
+import { asset, htmlPage } from './shell.ts';
 
 /** What the page says of a run beside what was recorded. */
 export interface PageFacts {
@@ -30,24 +29,18 @@ export interface PageFacts {
 const SCRIPTS = ['format.js', 'theme.js', 'plot.js', 'charts.js', 'heat.js', 'life.js', 'main.js'];
 
 /** Throws for a file of page/ that is not there, which is no mistake of the user. */
-export function pageOf(facts: PageFacts, record: RunRecord): string {
-  const { title } = facts;
-  const parts: Readonly<Record<string, string>> = {
-    title: `<title>${escapeHtml(title)}</title>`,
-    style: `<style>${ofUplot('uPlot.min.css')}\n${asset('page.css')}</style>`,
-    data: `<script type="application/json" id="data">${jsonOf({ ...facts, ...packed(record) })}</script>`,
-    script: `<script>${ofUplot('uPlot.iife.min.js')}\n(() => {\n${SCRIPTS.map(script).join('\n')}\n})();</script>`,
-  };
-  return asset('page.html').replace(/<!-- (\w+) -->/g, (_, name: string) => parts[name]!);
-}
-
-// One level below src/, wherever this runs from.
-const asset = (name: string): string =>
-  readFileSync(new URL(`../../src/report/page/${name}`, import.meta.url), 'utf8');
+export const pageOf = (facts: PageFacts, record: RunRecord): string =>
+  htmlPage({
+    title: facts.title,
+    style: `${ofUplot('uPlot.min.css')}\n${asset('page/page.css')}`,
+    body: asset('page/body.html'),
+    data: { ...facts, ...packed(record) },
+    script: `${ofUplot('uPlot.iife.min.js')}\n(() => {\n${SCRIPTS.map(script).join('\n')}\n})();`,
+  });
 
 /** As part of one script that has all modules in it: no name stands in two of them, and nothing is imported by another. */
 const script = (name: string): string =>
-  asset(name)
+  asset(`page/${name}`)
     .replace(/^import [^;]*;\n/gm, '')
     .replace(/^export /gm, '');
 

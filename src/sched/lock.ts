@@ -3,6 +3,9 @@
 // Who waits is queued first come, first served; a writer that waits holds back later readers, as Linux's rwsem does.
 // "Spinning" and "sleeping" differ in what the holder may do: a holder of a spinning lock must not sleep. A release hands
 // the lock to the first waiter directly: nobody can barge in between. Every acquire and release is announced by a point.
+// On the path of a page fault lock() and unlock() stand in their parts, since a generator is what costs most there:
+//     if (points.on) yield at.lock(lock);
+//     if (!lock.take()) yield* lock.wait();
 //
 // Invariants: `writer` and `readers` are never both set; a task holds a lock at most once; a release is by a holder; a
 // lock that is free has no waiters.
@@ -78,16 +81,18 @@ abstract class Lock implements HeldLock, Awaited {
   }
 
   /**
-   * Returns once grant() has made the lock the task's; a wake-up for another reason does not count. Preceded by
-   * at.lock(this).
+   * Returns once grant() has made the lock the running task's, which could not take it; a wake-up for another reason does
+   * not count. Preceded by at.lock(this).
    */
-  protected *wait(task: Task, exclusive: boolean): Steps {
+  *wait(exclusive = true): Steps {
+    const task = this.sched.current;
     const waiter: Waiter = { task, exclusive, granted: false };
     this.waiters.push(waiter);
     while (!waiter.granted) {
       this.sched.block(this.lockClass.name, this);
       yield BLOCKED;
     }
+    this.enter(task);
   }
 
   protected grant(waiter: Waiter): void {
@@ -120,12 +125,18 @@ export class Mutex extends Lock {
 
   /** spin_lock() or mutex_lock(). */
   *lock(): Steps {
+    if (points.on) yield at.lock(this);
+    if (!this.take()) yield* this.wait();
+  }
+
+  /** The first part of lock(): false when somebody has it, and wait() must follow. Preceded by at.lock(this). */
+  take(): boolean {
     const task = this.sched.current;
     this.before(task);
-    if (points.on) yield at.lock(this);
-    if (this.#owner === null) this.#owner = task;
-    else yield* this.wait(task, true);
+    if (this.#owner !== null) return false;
+    this.#owner = task;
     this.enter(task);
+    return true;
   }
 
   /** spin_trylock() or mutex_trylock(): never waits, so it is legal anywhere and against the lock order. */
@@ -140,6 +151,11 @@ export class Mutex extends Lock {
 
   *unlock(): Steps {
     if (points.on) yield at.lock(this);
+    this.release();
+  }
+
+  /** unlock() itself. Preceded by at.lock(this). */
+  release(): void {
     this.leave(this.sched.current);
     const next = this.waiters.shift();
     this.#owner = next?.task ?? null;
@@ -154,22 +170,34 @@ export class RwLock extends Lock {
 
   /** read_lock() or down_read(): queues behind a writer that waits. */
   *lockRead(): Steps {
+    if (points.on) yield at.lock(this);
+    if (!this.takeRead()) yield* this.wait(false);
+  }
+
+  /** As Mutex.take(), for lockRead(); then comes wait(false). Preceded by at.lock(this). */
+  takeRead(): boolean {
     const task = this.sched.current;
     this.before(task);
-    if (points.on) yield at.lock(this);
-    if (this.#writer === null && this.waiters.length === 0) this.#readers++;
-    else yield* this.wait(task, false);
+    if (this.#writer !== null || this.waiters.length > 0) return false;
+    this.#readers++;
     this.enter(task);
+    return true;
   }
 
   /** write_lock() or down_write(). */
   *lockWrite(): Steps {
+    if (points.on) yield at.lock(this);
+    if (!this.takeWrite()) yield* this.wait();
+  }
+
+  /** As Mutex.take(), for lockWrite(). Preceded by at.lock(this). */
+  takeWrite(): boolean {
     const task = this.sched.current;
     this.before(task);
-    if (points.on) yield at.lock(this);
-    if (this.#writer === null && this.#readers === 0) this.#writer = task;
-    else yield* this.wait(task, true);
+    if (this.#writer !== null || this.#readers > 0) return false;
+    this.#writer = task;
     this.enter(task);
+    return true;
   }
 
   /** down_read_trylock(): false also when a writer waits. Legal anywhere and against the lock order. */
@@ -184,6 +212,11 @@ export class RwLock extends Lock {
   /** By a reader or the writer; which of the two is known. */
   *unlock(): Steps {
     if (points.on) yield at.lock(this);
+    this.release();
+  }
+
+  /** unlock() itself. Preceded by at.lock(this). */
+  release(): void {
     const task = this.sched.current;
     this.leave(task);
     if (this.#writer === task) this.#writer = null;

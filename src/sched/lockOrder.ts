@@ -1,16 +1,19 @@
 // The lock order: one table that documents it, and that every acquire is checked against.
 //
 // A task may take a lock only if its rank is above the rank of every lock that it holds; several locks of one class are
-// held at once only under the lock that the row names, which makes their order irrelevant, or in the order of their ids. The order is Linux's
-// (mm/rmap.c head comment, Documentation/virt/kvm/locking.rst): mmu_lock is below the PTE lock because
-// clear_flush_young is called under it. `line` names the cache line that the lock word shares with the fields it is
-// next to, for the virtual-time cost model.
+// held at once only under the lock that the row names, which makes their order irrelevant, or in the order of their
+// ids. The order is Linux's (mm/rmap.c head comment, Documentation/virt/kvm/locking.rst): mmu_lock is below the PTE
+// lock because clear_flush_young is called under it. `line` names the cache line that the lock word shares with the
+// fields it is next to, for the virtual-time cost model.
 
 import { bug } from '../units.ts';
 
 export interface LockClass {
   readonly name: string;
-  /** In the graph of lockdep.ts, below LOCK_CLASSES; a copy of a row that differs in the rest is of the same class there. */
+  /**
+   * In the graph of lockdep.ts, below LOCK_CLASSES; a copy of a row that differs in the rest is of the same class
+   * there.
+   */
   readonly index: number;
   readonly rank: number;
   readonly kind: 'sleeping' | 'spinning';

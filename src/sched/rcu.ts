@@ -59,6 +59,11 @@ export class Srcu implements Awaited {
   /** Returns the index that readUnlock() wants back. */
   *readLock(): Steps<0 | 1> {
     if (points.on) yield at.lock(this);
+    return this.enter();
+  }
+
+  /** readLock() itself: nobody waits for it. Preceded by at.lock(this). */
+  enter(): 0 | 1 {
     const task = this.#sched.current;
     this.#inside[this.#index].push(task);
     this.#countSection(task, 1);
@@ -69,6 +74,11 @@ export class Srcu implements Awaited {
   /** By the task that entered. */
   *readUnlock(index: 0 | 1): Steps {
     if (points.on) yield at.lock(this);
+    this.leave(index);
+  }
+
+  /** readUnlock() itself. Preceded by at.lock(this). */
+  leave(index: 0 | 1): void {
     const task = this.#sched.current;
     const inside = this.#inside[index];
     if (!removeLast(inside, task)) bug(`${this.#name}: unlock without lock`, { task: task.name, index });

@@ -91,9 +91,11 @@ export class Task {
   /** False: the task does not hold it. */
   drop(lock: HeldLock): boolean {
     const { held } = this;
-    const index = held.lastIndexOf(lock);
+    let index = held.length - 1;
+    // Mostly it is the last.
+    while (index >= 0 && held[index] !== lock) index--;
     if (index < 0) return false;
-    // Not splice(), which allocates: it is mostly the last.
+    // Not splice(), which allocates.
     for (let i = index + 1; i < held.length; i++) held[i - 1] = held[i]!;
     held.pop();
     if (lock.lockClass.kind === 'spinning') this.atomicDepth--;

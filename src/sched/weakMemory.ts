@@ -1,4 +1,5 @@
-// Weak memory, where an exploration asks for it: a store may become visible late, and a load may see what was there before.
+// Weak memory, where an exploration asks for it: a store may become visible late, and a load may see what was there
+// before.
 //
 // Variables that are read and written without a lock (READ_ONCE, WRITE_ONCE and atomics in Linux) are Marked. Otherwise
 // each access takes effect where it stands. With `on`, whoever drives the scheduler may arm the step that a task is about

@@ -31,7 +31,7 @@ type Explorer = InstanceType<Variant['Explorer']>;
 const SCENARIOS = ['pageout-warm', 'dontneed', join(import.meta.dirname, 'scenarios/retryProtocol.ts')];
 /** A search lasts minutes: what the compiler needs at its start is not its rate. */
 const WARM_UP = 8_000;
-const SCHEDULES = 8_000;
+export const SCHEDULES = 8_000;
 
 export async function measureExploring(onRate: (rate: ExploringRate) => void): Promise<ExploringRate[]> {
   const rates: ExploringRate[] = [];

@@ -1,4 +1,4 @@
-// Programs built for another machine, on the peer that has it, beside the same programs on Umbra: start-up apart on both
+// Programs built for another machine, on the peer that has it, beside the same programs on Umbra: start-up apart on all
 // sides, which is what a run without work takes.
 
 import { join } from 'node:path';
@@ -9,39 +9,36 @@ import { buildProgram, type Program } from './programs.ts';
 
 export interface ForeignResult {
   readonly program: string;
-  readonly seconds: number;
+  /** By engine. */
+  readonly seconds: Readonly<Record<string, number>>;
   readonly peerSeconds: number;
 }
 
-/** A whole program is about 2 G instructions, which take a peer too long. */
-const PART = 10;
-
 export function measureForeign(
   program: Program,
-  engine: Engine,
+  engines: readonly Engine[],
   peer: Peer,
   repeats: number,
   folder: string,
 ): ForeignResult {
-  const rounds = Math.ceil(program.rounds / PART);
+  const rounds = Math.ceil(program.rounds / peer.part);
   const paths = { none: join(folder, 'none.elf'), some: join(folder, 'some.elf') };
   buildProgram(program, 0, paths.none);
   buildProgram(program, rounds, paths.some);
-  const times = {
-    ours: [] as number[],
-    oursIdle: [] as number[],
-    theirs: [] as number[],
-    theirsIdle: [] as number[],
-  };
+  const times = engines.map(() => ({ none: [] as number[], some: [] as number[] }));
+  const theirs = { none: [] as number[], some: [] as number[] };
   for (let repeat = 0; repeat < repeats; repeat++) {
-    times.oursIdle.push(engine.run(program, paths.none).seconds);
-    times.theirsIdle.push(peer.run(program, 0, folder));
-    times.ours.push(engine.run(program, paths.some).seconds);
-    times.theirs.push(peer.run(program, rounds, folder));
+    for (const length of ['none', 'some'] as const) {
+      engines.forEach((engine, i) => {
+        times[i]![length].push(engine.run(program, paths[length]).seconds);
+      });
+      theirs[length].push(peer.run(program, length === 'none' ? 0 : rounds, folder));
+    }
   }
+  const seconds = engines.map(({ name }, i) => [name, apart(times[i]!.some, times[i]!.none)] as const);
   return {
     program: program.name,
-    seconds: apart(times.ours, times.oursIdle),
-    peerSeconds: apart(times.theirs, times.theirsIdle),
+    seconds: Object.fromEntries(seconds),
+    peerSeconds: apart(theirs.some, theirs.none),
   };
 }

@@ -19,6 +19,8 @@ export interface Peer {
   /** Its version, or null when it cannot be used; then why. */
   readonly version: string | null;
   readonly missing: string | null;
+  /** It runs one such part of a whole program, which is about 2 G instructions: all of them take it too long. */
+  readonly part: number;
   /** Whether the program can be built for it. */
   runs(name: string): boolean;
   /** Seconds that a run of `program` with `rounds` rounds takes, start-up included. */
@@ -44,6 +46,7 @@ export function v86(peers: string | null): Peer {
     version:
       missing === null ? JSON.parse(readFileSync(join(folder!, 'package.json'), 'utf8')).version : null,
     missing,
+    part: 2,
     // sha reckons with 128 bits.
     runs: (name) => name !== 'sha',
     run(program, rounds, scratch) {
@@ -75,6 +78,7 @@ export const interpreter: Peer = {
   name: 'interpreter in JavaScript',
   version: process.version,
   missing: null,
+  part: 10,
   runs: () => true,
   run(program, rounds, scratch) {
     const path = join(scratch, 'interpreted.elf');

@@ -1,17 +1,19 @@
-// npm run bench -- [SUITE | PROGRAM]... [--elf FILE]... [--peers FOLDER] [--repeats N] [--json]: guest programs on
-// Umbra and on whatever peers are installed.
+// npm run bench -- [SUITE | PROGRAM]... [--elf FILE]... [--peers FOLDER] [--checker FILE]...
+// [--repeats N] [--json]: guest programs on Umbra and on whatever peers are installed.
 //
 // Tables for people, or one line of JSON. A ratio is the peer's time through Umbra's, measured side by side in one run:
 // above 1, Umbra is faster. Nothing here decides a test. Without a suite all of them; a program names one of `programs`.
-// --elf adds public programs, which are not in this repository: anything that ends by the test finisher.
+// --elf adds public programs, which are not in this repository: anything that ends by the test finisher;
+// --checker adds to `explore` what a program of yours tells of other model checkers (checkers.ts).
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { type CheckerRate, measureChecker } from './checkers.ts';
 import { type Engine, PEERS, UMBRA, UMBRA_HUGE, warmUp } from './engines.ts';
 import { type ExitCost, measureExits } from './exits.ts';
-import { type ExploringRate, measureExploring } from './exploring.ts';
+import { type ExploringRate, measureExploring, SCHEDULES } from './exploring.ts';
 import { type ForeignResult, measureForeign } from './foreign.ts';
 import { type InvalidationCost, measureInvalidations } from './invalidation.ts';
 import { geometricMean, measure, measureElf, type ProgramResult } from './measure.ts';
@@ -39,6 +41,7 @@ interface Bench {
   readonly peers: readonly Engine[];
   readonly repeats: number;
   readonly peerFolder: string | null;
+  readonly checkers: readonly string[];
   /** Scratch. */
   readonly folder: string;
   readonly say: (text: string) => void;
@@ -63,6 +66,7 @@ interface Results {
   swap?: readonly SwapRate[];
   invalidations?: readonly InvalidationCost[];
   explore?: readonly ExploringRate[];
+  checkers?: readonly CheckerRate[];
 }
 
 const SUITES: Readonly<Record<string, (bench: Bench) => Results | Promise<Results>>> = {
@@ -94,6 +98,7 @@ async function main(): Promise<void> {
       json: { type: 'boolean', default: false },
       elf: { type: 'string', multiple: true, default: [] },
       peers: { type: 'string' },
+      checker: { type: 'string', multiple: true, default: [] },
     },
   });
   const repeats = Number(values.repeats);
@@ -111,6 +116,7 @@ async function main(): Promise<void> {
       peers,
       repeats,
       peerFolder: values.peers ?? null,
+      checkers: values.checker,
       folder,
       say,
     };
@@ -242,19 +248,29 @@ function runForeign(bench: Bench): Results {
 function besidePeer({ programs, repeats, folder, say }: Bench, peer: Peer): Foreign {
   say(`\n${peer.name}: ${peer.version ?? peer.missing}`);
   if (peer.version === null) return { peer: peer.name, version: null, results: [] };
-  const engine = UMBRA[0]!;
-  const table = new Table(say, [14, -15, -26, -10]);
-  table.row('program', engine.name, peer.name, 'ratio');
+  const table = new Table(say, [14, ...UMBRA.map(() => -15), -26, -20]);
+  table.row('program', ...UMBRA.map(({ name }) => name), peer.name, 'peer/engine');
+  const ratios = UMBRA.map((): number[] => []);
   const results = programs
     .filter(({ kind, name }) => kind === 'integer' && peer.runs(name))
     .map((program) => {
-      const result = measureForeign(program, engine, peer, repeats, folder);
-      const ratio = result.peerSeconds / result.seconds;
-      table.row(program.name, num(result.seconds), num(result.peerSeconds), num(ratio));
+      const result = measureForeign(program, UMBRA, peer, repeats, folder);
+      const seconds = UMBRA.map(({ name }) => result.seconds[name]!);
+      const own = seconds.map((each) => result.peerSeconds / each);
+      own.forEach((ratio, i) => {
+        ratios[i]!.push(ratio);
+      });
+      table.row(
+        program.name,
+        ...seconds.map((each) => num(each)),
+        num(result.peerSeconds),
+        own.map((ratio) => num(ratio)).join(', '),
+      );
       return result;
     });
-  const ratio = geometricMean(results.map(({ seconds, peerSeconds }) => peerSeconds / seconds));
-  say(`${engine.name} is ${num(ratio)} times as fast as ${peer.name} (geometric mean)`);
+  UMBRA.forEach(({ name }, i) => {
+    say(`${name} is ${num(geometricMean(ratios[i]!))} times as fast as ${peer.name} (geometric mean)`);
+  });
   return { peer: peer.name, version: peer.version, results };
 }
 
@@ -294,14 +310,16 @@ function runInvalidations({ repeats, say }: Bench): Results {
   return { invalidations };
 }
 
-async function runExplore({ say }: Bench): Promise<Results> {
-  const table = new Table(say, [16, 12, -16, -8, -10]);
+async function runExplore({ say, checkers }: Bench): Promise<Results> {
+  const table = new Table(say, [16, 18, -16, -8, -10]);
   table.row('scenario', 'with', 'schedules/CPU-s', 'steps', 'reset us');
   const explore = await measureExploring(({ scenario, mode, rate, steps, reset }) =>
     table.row(scenario, mode, num(rate, 0), num(steps, 0), num(reset)),
   );
-  say('loom and shuttle are Rust libraries: what they do on the same protocol is not measured here');
-  return { explore };
+  if (checkers.length === 0) say('other model checkers on the last scenario: none given (--checker)');
+  const others = checkers.flatMap((program) => measureChecker(program, SCHEDULES));
+  for (const { name, rate, steps } of others) table.row('', name, num(rate, 0), num(steps, 0), '');
+  return { explore, checkers: others };
 }
 
 const isPeer = (engine: string): boolean => PEERS.some(({ name }) => name === engine);

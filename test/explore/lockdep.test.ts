@@ -86,13 +86,13 @@ it.each<[string, string, readonly SourceEdit[], RegExp[]]>([
     [
       {
         file: 'kvm/pageFault.ts',
-        find: "  if (!(yield* topupShadowPageCache(vcpu))) return { kind: 'error', errno: Errno.ENOMEM, gpa };\n",
-        replace: '',
+        find: '  if (isCacheLow(vcpu) && !(yield* topupShadowPageCache(vcpu)))\n',
+        replace: '  if (false)\n',
       },
       {
         file: 'kvm/pageFault.ts',
-        find: '  yield* kvm.mmuLock.lockWrite();\n',
-        replace: '  yield* kvm.mmuLock.lockWrite();\n  yield* topupShadowPageCache(vcpu);\n',
+        find: '  if (!mmuLock.takeWrite()) yield* mmuLock.wait();\n',
+        replace: '  if (!mmuLock.takeWrite()) yield* mmuLock.wait();\n  yield* topupShadowPageCache(vcpu);\n',
       },
     ],
     [/^sleeping function called from invalid context: might_alloc/],

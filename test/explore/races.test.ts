@@ -230,8 +230,8 @@ it('is found where an edit takes a lock away, though nothing breaks, and shown w
   const edits = [
     {
       file: 'mm/page/zone.ts',
-      find: '    yield* this.lock.lock();\n    if (points.on) yield at.list(this.lock.id);\n    const pfn = this.#take(order,',
-      replace: '    if (points.on) yield at.list(this.lock.id);\n    const pfn = this.#take(order,',
+      find: '    if (!this.lock.take()) yield* this.lock.wait();\n',
+      replace: '',
     },
     {
       file: 'mm/page/zone.ts',

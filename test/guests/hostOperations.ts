@@ -316,7 +316,10 @@ class Scene {
     yield* fput(object);
   }
 
-  /** Private memory of more than 2 MiB beside RAM, most of which is read before it is written, with a model of its pages. */
+  /**
+   * Private memory of more than 2 MiB beside RAM, most of which is read before it is written, with a model of its
+   * pages.
+   */
   *hugePrivate(): Steps {
     const bytes = HUGE_PRIVATE_PAGES * PAGE_SIZE;
     const base = (yield* mmapAnonymous(this.mm, 0, bytes, RW, 0)) as Hva;
@@ -395,7 +398,9 @@ class Scene {
     expect(yield* munmap(this.mm, base, bytes)).toBe(0);
   }
 
-  /** Memory beside the guest's whose missing pages a userfaultfd moves in from elsewhere, one by one or several at once. */
+  /**
+   * Memory beside the guest's whose missing pages a userfaultfd moves in from elsewhere, one by one or several at once.
+   */
   *moveIn(): Steps {
     const [pages, bytes] = [8, 8 * PAGE_SIZE];
     // Far from where a program that another task plays has its holes.
@@ -427,7 +432,10 @@ class Scene {
     expect(yield* munmap(this.mm, to, bytes)).toBe(0);
   }
 
-  /** A userfaultfd hears of stores to a part of RAM for a while, of some not yet mapped too if RAM is shmem, and lets them pass. */
+  /**
+   * A userfaultfd hears of stores to a part of RAM for a while, of some not yet mapped too if RAM is shmem, and lets
+   * them pass.
+   */
   *guard(): Steps {
     const [start, bytes] = this.part();
     const uffd = userfaultfd(this.mm);
@@ -624,7 +632,10 @@ function* playOperations(scene: Scene, task: number, count: number, coverage: Co
   }
 }
 
-/** A case: `operations` of them, in several tasks, on a host and a guest that `seed` chooses. Throws if anything is wrong. */
+/**
+ * A case: `operations` of them, in several tasks, on a host and a guest that `seed` chooses. Throws if anything is
+ * wrong.
+ */
 export function playHostOperations(seed: number, operations: number, coverage: Coverage): void {
   const random = new Random(seed);
   const [mmu, vcpus] = [MMUS[seed % 2]!, 1 + ((seed >> 1) % 2)];

@@ -17,7 +17,10 @@ const thrasher = loadGuest('thrash', {
   header: { ramBytes: 8 * MIB, hostRamBytes: 32 * MIB, output: '....\n', instructions: null },
 });
 
-/** Takes the huge pages of RAM apart, by a few pages swapped out, and puts them together again, until the guest has stopped. */
+/**
+ * Takes the huge pages of RAM apart, by a few pages swapped out, and puts them together again, until the guest has
+ * stopped.
+ */
 function* disturb({ vmm, sched }: Machine): Steps {
   for (let round = 0; vmm.stop === null; round++) {
     yield* scheduleTimeout(sched, 400_000);

@@ -70,7 +70,10 @@ function isAbout(executed: number, header: GuestProgram['header'], vcpus: number
   return executed >= instructions - margin && (mayWait || executed <= instructions + margin);
 }
 
-/** One case of the matrix, for a soak: case `seed` modulo their number, with `seed` as the machine's. Throws if it fails. */
+/**
+ * One case of the matrix, for a soak: case `seed` modulo their number, with `seed` as the machine's. Throws if it
+ * fails.
+ */
 export function playGuestCase(seed: number): void {
   const matrix = guestMatrix();
   const { name, ...config } = matrix[seed % matrix.length]!;

@@ -1,5 +1,5 @@
-// A guest whose process has a memory limit of its own: it swaps within that while the host has memory to spare, its data is
-// exact, and a process beside it notices nothing.
+// A guest whose process has a memory limit of its own: it swaps within that while the host has memory to spare, its
+// data is exact, and a process beside it notices nothing.
 
 import { describe, expect, it } from 'vitest';
 import type { Machine } from '../../src/machine.ts';
@@ -29,7 +29,10 @@ const thrasher = loadGuest('thrash', {
   header: { ramBytes: 2048 * KIB, hostRamBytes: 4096 * KIB, output: '..\n', instructions: null },
 });
 
-/** A process with no business of its own: writes its pages once, and finds them where they were until the guest has stopped. */
+/**
+ * A process with no business of its own: writes its pages once, and finds them where they were until the guest has
+ * stopped.
+ */
 function* beside({ host, vmm }: Machine, seen: { least: number }): Steps {
   const mm = (yield* host.createMm())!;
   const base = (yield* mmapAnonymous(mm, 0, BESIDE_PAGES * PAGE_SIZE, RW, 0)) as Hva;

@@ -1,5 +1,6 @@
 // A guest that checks its data while the host moves its memory about for ever: every page migrated over and over, memory
-// compacted, mappings taken away for NUMA hints; with the least host memory, so that it is swapped as well, and with plenty.
+// compacted, mappings taken away for NUMA hints; with the least host memory, so that it is swapped as well, and with
+// plenty.
 
 import { describe, expect, it } from 'vitest';
 import type { Machine } from '../../src/machine.ts';

@@ -81,7 +81,9 @@ export interface StartedGuest {
   readonly finish: () => GuestRun;
 }
 
-/** As `umbra run` has by default; with less than twice what is swapped, the host keeps no slot of a page that came back. */
+/**
+ * As `umbra run` has by default; with less than twice what is swapped, the host keeps no slot of a page that came back.
+ */
 const SWAP_BYTES = 256 * 2 ** 20;
 /** No guest needs half of these. */
 const MAX_STEPS = 5_000_000;

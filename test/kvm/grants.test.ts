@@ -1,5 +1,5 @@
-// What a hart may do without an exit: switch to a root that is known, valid and in sync with its fences, and fence while no
-// table is unsync. Exits tell; afterwards the vCPU must have the root that the hart switched to.
+// What a hart may do without an exit: switch to a root that is known, valid and in sync with its fences, and fence
+// while no table is unsync. Exits tell; afterwards the vCPU must have the root that the hart switched to.
 
 import { describe, expect, it } from 'vitest';
 import { GRANTED_ROOTS } from '../../src/hw/hart/index.ts';

@@ -1,5 +1,5 @@
-// Leaves of 2 MiB: where guest, memslot and host are aligned alike the guest gets one entry for a huge page of the host, and
-// loses it when any part of that changes.
+// Leaves of 2 MiB: where guest, memslot and host are aligned alike the guest gets one entry for a huge page of the
+// host, and loses it when any part of that changes.
 
 import { describe, expect, it } from 'vitest';
 import { kvmSetMemoryRegion, trackWrites } from '../../src/kvm/index.ts';

@@ -44,7 +44,9 @@ interface Scene {
   readonly rounds: () => Steps;
 }
 
-/** `body` in a process with 2 MiB at BASE that are mapped page by page; then khugepaged is stopped, and nothing is left. */
+/**
+ * `body` in a process with 2 MiB at BASE that are mapped page by page; then khugepaged is stopped, and nothing is left.
+ */
 function play(body: (scene: Scene) => Steps, touched: readonly number[] = STAMPED): void {
   const bench = makeBench({ frames: 2700, swapSlots: 700 });
   const { host } = bench;

@@ -1,5 +1,5 @@
-// userfaultfd on shmem: pages that are missing, pages that are there and not mapped, and write-protection that outlives the
-// entry.
+// userfaultfd on shmem: pages that are missing, pages that are there and not mapped, and write-protection that outlives
+// the entry.
 
 import { describe, expect, it } from 'vitest';
 import {

@@ -33,8 +33,8 @@ export const SHADOW: readonly Mutant[] = [
     ...mutant(
       'the page is put before it is installed',
       'kvm/pageFault.ts',
-      '  const answer = yield* installUnderLock(vcpu, slot, leaf, sequence, fetch);\n  yield* putPage(kvm.host, leaf.pfn);',
-      '  yield* putPage(kvm.host, leaf.pfn);\n  const answer = yield* installUnderLock(vcpu, slot, leaf, sequence, fetch);',
+      '  const answer = yield* installUnderLock(vcpu, slot, leaf, sequence, address);\n  yield* putPage(kvm.host, leaf.pfn);',
+      '  yield* putPage(kvm.host, leaf.pfn);\n  const answer = yield* installUnderLock(vcpu, slot, leaf, sequence, address);',
     ),
     equivalent:
       'Whoever frees, moves or merges the page does so between start and end, which the check under mmu_lock sees; and nobody touches the frame in between.',

@@ -25,8 +25,9 @@ const X = 1;
 const Y = 2;
 
 /**
- * Runs task 0 and task 1, a step for each letter: "0" and "1" are steps, "d" and "s" before one arm it to delay its store or
- * to see an old value. A task's first step comes to its first access. What each read, in the order of the reads.
+ * Runs task 0 and task 1, a step for each letter: "0" and "1" are steps, "d" and "s" before one arm it to delay its
+ * store or to see an old value. A task's first step comes to its first access. What each read, in the order of the
+ * reads.
  */
 function run(order: string, ...bodies: Body[]): number[] {
   const steps = [...order.matchAll(/([ds]?)([01])/g)];

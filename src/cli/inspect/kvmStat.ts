@@ -45,7 +45,8 @@ export class ExitTimes {
     const samples = sum(stats.map(([, stat]) => stat.samples));
     const total = sum(stats.map(([, stat]) => stat.total));
     const rows = stats.map(([name, stat]) => row(name, stat, samples, total));
-    return `Analyze events for all VMs, all VCPUs:\n\n${HEADING}\n\n${rows.join('')}\nTotal Samples:${samples}, Total events handled time:${micros(total)}us.\n`;
+    const totals = `Total Samples:${samples}, Total events handled time:${micros(total)}us.`;
+    return `Analyze events for all VMs, all VCPUs:\n\n${HEADING}\n\n${rows.join('')}\n${totals}\n`;
   }
 }
 
@@ -90,5 +91,6 @@ export function kvmStatTable(counters: Readonly<Record<string, number>>, seconds
       const rate = seconds > 0 ? Math.round(value / seconds) : 0;
       return ` ${name.padEnd(40)} ${`${value}`.padStart(10)}${share.padStart(7)} ${`${rate}`.padStart(8)}\n`;
     });
-  return `kvm statistics - summary\n\n ${'Event'.padEnd(40)} ${'Total'.padStart(10)}${'%Total'.padStart(7)} ${'CurAvg/s'.padStart(8)}\n${rows.join('')}`;
+  const heading = ` ${'Event'.padEnd(40)} ${'Total'.padStart(10)}${'%Total'.padStart(7)} ${'CurAvg/s'.padStart(8)}`;
+  return `kvm statistics - summary\n\n${heading}\n${rows.join('')}`;
 }

@@ -26,7 +26,7 @@ import { BLOCK_FILLS, BLOCK_REFILLS, BLOCK_WALKS, Exit } from './block.ts';
 import { count } from './counts.ts';
 import type { Hart } from './hart.ts';
 import { NO_LOAN } from './loans.ts';
-import { Outcome, type OutcomeCode } from './mmu.ts';
+import { type Missing, Outcome, type OutcomeCode } from './mmu.ts';
 import { takeException } from './traps.ts';
 
 /** No host address: the instruction ended in a trap or an exit. */
@@ -53,7 +53,7 @@ export function translateData(hart: Hart, lo: number, hi: number, bytes: number,
     return (lo + first.dataAddend(page)) >>> 0;
   }
   hart.alone = false;
-  if (hart.plainWalk.find(regime, page, access)) {
+  if (hart.plainWalk.find(regime, page + (lo & 4095), access)) {
     first.fillData(page, hart.plainWalk.pfn, hart.plainWalk.info);
     count(hart.block, BLOCK_REFILLS + 8 * access);
     hart.checker?.refilled(first.dtlbBase, page, hart.plainWalk.guestPage);
@@ -79,7 +79,7 @@ export function translateFetch(hart: Hart, lo: number, hi: number): number {
     hart.checker?.fetchHit(hart, page);
     return (lo + first.fetchAddend(page)) >>> 0;
   }
-  if (hart.plainWalk.find(regime, page, Access.fetch)) {
+  if (hart.plainWalk.find(regime, page + (lo & 4095), Access.fetch)) {
     first.fillFetch(page, hart.plainWalk.pfn, hart.plainWalk.info);
     count(hart.block, BLOCK_REFILLS + 8 * Access.fetch);
     hart.checker?.refilled(first.itlbBase, page, hart.plainWalk.guestPage);
@@ -124,8 +124,9 @@ function find(
     if (lent !== NO_LOAN) return translation(hpaToPfn(lent), 0);
   }
   count(hart.block, BLOCK_WALKS);
+  if (hart.plainWalk.isMissing) return exit(hart, hart.plainWalk.missing, page + offset, access, bytes);
   const outcome = hart.mmu.translate(regime, page + offset, access, bytes);
-  if (outcome === Outcome.missing) return exit(hart, page + offset, access, bytes);
+  if (outcome === Outcome.missing) return exit(hart, hart.mmu.missing, page + offset, access, bytes);
   if (outcome !== Outcome.ok) return fault(hart, outcome, page + offset, access);
   hart.alone = hart.mmu.alone;
   if (hart.alone) return translation(hart.mmu.pfn, hart.mmu.info);
@@ -141,8 +142,14 @@ function fault(hart: Hart, outcome: OutcomeCode, address: number, access: Access
 }
 
 /** kvm's to look at. */
-function exit(hart: Hart, address: number, access: AccessKind, bytes: number): typeof NOWHERE {
-  hart.fault.set(hart.mmu.missing, address, access, bytes);
+function exit(
+  hart: Hart,
+  missing: Missing,
+  address: number,
+  access: AccessKind,
+  bytes: number,
+): typeof NOWHERE {
+  hart.fault.set(missing, address, access, bytes);
   hart.exit(Exit.mmuFault);
   return NOWHERE;
 }

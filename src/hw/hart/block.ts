@@ -153,14 +153,4 @@ export const Exit = {
 export type ExitReason = (typeof Exit)[keyof typeof Exit];
 
 /** Names of the exits, by reason, for statistics and traces. */
-export const EXIT_NAMES = [
-  'none',
-  'budget',
-  'mmuFault',
-  'satp',
-  'sfence',
-  'wfi',
-  'crash',
-  'kick',
-  'timer',
-] as const;
+export const EXIT_NAMES = Object.keys(Exit) as readonly (keyof typeof Exit)[];

@@ -55,6 +55,13 @@ export class Missing {
   access: AccessKind = Access.load;
   /** The hart was reading or updating a guest's table entry. */
   implicit = false;
+
+  set(paged: boolean, gpa: number, access: AccessKind, implicit: boolean): void {
+    this.paged = paged;
+    this.gpa = gpa;
+    this.access = access;
+    this.implicit = implicit;
+  }
 }
 
 export interface Mmu {
@@ -117,10 +124,7 @@ export class ShadowMmu implements Mmu {
       this.alone = (allowed & PMP_SPLIT) !== 0;
       return Outcome.ok;
     }
-    this.missing.paged = regime.paged;
-    this.missing.gpa = regime.paged ? 0 : address;
-    this.missing.access = access;
-    this.missing.implicit = false;
+    this.missing.set(regime.paged, regime.paged ? 0 : address, access, false);
     return Outcome.missing;
   }
 
@@ -206,9 +210,7 @@ export class TdpMmu implements Mmu, TableMemory {
     if (mode.root !== NO_ROOT && walkTables(mode, this.tables, gpa, access, this.second) === WalkStatus.ok) {
       return true;
     }
-    this.missing.gpa = gpa;
-    this.missing.access = access;
-    this.missing.implicit = implicit;
+    this.missing.set(false, gpa, access, implicit);
     return false;
   }
 }

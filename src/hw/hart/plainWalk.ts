@@ -13,6 +13,7 @@ import {
   type AccessKind,
   Entry,
   type EntryAnswer,
+  isPresent,
   type TableMemory,
   type TranslationMode,
   Walk,
@@ -20,13 +21,19 @@ import {
   walkTables,
 } from '../sv39/index.ts';
 import type { Regime } from '../tlb/index.ts';
-import { infoOf, NO_ROOT, PERMISSIONS, secondStageMode } from './mmu.ts';
+import { infoOf, Missing, NO_ROOT, PERMISSIONS, secondStageMode } from './mmu.ts';
 
 export class PlainWalk implements TableMemory {
   /** Of the last find() that was true, as of Mmu.translate(). */
   pfn = 0 as Pfn;
   info = 0;
   guestPage = 0;
+  /**
+   * Where the last find() was false: kvm's tables say nothing at all of the page, so that Mmu.translate() would come to
+   * the same. What is missing.
+   */
+  isMissing = false;
+  readonly missing = new Missing();
   private readonly tables: TableMemory;
   private readonly first = new Walk();
   private readonly second = new Walk();
@@ -38,14 +45,18 @@ export class PlainWalk implements TableMemory {
 
   /** Whether the tables translate the page-sized neighbourhood of `address`, and permit the access. */
   find(regime: Regime, address: number, access: AccessKind): boolean {
+    this.isMissing = false;
     if (!regime.open || regime.root === NO_ROOT || regime.secondStage === NO_ROOT) return false;
-    if (!regime.paged || regime.secondStage === 0) return this.findIn(regime.untouched, address, access);
+    if (!regime.paged || regime.secondStage === 0) {
+      const gpa = regime.paged ? 0 : address;
+      return this.findIn(regime.untouched, address, access) || this.notFound(regime.paged, gpa, access);
+    }
     if (this.secondStage.root !== regime.secondStage) {
       this.secondStage = untouchedSecondStage(regime.secondStage);
     }
     if (walkTables(regime.untouched, this, address, access, this.first) !== WalkStatus.ok) return false;
     const { pa, level } = this.first;
-    if (!this.findIn(this.secondStage, pa, access)) return false;
+    if (!this.findIn(this.secondStage, pa, access)) return this.notFound(false, pa, access);
     this.guestPage = pa - (pa % 4096);
     this.info = level | (infoOf(this.first) & this.info & PERMISSIONS);
     return true;
@@ -68,6 +79,12 @@ export class PlainWalk implements TableMemory {
     this.info = infoOf(this.second);
     this.guestPage = 0;
     return true;
+  }
+
+  private notFound(paged: boolean, gpa: number, access: AccessKind): false {
+    this.isMissing = !isPresent(this.second.lo);
+    if (this.isMissing) this.missing.set(paged, gpa, access, false);
+    return false;
   }
 }
 

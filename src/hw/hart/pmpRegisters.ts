@@ -3,8 +3,8 @@
 // csr.ts routes pmpcfg and pmpaddr here; each write gives the hart a new Pmp (pmp.ts). After reset entry 0 opens all of
 // memory to S and U, as in Spike, so that software that knows no PMP runs.
 //
-// Source: RISC-V Privileged ISA, "Physical Memory Protection CSRs". Granularity is 4 bytes. Invariants: reserved bits 5 and
-// 6 of a configuration are 0, W without R is never stored, a locked entry keeps its configuration and address.
+// Source: RISC-V Privileged ISA, "Physical Memory Protection CSRs". Granularity is 4 bytes. Invariants: reserved bits 5
+// and 6 of a configuration are 0, W without R is never stored, a locked entry keeps its configuration and address.
 
 import { PTE_R, PTE_W, PTE_X } from '../sv39/index.ts';
 import type { Hart } from './hart.ts';

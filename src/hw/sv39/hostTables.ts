@@ -4,7 +4,8 @@
 // TableMemory (hw/hart/mmu.ts, kvm), which in the end reads frames by this one.
 //
 // Where the walker has Svrsw60t59b, as the host's CPUs do, bits 59 and 60 of an entry are software's: a walk neither sees
-// nor changes them. Guests have no such thing, and for them these bits are reserved. PeekTables are the same for who only wants to know what a walk would find.
+// nor changes them. Guests have no such thing, and for them these bits are reserved. PeekTables are the same for who
+// only wants to know what a walk would find.
 //
 // Invariant: a table outside the frames is a kernel's mistake, so it is a bug and not a fault.
 

@@ -11,6 +11,7 @@
 // Invariants: a walk that does not end as OK has changed no entry; an A/D update is a compare-and-set of the whole entry,
 // and a lost race restarts the walk from the root.
 
+import { PAGE_SIZE } from '../../units.ts';
 import { LEVELS, levelBytes, PTE_A, PTE_BYTES, PTE_D, PTE_G, PTE_U } from './pte.ts';
 import {
   Access,
@@ -101,10 +102,12 @@ const endUnreachable = (walk: Walk, answer: EntryAnswer): WalkStatusCode =>
 
 /** From the root to a valid, aligned leaf. */
 function descend(mode: TranslationMode, tables: TableMemory, address: number, walk: Walk): WalkStatusCode {
+  // Less than 2^29 in either stage: an int32, of which the indices are bit fields.
+  const page = Math.floor(address / PAGE_SIZE);
   let table = mode.root;
   walk.global = false;
   for (let level = LEVELS - 1; ; level--) {
-    const index = Math.floor(address / levelBytes(level)) & levelMask(mode.stage, level);
+    const index = (page >> (9 * level)) & levelMask(mode.stage, level);
     walk.level = level;
     walk.entryAddress = table + index * PTE_BYTES;
     const answer = tables.readEntry(walk.entryAddress, walk);

@@ -153,7 +153,8 @@ function* replacePage(vmf: VmFault, old: number, copy: Pfn): Steps<boolean> {
   if (same) {
     mm.anonPages++;
     yield* ptepClearFlush(mm, address, ptep);
-    yield* addNewAnonRmap(vma, copy, address, true);
+    if (points.on) yield at.page(copy);
+    addNewAnonRmap(vma, copy, address, true);
     yield* folioAddLruVma(vma, copy);
     if (points.on) yield at.pte(ptep);
     // Who unshares does not write: the next store still faults.

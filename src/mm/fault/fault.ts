@@ -130,7 +130,7 @@ function* doAnonymousPage(vmf: VmFault): Steps<number> {
 /** A store, or the first of a process. */
 function* mapZeroedPage(vmf: VmFault): Steps<number> {
   const { mm } = vmf.vma;
-  const prepared = yield* vmfAnonPrepare(vmf);
+  const prepared = vmf.vma.anonVma === null ? yield* vmfAnonPrepare(vmf) : 0;
   if (prepared !== 0) return prepared;
   const pfn = yield* allocAnonPage(mm.host, mm);
   if (pfn === null) return VM_FAULT_OOM;
@@ -145,42 +145,48 @@ function* mapZeroPage(vmf: VmFault): Steps<number> {
   const { vma } = vmf;
   const { host } = vma.mm;
   const entry = mkPte(host.zeroPfn, vma) | PTE_SPECIAL;
-  const result = yield* lockIfNone(vmf);
+  const ptl = ptlOf(host, vmf.ptep);
+  yield* ptl.lock();
+  if (points.on) yield at.pte(vmf.ptep);
+  const result = checkNone(vmf);
   if (result === STILL_NONE) {
     if (points.on) yield at.pte(vmf.ptep);
     setPte(host, vmf.ptep, entry);
   }
-  yield* ptlOf(host, vmf.ptep).unlock();
+  yield* ptl.unlock();
   return result === STILL_NONE ? 0 : result;
 }
 
 function* mapNewPage(vmf: VmFault, pfn: Pfn): Steps<number> {
-  const { vma, address } = vmf;
+  const { vma, address, ptep } = vmf;
   const { mm } = vma;
   const { host } = mm;
-  const result = yield* lockIfNone(vmf);
+  const ptl = ptlOf(host, ptep);
+  if (points.on) yield at.lock(ptl);
+  if (!ptl.take()) yield* ptl.wait();
+  if (points.on) yield at.pte(ptep);
+  const result = checkNone(vmf);
   if (result === STILL_NONE) {
     mm.anonPages++;
-    yield* addNewAnonRmap(vma, pfn, address, true);
+    if (points.on) yield at.page(pfn);
+    addNewAnonRmap(vma, pfn, address, true);
     yield* folioAddLruVma(vma, pfn);
-    if (points.on) yield at.pte(vmf.ptep);
-    const entry = mkPte(pfn, vma);
-    setPte(host, vmf.ptep, maybeMkWrite(entry, vma));
+    if (points.on) yield at.pte(ptep);
+    setPte(host, ptep, maybeMkWrite(mkPte(pfn, vma), vma));
   }
-  yield* ptlOf(host, vmf.ptep).unlock();
+  if (points.on) yield at.lock(ptl);
+  ptl.release();
   if (result === STILL_NONE) return 0;
   yield* folioPut(host, pfn);
   return result;
 }
 
 /**
- * Takes the page table lock: STILL_NONE if the entry is none and the mm whole, and no userfaultfd wants it; else what the
- * fault comes to.
+ * Under the page table lock: STILL_NONE if the entry is none and the mm whole, and no userfaultfd wants it; else what the
+ * fault comes to. Preceded by at.pte(vmf.ptep).
  */
-function* lockIfNone({ vma, ptep }: VmFault): Steps<number> {
+function checkNone({ vma, ptep }: VmFault): number {
   const { mm } = vma;
-  yield* ptlOf(mm.host, ptep).lock();
-  if (points.on) yield at.pte(ptep);
   if (readPte(mm.host, ptep) !== 0) return 0;
   if (mm.unstable) return VM_FAULT_SIGBUS;
   return (vma.flags & VM_UFFD_MISSING) !== 0 ? USERFAULT : STILL_NONE;

@@ -164,7 +164,8 @@ function* setPteOf(vmf: VmFault, page: Pfn, offset: number, isCopy: boolean): St
   const ptep = (vmf.ptep + offset * PTE_BYTES) as Hpa;
   if (isCopy) {
     mm.anonPages++;
-    yield* addNewAnonRmap(vma, page, address, true);
+    if (points.on) yield at.page(page);
+    addNewAnonRmap(vma, page, address, true);
     yield* folioAddLruVma(vma, page);
   } else yield* addFileRmap(vma, page);
   const entry = mkPte(page, vma);

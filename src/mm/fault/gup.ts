@@ -14,7 +14,7 @@ import type { Host } from '../host.ts';
 import { folioMarkAccessed, folioMarkDirty, freeFolio } from '../page/folio.ts';
 import { PG_dirty } from '../page/frames.ts';
 import { findHugePmd, pmdTransHugeLock, pteOfPmd } from '../pagetable/pmd.ts';
-import { findPte, PTE_SOFT_DIRTY, pteMapLock, ptlOf, readPte, setPte } from '../pagetable/pte.ts';
+import { findPte, isStillMapped, PTE_SOFT_DIRTY, ptlOf, readPte, setPte } from '../pagetable/pte.ts';
 import { isAnonFolio } from '../rmap/rmapFile.ts';
 import type { Mm } from '../vma/mmStruct.ts';
 import { isAccessError, type Vma } from '../vma/vma.ts';
@@ -129,9 +129,12 @@ function* followPage(vma: Vma, address: Hva, write: boolean, take: Take): Steps<
   if (points.on) yield at.list(mm.pageTableLock.id);
   const ptep = findPte(mm, address);
   if (ptep === 0) return yield* followHugePmd(mm, address, write, take);
-  if (!(yield* pteMapLock(mm, address, ptep))) return 0;
+  const ptl = ptlOf(host, ptep);
+  if (points.on) yield at.lock(ptl);
+  if (!ptl.take()) yield* ptl.wait();
   if (points.on) yield at.pte(ptep);
-  const pte = readPte(host, ptep);
+  // pte_offset_map_lock() fails where the table is gone.
+  const pte = isStillMapped(mm, address, ptep) ? readPte(host, ptep) : 0;
   let answer = 0;
   if (isPresent(pte) && (!write || (pte & PTE_W) !== 0)) {
     const page = ptePfn(pte);
@@ -141,7 +144,8 @@ function* followPage(vma: Vma, address: Hva, write: boolean, take: Take): Steps<
     const dirties = write && (pte & PTE_D) === 0;
     answer = touch(host, pfn, isExclusive, take, write, dirties) ? pte : MUST_UNSHARE;
   }
-  yield* ptlOf(host, ptep).unlock();
+  if (points.on) yield at.lock(ptl);
+  ptl.release();
   return answer;
 }
 

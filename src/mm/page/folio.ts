@@ -71,9 +71,7 @@ function* freeLargeFolio(host: Host, folio: Pfn): Steps {
 }
 
 /** put_page(): of any page of a folio. */
-export function* putPage(host: Host, pfn: Pfn): Steps {
-  yield* folioPut(host, host.frames.folioOf(pfn));
-}
+export const putPage = (host: Host, pfn: Pfn): Steps => folioPut(host, host.frames.folioOf(pfn));
 
 /**
  * folio_mark_dirty(): of a file with a disk the folio is counted, so that somebody writes it back. One atomic step: the

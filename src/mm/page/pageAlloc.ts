@@ -39,8 +39,9 @@ export function* allocSwapinPage(host: Host, mm: Mm | null, slot: SwapSlot): Ste
 }
 
 function* allocCharged(host: Host, mm: Mm | null, memcg: MemCgroup | null): Steps<Pfn | null> {
-  const pfn = ((yield* allocPages(host, 0, FrameKind.folio, mm)) || null) as Pfn | null;
-  return pfn !== null && (yield* chargeOrPut(host, pfn, memcg, mm, true)) ? pfn : null;
+  const pfn = (yield* allocPages(host, 0, FrameKind.folio, mm)) as Pfn | 0;
+  if (pfn === 0) return null;
+  return memcg === null || (yield* chargeOrPut(host, pfn, memcg, mm, true)) ? pfn : null;
 }
 
 /** Charges `memcg` for a new folio; if that cannot be, it is freed. */
@@ -70,7 +71,7 @@ export function* allocUnchargedHugePage(host: Host, direct: boolean): Steps<Pfn 
   const { low } = host.zone.watermarks;
   if (direct) mightAlloc(host.sched);
   const [order, kind] = [HPAGE_PMD_ORDER, FrameKind.folio] as const;
-  let folio = (yield* getPageFromFreelist(host, order, kind, low)) as Pfn | 0;
+  let folio = (yield* host.zone.take(order, kind, low)) as Pfn | 0;
   if (folio === 0 && direct) folio = (yield* allocCostly(host, order, kind)) as Pfn | 0;
   if (folio === 0) return null;
   if (points.on) yield at.page(folio);
@@ -83,21 +84,21 @@ function* allocCostly(host: Host, order: Order, kind: FrameKind): Steps<number> 
   const compacted = yield* directCompact(host, order, kind, CompactPriority.ASYNC);
   if (compacted !== 0) return compacted;
   yield* tryToFreePages(host, order);
-  const pfn = yield* getPageFromFreelist(host, order, kind, host.zone.watermarks.min);
+  const pfn = yield* host.zone.take(order, kind, host.zone.watermarks.min);
   return pfn !== 0 ? pfn : yield* directCompact(host, order, kind, CompactPriority.SYNC_LIGHT);
 }
 
 /** A frame for a page that nobody has asked for: only if there are plenty, and `memcg`, who is charged, may have more. */
 export function* allocReadaheadPage(host: Host, memcg: MemCgroup | null): Steps<Pfn | null> {
   const { high } = host.zone.watermarks;
-  const pfn = ((yield* getPageFromFreelist(host, 0, FrameKind.folio, high)) || null) as Pfn | null;
+  const pfn = ((yield* host.zone.take(0, FrameKind.folio, high)) || null) as Pfn | null;
   return pfn !== null && (yield* chargeOrPut(host, pfn, memcg, null, false)) ? pfn : null;
 }
 
 /** alloc_migration_target(): a frame for a page that has one already: not worth reclaiming anything. */
 export function* allocMigrationTarget(host: Host): Steps<Pfn | null> {
   const { zone } = host;
-  return ((yield* getPageFromFreelist(host, 0, FrameKind.folio, zone.watermarks.low)) || null) as Pfn | null;
+  return ((yield* zone.take(0, FrameKind.folio, zone.watermarks.low)) || null) as Pfn | null;
 }
 
 /** __get_free_pages(GFP_KERNEL | __GFP_ZERO): 1 << order contiguous, aligned frames; null when out of memory. */
@@ -117,16 +118,8 @@ export function* allocKernelPages(host: Host, order: Order, use: KernelUse): Ste
 /** __alloc_pages(): `mm` is the address space that the caller works for. 0 when out of memory. */
 function* allocPages(host: Host, order: Order, kind: FrameKind, mm: Mm | null): Steps<number> {
   mightAlloc(host.sched);
-  const pfn = yield* getPageFromFreelist(host, order, kind, host.zone.watermarks.low);
+  const pfn = yield* host.zone.take(order, kind, host.zone.watermarks.low);
   return pfn !== 0 ? pfn : yield* allocPagesSlowpath(host, order, kind, mm);
-}
-
-/** get_page_from_freelist(): a block if the zone stays above `mark`, else 0. */
-function* getPageFromFreelist(host: Host, order: Order, kind: FrameKind, mark: number): Steps<number> {
-  if (!host.zone.isAbove(mark, order)) return 0;
-  const pfn = yield* host.zone.take(order, kind);
-  if (pfn !== 0) host.vmstat.pgalloc_normal += 1 << order;
-  return pfn;
 }
 
 /** __alloc_pages_slowpath(). */
@@ -136,16 +129,16 @@ function* allocPagesSlowpath(host: Host, order: Order, kind: FrameKind, mm: Mm |
   for (let attempt = 0; ; attempt++) {
     // cond_resched(): in Linux kswapd runs on another CPU by now.
     if (kswapd.wake(host, order)) yield RESCHED;
-    const min = yield* getPageFromFreelist(host, order, kind, zone.watermarks.min);
+    const min = yield* zone.take(order, kind, zone.watermarks.min);
     if (min !== 0) return min;
     // ALLOC_OOM: a victim may dig into the reserve, or fail, so that it can exit.
-    if (mm?.killed) return yield* getPageFromFreelist(host, order, kind, zone.watermarks.min >> 1);
+    if (mm?.killed) return yield* zone.take(order, kind, zone.watermarks.min >> 1);
     if (order > 0 && attempt === 0) {
       const compacted = yield* directCompact(host, order, kind, CompactPriority.ASYNC);
       if (compacted !== 0) return compacted;
     }
     const reclaimed = yield* tryToFreePages(host, order);
-    const pfn = yield* getPageFromFreelist(host, order, kind, zone.watermarks.min);
+    const pfn = yield* zone.take(order, kind, zone.watermarks.min);
     if (pfn !== 0) return pfn;
     fruitless = reclaimed > 0 ? 0 : fruitless + 1;
     if (order > 0) {
@@ -167,7 +160,7 @@ function* directCompact(host: Host, order: Order, kind: FrameKind, priority: Com
   const result = yield* tryToCompactPages(host, order, priority);
   if (result === CompactResult.SKIPPED || result === CompactResult.DEFERRED) return 0;
   vmstat.compact_stall++;
-  const pfn = yield* getPageFromFreelist(host, order, kind, zone.watermarks.min);
+  const pfn = yield* zone.take(order, kind, zone.watermarks.min);
   if (pfn === 0) vmstat.compact_fail++;
   else {
     vmstat.compact_success++;

@@ -16,6 +16,7 @@
 import type { PhysicalMemory } from '../../hw/memory/index.ts';
 import { at, LOCKS, Mutex, points, type Scheduler, type Steps } from '../../sched/index.ts';
 import { bug, type Pfn } from '../../units.ts';
+import type { Vmstat } from '../proc/vmstat.ts';
 import { FrameKind, type Frames } from './frames.ts';
 import { HPAGE_PMD_NR, HPAGE_PMD_ORDER } from './largeFolio.ts';
 
@@ -52,6 +53,7 @@ export class Zone {
   readonly watermarks: Watermarks;
   readonly #memory: PhysicalMemory;
   readonly #frames: Frames;
+  readonly #vmstat: Vmstat;
 
   // Under zone->lock.
   freePages = 0;
@@ -69,10 +71,11 @@ export class Zone {
   readonly #group: readonly [number, number];
 
   /** Manages [first, end): memblock_free_all(). */
-  constructor(sched: Scheduler, memory: PhysicalMemory, frames: Frames, first: Pfn) {
+  constructor(sched: Scheduler, memory: PhysicalMemory, frames: Frames, vmstat: Vmstat, first: Pfn) {
     this.lock = new Mutex(sched, LOCKS.zone_lock);
     this.#memory = memory;
     this.#frames = frames;
+    this.#vmstat = vmstat;
     const end = frames.endPfn;
     this.firstPfn = first;
     this.managedPages = end - first;
@@ -94,16 +97,20 @@ export class Zone {
     return this.freePages - (1 << order) >= mark;
   }
 
-  /** rmqueue(): 0 when there is no block of that order. Watermarks are the caller's business. */
-  *take(order: Order, kind: FrameKind): Steps<number> {
-    yield* this.lock.lock();
+  /** get_page_from_freelist(), rmqueue(): a block, or 0 when there is none that leaves the zone above `mark`. */
+  *take(order: Order, kind: FrameKind, mark = 0): Steps<number> {
+    if (!this.isAbove(mark, order)) return 0;
+    if (points.on) yield at.lock(this.lock);
+    if (!this.lock.take()) yield* this.lock.wait();
     if (points.on) yield at.list(this.lock.id);
     const pfn = this.#take(order, kind === FrameKind.folio || !this.#hasTypes ? MOVABLE : UNMOVABLE);
     for (let i = 0; pfn !== 0 && i < 1 << order; i++) {
       if (points.on) yield at.page(pfn + i);
       this.#frames.prepare((pfn + i) as Pfn, kind);
     }
-    yield* this.lock.unlock();
+    if (pfn !== 0) this.#vmstat.pgalloc_normal += 1 << order;
+    if (points.on) yield at.lock(this.lock);
+    this.lock.release();
     return pfn;
   }
 

@@ -33,7 +33,7 @@ import {
   PTE_X,
   ptePfn,
 } from '../../hw/sv39/index.ts';
-import { LOCKS, Mutex, points, type Steps } from '../../sched/index.ts';
+import { at, LOCKS, Mutex, points, type Steps } from '../../sched/index.ts';
 import {
   bug,
   type Hpa,
@@ -254,7 +254,8 @@ export const isStillMapped = (mm: Mm, address: Hva, ptep: Hpa): boolean =>
 /** pte_offset_map_lock(): takes the lock of the table of `ptep`; false, with nothing locked, when it is gone. */
 export function* pteMapLock(mm: Mm, address: Hva, ptep: Hpa): Steps<boolean> {
   const ptl = ptlOf(mm.host, ptep);
-  yield* ptl.lock();
+  if (points.on) yield at.lock(ptl);
+  if (!ptl.take()) yield* ptl.wait();
   if (isStillMapped(mm, address, ptep)) return true;
   yield* ptl.unlock();
   return false;

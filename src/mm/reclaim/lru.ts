@@ -206,14 +206,16 @@ export class Lruvec {
    * known to have; 0 may be less than it has.
    */
   *add(pfn: Pfn, mlockCount = 0): Steps {
-    yield* this.lock.lock();
+    if (points.on) yield at.lock(this.lock);
+    if (!this.lock.take()) yield* this.lock.wait();
     if (points.on) yield at.page(pfn);
     this.#frames.set(pfn, PG_lru);
     this.#judge(pfn, mlockCount);
     const list = this.listOf(pfn);
     if (points.on) yield at.lru(this.lock.id);
     this.addHead(pfn, list);
-    yield* this.lock.unlock();
+    if (points.on) yield at.lock(this.lock);
+    this.lock.release();
   }
 
   /** lru_add(): evictable, or not? One step. Preceded by at.page(pfn). */

@@ -32,13 +32,12 @@ import { countMapped, isAnonFolio } from './rmapFile.ts';
 
 /**
  * folio_add_new_anon_rmap(): the first mapping of a folio since it was allocated. Under the page table lock, before the
- * PTE is set; nobody else can map the folio now.
+ * PTE is set; nobody else can map the folio now. One step. Preceded by at.page(pfn).
  */
-export function* addNewAnonRmap(vma: Vma, pfn: Pfn, address: Hva, exclusive: boolean): Steps {
+export function addNewAnonRmap(vma: Vma, pfn: Pfn, address: Hva, exclusive: boolean): void {
   const { host } = vma.mm;
   const { frames } = host;
   const anonVma = vma.anonVma ?? bug('anonymous folio mapped without an anon_vma', { pfn });
-  if (points.on) yield at.page(pfn);
   // What is not this VMA's alone must be found from every VMA of the family.
   frames.mapping[pfn] = (exclusive ? anonVma : anonVma.root).id;
   frames.index[pfn] = vma.indexOf(address);
@@ -54,7 +53,7 @@ export function* addAnonRmap(vma: Vma, page: Pfn, address: Hva, exclusive: boole
   const pfn = frames.folioOf(page);
   if (points.on) yield at.page(pfn);
   if (frames.mapping[pfn] === 0) {
-    yield* addNewAnonRmap(vma, pfn, address, exclusive);
+    addNewAnonRmap(vma, pfn, address, exclusive);
     return;
   }
   if (exclusive) frames.setAnonExclusive(pfn, page, true);

@@ -161,7 +161,8 @@ function* mfillCopy(vma: Vma, ptep: Hpa, address: Hva, bytes: Uint8Array, wp: bo
   host.frames.set(pfn, PG_uptodate);
   const error = yield* installPte(vma, ptep, address, function* () {
     mm.anonPages++;
-    yield* addNewAnonRmap(vma, pfn, address, true);
+    if (points.on) yield at.page(pfn);
+    addNewAnonRmap(vma, pfn, address, true);
     yield* folioAddLruVma(vma, pfn);
     yield* setFilled(vma, ptep, pfn, wp, true);
   });

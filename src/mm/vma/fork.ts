@@ -227,7 +227,8 @@ function* mapCopy(copy: Vma, pfn: Pfn, target: Hpa, old: Pfn): Steps {
   if (points.on) yield at.page(pfn);
   host.frames.set(pfn, PG_uptodate);
   copy.mm.anonPages++;
-  yield* addNewAnonRmap(copy, pfn, address, true);
+  if (points.on) yield at.page(pfn);
+  addNewAnonRmap(copy, pfn, address, true);
   yield* folioAddLruVma(copy, pfn);
   if (points.on) yield at.pte(target);
   setPte(host, target, maybeMkWrite(mkPte(pfn, copy), copy));

@@ -1,7 +1,7 @@
 // The charts over time: rates of what happened in each column, stacked or as lines, and levels at its edges.
 
 import { bytesText, compact, whole } from './format.js';
-import { DATA, element, isNarrow, makePlot, plots, stretchText, swatch, tipTable } from './plot.js';
+import { DATA, discard, element, isNarrow, makePlot, stretchText, swatch, tipTable } from './plot.js';
 import { color } from './theme.js';
 
 const PALETTE = ['blue', 'orange', 'green', 'purple', 'red', 'teal', 'gold', 'gray'];
@@ -38,10 +38,7 @@ function chart(card, series, { stacked = false, isRate = true, text = compact, i
   const hidden = new Set();
   let plot = null;
   const draw = () => {
-    if (plot !== null) {
-      plots.delete(plot);
-      plot.destroy();
-    }
+    discard(plot);
     legendOf(card, series, hidden, draw);
     const holder = holderIn(card);
     if (series.length === 0) return void holder.append(element('p', 'None in this run.', 'none'));

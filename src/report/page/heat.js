@@ -2,7 +2,7 @@
 
 import { holderIn } from './charts.js';
 import { bytesText, hex, whole } from './format.js';
-import { DATA, element, isNarrow, makePlot, plots, stretchText, swatch, tipTable } from './plot.js';
+import { DATA, discard, element, isNarrow, makePlot, stretchText, swatch, tipTable } from './plot.js';
 import { color, rgb } from './theme.js';
 
 const HEAT = DATA.heat;
@@ -126,11 +126,8 @@ export function heatMap(pick) {
       : `Each row is ${rowText} that the run touched, by guest physical address. Click to see the life of a page.`;
   let plot = null;
   const draw = () => {
-    if (plot !== null) {
-      plots.delete(plot);
-      plot.destroy();
-      plot = null;
-    }
+    discard(plot);
+    plot = null;
     for (const button of card.querySelectorAll('[data-view]')) {
       button.setAttribute('aria-pressed', String(button.dataset.view === heatView));
       button.onclick = () => {

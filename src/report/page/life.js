@@ -2,7 +2,7 @@
 
 import { holderIn } from './charts.js';
 import { hex, timeText, whole } from './format.js';
-import { DATA, END, element, makePlot, plots, START, swatch, view, whenViewChanges } from './plot.js';
+import { DATA, discard, END, element, makePlot, START, swatch, view, whenViewChanges } from './plot.js';
 import { color } from './theme.js';
 
 const LIVES = DATA.lives.map(({ page, dropped, events }) => ({
@@ -183,11 +183,8 @@ export function pageLife() {
   const input = card.querySelector('input');
   let plot = null;
   const draw = () => {
-    if (plot !== null) {
-      plots.delete(plot);
-      plot.destroy();
-      plot = null;
-    }
+    discard(plot);
+    plot = null;
     card.querySelector('.events')?.remove();
     const holder = holderIn(card);
     if (shownLife === null) return void holder.append(element('p', 'Nothing happened to any page.', 'none'));

@@ -9,7 +9,7 @@ export const END = DATA.edges.at(-1);
 const NARROW = 560;
 
 /** Every plot that is drawn, and what is seen of the run. */
-export const plots = new Set();
+const plots = new Set();
 export let view = [START, END];
 
 let onView = () => {};
@@ -111,6 +111,13 @@ export function makePlot(holder, { height, scales, axes, series, bands, data, ho
   if (onPick !== undefined) watchPicks(plot, onPick);
   plots.add(plot);
   return plot;
+}
+
+/** Takes a plot away, if there is one. */
+export function discard(plot) {
+  if (plot === null) return;
+  plots.delete(plot);
+  plot.destroy();
 }
 
 /** What uPlot asks for, but for the first time, when it asks for everything. */

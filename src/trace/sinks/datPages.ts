@@ -31,7 +31,10 @@ export class DatPages {
     this.#take = take;
   }
 
-  /** Room in `view` for a record of `size` bytes (a multiple of 4) at `time`, in ns, not before the last one: its offset. */
+  /**
+   * Room in `view` for a record of `size` bytes (a multiple of 4) at `time`, in ns, not before the last one: its
+   * offset.
+   */
   add(time: number, size: number): number {
     if (size + HEAD_BYTES + MAX_OVERHEAD > PAGE_BYTES) bug('a trace record larger than a page', { size });
     if (this.#end === 0 || this.#end + size + MAX_OVERHEAD > PAGE_BYTES) this.#startPage(time);

@@ -1,4 +1,5 @@
-// The retry protocol alone, on a state of five numbers: what the engine of the explorer takes where no kernel is in the way.
+// The retry protocol alone, on a state of five numbers: what the engine of the explorer takes where no kernel is in the
+// way.
 //
 // Two threads look a page up and install it, one invalidates it, five times each: three tasks of some 40 steps. The same
 // program can be written for other model checkers, whose rates it can be held against.

@@ -7,7 +7,9 @@ import { parseScript, ScriptRunner } from '../../../src/vmm/index.ts';
 
 const SWAP_SLOTS = 16384;
 
-/** What a script is answered, one line of JSON for each operation. A bug when it does not leave the host as it found it. */
+/**
+ * What a script is answered, one line of JSON for each operation. A bug when it does not leave the host as it found it.
+ */
 export type Play = (script: string, name: string) => string[];
 
 export function makePlay(): Play {

@@ -1,5 +1,5 @@
-// Writes of CSRs in WebAssembly: sstatus by any CSR instruction, and csrw satp; what csr.ts and translationOrders.ts do for
-// the interpreter.
+// Writes of CSRs in WebAssembly: sstatus by any CSR instruction, and csrw satp; what csr.ts and translationOrders.ts do
+// for the interpreter.
 //
 // Bodies of functions of privileged.ts, which lists its invariants.
 //

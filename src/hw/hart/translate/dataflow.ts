@@ -29,7 +29,10 @@ const NOT_X0 = ~1;
 export const writes = (word: number): number => (1 << rdOf(word)) & NOT_X0;
 const reads = (word: number): number => ((1 << rs1Of(word)) | (1 << rs2Of(word))) & NOT_X0;
 
-/** Whether the region can be left before an instruction: at an access that misses or lacks privilege, or a fetch from the next page. */
+/**
+ * Whether the region can be left before an instruction: at an access that misses or lacks privilege, or a fetch from
+ * the next page.
+ */
 const mayLeave = (word: number, offset: number): boolean =>
   touchesMemory(opOf(word)) || opOf(word) >= Op.csrrw || crossesPage(word, offset);
 const touchesMemory = (op: number): boolean =>

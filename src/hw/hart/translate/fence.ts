@@ -1,5 +1,5 @@
-// sfence.vma in WebAssembly: fenceTranslations() of translationOrders.ts and the first level's part of it (hw/tlb/firstLevel.ts), where no
-// exit is due. The second level hears of it by missedFlushes.ts.
+// sfence.vma in WebAssembly: fenceTranslations() of translationOrders.ts and the first level's part of it
+// (hw/tlb/firstLevel.ts), where no exit is due. The second level hears of it by missedFlushes.ts.
 //
 // The dispatcher's module holds these functions; privileged.ts says when they are called.
 //

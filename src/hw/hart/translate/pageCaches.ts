@@ -1,10 +1,10 @@
 // Page caches: look-ups of tables in a loop, whose address is computed and mostly leads to the page of the one before.
 //
 // Called by emitter.ts. While a region runs, nothing changes the TLB, so what it said of a page holds until the region is
-// left. A cache is two locals, a page's address and the host's distance from it; an access that goes through one asks the TLB
-// only when its page is another. That takes the TLB's own loads out of the chain from an index to what is loaded
-// with it (a CRC runs half as fast again). An access off a pointer that just moves on waits for nothing: there a cache
-// would only take registers.
+// left. A cache is two locals, a page's address and the host's distance from it; an access that goes through one asks
+// the TLB only when its page is another. That takes the TLB's own loads out of the chain from an index to what is
+// loaded with it (a CRC runs half as fast again). An access off a pointer that just moves on waits for nothing: there a
+// cache would only take registers.
 //
 // Invariant: an access goes through the cache of its kind, load or store, so that a cached page permits it.
 

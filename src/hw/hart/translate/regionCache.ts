@@ -139,7 +139,9 @@ export class RegionCache {
     return dropped;
   }
 
-  /** Drops the units in which an access at an offset of a frame does not refill the TLB in place; whether there are any. */
+  /**
+   * Drops the units in which an access at an offset of a frame does not refill the TLB in place; whether there are any.
+   */
   dropWithoutRefill(pfn: Pfn, access: number): boolean {
     let dropped = false;
     for (const unit of this.byFrame.get(pfn)?.units ?? []) {

@@ -3,8 +3,8 @@
 //
 // privileged.ts and fence.ts call it as the last thing that they do.
 //
-// Invariants: a context that the table of regimes.ts does not know, and a pending interrupt, are the run loop's: it answers
-// with Leave.resync. Source: RISC-V Privileged ISA, "Supervisor Interrupt Registers (sip and sie)", "satp".
+// Invariants: a context that the table of regimes.ts does not know, and a pending interrupt, are the run loop's: it
+// answers with Leave.resync. Source: RISC-V Privileged ISA, "Supervisor Interrupt Registers (sip and sie)", "satp".
 
 import {
   CONTEXT_HEADER_BYTES,

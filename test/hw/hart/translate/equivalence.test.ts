@@ -6,7 +6,10 @@ import { test } from 'vitest';
 import { equivalenceProperty, everyBudgetProperty } from './equivalence.ts';
 import type { RandomGuest } from './randomGuest.ts';
 
-/** A computed jump into the middle of an instruction, from where it jumps there again: what it is expected to do heads a loop. */
+/**
+ * A computed jump into the middle of an instruction, from where it jumps there again: what it is expected to do heads a
+ * loop.
+ */
 const jumpsIntoItself: RandomGuest = {
   code: [
     [819, 5],

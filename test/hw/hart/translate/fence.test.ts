@@ -12,7 +12,10 @@ import { difference } from './equivalence.ts';
 
 const LIMITS = { instructions: 8192, units: 6, regions: 24, jumpEntries: 64 };
 const [ROOT, MIDDLE, LEAF] = [RAM + 0x8000, RAM + 0x9000, RAM + 0xa000];
-/** Beside that of the code, a page each for loads and stores, for both, and one that is global; and one that nothing touches. */
+/**
+ * Beside that of the code, a page each for loads and stores, for both, and one that is global; and one that nothing
+ * touches.
+ */
 const [LOADED, STORED, BOTH, GLOBAL, OTHER] = [1, 2, 3, 4, 5].map((page) => RAM + page * 4096) as [
   number,
   number,

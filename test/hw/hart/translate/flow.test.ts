@@ -97,7 +97,8 @@ test('a region that starts in a loop keeps what comes back to it, or may, and do
 });
 
 test('a loop that is entered in its middle begins there', () => {
-  // 0: outer header, jumps to 12; 4: 8: the inner loop's end, which leads on to 12; 12: its header; 16: back to 4; 20: to 0
+  // 0: outer header, jumps to 12; 4: 8: the inner loop's end, which leads on to 12; 12: its header; 16: back to 4; 20:
+  // to 0
   const rotated = [jump(12), nop, nop, nop, branch(-12), branch(-20), ret];
   const starts = (entry: number) => regionOf(rotated, entry).flow.blocks.map((block) => block.start);
   expect(starts(12)).toEqual(expect.arrayContaining([12, 4, 20]));

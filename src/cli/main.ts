@@ -4,7 +4,7 @@
 // allowed to drain: nothing here ends the process by force.
 
 import { Argument, Command, CommanderError } from 'commander';
-import { checkWasmStack, Interrupted } from '../platform/index.ts';
+import { compileForGuests, Interrupted } from '../platform/index.ts';
 import { completionScript, SHELLS, type Shell } from './completion.ts';
 import { EXIT_CODES, failureOf } from './outcome.ts';
 import { VERBS, type Verb } from './verbs.ts';
@@ -27,13 +27,13 @@ export async function main(args: readonly string[]): Promise<number> {
     exitCode = code;
   };
   try {
-    checkWasmStack(false);
+    compileForGuests(true);
     await programWith(name, verb, exit).parseAsync(words, { from: 'user' });
     return exitCode;
   } catch (error) {
     return report(error, verb, words);
   } finally {
-    checkWasmStack(true);
+    compileForGuests(false);
   }
 }
 

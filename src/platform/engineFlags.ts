@@ -1,10 +1,10 @@
-// What V8 is told while the command runs: to compile WebAssembly without looks at the stack, and to let JavaScript be at the
-// start of a run.
+// What V8 is told while the command runs: to compile WebAssembly without looks at the stack and by its branch hints, and to
+// let JavaScript be at the start of a run.
 //
 // Called by cli/main.ts around a verb, and by cli/session.ts. V8 looks at its stack limit in each function and in each
 // round of each loop, which takes a tenth of the time of guest code in tight loops. Nothing here needs it: translated code
 // never calls more than a few functions deep, and runs for a slice at a time: whoever wants to stop it waits for no more
-// than that.
+// than that. Without the hints, the ways out of guest code, one at each access, stand amid what they are the way out of.
 //
 // Optimising JavaScript takes V8 tens of milliseconds on another core, half of them for the interpreter of guest code. A
 // program that is over in as many gets nothing of it: it shares the cores with V8, and waits for it at the exit.
@@ -13,9 +13,14 @@
 
 import { setFlagsFromString } from 'node:v8';
 
-/** Whether V8 looks at its stack limit in WebAssembly that it compiles from now on; at first it does. */
-export const checkWasmStack = (on: boolean): void =>
-  setFlagsFromString(on ? '--wasm-stack-checks' : '--no-wasm-stack-checks');
+/**
+ * Whether V8 compiles WebAssembly from now on for guests: without looks at its stack limit, and what a branch hint says is
+ * rare apart from what is not. At first it does not.
+ */
+export function compileForGuests(on: boolean): void {
+  setFlagsFromString(on ? '--no-wasm-stack-checks' : '--wasm-stack-checks');
+  setFlagsFromString(on ? '--experimental-wasm-branch-hinting' : '--no-experimental-wasm-branch-hinting');
+}
 
 /** Estimated bytes of machine code from which V8 makes it of bytecode, a batch of functions at a time: V8's own, and fewer. */
 const BATCH_BYTES = 4096;

@@ -1,7 +1,7 @@
 // The face of platform/: what Umbra needs of Node. mm and trace declare the interfaces; here stand the real things.
 
 export { Digest } from './digest.ts';
-export { checkWasmStack, optimiseJavaScript } from './engineFlags.ts';
+export { compileForGuests, optimiseJavaScript } from './engineFlags.ts';
 export { Interrupt, Interrupted, SLICE_MS, sliceTimer, turnEventLoop } from './eventLoop.ts';
 export { FileError, fileError } from './fileError.ts';
 export { FileSpool } from './fileSpool.ts';

@@ -20,6 +20,10 @@
 //                                    +32  1 + ASID where there is a stage one, i32; 0 where there is none
 //                                    +128 what a leaf permits there: info by the low byte of the leaf (permits.ts)
 //                                    +384 the same of a leaf of the second stage, where there is one
+//
+// Behind a context's tables are its page caches, which belong to the translated code that runs (hw/hart/translate):
+//
+//     page cache, 16 bytes    +0 page address i64, or -1                       +8  addend i32   +12 unused
 
 export const DTLB_ENTRY_BYTES = 32;
 export const DTLB_READ_TAG = 0;
@@ -82,9 +86,18 @@ export const DEFAULT_TLB: TlbGeometry = {
   l2Entries: 8192,
 };
 
+export const PAGE_CACHES = 16;
+export const PAGE_CACHE_BYTES = 16;
+export const PAGE_CACHE_PAGE = 0;
+export const PAGE_CACHE_ADDEND = 8;
+
+/** From a context's data table to its page caches. */
+export const pageCachesOffset = (g: TlbGeometry): number =>
+  g.dtlbEntries * DTLB_ENTRY_BYTES + g.itlbEntries * ITLB_ENTRY_BYTES;
+
 /** Device-area bytes of one context slot. */
 export const contextBytes = (g: TlbGeometry): number =>
-  CONTEXT_HEADER_BYTES + g.dtlbEntries * DTLB_ENTRY_BYTES + g.itlbEntries * ITLB_ENTRY_BYTES;
+  CONTEXT_HEADER_BYTES + pageCachesOffset(g) + PAGE_CACHES * PAGE_CACHE_BYTES;
 
 /** Device-area bytes of one TLB. */
 export const tlbBytes = (g: TlbGeometry): number => TLB_HEADER_BYTES + g.contexts * contextBytes(g);

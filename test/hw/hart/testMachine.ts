@@ -65,7 +65,10 @@ export class TestMachine implements TableMemory {
   constructor(options: TestMachineOptions = {}) {
     const { mmu = 'tdp', ad = 'hardware', ramPages = 64, tlb = SMALL_TLB, lazy = false } = options;
     const tables = 64 + Math.ceil(ramPages / 512) * 4;
-    this.memory = new PhysicalMemory({ frames: ramPages + tables, deviceBytes: hartDeviceBytes(tlb) + 8192 });
+    this.memory = new PhysicalMemory({
+      frames: ramPages + tables,
+      deviceBytes: hartDeviceBytes(tlb) + 12288,
+    });
     this.domain = new TlbDomain(this.memory);
     this.code = new CodeCache(this.memory, options.cachedPages);
     const { domain, code } = this;

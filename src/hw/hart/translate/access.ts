@@ -11,11 +11,18 @@
 
 import { PAGE_SHIFT } from '../../../units.ts';
 import { Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';
-import { DTLB_ADDEND, DTLB_ENTRY_BYTES, DTLB_READ_TAG, DTLB_WRITE_TAG } from '../../tlb/index.ts';
+import {
+  DTLB_ADDEND,
+  DTLB_ENTRY_BYTES,
+  DTLB_READ_TAG,
+  DTLB_WRITE_TAG,
+  PAGE_CACHE_ADDEND,
+  PAGE_CACHE_PAGE,
+} from '../../tlb/index.ts';
 import { BLOCK_RESERVATION, BLOCK_RESERVATION_LENGTH } from '../block.ts';
 import type { AccessGroup, Member } from './groups.ts';
 import { Leave, NO_BLOCK, type Place, type RegionCode } from './regionCode.ts';
-import { W } from './wasm.ts';
+import { Type, W } from './wasm.ts';
 
 const LOADS: Readonly<Record<number, readonly [size: number, opcode: number]>> = {
   [Op.lb]: [1, W.i64_load8_s],
@@ -241,13 +248,39 @@ function emitCombine(region: RegionCode, kind: number, rs2: number, wide: boolea
 
 /** Pushes the host address for `address`, by way of a page cache: the TLB is asked only when it is in another page. */
 function emitCachedLookup(region: RegionCode, access: Checked, cache: number): void {
-  const { code, address, entry } = region;
+  const { code, address, entry, dtlb } = region;
+  const at = region.pageCache(cache);
   code.get(address);
   code.i64Const(-4096 + access.size - 1);
   code.byte(W.i64_and);
-  code.get(region.cacheTag(cache));
+  code.get(dtlb);
+  code.memory(W.i64_load, at + PAGE_CACHE_PAGE);
   code.byte(W.i64_ne);
-  region.open(W.if, NO_BLOCK);
+  code.expect(false);
+  region.open(W.if, NO_BLOCK, Type.i32);
+  emitAddend(region, access);
+  code.set(entry);
+  code.get(dtlb);
+  code.get(address);
+  code.i64Const(-4096);
+  code.byte(W.i64_and);
+  code.memory(W.i64_store, at + PAGE_CACHE_PAGE);
+  code.get(dtlb);
+  code.get(entry);
+  code.memory(W.i32_store, at + PAGE_CACHE_ADDEND);
+  code.get(entry);
+  code.byte(W.else);
+  code.get(dtlb);
+  code.memory(W.i32_load, at + PAGE_CACHE_ADDEND);
+  region.close();
+  code.get(address);
+  code.byte(W.i32_wrap_i64);
+  code.byte(W.i32_add);
+}
+
+/** Pushes the addend that the TLB has for the page of `address`. */
+function emitAddend(region: RegionCode, access: Checked): void {
+  const { code, address, entry } = region;
   emitEntryOf(region);
   code.memory(W.i64_load, access.tag);
   emitTagDiffers(region, access.size);
@@ -262,16 +295,6 @@ function emitCachedLookup(region: RegionCode, access: Checked, cache: number): v
     code.get(entry);
     code.memory(W.i32_load, DTLB_ADDEND);
   }
-  code.set(region.cacheAddend(cache));
-  code.get(address);
-  code.i64Const(-4096);
-  code.byte(W.i64_and);
-  code.set(region.cacheTag(cache));
-  region.close();
-  code.get(address);
-  code.byte(W.i32_wrap_i64);
-  code.get(region.cacheAddend(cache));
-  code.byte(W.i32_add);
 }
 
 /** Pushes the host address for `address`. */
@@ -307,6 +330,7 @@ function emitTagDiffers({ code, address }: RegionCode, size: number): void {
  */
 function emitRefillOrHit(region: RegionCode, { size, tag, place }: Checked): void {
   const { code } = region;
+  code.expect(false);
   region.open(W.if, NO_BLOCK);
   if (size > 1) {
     code.get(region.address);

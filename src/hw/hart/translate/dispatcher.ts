@@ -23,10 +23,11 @@ import {
   type TlbGeometry,
 } from '../../tlb/index.ts';
 import { BLOCK_BUDGET, BLOCK_DTLB, BLOCK_ITLB, BLOCK_JUMP_CACHE, BLOCK_MISSED, BLOCK_PC } from '../block.ts';
+import { encodeModule, memoryPages } from './module.ts';
 import { emitPrivileged, PRIVILEGED_CALLS, PRIVILEGED_TYPE, PRIVILEGED_TYPES } from './privileged.ts';
 import { emitRefill, REFILL_NAMES, REFILL_TYPES } from './refill.ts';
 import { Leave } from './regionCode.ts';
-import { Code, encodeModule, memoryPages, Type, W } from './wasm.ts';
+import { Code, Type, W } from './wasm.ts';
 
 export const JUMP_ENTRY_BYTES = 16;
 export const JUMP_PC = 0;

@@ -109,6 +109,7 @@ class RegionEmitter {
       return;
     }
     region.isBudgetBelow(least);
+    region.code.expect(false);
     region.open(W.if, NO_BLOCK);
     region.goOnIndirect(dirty, null);
     region.close();
@@ -121,6 +122,7 @@ class RegionEmitter {
       state = this.emitUntil(segment.start, state);
       const end = segment.last + lengthOf(this.words[segment.last]!);
       emitGroupCheck(this.region, segment.groups);
+      this.region.code.expect(true);
       this.region.open(W.if, NO_BLOCK);
       this.emitUntil(end, state, segment.members);
       this.region.code.byte(W.else);

@@ -34,8 +34,9 @@ import {
   Grant,
 } from '../block.ts';
 import { ALL_PAGES, FLUSH_BYTES, FLUSH_PAGE, FLUSH_SCOPE, MAX_FLUSHES, Scope } from '../missedFlushes.ts';
+import type { FunctionType, WasmFunction } from './module.ts';
 import { PrivilegedBody } from './privilegedBody.ts';
-import { type Code, type FunctionType, Type, W, type WasmFunction } from './wasm.ts';
+import { type Code, Type, W } from './wasm.ts';
 
 /** (bank's half of the header, first entry, bytes of a chunk) -> (). */
 export const CLEAR_TYPE: FunctionType = { params: [Type.i32, Type.i32, Type.i32], results: [] };

@@ -1,14 +1,20 @@
-// Page caches: look-ups of tables in a loop, whose address is computed and mostly leads to the page of the one before.
+// Page caches: accesses in a loop that mostly lead to the page of the one before: to a small table, or off a pointer that
+// stays or moves on.
 //
 // Called by emitter.ts. While a region runs, nothing changes the TLB, so what it said of a page holds until the region is
-// left. A cache is two locals, a page's address and the host's distance from it; an access that goes through one asks
-// the TLB only when its page is another. That takes the TLB's own loads out of the chain from an index to what is
-// loaded with it (a CRC runs half as fast again). An access off a pointer that just moves on waits for nothing: there a
-// cache would only take registers.
+// left. A cache is two words in the host's memory, behind the TLB: a page's address and the host's distance from it; an
+// access that goes through one asks the TLB only when its page is another. That takes half the instructions, and none of
+// them waits for the address (a CRC runs half as fast again, a loop over strings a fifth). Two locals instead would cost
+// what they spare: V8 has them on its stack, and moves them from one place there to another.
 //
-// Invariant: an access goes through the cache of its kind, load or store, so that a cached page permits it.
+// Asking the TLB after all is code too. In a loop of many instructions, most of which a round leaves out, it outweighs
+// what is spared: there only tables have caches.
+//
+// Invariants: an access goes through a cache of its kind, load or store, so that a cached page permits it; a region
+// empties the caches that it uses when it begins.
 
 import { lengthOf, Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';
+import { PAGE_CACHES } from '../../tlb/index.ts';
 import type { Flow } from './flow.ts';
 import type { Block } from './region.ts';
 
@@ -18,9 +24,10 @@ export interface PageCaches {
   readonly of: ReadonlyMap<number, number>;
 }
 
-const MAX_CACHES = 8;
 /** A register that moves by more than this per round changes page too often. */
-const MAX_STEP = 256;
+const MAX_STEP = 1024;
+/** Instructions of a loop in which any access may have a cache. */
+const MAX_LOOP = 32;
 /** An index up to this mostly leads to the page that its base is in. */
 const MAX_INDEX = 4096;
 /** Definitions that are followed back from an access. */
@@ -36,10 +43,10 @@ export function planPageCaches(flow: Flow, words: Int32Array): PageCaches {
     for (let at = block.start; at < block.last; at += lengthOf(words[at]!)) {
       const op = opOf(words[at]!);
       if (op < Op.lb || op > Op.sd) continue;
-      const root = tableOf(words, block, at, loop.steady(words));
+      const root = rootOf(words, block, at, loop);
       if (root === 0) continue;
       const key = root * 2 + Number(op >= Op.sb);
-      const cache = caches.get(key) ?? (caches.size < MAX_CACHES ? caches.size : undefined);
+      const cache = caches.get(key) ?? (caches.size < PAGE_CACHES ? caches.size : undefined);
       if (cache === undefined) continue;
       caches.set(key, cache);
       of.set(at, cache);
@@ -51,10 +58,12 @@ export function planPageCaches(flow: Flow, words: Int32Array): PageCaches {
 /** A natural loop: the blocks from which its header is reached again without leaving it. */
 class Loop {
   readonly blocks: readonly Block[];
+  readonly instructions: number;
   private registers = -1;
 
   constructor(blocks: readonly Block[]) {
     this.blocks = blocks;
+    this.instructions = blocks.reduce((sum, { count }) => sum + count, 0);
   }
 
   /** Mask of the registers that the loop never writes, or only moves by small steps. */
@@ -92,6 +101,15 @@ function innermostLoops({ blocks, predecessors, isLoop }: Flow): (Loop | undefin
     for (const i of members) loops[i] = loop;
   }
   return loops;
+}
+
+/** The steady register from which an access is never far; 0: there is none. */
+function rootOf(words: Int32Array, block: Block, access: number, loop: Loop): number {
+  const base = rs1Of(words[access]!);
+  const steady = loop.steady(words);
+  if (loop.instructions > MAX_LOOP || ((steady >>> base) & 1) === 0)
+    return tableOf(words, block, access, steady);
+  return base;
 }
 
 /** The steady register to which an access adds a small index; 0: there is none. */

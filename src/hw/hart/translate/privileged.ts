@@ -14,10 +14,11 @@ import { Csr, Op, opOf, rdOf, rs1Of } from '../../isa/index.ts';
 import type { TlbGeometry } from '../../tlb/index.ts';
 import { CsrBody } from './csrBodies.ts';
 import { CLEAR_TYPE, emitClear, FenceBody } from './fence.ts';
+import type { FunctionType, WasmFunction } from './module.ts';
 import { Leave, type LeaveCode } from './regionCode.ts';
 import { Settling } from './settling.ts';
 import { TrapBody } from './trapBodies.ts';
-import { type Code, type FunctionType, Type, type WasmFunction } from './wasm.ts';
+import { type Code, Type } from './wasm.ts';
 
 /** How a region leaves for an instruction that is executed here; null: the interpreter executes it. */
 export function privilegedLeave(word: number, imm: number): LeaveCode | null {

@@ -22,9 +22,10 @@ import {
   Stages,
   type TlbGeometry,
 } from '../../tlb/index.ts';
+import type { WasmFunction } from './module.ts';
 import { Local, REFILL_TYPE, RefillBody } from './refillEntry.ts';
 import { GPN_BITS, secondStage } from './refillWalk.ts';
-import { type Code, W, type WasmFunction } from './wasm.ts';
+import { type Code, W } from './wasm.ts';
 
 /** The types of the functions below, and the functions, as the first of a module. */
 export const REFILL_TYPES = [REFILL_TYPE] as const;

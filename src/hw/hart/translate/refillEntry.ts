@@ -28,8 +28,9 @@ import {
   type TlbGeometry,
 } from '../../tlb/index.ts';
 import { BLOCK_REFILLS } from '../block.ts';
+import type { FunctionType } from './module.ts';
 import { WalkBody } from './refillWalk.ts';
-import { type FunctionType, Type, W } from './wasm.ts';
+import { Type, W } from './wasm.ts';
 
 /**
  * (vCPU block, address, address of the entry for it, data TLB base of the context) -> host address; 0: not filled. The

@@ -11,7 +11,7 @@
 // Invariant: after an exit the block holds exactly the state after the instructions retired so far.
 
 import { bug, loWord } from '../../../units.ts';
-import { ITLB_ADDEND, ITLB_TAG } from '../../tlb/index.ts';
+import { ITLB_ADDEND, ITLB_TAG, PAGE_CACHE_BYTES, PAGE_CACHE_PAGE } from '../../tlb/index.ts';
 import { BLOCK_BUDGET, BLOCK_ITLB, BLOCK_MISSED, BLOCK_PC, BLOCK_STRAYED, BLOCK_X } from '../block.ts';
 import type { Dataflow } from './dataflow.ts';
 import { Code, Type, W } from './wasm.ts';
@@ -47,6 +47,8 @@ export interface UnitFrame {
   readonly pageVa: number;
   /** Page offsets of the regions' entries, by function index. */
   readonly entries: readonly number[];
+  /** From the data TLB to the page caches. */
+  readonly pageCaches: number;
   /** Byte size of the data TLB less that of an entry. */
   readonly tlbMask: number;
   /** Page offsets of the accesses that refill the data TLB in place. */
@@ -110,7 +112,6 @@ export class RegionCode {
   /** For the block, set before each branch to a tail. */
   private readonly missed: number;
   private readonly firstGroup: number;
-  private readonly firstCache: number;
   private readonly caches: number;
   private readonly localOf = new Int32Array(32);
   /** Dirty sets of the tails, the innermost first. */
@@ -131,12 +132,10 @@ export class RegionCode {
     this.budget = local + 4;
     this.place = local + 5;
     this.firstGroup = local + 6;
-    this.firstCache = this.firstGroup + MAX_GROUPS;
     this.caches = caches;
     this.locals = [
       [this.entry - FIRST_REGISTER, Type.i64],
-      [3 + MAX_GROUPS + caches, Type.i32],
-      [caches, Type.i64],
+      [3 + MAX_GROUPS, Type.i32],
     ];
   }
 
@@ -169,14 +168,9 @@ export class RegionCode {
     return this.firstGroup + i;
   }
 
-  /** The local for the host's distance from addresses in the page that a page cache holds. */
-  cacheAddend(cache: number): number {
-    return this.firstCache + cache;
-  }
-
-  /** The local for the address of that page; -1 while there is none. */
-  cacheTag(cache: number): number {
-    return this.firstCache + this.caches + cache;
+  /** From the data TLB to a page cache. */
+  pageCache(cache: number): number {
+    return this.unit.pageCaches + cache * PAGE_CACHE_BYTES;
   }
 
   // Start and end
@@ -209,8 +203,8 @@ export class RegionCode {
 
   // Labels of the body
 
-  open(opcode: number, block: number): void {
-    this.code.open(opcode);
+  open(opcode: number, block: number, type: number = Type.none): void {
+    this.code.open(opcode, type);
     this.labels.push({ block, loop: opcode === W.loop });
   }
 
@@ -244,8 +238,9 @@ export class RegionCode {
 
   private clearCaches(): void {
     for (let cache = 0; cache < this.caches; cache++) {
+      this.code.get(this.dtlb);
       this.code.i64Const(-1);
-      this.code.set(this.cacheTag(cache));
+      this.code.memory(W.i64_store, this.pageCache(cache) + PAGE_CACHE_PAGE);
     }
   }
 
@@ -281,6 +276,7 @@ export class RegionCode {
   leaveBeforeIf(place: Place, why: LeaveCode = Leave.interpret): void {
     this.setPlace(place, why);
     this.setMissed(why);
+    this.code.expect(false);
     this.code.branch(W.br_if, this.depthOfTail(place.dirty));
   }
 

@@ -7,15 +7,15 @@
 
 import { PAGE_SIZE, type Pfn } from '../../../units.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
-import { DTLB_ENTRY_BYTES, type TlbGeometry } from '../../tlb/index.ts';
+import { DTLB_ENTRY_BYTES, pageCachesOffset, type TlbGeometry } from '../../tlb/index.ts';
 import { REGION_TYPE } from './dispatcher.ts';
 import { emitRegion, planRegion, type RegionPlan } from './emitter.ts';
 import { LEAVES } from './flow.ts';
+import { encodeModule, type FunctionImport, memoryPages } from './module.ts';
 import { crossesPage, isTranslated, type PageCode } from './pageCode.ts';
 import { privilegedLeave } from './privileged.ts';
 import { REFILL_TYPE } from './refillEntry.ts';
 import { End, forks, goesOn } from './region.ts';
-import { encodeModule, type FunctionImport, memoryPages } from './wasm.ts';
 
 export const MAX_UNIT_REGIONS = 16;
 /** Instructions after which no more regions join a unit; it has less than twice as many. */
@@ -126,6 +126,7 @@ function instantiate(
     pageVa: page.va,
     entries: plans.map((plan) => plan.entry),
     refills,
+    pageCaches: pageCachesOffset(tlb),
     tlbMask: (tlb.dtlbEntries - 1) * DTLB_ENTRY_BYTES,
     nextPage: page.next,
   };

@@ -1,10 +1,9 @@
-// WebAssembly encoder: the bytes of a module, as much of the format as translated code needs.
+// WebAssembly code: opcodes, and the bytes of function bodies, as much of the format as translated code needs.
 //
-// Called by emitter.ts, which writes a region's function body, and by dispatcher.ts. Knows nothing of RISC-V. A body is
-// written once, forwards, into a growing buffer; encodeModule() frames bodies with their sections.
+// Used by all that writes bodies: emitter.ts for those of regions, dispatcher.ts for its own; module.ts makes modules of
+// them. Knows nothing of RISC-V. A body is written once, forwards, into a growing buffer.
 //
-// Source: WebAssembly Core Specification 2.0, chapter 5, "Binary Format", and its tail-call extension. Invariants:
-// one memory is imported, and no table except by the module that defines it.
+// Source: WebAssembly Core Specification 2.0, chapter 5, "Binary Format", and its tail-call extension.
 
 /** Value types and block types. */
 export const Type = { i32: 0x7f, i64: 0x7e, none: 0x40 } as const;
@@ -95,15 +94,12 @@ export const W = {
   i64_extend32_s: 0xc4,
 } as const;
 
-const Section = { type: 1, import: 2, function: 3, table: 4, export: 7, code: 10 } as const;
-const ExternKind = { function: 0, table: 1, memory: 2 } as const;
-const FUNCTION_TYPE = 0x60;
-const FUNCTION_REFERENCE = 0x70;
-
 /** A growing sequence of bytes with the format's number encodings and one method per shape of instruction. */
 export class Code {
   bytes: Uint8Array<ArrayBuffer>;
   length = 0;
+  /** Of conditional instructions of a function body: where each begins, and whether its condition mostly holds. */
+  readonly hints: { readonly offset: number; readonly likely: boolean }[] = [];
 
   constructor(capacity = 1024) {
     this.bytes = new Uint8Array(capacity);
@@ -195,6 +191,11 @@ export class Code {
     this.byte(type);
   }
 
+  /** Says of the if or br_if that is written next whether its condition mostly holds. */
+  expect(likely: boolean): void {
+    this.hints.push({ offset: this.length, likely });
+  }
+
   /** br or br_if. */
   branch(opcode: number, depth: number): void {
     this.byte(opcode);
@@ -207,125 +208,4 @@ export class Code {
     bytes.set(this.bytes.subarray(0, this.length));
     this.bytes = bytes;
   }
-}
-
-export interface FunctionType {
-  readonly params: readonly number[];
-  readonly results: readonly number[];
-}
-
-export interface WasmFunction {
-  /** Index into the module's types. */
-  readonly type: number;
-  /** Runs of locals after the parameters: count and value type. */
-  readonly locals: readonly (readonly [count: number, type: number])[];
-  /** Without the final `end`. */
-  readonly body: Code;
-  /** Name under which it is exported, if it is. */
-  readonly export?: string;
-}
-
-export interface FunctionImport {
-  /** It is imported as `e.NAME`. */
-  readonly name: string;
-  /** Index into the module's types. */
-  readonly type: number;
-}
-
-export interface ModuleParts {
-  readonly types: readonly FunctionType[];
-  /** Import `e.m`: the least and exact size of the host's memory in 64 KiB pages. */
-  readonly memoryPages: number;
-  /** Imports the table `e.t`, of at least this many slots. */
-  readonly tableSlots?: number;
-  /** Imports these functions, which come before the module's own. */
-  readonly imports?: readonly FunctionImport[];
-  readonly functions: readonly WasmFunction[];
-}
-
-const MEMORY_PAGE = 65536;
-
-/** The size of a memory as ModuleParts wants it. */
-export const memoryPages = (memory: WebAssembly.Memory): number => memory.buffer.byteLength / MEMORY_PAGE;
-
-export function encodeModule(parts: ModuleParts): Uint8Array<ArrayBuffer> {
-  const out = new Code();
-  for (const byte of [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.byte(byte);
-  section(out, Section.type, parts.types.length, (s) => {
-    for (const type of parts.types) functionType(s, type);
-  });
-  const { imports = [] } = parts;
-  const others = parts.tableSlots === undefined ? 1 : 2;
-  section(out, Section.import, others + imports.length, (s) => {
-    importMemoryAndTable(s, parts);
-    for (const { name, type } of imports) {
-      s.name('e');
-      s.name(name);
-      s.byte(ExternKind.function);
-      s.unsigned(type);
-    }
-  });
-  section(out, Section.function, parts.functions.length, (s) => {
-    for (const f of parts.functions) s.unsigned(f.type);
-  });
-  section(out, Section.export, parts.functions.filter(isExported).length, (s) => {
-    parts.functions.forEach((f, index) => {
-      if (!isExported(f)) return;
-      s.name(f.export);
-      s.byte(ExternKind.function);
-      s.unsigned(imports.length + index);
-    });
-  });
-  section(out, Section.code, parts.functions.length, (s) => {
-    for (const f of parts.functions) functionBody(s, f);
-  });
-  return out.bytes.slice(0, out.length);
-}
-
-const isExported = (f: WasmFunction): f is WasmFunction & { export: string } => f.export !== undefined;
-
-function section(out: Code, id: number, count: number, write: (s: Code) => void): void {
-  const content = new Code();
-  content.unsigned(count);
-  write(content);
-  out.byte(id);
-  out.unsigned(content.length);
-  out.append(content);
-}
-
-function functionType(s: Code, type: FunctionType): void {
-  s.byte(FUNCTION_TYPE);
-  for (const list of [type.params, type.results]) {
-    s.unsigned(list.length);
-    for (const value of list) s.byte(value);
-  }
-}
-
-function importMemoryAndTable(s: Code, parts: ModuleParts): void {
-  s.name('e');
-  s.name('m');
-  s.byte(ExternKind.memory);
-  s.byte(1);
-  s.unsigned(parts.memoryPages);
-  s.unsigned(parts.memoryPages);
-  if (parts.tableSlots === undefined) return;
-  s.name('e');
-  s.name('t');
-  s.byte(ExternKind.table);
-  s.byte(FUNCTION_REFERENCE);
-  s.byte(0);
-  s.unsigned(parts.tableSlots);
-}
-
-function functionBody(s: Code, f: WasmFunction): void {
-  const head = new Code(16);
-  head.unsigned(f.locals.length);
-  for (const [count, type] of f.locals) {
-    head.unsigned(count);
-    head.byte(type);
-  }
-  s.unsigned(head.length + f.body.length + 1);
-  s.append(head);
-  s.append(f.body);
-  s.byte(W.end);
 }

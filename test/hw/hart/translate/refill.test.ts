@@ -36,7 +36,7 @@ function machines(mmu: MmuKind): [interpreted: TestMachine, translated: TestMach
 /** Equal in registers, counts, tables, TLBs and memory. */
 function expectEqual(interpreted: TestMachine, translated: TestMachine): void {
   expect(translated.hart.stats).toEqual(interpreted.hart.stats);
-  expect(difference(interpreted, translated)).toEqual([]);
+  expect(difference(interpreted, translated, TLB)).toEqual([]);
 }
 
 /** N times: a load or store through P, which then moves on by the step in T, and comes back by masking with C. */

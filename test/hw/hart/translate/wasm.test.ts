@@ -2,7 +2,13 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Code, encodeModule, Type, W } from '../../../../src/hw/hart/translate/wasm.ts';
+import { encodeModule } from '../../../../src/hw/hart/translate/module.ts';
+import { Code, Type, W } from '../../../../src/hw/hart/translate/wasm.ts';
+
+/** Not among the types that there are. */
+const { customSections } = WebAssembly.Module as unknown as {
+  customSections(module: WebAssembly.Module, name: string): ArrayBuffer[];
+};
 
 /** Instantiates a module of functions without parameters. */
 function exportsOf(result: number, bodies: readonly Code[]): Record<string, () => unknown> {
@@ -36,6 +42,28 @@ test('i32 constants are the integers that were asked for', () => {
     body.i32Const(value);
     expect(exportsOf(Type.i32, [body]).f0!()).toBe(value);
   }
+});
+
+test('branch hints name the conditional instructions of the functions that have some', () => {
+  const plain = new Code();
+  plain.i64Const(1);
+  const hinted = new Code();
+  for (const likely of [false, true]) {
+    hinted.i32Const(0);
+    hinted.expect(likely);
+    hinted.open(W.if);
+    hinted.byte(W.end);
+  }
+  hinted.i64Const(2);
+  const bytes = encodeModule({
+    types: [{ params: [], results: [Type.i64] }],
+    memoryPages: 1,
+    functions: [plain, hinted].map((body) => ({ type: 0, locals: [[1, Type.i64]], body })),
+  });
+  const [section] = customSections(new WebAssembly.Module(bytes), 'metadata.code.branch_hint');
+  const locals = 3;
+  const hints = [locals + 2, 1, 0, locals + 7, 1, 1];
+  expect([...new Uint8Array(section!)]).toEqual([1, 1, 2, ...hints]);
 });
 
 test('structured control flow and locals work together', () => {

@@ -85,8 +85,8 @@ const SUITES: Readonly<Record<string, (bench: Bench) => Results | Promise<Result
 /** They start nothing that a warm computer starts faster. */
 const COLD: ReadonlySet<string> = new Set(['startup', 'notifiers', 'swap', 'invalidations', 'explore']);
 
-/** The shortest of fewer runs of a few milliseconds beyond start-up says little. */
-const SHORT_REPEATS = 9;
+/** Fewer pairs of runs that differ by a few milliseconds say little. */
+const SHORT_TURNS = 21;
 
 class UsageError extends Error {}
 
@@ -127,7 +127,7 @@ async function main(): Promise<void> {
     }
     if (values.json)
       process.stdout.write(
-        `${JSON.stringify({ schema: 'umbra.bench/2', ...Object.assign({}, ...results) })}\n`,
+        `${JSON.stringify({ schema: 'umbra.bench/3', ...Object.assign({}, ...results) })}\n`,
       );
   } finally {
     rmSync(folder, { recursive: true });
@@ -179,34 +179,38 @@ function runPrograms({ programs, elfs, peers, repeats, folder, say }: Bench): Re
 
 function runShort({ programs, peers, repeats, folder, say }: Bench): Results {
   const engines = [...UMBRA, ...peers];
-  const table = new Table(say, [14, -8, ...engines.map(() => -21), -15]);
+  const table = new Table(say, [14, -8, ...engines.map(() => -24), -15]);
   table.row('short program', 'M insns', ...engines.map(({ name }) => `${name}, ms`), 'worst engine/peer');
+  const shown = ({ median, low, high }: Interval): string =>
+    `${num(median * 1000)} (${num(low * 1000)} to ${num(high * 1000)})`;
   const short = programs
     .filter(({ kind }) => kind === 'integer')
     .map((program) => {
-      const result = measureShort(program, engines, Math.max(SHORT_REPEATS, repeats), folder);
-      const ms = engines.map(({ name }) => num(result.seconds[name]! * 1000, 0));
+      const result = measureShort(program, engines, Math.max(SHORT_TURNS, repeats), folder);
       table.row(
         program.name,
         num(result.instructions / 1e6, 0),
-        ...ms,
-        num(Math.max(...shortRatios(result, peers))),
+        ...engines.map(({ name }) => shown(result.seconds[name]!)),
+        num(Math.max(...peers.flatMap((peer) => UMBRA.map((engine) => shortRatio(result, engine, peer))))),
       );
       return result;
     });
   for (const peer of peers) {
-    for (const { name } of UMBRA) {
-      const ratios = short.map(({ seconds }) => seconds[name]! / seconds[peer.name]!);
+    for (const engine of UMBRA) {
+      const ratio = geometricMean(short.map((result) => shortRatio(result, engine, peer)));
       say(
-        `${name} takes ${num(geometricMean(ratios))} times as long as ${peer.name}, short programs, start-up apart`,
+        `${engine.name} takes ${num(ratio)} times as long as ${peer.name}, short programs, start-up apart (geometric mean)`,
       );
     }
   }
   return { short };
 }
 
-const shortRatios = ({ seconds }: ShortResult, peers: readonly Engine[]): number[] =>
-  peers.flatMap((peer) => UMBRA.map(({ name }) => seconds[name]! / seconds[peer.name]!));
+const shortRatio = ({ seconds }: ShortResult, engine: Engine, peer: Engine): number =>
+  atLeast(seconds[engine.name]!.median) / atLeast(seconds[peer.name]!.median);
+
+/** Less than a millisecond cannot be told. */
+const atLeast = (seconds: number): number => Math.max(0.001, seconds);
 
 function runStartUp({ repeats, folder, say }: Bench): Results {
   const startUp = measureStartUp(Math.max(5, repeats), folder);

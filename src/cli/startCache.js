@@ -101,8 +101,7 @@ function readCode(path) {
 function compile(path, source, cachedData) {
   try {
     const importModuleDynamically = constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
-    const text = `(function (module, require) {${source}\n})`;
-    return new Script(text, { filename: path, cachedData, importModuleDynamically });
+    return new Script(source, { filename: path, cachedData, importModuleDynamically });
   } catch {
     return null;
   }
@@ -183,6 +182,8 @@ function build(outfile) {
     absWorkingDir: ROOT,
     entryPoints: [join(SOURCES, 'cli/main.ts')],
     outfile,
+    banner: { js: '(function (module, require) {' },
+    footer: { js: '})' },
     metafile: true,
     bundle: true,
     platform: 'node',

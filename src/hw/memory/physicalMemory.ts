@@ -99,6 +99,13 @@ export class PhysicalMemory {
     return (this.facts[pfn]! & fact) !== 0;
   }
 
+  /** note() of so many frames. */
+  noteAll(fact: FactBit, first: Pfn, frames: number, holds: boolean): void {
+    const { facts } = this;
+    const bits = holds ? fact : 0;
+    for (let pfn: number = first; pfn < first + frames; pfn++) facts[pfn] = (facts[pfn]! & ~fact) | bits;
+  }
+
   note(fact: FactBit, pfn: Pfn, holds: boolean): void {
     const others = this.facts[pfn]! & ~fact;
     this.facts[pfn] = holds ? others | fact : others;

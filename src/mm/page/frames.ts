@@ -100,7 +100,7 @@ export class Frames {
     this.#pageFlags = this.flags;
     this.#pageRefcount = this.refcount;
     this.#memory = memory;
-    for (let pfn = this.firstPfn as number; pfn < length; pfn++) this.#show(pfn as Pfn, FrameKind.free);
+    memory.noteAll(Fact.reachable, this.firstPfn, length - this.firstPfn, false);
   }
 
   /** Hardware lets guests reach folios and the zero page, whatever the tables say. */

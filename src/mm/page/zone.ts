@@ -89,7 +89,15 @@ export class Zone {
     this.#hasTypes = this.managedPages >> HPAGE_PMD_ORDER >= MIN_BLOCKS;
     this.#groupFree = new Uint8Array(Math.ceil(end / GROUP_FRAMES));
     this.#blockFree = new Uint16Array(Math.ceil(end / HPAGE_PMD_NR));
-    for (let pfn = end - 1; pfn >= first; pfn--) this.#addFrame(pfn);
+    for (let pfn = end - 1; pfn >= first; pfn--) {
+      const group = pfn - GROUP_FRAMES + 1;
+      if (group % GROUP_FRAMES !== 0 || group < first) {
+        this.#addFrame(pfn);
+      } else {
+        this.#addGroup(group);
+        pfn = group;
+      }
+    }
   }
 
   /** __zone_watermark_ok() for one block more than `mark`. */
@@ -250,6 +258,14 @@ export class Zone {
 
   #notePeak(): void {
     this.peakPages = Math.max(this.peakPages, this.managedPages - this.freePages);
+  }
+
+  /** All of a group at once, whose first frame is `pfn`. */
+  #addGroup(pfn: number): void {
+    this.freePages += GROUP_FRAMES;
+    this.#groupFree[pfn >> 2] = GROUP_FRAMES;
+    this.#blockFree[pfn >> HPAGE_PMD_ORDER]! += GROUP_FRAMES;
+    this.#link(this.#group[this.#typeOf(pfn)], pfn);
   }
 
   #addFrame(pfn: number): void {

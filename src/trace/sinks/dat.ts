@@ -5,7 +5,7 @@
 // they begin. Source: `man trace-cmd.dat.v6`.
 
 import { EVENT, RECORD_WORDS, TIME } from '../ring.ts';
-import { LAYOUTS, writeRecord } from './datLayout.ts';
+import { layouts, writeRecord } from './datLayout.ts';
 import { DatPages, PAGE_BYTES } from './datPages.ts';
 import { placeAt, type Sink, type SinkOptions, StrictClock } from './sink.ts';
 import { MemorySpool } from './spool.ts';
@@ -34,10 +34,11 @@ export function datSink({ write, tasks, cpus, newSpool = () => new MemorySpool()
   const spools = Array.from({ length: cpus }, newSpool);
   const buffers = spools.map((spool) => new DatPages((page) => spool.append(page)));
   const seen = new Set<number>();
+  const all = layouts();
   return {
     add(records) {
       for (let at = 0; at < records.length; at += RECORD_WORDS) {
-        const layout = LAYOUTS[records[at + EVENT]!]!;
+        const layout = all[records[at + EVENT]!]!;
         const { task, cpu } = placeAt(records, at, tasks);
         seen.add(task);
         const buffer = buffers[cpu]!;
@@ -81,10 +82,10 @@ function headOf(comms: string, pageCounts: readonly number[]): Uint8Array {
 }
 
 function addSystems(head: HeadWriter): void {
-  const systems = [...new Set(LAYOUTS.map(({ shape }) => shape.system))];
+  const systems = [...new Set(layouts().map(({ shape }) => shape.system))];
   head.u32(systems.length);
   for (const system of systems) {
-    const events = LAYOUTS.filter(({ shape }) => shape.system === system);
+    const events = layouts().filter(({ shape }) => shape.system === system);
     head.string(system).u32(events.length);
     for (const { format } of events) head.sized(format);
   }

@@ -93,8 +93,13 @@ function declarationOf(field: string, type: FieldType): string {
 
 const cText = (arg: string | Term): string => (typeof arg === 'string' ? `REC->${arg}` : arg.c);
 
-/** By event, in the order of EVENT_NAMES. */
-export const LAYOUTS: readonly EventLayout[] = EVENT_NAMES.map(layOut);
+let known: readonly EventLayout[] | null = null;
+
+/** By event, in the order of EVENT_NAMES: laid out when first asked for, as few processes write such a file. */
+export function layouts(): readonly EventLayout[] {
+  known ??= EVENT_NAMES.map(layOut);
+  return known;
+}
 
 /** Writes the record that starts at word `base`, to `at` in a page of zeros. */
 export function writeRecord(

@@ -14,7 +14,7 @@ import {
   PG_ksm,
   PG_swapcache,
 } from '../mm/internals.ts';
-import { type Hva, hex, type Pfn } from '../units.ts';
+import { type Hva, hex, type Pfn, type SwapSlot } from '../units.ts';
 import type { Report } from './violation.ts';
 
 /** I1, I3: every page is mapped as often as it says, and referenced at least as often. I5: as checkRights(). */
@@ -104,20 +104,30 @@ function checkPageCache({ host, id, iPages, canWriteback, dirty }: AddressSpace,
     report('I3', `file ${id} knows ${dirty.size} of its ${dirtyFolios} dirty pages`);
 }
 
-/** leak: a memory cgroup is charged for what it has, page for page. */
-export function checkCharges({ frames, memcgs }: Host, report: Report): void {
+/** leak: a memory cgroup is charged for what it has, page for page and slot for slot. */
+export function checkCharges({ frames, memcgs, swap }: Host, report: Report): void {
   if (memcgs.all.length === 0) return;
-  const charged = new Map<number, number>();
-  for (let pfn = frames.firstPfn as number; pfn < frames.endPfn; pfn++) {
-    const id = frames.memcg[pfn]!;
-    if (id !== 0) charged.set(id, (charged.get(id) ?? 0) + frames.nrPages(pfn as Pfn));
-  }
-  for (const { id, name, memory } of memcgs.all) {
-    const pages = charged.get(id) ?? 0;
-    if (pages !== memory.usage)
-      report('leak', `memory cgroup ${name} is charged for ${memory.usage} pages and has ${pages}`);
+  const pages = new Map<number, number>();
+  for (let pfn = frames.firstPfn as number; pfn < frames.endPfn; pfn++)
+    addTo(pages, frames.memcg[pfn]!, frames.nrPages(pfn as Pfn));
+  const slots = new Map<number, number>();
+  for (let slot = 1; slot < (swap?.max ?? 0); slot++) addTo(slots, swap!.inspect(slot as SwapSlot).memcg, 1);
+  for (const memcg of memcgs.all) {
+    const has = [pages.get(memcg.id) ?? 0, slots.get(memcg.id) ?? 0];
+    const charged = [memcg.memory.usage, memcg.swap.usage];
+    if (has.join() !== charged.join())
+      report(
+        'leak',
+        `memory cgroup ${memcg.name} has ${inWords(has)} and is charged for ${inWords(charged)}`,
+      );
   }
 }
+
+function addTo(counts: Map<number, number>, id: number, count: number): void {
+  if (id !== 0) counts.set(id, (counts.get(id) ?? 0) + count);
+}
+
+const inWords = ([pages, slots]: readonly number[]): string => `${pages} pages and ${slots} slots`;
 
 /** After the last process has gone: every frame is free but the zero page, and every swap slot. */
 export function checkLeaks(host: Host, usedSwapSlots: number, report: Report): void {

@@ -3,6 +3,7 @@
 import { CLIENT } from './client.ts';
 import { FAULTS } from './faults.ts';
 import { FILES } from './files.ts';
+import { MEMCG } from './memcg.ts';
 import { MOVES } from './moves.ts';
 import type { Mutant } from './mutant.ts';
 import { NOTIFIERS } from './notifiers.ts';
@@ -19,4 +20,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...RANGES,
   ...FILES,
   ...MOVES,
+  ...MEMCG,
 ];

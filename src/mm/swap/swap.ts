@@ -19,6 +19,18 @@ const SWAP_MAP_BAD = 0x7fff;
 /** SWAPFILE_CLUSTER: slots per cluster. */
 const CLUSTER_SLOTS = 256;
 
+/** What is known of a slot. */
+interface SlotUse {
+  /** Of its swap PTEs. */
+  readonly count: number;
+  /** SWAP_HAS_CACHE. */
+  readonly cached: boolean;
+  /** Where its page is: a pfn, 0 for zeros, -1 for the device. */
+  readonly page: number;
+  /** Id of who is charged for it; 0: nobody. */
+  readonly memcg: number;
+}
+
 export class SwapInfo {
   readonly lock: Mutex;
   readonly device: SwapDevice;
@@ -181,11 +193,11 @@ export class SwapInfo {
 
   // For inspection between steps, without a point.
 
-  /** Swap PTEs and SWAP_HAS_CACHE of a slot, and where its page is: a pfn, 0 for zeros, -1 for the device. */
-  inspect(slot: SwapSlot): { readonly count: number; readonly cached: boolean; readonly page: number } {
+  inspect(slot: SwapSlot): SlotUse {
     const entry = this.#map[slot]!;
     const folio = this.#table[slot]!;
     return {
+      memcg: this.#memcg[slot]!,
       count: entry & ~SWAP_HAS_CACHE,
       cached: (entry & SWAP_HAS_CACHE) !== 0,
       page: folio > 0 ? folio : this.#zeromap[slot] !== 0 ? 0 : -1,

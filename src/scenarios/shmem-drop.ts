@@ -18,7 +18,6 @@ export const scenario: Scenario = {
   *setUp(world) {
     // By a reader, writable and clean.
     yield* world.read64(world.page(1));
-    yield* world.write64(world.page(1), 5n);
   },
   tasks: (world) => ({
     *writer() {

@@ -10,6 +10,7 @@ import { MADV_PAGEOUT, madvise } from '../mm/index.ts';
 export const scenario: Scenario = {
   name: 'store-again',
   about: 'a page that came back from swap is stored to by a thread of the process and reclaimed once more',
+  host: { cpus: 2 },
   guest: `
     vcpu0:  ld a2, 0(a0)
     done:   j done
@@ -24,6 +25,8 @@ export const scenario: Scenario = {
   tasks: (world) => ({
     *writer() {
       yield* world.write64(world.page(1), 77n);
+    },
+    *reclaim() {
       yield* madvise(world.mm, world.hva(1), 4096, MADV_PAGEOUT);
     },
   }),

@@ -7,6 +7,7 @@ import { MEMCG } from './memcg.ts';
 import { MOVES } from './moves.ts';
 import type { Mutant } from './mutant.ts';
 import { NOTIFIERS } from './notifiers.ts';
+import { PLANTED } from './planted.ts';
 import { RANGES } from './ranges.ts';
 import { RECLAIM } from './reclaim.ts';
 import { SHADOW } from './shadow.ts';
@@ -21,4 +22,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...FILES,
   ...MOVES,
   ...MEMCG,
+  ...PLANTED,
 ];

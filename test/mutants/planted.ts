@@ -1,0 +1,83 @@
+// Mutants that put a step elsewhere rather than take it away: the check before the lock, the flush before the entry is
+// cleared, the end before the change.
+
+import { type Mutant, mutant } from './mutant.ts';
+
+export const PLANTED: readonly Mutant[] = [
+  mutant(
+    'the sequence is checked before mmu_lock is taken',
+    'kvm/pageFault.ts',
+    '  yield* kvm.mmuLock.lockWrite();\n  if (points.on) yield at.list(kvm.id);\n  const sameSlot = gfnToMemslot(kvm, leaf.gfn) === slot;\n  if (points.on) yield at.sequence(kvm.id);\n  let answer: RetPf = RetPf.retry;\n  const stale = !sameSlot || isPageFaultStale(vcpu, leaf.gfn, sequence);\n',
+    '  if (points.on) yield at.sequence(kvm.id);\n  const isOld = isPageFaultStale(vcpu, leaf.gfn, sequence);\n  yield* kvm.mmuLock.lockWrite();\n  if (points.on) yield at.list(kvm.id);\n  const sameSlot = gfnToMemslot(kvm, leaf.gfn) === slot;\n  let answer: RetPf = RetPf.retry;\n  const stale = !sameSlot || isOld;\n',
+  ),
+  mutant(
+    'the count is raised when all is zapped',
+    'kvm/notifierClient.ts',
+    '      yield* handleHvaRange(kvm, range.start, range.end, unmapGfnRange, (_, startGfn, endGfn) => {\n',
+    '      yield* handleHvaRange(kvm, range.start, range.end, unmapGfnRange, null);\n      yield* handleHvaRange(kvm, range.start, range.end, null, (_, startGfn, endGfn) => {\n',
+  ),
+  mutant(
+    'CPUs flush before the entry is cleared',
+    'mm/rmap/rmap.ts',
+    '  if (points.on) yield at.pte(ptep);\n  const pte = ptepGetAndClear(mm.host, ptep);\n  if (isAccessible(mm, pte)) yield* flushTlbPage(mm, address);\n  return pte;',
+    '  yield* flushTlbPage(mm, address);\n  if (points.on) yield at.pte(ptep);\n  return ptepGetAndClear(mm.host, ptep);',
+  ),
+  mutant(
+    'what was gathered is freed, then flushed',
+    'mm/pagetable/mmuGather.ts',
+    '    yield* this.flushTlb();\n    for (const folio of this.#folios.splice(0)) {\n      yield* freeSwapCache(host, folio);\n      yield* folioPut(host, folio);\n    }\n',
+    '    for (const folio of this.#folios.splice(0)) {\n      yield* freeSwapCache(host, folio);\n      yield* folioPut(host, folio);\n    }\n    yield* this.flushTlb();\n',
+  ),
+  {
+    name: 'reclaim reads the dirty bit before it clears the entry',
+    edits: [
+      {
+        file: 'mm/rmap/tryToUnmap.ts',
+        find: '  ptepGetAndClear,\n',
+        replace: '  ptepGetAndClear,\n  readPte,\n',
+      },
+      {
+        file: 'mm/rmap/tryToUnmap.ts',
+        find: '  const pte = ptepGetAndClear(host, ptep);\n',
+        replace:
+          '  const pte = readPte(host, ptep);\n  if (points.on) yield at.pte(ptep);\n  ptepGetAndClear(host, ptep);\n',
+      },
+    ],
+  },
+  mutant(
+    'zap reads the dirty bit before it clears the entry',
+    'mm/pagetable/zap.ts',
+    '  const last = ptepGetAndClear(host, ptep);\n',
+    '  const last = readPte(host, ptep);\n  if (points.on) yield at.pte(ptep);\n  ptepGetAndClear(host, ptep);\n',
+  ),
+  mutant(
+    'reclaim ends before it unmaps',
+    'mm/rmap/tryToUnmap.ts',
+    '  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n  const ptep = yield* lockMappedPte(vma, pfn, address);\n  let unmapped = true;\n  if (ptep !== 0) {\n    const isLocked = !ignoreMlock && (vma.flags & VM_LOCKED) !== 0;\n    // The mlock that got missed.\n    if (isLocked && isMlocking(vma)) yield* mlockFolio(mm.host, pfn);\n    unmapped = !isLocked && (yield* unmapPte(vma, pfn, address, ptep, batch));\n    yield* ptlOf(mm.host, ptep).unlock();\n  }\n  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);\n  return unmapped;',
+    '  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n  if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);\n  const ptep = yield* lockMappedPte(vma, pfn, address);\n  let unmapped = true;\n  if (ptep !== 0) {\n    const isLocked = !ignoreMlock && (vma.flags & VM_LOCKED) !== 0;\n    // The mlock that got missed.\n    if (isLocked && isMlocking(vma)) yield* mlockFolio(mm.host, pfn);\n    unmapped = !isLocked && (yield* unmapPte(vma, pfn, address, ptep, batch));\n    yield* ptlOf(mm.host, ptep).unlock();\n  }\n  return unmapped;',
+  ),
+  mutant(
+    'unregister unlinks before it releases',
+    'notifier/register.ts',
+    '  if (stillLinked && subscription.ops.release) yield* subscription.ops.release(subscription, mm);\n  yield* srcu.readUnlock(index);\n  if (stillLinked) yield* unlink(subscriptions, (other) => other !== subscription);\n',
+    '  yield* srcu.readUnlock(index);\n  if (stillLinked) yield* unlink(subscriptions, (other) => other !== subscription);\n  if (stillLinked && subscription.ops.release) yield* subscription.ops.release(subscription, mm);\n',
+  ),
+  mutant(
+    'vCPUs flush before the guest table is write-protected',
+    'kvm/writeTrack.ts',
+    '  if (yield* writeProtectGfn(kvm, slot, sp.gfn)) yield* kvmFlushRemoteTlbs(kvm);\n}',
+    '  yield* kvmFlushRemoteTlbs(kvm);\n  yield* writeProtectGfn(kvm, slot, sp.gfn);\n}',
+  ),
+  mutant(
+    'the kick comes before the request',
+    'kvm/requests.ts',
+    '    vcpu.makeRequest(request);\n    if (request !== Request.freeObsoleteRoots) kvm.trace.vcpu_flush_request?.(vcpu.index);\n    smpMb(kvm.sched);\n    if (vcpu.exitingGuestMode() === VcpuMode.inGuest) vcpu.hart.kick();\n',
+    '    if (vcpu.exitingGuestMode() === VcpuMode.inGuest) vcpu.hart.kick();\n    if (points.on) yield at.vcpu(vcpu.index);\n    vcpu.makeRequest(request);\n    if (request !== Request.freeObsoleteRoots) kvm.trace.vcpu_flush_request?.(vcpu.index);\n',
+  ),
+  mutant(
+    'vCPUs flush before their sptes are zapped',
+    'kvm/notifierClient.ts',
+    '    if (handler !== null) result = (yield* handler(kvm, slot, startGfn, endGfn)) || result;\n  }\n  if (locked) {\n    const flush = handler === unmapGfnRange && (result || (yield* someoneHoldsLoan(kvm)));\n    if (flush) yield* kvmFlushRemoteTlbs(kvm);\n',
+    '    if (handler === unmapGfnRange) yield* kvmFlushRemoteTlbs(kvm);\n    if (handler !== null) result = (yield* handler(kvm, slot, startGfn, endGfn)) || result;\n  }\n  if (locked) {\n',
+  ),
+];

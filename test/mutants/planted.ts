@@ -7,8 +7,8 @@ export const PLANTED: readonly Mutant[] = [
   mutant(
     'the sequence is checked before mmu_lock is taken',
     'kvm/pageFault.ts',
-    '  yield* kvm.mmuLock.lockWrite();\n  if (points.on) yield at.list(kvm.id);\n  const sameSlot = gfnToMemslot(kvm, leaf.gfn) === slot;\n  if (points.on) yield at.sequence(kvm.id);\n  let answer: RetPf = RetPf.retry;\n  const stale = !sameSlot || isPageFaultStale(vcpu, leaf.gfn, sequence);\n',
-    '  if (points.on) yield at.sequence(kvm.id);\n  const isOld = isPageFaultStale(vcpu, leaf.gfn, sequence);\n  yield* kvm.mmuLock.lockWrite();\n  if (points.on) yield at.list(kvm.id);\n  const sameSlot = gfnToMemslot(kvm, leaf.gfn) === slot;\n  let answer: RetPf = RetPf.retry;\n  const stale = !sameSlot || isOld;\n',
+    '  if (points.on) yield at.lock(mmuLock);\n  if (!mmuLock.takeWrite()) yield* mmuLock.wait();\n  if (points.on) yield at.list(kvm.id);\n  const sameSlot = gfnToMemslot(kvm, leaf.gfn) === slot;\n  if (points.on) yield at.sequence(kvm.id);\n  let answer: RetPf = RetPf.retry;\n  const stale = !sameSlot || isPageFaultStale(vcpu, leaf.gfn, sequence);\n',
+    '  if (points.on) yield at.sequence(kvm.id);\n  const isOld = isPageFaultStale(vcpu, leaf.gfn, sequence);\n  if (points.on) yield at.lock(mmuLock);\n  if (!mmuLock.takeWrite()) yield* mmuLock.wait();\n  if (points.on) yield at.list(kvm.id);\n  const sameSlot = gfnToMemslot(kvm, leaf.gfn) === slot;\n  let answer: RetPf = RetPf.retry;\n  const stale = !sameSlot || isOld;\n',
   ),
   mutant(
     'the count is raised when all is zapped',

@@ -163,10 +163,14 @@ export const RECLAIM: readonly Mutant[] = [
     '  if (isStillMapped(mm, address, ptep)) return true;\n  yield* ptl.unlock();\n  return false;',
     '  return address !== -1;',
   ),
-  mutant(
-    'reclaim believes in the anon_vma that it has seen',
-    'mm/rmap/rmapWalk.ts',
-    '  if (folioAnonVma(host, pfn) !== anonVma) {',
-    '  if (pfn < 0) {',
-  ),
+  {
+    ...mutant(
+      'reclaim believes in the anon_vma that it has seen',
+      'mm/rmap/rmapWalk.ts',
+      '  if (folioAnonVma(host, pfn) !== anonVma) {',
+      '  if (pfn < 0) {',
+    ),
+    equivalent:
+      'Without the lock of the folio walks only who asks who is young (the active list, idle pages): what he misses stays in the entry, and an entry of another page is told by its frame.',
+  },
 ];

@@ -107,6 +107,7 @@ export class World {
     this.sched = new Scheduler(policy);
     this.trace = new Trace(stampOf(this.sched));
     const swap = swapPages > 0 ? new MemorySwapDevice(swapPages + 1) : null;
+    swap?.makePages();
     this.host = new Host({
       memory,
       sched: this.sched,

@@ -11,9 +11,29 @@ export function recordAdded(target: Anything, name: string): void {
 
 /** target[key] = value */
 export function setElement(target: Anything, key: Anything, value: Anything): Anything {
-  if (undo.on) recordElement(target, key);
-  target[key] = value;
+  if (target instanceof Int32Array) setInt32(target, key, value);
+  else if (target instanceof Uint32Array) setUint32(target, key, value);
+  else if (target instanceof Uint8Array) setUint8(target, key, value);
+  else {
+    if (undo.on) recordElement(target, key);
+    target[key] = value;
+  }
   return value;
+}
+
+function setInt32(target: Int32Array, key: number, value: number): void {
+  if (undo.on) record(target, Kind.int32, key, target[key]);
+  target[key] = value;
+}
+
+function setUint32(target: Uint32Array, key: number, value: number): void {
+  if (undo.on) record(target, Kind.uint32, key, target[key]);
+  target[key] = value;
+}
+
+function setUint8(target: Uint8Array, key: number, value: number): void {
+  if (undo.on) record(target, Kind.uint8, key, target[key]);
+  target[key] = value;
 }
 
 function recordElement(target: Anything, key: Anything): void {

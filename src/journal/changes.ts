@@ -11,6 +11,7 @@ import {
   targets,
   undo,
 } from './log.ts';
+import { bytesOf } from './memory.ts';
 
 /** An entry of the log, for people: what changed, from what to what. */
 export interface Change {
@@ -32,9 +33,18 @@ export function changesSince(from: number): Change[] {
     if (kind >= FIRST_PROPERTY) {
       const key = propertyNames[kind - FIRST_PROPERTY]!;
       changes.push({ target, key, what: 'property', old, now: target[key] });
-    } else if (kind === Kind.element) {
+    } else if (kind === Kind.element || (kind >= Kind.int32 && kind <= Kind.uint8)) {
       const key = keys[entry];
       changes.push({ target, key, what: 'element', old, now: target[key] });
+    } else if (kind === Kind.word) {
+      const key = keys[entry];
+      changes.push({
+        target: bytesOf(target),
+        key,
+        what: 'byte',
+        old: old >>> 0,
+        now: target.getUint32(key, true),
+      });
     } else if (kind === Kind.typed && target instanceof Uint8Array && old.length === WORD) {
       const key = keys[entry];
       const now = target.slice(key, key + WORD);

@@ -23,8 +23,14 @@ export const Kind = {
   popped: 12,
   page: 13,
   kept: 14,
+  /** Of a DataView, at a byte. */
+  word: 15,
+  /** Elements of the typed arrays that are written most: a store that may be to any object is slow. */
+  int32: 16,
+  uint32: 17,
+  uint8: 18,
 } as const;
-export const FIRST_PROPERTY = 16;
+export const FIRST_PROPERTY = 24;
 
 // By entry
 export const targets: Anything[] = [];
@@ -124,6 +130,18 @@ function revertRare(target: Anything, kind: number, key: Anything, old: Anything
       return;
     case Kind.page:
       target.set(old, key * PAGE);
+      return;
+    case Kind.word:
+      (target as DataView).setInt32(key, old, true);
+      return;
+    case Kind.int32:
+      (target as Int32Array)[key] = old;
+      return;
+    case Kind.uint32:
+      (target as Uint32Array)[key] = old;
+      return;
+    case Kind.uint8:
+      (target as Uint8Array)[key] = old;
       return;
     case Kind.mapSet:
     case Kind.weakMap:

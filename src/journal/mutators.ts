@@ -53,7 +53,10 @@ export const mutators: Readonly<Record<string, (target: Anything, ...args: Anyth
   setUint8: (target, at, ...rest) => onView(target, at, 1).setUint8(at, ...rest),
   setInt16: (target, at, ...rest) => onView(target, at, 2).setInt16(at, ...rest),
   setUint16: (target, at, ...rest) => onView(target, at, 2).setUint16(at, ...rest),
-  setInt32: (target, at, ...rest) => onView(target, at, 4).setInt32(at, ...rest),
+  setInt32(target, at, value, littleEndian) {
+    if (undo.on && target instanceof DataView) record(target, Kind.word, at, target.getInt32(at, true));
+    return target.setInt32(at, value, littleEndian);
+  },
   setUint32: (target, at, ...rest) => onView(target, at, 4).setUint32(at, ...rest),
   setFloat32: (target, at, ...rest) => onView(target, at, 4).setFloat32(at, ...rest),
   setFloat64: (target, at, ...rest) => onView(target, at, 8).setFloat64(at, ...rest),

@@ -33,7 +33,12 @@ export function grantRoot({ block }: Hart, i: number, lo: number, hi: number, ro
 
 /** No more than `count` roots are granted. */
 export function endGrants({ block }: Hart, count: number): void {
-  block.fill(0, entryOf(count), entryOf(GRANTED_ROOTS));
+  for (let i = count; i < GRANTED_ROOTS; i++) {
+    const at = entryOf(i);
+    // Those that were granted stand one after the other.
+    if (block[at] === 0 && block[at + 1] === 0) return;
+    block[at] = block[at + 1] = block[at + 2] = 0;
+  }
 }
 
 /** The root that stands for satp's present value, lo/hi, or NO_ROOT. */

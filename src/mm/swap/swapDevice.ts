@@ -34,6 +34,11 @@ export class MemorySwapDevice implements SwapDevice {
     this.isSynchronous = isSynchronous;
   }
 
+  /** All slots have their pages from now on, so that none is made later. */
+  makePages(): void {
+    for (let slot = 0; slot < this.slots; slot++) this.#pages[slot] ??= new Uint8Array(PAGE_SIZE);
+  }
+
   submit(request: SwapRequest): void {
     let page = this.#pages[request.slot];
     if (page === undefined) {

@@ -100,7 +100,11 @@ async function runFile(
   }
   const parts: string[] = [];
   const stream = request?.path === null ? process.stderr : process.stdout;
-  const take = (lines: string) => (flags.out === undefined ? stream.write(lines) : parts.push(lines));
+  const take = (lines: string): boolean => {
+    if (flags.out !== undefined) return parts.push(lines) > 0;
+    stream.write(lines);
+    return stream.writable;
+  };
   const trace = request === null ? null : new Tracing(request, interrupt);
   try {
     await play(steps, flags, interrupt, trace, take);
@@ -112,13 +116,13 @@ async function runFile(
   return EXIT_CODES.pass;
 }
 
-/** Hands on the records slice by slice, until the script or the patience of the user ends. */
+/** Hands on the answers slice by slice, until the script ends, the patience of the user, or whoever takes them. */
 async function play(
   steps: readonly Step[],
   { hostRam, swapSize, seed }: MmFlags,
   interrupt: Interrupt,
   trace: Tracing | null,
-  take: (lines: string) => void,
+  take: (lines: string) => boolean,
 ): Promise<void> {
   // The slot of the header is not the user's.
   const swap = swapSize === 0 ? null : new MemorySwapDevice(swapSize / PAGE_SIZE + 1);
@@ -127,12 +131,12 @@ async function play(
   const host = createHost(ring === null ? config : { ...config, ring, events: trace!.events });
   trace?.attach(host.sched, 1);
   const runner = new ScriptRunner(host);
-  for (let next = 0; next < steps.length && !interrupt.isAborted; ) {
+  for (let next = 0, isWanted = true; isWanted && next < steps.length && !interrupt.isAborted; ) {
     const isOver = sliceTimer();
     let lines = '';
     do lines += `${runner.step(steps[next++]!)}\n`;
     while (next < steps.length && !isOver());
-    take(lines);
+    isWanted = take(lines);
     await trace?.flush();
     trace?.throwIfFailed();
     await turnEventLoop();

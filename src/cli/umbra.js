@@ -7,5 +7,7 @@ import { cachedMain } from './startCache.js';
 const { module, finish } = cachedMain(process.argv[2]);
 if (module === null) (await import('tsx/esm/api')).register();
 const { main } = module ?? (await import('./main.ts'));
-process.exitCode = await main(process.argv.slice(2));
+const code = await main(process.argv.slice(2));
+// Output that could not be written meanwhile has set it (main.ts).
+process.exitCode ||= code;
 finish(process.exitCode);

@@ -1,6 +1,7 @@
 // Readers that go away, disks that are full, and signals: a run ends in good order, and leaves no file behind.
 
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ended, FOLDER, guest, jsonOf, PRINT_FOR_EVER, SPIN, shell, start, umbra } from './umbra.ts';
 
@@ -43,10 +44,14 @@ describe('a disk that is full', () => {
     expect(stderr).toMatch(/^umbra: cannot print what the guest prints: [^\n]*no space left[^\n]*\n$/);
   });
 
-  it('is so for the report and for the trace', () => {
+  it('is so for the report, for answers and for the trace', () => {
     const report = shell(`$U run ${spin} --max-insns 1000 --json > /dev/full`);
     expect(report.status).toBe(2);
     expect(report.stderr).toMatch(/^umbra: cannot write to standard output: [^\n]*no space left[^\n]*\n$/);
+    writeFileSync(join(FOLDER, 'a.mm'), 'dump\n'.repeat(50));
+    const answers = shell('$U mm a.mm > /dev/full');
+    expect(answers.status).toBe(2);
+    expect(answers.stderr).toMatch(/^umbra: cannot write to standard output: [^\n]*no space left[^\n]*\n$/);
     const trace = umbra('run', spin, '--max-insns', '1000', '--trace', '/dev/full');
     expect(trace.status).toBe(2);
     expect(trace.stderr).toBe('umbra: cannot write trace file /dev/full: no space left on device\n');

@@ -97,7 +97,7 @@ let known: readonly EventLayout[] | null = null;
 
 /** By event, in the order of EVENT_NAMES: laid out when first asked for, as few processes write such a file. */
 export function layouts(): readonly EventLayout[] {
-  known ??= EVENT_NAMES.map(layOut);
+  if (known === null) known = EVENT_NAMES.map(layOut);
   return known;
 }
 

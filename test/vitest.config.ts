@@ -18,6 +18,7 @@ export default defineConfig({
     execArgv: ['--import', 'tsx'],
     server: { deps: { external: [/\/src\//] } },
     testTimeout: 120_000,
+    hookTimeout: 120_000,
     // Loading the sources anew for each file would take as long as a fifth of the tests.
     projects: [
       { extends: true, test: { name: 'processes', include: PROCESSES } },

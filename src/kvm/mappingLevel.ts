@@ -50,7 +50,10 @@ function isUniform(role: Pick<Role, 'pmp'>, { gfn, access }: Leaf): boolean {
 export const mayBeHuge = (kvm: Kvm, slot: Memslot, gfn: Gfn, maxLevel: number): boolean =>
   maxLevel > 0 && kvm.mm.hugePmds > 0 && isLpageAllowed(slot, gfn);
 
-/** kvm_mmu_hugepage_adjust(): the leaf that is to be mapped in a table of `role`, of 2 MiB if the host permits that, too. */
+/**
+ * kvm_mmu_hugepage_adjust(): the leaf that is to be mapped in a table of `role`, of 2 MiB if the host permits that,
+ * too.
+ */
 export function* hugepageAdjust(kvm: Kvm, slot: Memslot, leaf: Leaf, role: Pick<Role, 'pmp'>): Steps<Leaf> {
   const { gfn, pfn } = leaf;
   if (points.on) yield at.list(kvm.mm.pageTableLock.id);

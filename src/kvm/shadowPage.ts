@@ -49,7 +49,10 @@ export const directRole = (level: number, access: number, pmp: Pmp): Role => ({
   pmp,
 });
 
-/** kvm_mmu_child_role(): of what a page of `role` has behind its entries, but for a superpage of the guest that is split. */
+/**
+ * kvm_mmu_child_role(): of what a page of `role` has behind its entries, but for a superpage of the guest that is
+ * split.
+ */
 export const childRole = (role: Role): Role => ({ ...role, level: role.level - 1, wide: false });
 
 export const sameRole = (a: Role, b: Role): boolean =>

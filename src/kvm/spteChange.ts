@@ -32,7 +32,8 @@ export const isPlainMemory = (kvm: Kvm, slot: Memslot, gfn: Gfn): boolean =>
   !kvm.pagesOfGfn.has(gfn) && !isWriteTracked(slot, gfn);
 
 /**
- * make_spte()'s question of what is not plain memory: a gfn that is a guest table gets W only by going out of sync, and a tracked one never.
+ * make_spte()'s question of what is not plain memory: a gfn that is a guest table gets W only by going out of sync, and
+ * a tracked one never.
  */
 export function* mayBeWritable(kvm: Kvm, slot: Memslot, gfn: Gfn, canUnsync: boolean): Steps<boolean> {
   if (isWriteTracked(slot, gfn)) return false;

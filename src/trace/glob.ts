@@ -1,7 +1,7 @@
 // Globs: * stands for any text, ? for any letter.
 //
-// select.ts names events by them, filter.ts compares words with them. Not by regular expressions: these take a time without
-// bound for a glob with many stars, and anybody may have written it.
+// select.ts names events by them, filter.ts compares words with them. Not by regular expressions: these take a time
+// without bound for a glob with many stars, and anybody may have written it.
 
 /** Whether a text matches `glob`, all of it; in time of the product of their lengths. */
 export const globMatcher =

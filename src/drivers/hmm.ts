@@ -64,6 +64,7 @@ export class HmmMirror {
 
   /** The device lets go; may sleep. Nobody uses it any more. */
   *close(): Steps {
+    if (points.on) yield at.tlb(this.#tlbPoint);
     this.#table.clear();
     // While the pages are still sure to be there.
     yield* this.#flushTlb(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
@@ -160,6 +161,7 @@ export class HmmMirror {
     return {
       *invalidate(_, range, seq) {
         if (!(yield* mirror.#unmap(range, seq))) return false;
+        if (points.on) yield at.tlb(mirror.#tlbPoint);
         yield* mirror.#flushTlb(range.start, range.end);
         return true;
       },
@@ -176,6 +178,7 @@ export class HmmMirror {
       },
       *invalidateFinish(finish) {
         const { start, end } = (finish as RangeFlush).range;
+        if (points.on) yield at.tlb(mirror.#tlbPoint);
         yield* mirror.#flushTlb(start, end);
       },
     };
@@ -197,15 +200,20 @@ export class HmmMirror {
     return true;
   }
 
+  /** Preceded by at.tlb(). */
   *#flushTlb(start: number, end: number): Steps {
     const pages = [...this.#tlb.keys()].filter((page) => page >= start && page < end);
-    for (const page of pages) yield* this.#flushPage(page);
+    for (const [index, page] of pages.entries()) {
+      if (index > 0) {
+        if (points.on) yield at.tlb(this.#tlbPoint);
+      }
+      yield* this.#flushPage(page);
+    }
   }
 
-  /** A dirty entry stays until its page is dirty: who else flushes it finds it, and does not return before. */
+  /** A dirty entry stays until its page is dirty: who else flushes it finds it, and does not return before. Preceded by at.tlb(). */
   *#flushPage(page: Hva): Steps {
     for (;;) {
-      if (points.on) yield at.tlb(this.#tlbPoint);
       const entry = this.#tlb.get(page);
       if (!entry?.dirty) {
         this.#tlb.delete(page);
@@ -214,6 +222,7 @@ export class HmmMirror {
       if (points.on) yield at.page(entry.pfn);
       if (entry.dirty) setPageDirty(this.mm.host, entry.pfn);
       entry.dirty = false;
+      if (points.on) yield at.tlb(this.#tlbPoint);
     }
   }
 }

@@ -4,18 +4,18 @@
 // many points each has passed; and it writes down the schedule as it happens. Points at which no switch can matter
 // (sharing.ts) are passed without a stop; they count as steps all the same.
 //
-// A task that gave the CPU away (cond_resched, a retry) goes last, and one that does so twice while nobody else took
-// a step waits until somebody has, where somebody can: what it looks at cannot have changed before. That, and the
-// limit on steps, is all that retry loops need.
+// A task that gave the CPU away goes last, and waits where it tries again in vain (retries.ts). That, and the limit on
+// steps, is all that retry loops need.
 
 import { undo } from '../journal/index.ts';
 import { type Point, type PointKind, type Policy, points, type Task } from '../sched/index.ts';
 import { bug } from '../units.ts';
-import { type Access, isAtPoint, isTranslation } from './dependency.ts';
+import { type Access, hasYielded, isAtPoint, isTranslation } from './dependency.ts';
 import type { Hardware } from './hardware.ts';
 import type { HardwareAction } from './hardwareAction.ts';
 import { History } from './history.ts';
 import type { Races } from './races.ts';
+import { Retries } from './retries.ts';
 import type { Deviation } from './schedule.ts';
 import { Sharing } from './sharing.ts';
 
@@ -122,9 +122,9 @@ export class Steering implements Policy {
   #isTimed = false;
   /** Who takes the next step, for #state: an id; its negative, if a choice may say otherwise; or nobody. */
   #next = 0;
-  /** Who yielded last, and how often without a step of another. */
-  #idler: Task | null = null;
-  #idled = 0;
+  readonly #retries = new Retries();
+  /** How the last step ended is noted. */
+  #isStopNoted = true;
 
   begin(strategy: Strategy): void {
     this.strategy = strategy;
@@ -136,7 +136,8 @@ export class Steering implements Policy {
     this.passed = 0;
     this.#last = null;
     this.#accessor = null;
-    this.#forgetIdler();
+    this.#retries.begin();
+    this.#isStopNoted = true;
     this.history.begin();
     this.isPruned = false;
     this.#wasOffered = false;
@@ -150,10 +151,10 @@ export class Steering implements Policy {
   pick(runnable: readonly Task[]): number {
     if (!this.stopsAtPoints) return 0;
     this.#close();
+    this.#noteStop();
     const last = this.#last;
     const goesOn = last !== null && runnable[0] === last && isAtPoint(last);
-    if (last !== null && !goesOn && runnable.at(-1) === last) this.#noteIdler(last);
-    const tasks = this.#idled > 1 ? runnable.filter((task) => task !== this.#idler) : runnable;
+    const tasks = this.#retries.choose(runnable);
     if (tasks.length === 1) return runnable.indexOf(tasks[0]!);
     this.choices++;
     const index = this.#choose(tasks, goesOn);
@@ -180,16 +181,17 @@ export class Steering implements Policy {
 
   /** What decides what can come: the past, who takes the next step, who must wait, and the clock. */
   readonly #state = (): number => {
-    const waiting = (this.#idler?.id ?? 0) * 4 + Math.min(this.#idled, 2);
-    return this.history.state(this.#next, waiting, this.clock());
+    return this.history.state(this.#next, this.#retries.state, this.clock());
   };
 
   stepping(task: Task): void {
     if (!this.stopsAtPoints) return;
     this.#close();
     this.#loggedBefore = undo.length;
-    if (task !== this.#idler) this.#forgetIdler();
+    this.#noteStop();
+    this.#retries.step(task);
     this.#last = task;
+    this.#isStopNoted = false;
     this.changedTranslation = !isAtPoint(task) || isTranslation(task.pointKind);
     this.#next = task.id;
     if (this.strategy.stepping?.(task, this.#state) === true) this.isPruned = true;
@@ -299,19 +301,18 @@ export class Steering implements Policy {
       action.perform();
       if (this.strategy.remembers === true) this.history.act(action);
       this.changedTranslation = true;
-      this.#forgetIdler();
+      this.#retries.act();
       this.watcher?.acted(action);
     }
   }
 
-  #noteIdler(task: Task): void {
-    this.#idled = task === this.#idler ? this.#idled + 1 : 1;
-    this.#idler = task;
-  }
-
-  #forgetIdler(): void {
-    this.#idler = null;
-    this.#idled = 0;
+  #noteStop(): void {
+    const task = this.#last;
+    if (this.#isStopNoted || task === null) return;
+    this.#isStopNoted = true;
+    if (!hasYielded(task)) return;
+    if (task.isGettingOn) this.#retries.gotOn(task);
+    else this.#retries.gaveAway(task);
   }
 
   #count(task: Task): void {

@@ -12,6 +12,7 @@ export { type Idle, type Nanoseconds, Scheduler, type SchedulerState } from './s
 export {
   type Awaited,
   BLOCKED,
+  COND_RESCHED,
   type HeldLock,
   mightSleep,
   nonBlockEnd,

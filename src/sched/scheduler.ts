@@ -297,6 +297,7 @@ export class Scheduler {
     if (yielded.type === 'point') this.#stopAt(task, yielded);
     else {
       task.pointObject = NO_POINT;
+      task.isGettingOn = yielded.type === 'cond_resched';
       this.#runnable.push(task);
     }
   }

@@ -12,12 +12,14 @@ import type { Point, PointKind } from './points.ts';
 
 /** Why a task left the CPU other than at a point. */
 export interface Stop {
-  readonly type: 'blocked' | 'resched';
+  readonly type: 'blocked' | 'resched' | 'cond_resched';
 }
 /** Yielded directly after Scheduler.block(): the task runs again once somebody has woken it. */
 export const BLOCKED: Stop = { type: 'blocked' };
-/** Linux's cond_resched(): the task stays runnable and goes to the end of the queue. */
+/** The task stays runnable and goes to the end of the queue: it may be another's turn to do what it waits for. */
 export const RESCHED: Stop = { type: 'resched' };
+/** The same as Linux's cond_resched(), in a loop that gets on with its work whatever others do. */
+export const COND_RESCHED: Stop = { type: 'cond_resched' };
 
 export type Yielded = Point | Stop;
 /** A kernel function that can be pre-empted or sleep. */
@@ -59,6 +61,8 @@ export class Task {
   /** The point it stands before, copied from the reused Point; NO_POINT after any other stop. */
   pointKind: PointKind = 'lock';
   pointObject = NO_POINT;
+  /** Where it gave the CPU away: it did so as COND_RESCHED. */
+  isGettingOn = false;
 
   /** Points that it has passed in a run that is explored; the explorer counts them. */
   steps = 0;

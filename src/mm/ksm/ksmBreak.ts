@@ -5,7 +5,7 @@
 // Lock: mmap_lock in any mode.
 
 import { isPresent, levelBytes, ptePfn } from '../../hw/sv39/index.ts';
-import { at, points, RESCHED, type Steps } from '../../sched/index.ts';
+import { at, COND_RESCHED, points, type Steps } from '../../sched/index.ts';
 import { Errno, type Hpa, type Hva, PAGE_SIZE } from '../../units.ts';
 import { handleMmFault } from '../fault/fault.ts';
 import { FAULT_FLAG_UNSHARE, VM_FAULT_OOM } from '../fault/faultTypes.ts';
@@ -21,7 +21,7 @@ import { isKsmZeroPte } from './ksmZero.ts';
 /** break_ksm(): no page of [start, end) is a merged one afterwards. 0 or -ENOMEM. */
 export function* breakKsm(vma: Vma, start: Hva, end: Hva): Steps<number> {
   for (let address = start; address < end; ) {
-    yield RESCHED;
+    yield COND_RESCHED;
     const found = yield* nextKsmPage(vma, address, end);
     if (found === null) return 0;
     const result = yield* handleMmFault(vma, found, FAULT_FLAG_UNSHARE);

@@ -6,7 +6,7 @@
 //
 // Locks: ksm_thread_mutex round each batch; mmap_lock for read while it looks for the next page.
 
-import { at, points, RESCHED, type Steps } from '../../sched/index.ts';
+import { at, COND_RESCHED, points, type Steps } from '../../sched/index.ts';
 import { Errno, type Hva, PAGE_SIZE, type Pfn } from '../../units.ts';
 import type { Host } from '../host.ts';
 import { folioPut, folioUnlockPut } from '../page/folio.ts';
@@ -78,7 +78,7 @@ export function* ksmScanThread(host: Host): Steps {
 /** ksm_do_scan(): so many pages, or until every process has been gone through. */
 export function* ksmDoScan(host: Host, pages: number): Steps {
   for (let i = 0; i < pages; i++) {
-    yield RESCHED;
+    yield COND_RESCHED;
     host.sched.spend(PAGE_COST);
     const next = yield* scanGetNextRmapItem(host);
     if (next === null) return;
@@ -246,7 +246,7 @@ function* removeRmapItem(host: Host, { rmapList, mm }: KsmMmSlot, item: RmapItem
 /** remove_trailing_rmap_items(): of pages above those that were offered. */
 function* removeTrailingRmapItems(host: Host, slot: KsmMmSlot): Steps {
   for (const item of slot.rmapList.slice(host.ksm.position)) {
-    yield RESCHED;
+    yield COND_RESCHED;
     yield* removeRmapItem(host, slot, item);
   }
 }

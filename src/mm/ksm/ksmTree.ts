@@ -7,7 +7,7 @@
 // Invariants: a stable node whose folio is gone is found out when it is next met (ksmGetFolio()), and forgotten. A chain
 // is never empty. Lock: ksm_thread_mutex; the folio lock for the list of a node.
 
-import { at, points, RESCHED, type Steps } from '../../sched/index.ts';
+import { at, COND_RESCHED, points, RESCHED, type Steps } from '../../sched/index.ts';
 import { bug, type Pfn, pfnToHpa } from '../../units.ts';
 import type { Host } from '../host.ts';
 import { folioPut, folioUnlockPut } from '../page/folio.ts';
@@ -80,7 +80,7 @@ export function* removeNodeFromStableTree(host: Host, node: StableNode): Steps {
   for (let item = node.rmapItems.shift(); item !== undefined; item = node.rmapItems.shift()) {
     leaveStable(ksm, item, node.rmapItems.length > 0);
     trace.ksm_remove_rmap_item?.(node.kpfn, item.id, item.mm.id);
-    yield RESCHED;
+    yield COND_RESCHED;
   }
   trace.ksm_remove_ksm_page?.(node.kpfn);
   const { dups } = node.chain;
@@ -133,7 +133,7 @@ function* findInStableTree(host: Host, pfn: Pfn, prunes: boolean): Steps<StableP
   let low = 0;
   let high = tree.length;
   while (low < high) {
-    yield RESCHED;
+    yield COND_RESCHED;
     const middle = (low + high) >> 1;
     const chain = tree[middle]!;
     const size = tree.length;
@@ -244,7 +244,7 @@ export function* unstableTreeSearchInsert(
   let low = 0;
   let high = ksm.unstableTree.length;
   while (low < high) {
-    yield RESCHED;
+    yield COND_RESCHED;
     const middle = (low + high) >> 1;
     const other = ksm.unstableTree[middle]!;
     const otherPfn = (yield* getPage(other)) as Pfn | 0;

@@ -11,7 +11,7 @@
 // above the minimum watermark. What cannot be moved, because somebody has a reference to it, goes back on the LRU.
 // Locks: one zone, LRU or folio lock at a time, and what migrate.ts takes. May sleep.
 
-import { at, points, RESCHED, type Steps } from '../../sched/index.ts';
+import { at, COND_RESCHED, points, type Steps } from '../../sched/index.ts';
 import { CompactResult, MigrateMode, MigrateReason } from '../../trace/index.ts';
 import { Errno, type Pfn } from '../../units.ts';
 import type { Host } from '../host.ts';
@@ -129,7 +129,7 @@ function* compactZone(cc: CompactControl): Steps<CompactResult> {
     result = yield* compactFinished(cc);
     if (result === CompactResult.CONTINUE) result = yield* compactSome(cc);
     // cond_resched().
-    yield RESCHED;
+    yield COND_RESCHED;
   }
   vmstat.compact_migrate_scanned += cc.migrateScanned;
   vmstat.compact_free_scanned += cc.freeScanned;

@@ -11,7 +11,7 @@
 // once none is waited for: those that are locked already are left for a second turn, one by one.
 // Locks: folio locks; below them those of rmap, i_pages and the swap cache. May sleep, unless the mode is ASYNC.
 
-import { at, points, RESCHED, type Steps } from '../../sched/index.ts';
+import { at, COND_RESCHED, points, RESCHED, type Steps } from '../../sched/index.ts';
 import { MigrateMode, type MigrateReason } from '../../trace/index.ts';
 import { Errno, type Pfn } from '../../units.ts';
 import type { Host } from '../host.ts';
@@ -151,7 +151,7 @@ function* migratePagesBatch(
     const retry: Pfn[] = [];
     for (const [i, pfn] of again.entries()) {
       // cond_resched(), with no folio locked that somebody may wait for.
-      if (unmapped.length === 0) yield RESCHED;
+      if (unmapped.length === 0) yield COND_RESCHED;
       if (split !== null && host.frames.order[pfn] !== 0) {
         migration.thpFailed++;
         if (yield* trySplitFolio(host, pfn, split, mode)) migration.thpSplit++;

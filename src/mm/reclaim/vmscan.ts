@@ -7,7 +7,7 @@
 // Invariants: never allocates memory. Between isolation and putback a folio is on no list and has one reference more.
 // Lock: lru_lock for isolation and putback only.
 
-import { at, points, RESCHED, type Steps } from '../../sched/index.ts';
+import { at, COND_RESCHED, points, type Steps } from '../../sched/index.ts';
 import { reclaimFlags } from '../../trace/index.ts';
 import { bug, type Pfn } from '../../units.ts';
 import type { Host } from '../host.ts';
@@ -104,7 +104,7 @@ function* shrinkLruvec(host: Host, sc: ScanControl, memcg: MemCgroup | null): St
       reclaimed += yield* shrinkList(host, sc, lruvec, list, pages);
     }
     // cond_resched(): who writes pages out must let their completions be heard of.
-    yield RESCHED;
+    yield COND_RESCHED;
     if (reclaimed < sc.nrToReclaim || proportional) continue;
     if (!keepProportion(left, targets)) break;
   }

@@ -7,7 +7,7 @@
 // Locks: khugepaged_mm_lock for the cursor; mmap_lock for read, by trylock, while it looks at a process: whoever exits
 // waits for that.
 
-import { at, points, RESCHED, type Steps } from '../../sched/index.ts';
+import { at, COND_RESCHED, points, type Steps } from '../../sched/index.ts';
 import { Scan } from '../../trace/index.ts';
 import type { Hva } from '../../units.ts';
 import { type File, fput, getFile } from '../filemap/file.ts';
@@ -60,7 +60,7 @@ function* khugepagedDoScan(host: Host): Steps {
   let throughHead = 0;
   let mayWait = true;
   while (khugepaged.isRunning && progress < khugepaged.pagesToScan) {
-    yield RESCHED;
+    yield COND_RESCHED;
     if (khugepaged.cursor === null) throughHead++;
     if (khugepaged.mms.length === 0 || throughHead > 1) return;
     const scanned = yield* scanMm(host, collapse, khugepaged.pagesToScan - progress);
@@ -133,7 +133,7 @@ const isLeaving = ({ mmUsers, host }: Mm): boolean => mmUsers === 0 || !host.khu
 function* scanOne(collapse: Collapse, vma: Vma, address: Hva): Steps<number> {
   const { mm, file } = vma;
   const { host } = mm;
-  yield RESCHED;
+  yield COND_RESCHED;
   host.sched.spend(SCAN_COST);
   let result: number;
   if (file === null) result = yield* collapseScanPmd(collapse, vma, address);

@@ -15,7 +15,7 @@ import {
   mmuNotifierInvalidateRangeStart,
   mmuNotifierRangeInit,
 } from '../../notifier/index.ts';
-import { at, points, RESCHED, type Steps } from '../../sched/index.ts';
+import { at, COND_RESCHED, points, RESCHED, type Steps } from '../../sched/index.ts';
 import { Errno, type Hpa, type Hva, PAGE_SIZE } from '../../units.ts';
 import { PG_locked } from '../page/frames.ts';
 import { isMigrationPte, migrationPfn } from '../pagetable/migrationEntry.ts';
@@ -131,8 +131,8 @@ function* movePages(areas: Areas, to: Hva, from: Hva, length: number, allowHoles
       typeof tables === 'number'
         ? tables
         : yield* movePagesPtes(areas, tables, target, source, length - moved, allowHoles);
-    yield RESCHED;
     error = Math.min(0, result);
+    yield error === 0 ? COND_RESCHED : RESCHED;
     moved += Math.max(0, result);
     if (mm.killed && (error === 0 || error === -Errno.EAGAIN)) error = -Errno.EINTR;
   }

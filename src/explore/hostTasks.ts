@@ -5,7 +5,15 @@
 
 import { isPresent, PTE_A, ptePfn } from '../hw/sv39/index.ts';
 import { gfnToMemslot } from '../kvm/internals.ts';
-import { copyFromUser, copyToUser, fileWrite, type Mm, pageIdleBitmapRead } from '../mm/index.ts';
+import {
+  copyFromUser,
+  copyToUser,
+  fileWrite,
+  type Mm,
+  pageIdleBitmapRead,
+  putPage,
+  setPageDirty,
+} from '../mm/index.ts';
 import {
   inspectFilePage,
   inspectPte,
@@ -97,6 +105,15 @@ export function* storeByDevice({ host, contents }: World, pfn: Pfn, address: num
   if (points.on) yield at.page(pfn);
   host.memory.writeBytes(pfnToHpa(pfn), bytesOf(value));
   contents.written(address, bytesOf(value));
+}
+
+/** The same by a reference to the page, that of a driver: which marks the folio dirty then, and lets go of the page. */
+export function* storeByReference(world: World, pfn: Pfn, address: number, value: bigint): Steps {
+  yield* storeByDevice(world, pfn, address, value);
+  const folio = world.host.frames.folioOf(pfn);
+  if (points.on) yield at.page(folio);
+  setPageDirty(world.host, folio);
+  yield* putPage(world.host, pfn);
 }
 
 /**

@@ -18,6 +18,7 @@ export {
   readTwice,
   scanForMerging,
   storeByDevice,
+  storeByReference,
   storeThrough,
 } from './hostTasks.ts';
 export { type Lanes, type Step, traceRun } from './lanes.ts';

@@ -4,9 +4,9 @@
 // Nothing maps the page any more when it is copied: that somebody goes on using the frame is seen by the count of its
 // references alone.
 
-import { type Scenario, storeByDevice } from '../explore/index.ts';
-import { getUserPage, MADV_COLLAPSE, madvise, putPage, setPageDirty } from '../mm/index.ts';
-import { at, points, RESCHED } from '../sched/index.ts';
+import { type Scenario, storeByReference } from '../explore/index.ts';
+import { getUserPage, MADV_COLLAPSE, madvise } from '../mm/index.ts';
+import { RESCHED } from '../sched/index.ts';
 import type { Pfn } from '../units.ts';
 
 export const scenario: Scenario = {
@@ -23,11 +23,7 @@ export const scenario: Scenario = {
       const pfn = yield* getUserPage(world.mm, world.hva(1), true);
       if (pfn < 0) return world.oracle.report('I9', `no page: ${pfn}`);
       yield RESCHED;
-      yield* storeByDevice(world, pfn as Pfn, world.page(1), 9n);
-      const folio = world.host.frames.folioOf(pfn as Pfn);
-      if (points.on) yield at.page(folio);
-      setPageDirty(world.host, folio);
-      yield* putPage(world.host, pfn as Pfn);
+      yield* storeByReference(world, pfn as Pfn, world.page(1), 9n);
     },
     *advisor() {
       yield* madvise(world.mm, world.hva(0), 512 * 4096, MADV_COLLAPSE);

@@ -2,9 +2,8 @@
 //
 // Who has a reference goes on using the frame, so the page stays in it; or it was copied before, and he gets the copy.
 
-import { type Scenario, storeByDevice } from '../explore/index.ts';
-import { getUserPage, MADV_COLLAPSE, madvise, putPage, setPageDirty } from '../mm/index.ts';
-import { at, points } from '../sched/index.ts';
+import { type Scenario, storeByReference } from '../explore/index.ts';
+import { getUserPage, MADV_COLLAPSE, madvise } from '../mm/index.ts';
 import type { Pfn } from '../units.ts';
 
 export const scenario: Scenario = {
@@ -22,11 +21,7 @@ export const scenario: Scenario = {
     *driver() {
       const pfn = yield* getUserPage(world.mm, world.hva(1), true);
       if (pfn < 0) return world.oracle.report('I9', `no page: ${pfn}`);
-      yield* storeByDevice(world, pfn as Pfn, world.page(1), 9n);
-      const folio = world.host.frames.folioOf(pfn as Pfn);
-      if (points.on) yield at.page(folio);
-      setPageDirty(world.host, folio);
-      yield* putPage(world.host, pfn as Pfn);
+      yield* storeByReference(world, pfn as Pfn, world.page(1), 9n);
     },
     *advisor() {
       yield* madvise(world.mm, world.hva(0), 512 * 4096, MADV_COLLAPSE);

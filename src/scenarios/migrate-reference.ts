@@ -4,9 +4,8 @@
 // Who has a reference goes on using the frame, so the page stays in it, and is mapped again where it was; or the page has
 // moved before, and the driver gets the new frame.
 
-import { type Scenario, storeByDevice } from '../explore/index.ts';
-import { getUserPage, migrateUserPages, putPage, setPageDirty } from '../mm/index.ts';
-import { at, points } from '../sched/index.ts';
+import { type Scenario, storeByReference } from '../explore/index.ts';
+import { getUserPage, migrateUserPages } from '../mm/index.ts';
 import type { Pfn } from '../units.ts';
 
 export const scenario: Scenario = {
@@ -26,10 +25,7 @@ export const scenario: Scenario = {
     *driver() {
       const pfn = yield* getUserPage(world.mm, world.hva(1), true);
       if (pfn < 0) return world.oracle.report('I9', `no page: ${pfn}`);
-      yield* storeByDevice(world, pfn as Pfn, world.page(1), 9n);
-      if (points.on) yield at.page(pfn);
-      setPageDirty(world.host, pfn as Pfn);
-      yield* putPage(world.host, pfn as Pfn);
+      yield* storeByReference(world, pfn as Pfn, world.page(1), 9n);
     },
     *migrate() {
       yield* migrateUserPages(world.mm, world.hva(1), 4096);

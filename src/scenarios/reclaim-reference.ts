@@ -4,9 +4,8 @@
 // Reclaim finds the page clean; but the driver marks it dirty and lets go of it, in this order. Who finds nobody's reference
 // but his own must look for that once more.
 
-import { type Scenario, storeByDevice, type World } from '../explore/index.ts';
-import { getUserPage, MADV_PAGEOUT, madvise, putPage, setPageDirty, vfsFsync } from '../mm/index.ts';
-import { at, points } from '../sched/index.ts';
+import { type Scenario, storeByReference, type World } from '../explore/index.ts';
+import { getUserPage, MADV_PAGEOUT, madvise, vfsFsync } from '../mm/index.ts';
 import type { Pfn } from '../units.ts';
 
 /** The page that the driver has. */
@@ -25,10 +24,7 @@ export const scenario: Scenario = {
   tasks: (world) => ({
     *driver() {
       const pfn = taken.get(world)!;
-      yield* storeByDevice(world, pfn, world.page(1), 9n);
-      if (points.on) yield at.page(pfn);
-      setPageDirty(world.host, pfn);
-      yield* putPage(world.host, pfn);
+      yield* storeByReference(world, pfn, world.page(1), 9n);
     },
     *reclaim() {
       yield* madvise(world.mm, world.hva(1), 4096, MADV_PAGEOUT);

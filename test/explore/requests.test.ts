@@ -1,5 +1,5 @@
-// A vCPU that owes a flush when it is kicked: who has not looked at his requests yet still flushes before his hart runs,
-// and that is no bug; who never looks is one.
+// A vCPU that owes a flush when it is kicked: one that has not looked at its requests yet still flushes before its hart runs,
+// and that is no bug; one that never looks is one.
 
 import { expect, it } from 'vitest';
 import type * as Explore from '../../src/explore/index.ts';

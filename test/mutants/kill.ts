@@ -24,7 +24,7 @@ const BUDGETS = [
 export const LARGEST = BUDGETS.length - 1;
 
 /** Of these as much of a budget is left for a scenario whose runs move 2 MiB. */
-const LARGE_SHARE = 0.02;
+const LARGE_SHARE = 0.04;
 
 /** What a process is asked: budgets by index, scenarios by name; null: all of them. */
 export interface Request {

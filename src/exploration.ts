@@ -8,7 +8,15 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as Explore from './explore/index.ts';
-import type { Explorer, Found, Lanes, Scenario, Search, SearchOptions } from './explore/index.ts';
+import {
+  type Explorer,
+  type Found,
+  type Lanes,
+  type Scenario,
+  type Search,
+  type SearchOptions,
+  thrownText,
+} from './explore/index.ts';
 import { LoadError, loadVariant, SOURCES, type SourceEdit, versionOf } from './loader/index.ts';
 import type { Interrupt } from './platform/index.ts';
 import { Interrupted, sliceTimer, turnEventLoop } from './platform/index.ts';
@@ -55,9 +63,7 @@ export async function loadScenario(
 export function thrownBy(scenario: string, error: unknown): unknown {
   const speaks = error instanceof Interrupted || (error instanceof Error && SPEAKING.has(error.name));
   if (speaks || scenarioNames().includes(scenario)) return error;
-  const [message, first] = error instanceof Error ? (error.stack ?? '').split('\n    at ') : [String(error)];
-  const place = first === undefined ? '' : `, in ${first.split(' ', 1)}`;
-  return new LoadError(`${scenario} throws ${message!.replaceAll('\n', ' ')}${place}`);
+  return new LoadError(`${scenario} throws ${thrownText(error)}`);
 }
 
 /** Errors whose class says whose mistake it was, by name, since a variant has classes of its own. */

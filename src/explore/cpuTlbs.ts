@@ -10,10 +10,10 @@ import type { Host, Mm } from '../mm/index.ts';
 import { inspectPte, isSwapPte } from '../mm/internals.ts';
 import type { WatchedDevice } from '../oracle/index.ts';
 import { type Hva, hex, type Pfn } from '../units.ts';
-import type { Found } from './verdict.ts';
+import type { Broken } from './verdict.ts';
 
 /** I1: a CPU, or one of `devices`, can still reach `pfn`, which is being freed. */
-export function stillReached(host: Host, devices: readonly WatchedDevice[], pfn: Pfn): Found | null {
+export function stillReached(host: Host, devices: readonly WatchedDevice[], pfn: Pfn): Broken | null {
   for (const device of devices) {
     for (const entry of device.entries()) {
       if (entry.pfn !== pfn) continue;
@@ -25,7 +25,7 @@ export function stillReached(host: Host, devices: readonly WatchedDevice[], pfn:
 }
 
 /** I2: a CPU reaches another frame than its process's page table now shows there. */
-export function brokenCpuTlb(host: Host): Found | null {
+export function brokenCpuTlb(host: Host): Broken | null {
   return find(host, (entry) => {
     const { asid, address, pfn } = entry;
     const mm = host.mms.find(({ id }) => id === asid);
@@ -44,7 +44,7 @@ const isFlushDue = ({ tlbFlushPending, host }: Mm, { writable, pfn }: CpuTlbEntr
   tlbFlushPending > 0 || (!writable && host.frames.refcount[pfn] === 0);
 
 /** I5: some CPU permits more in [start, end) of `mm` than the page table, and nobody is there any more to flush it. */
-export function staleInCpuTlb(mm: Mm, start: Hva, end: Hva): Found | null {
+export function staleInCpuTlb(mm: Mm, start: Hva, end: Hva): Broken | null {
   return find(mm.host, ({ asid, address, pfn, writable }) => {
     if (asid !== mm.id || address < start || address >= end) return null;
     const pte = inspectPte(mm, address);
@@ -57,7 +57,7 @@ export function staleInCpuTlb(mm: Mm, start: Hva, end: Hva): Found | null {
 }
 
 /** What `check` finds wrong with an entry; it says how a sentence ends that names the entry. */
-function find(host: Host, check: (entry: CpuTlbEntry) => Found | null): Found | null {
+function find(host: Host, check: (entry: CpuTlbEntry) => Broken | null): Broken | null {
   for (const { index, tlb } of host.cpus) {
     for (const entry of tlb.entries()) {
       const found = check(entry);

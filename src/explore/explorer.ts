@@ -7,9 +7,9 @@
 // Invariant: a run is a function of the scenario and the schedule: the same schedule gives the same steps and the
 // same verdict.
 
-import { filter, mark, rewind, undo } from '../journal/index.ts';
+import { mark, rewind, undo } from '../journal/index.ts';
 import { accesses, type SchedulerState, type Task } from '../sched/index.ts';
-import { bug, UmbraBug } from '../units.ts';
+import { bug } from '../units.ts';
 import { NameBook } from './names.ts';
 import { Races, raceText } from './races.ts';
 import type { Scenario } from './scenario.ts';
@@ -17,7 +17,7 @@ import type { Schedule } from './schedule.ts';
 import { Steering, type Strategy } from './steering.ts';
 import { replayStrategy } from './strategies.ts';
 import { brokenTranslation } from './translations.ts';
-import { type Found, foundBug, foundViolation } from './verdict.ts';
+import { type Found, foundIn, foundViolation } from './verdict.ts';
 import { isWeak } from './weakActions.ts';
 import { World } from './world.ts';
 
@@ -40,6 +40,8 @@ export class Explorer {
   readonly steering = new Steering();
   readonly #start: SchedulerState;
   readonly #races = new Races();
+  /** The set-up never ends: what every run finds. */
+  readonly #stuck: Found | null;
   /** False: nothing is looked at, during a run or after it; to measure what looking costs. */
   looks = true;
   /** False: a data race is nothing to be found, so that what comes of it is. */
@@ -59,44 +61,62 @@ export class Explorer {
     this.world.looked = () => this.steering.looked();
     sched.weak.drained = (kind, object) => this.steering.accessed(kind, object);
     this.steering.clock = () => sched.now + Math.min(sched.nextEventTime, 2 ** 40);
-    if (scenario.setUp !== undefined) this.world.setUp(scenario.setUp(this.world));
+    this.#stuck = this.#setUp();
     this.world.contents.mark();
     this.#start = this.world.sched.state;
     mark();
   }
 
+  #setUp(): Found | null {
+    const { scenario, world } = this;
+    if (scenario.setUp === undefined) return null;
+    try {
+      world.setUp(scenario.setUp(world));
+    } catch (error) {
+      const found = foundIn(error);
+      if (found.invariant !== 'I9') throw error;
+      return found;
+    }
+    return null;
+  }
+
   /** One run under `strategy`, from the start and back to it. */
   run(strategy: Strategy): RunResult {
+    if (this.#stuck !== null) return { found: this.#stuck, steps: 0, preemptions: 0, schedule: [] };
     const { world, steering } = this;
     // The host's own threads come to rest first: that they start up is nobody's race.
     world.host.start();
-    world.drain();
-    const before = world.sched.steps;
+    let found = this.#caught(() => {
+      world.rest('set-up');
+      return null;
+    });
     steering.begin(strategy);
     this.#races.begin();
     this.#lookForRaces(this.looks && this.looksForRaces);
     world.sched.weak.begin(this.weak);
     steering.knowsReads = !this.weak;
-    filter.stops = steering.stopsAt;
-    let found: Found | null = null;
-    try {
-      found = this.#play(before);
-    } catch (error) {
-      if (!(error instanceof UmbraBug)) throw error;
-      found = foundBug(error);
-    }
+    const tasks = this.#spawn();
+    found ??= this.#caught(() => this.#play(tasks));
     const { preemptions, deviations, passed: steps } = steering;
     const schedule = deviations.slice();
     steering.end();
     this.#lookForRaces(false);
     world.sched.weak.begin(false);
-    filter.stops = () => true;
-    if (found === null && !steering.isPruned && this.looks) found = this.#finish();
+    if (!steering.isPruned && this.looks) found ??= this.#caught(() => this.#finish());
     if (undo.length === 0) bug('the explorer runs code that no loader instrumented');
     this.reset();
     // What broke says more than that something might.
     found ??= this.#dataRace();
     return { found, steps, preemptions, schedule };
+  }
+
+  /** What `part` of a run finds, or breaks. */
+  #caught(part: () => Found | null): Found | null {
+    try {
+      return part();
+    } catch (error) {
+      return foundIn(error);
+    }
   }
 
   #lookForRaces(looks: boolean): void {
@@ -134,14 +154,20 @@ export class Explorer {
     }
   }
 
-  /** Runs the tasks; what broke on the way, or null. */
-  #play(before: number): Found | null {
-    const { world, scenario, steering } = this;
-    const { sched, oracle } = world;
+  /** The tasks of a run: the scenario's, and then the vCPU threads. */
+  #spawn(): Task[] {
+    const { world, scenario } = this;
     const others = Object.entries(scenario.tasks(world)).map(([name, body], index) =>
-      sched.spawn(name, body(), world.cpuOf(index)),
+      world.sched.spawn(name, body(), world.cpuOf(index)),
     );
-    const tasks = [...others, ...world.spawnVcpus()];
+    return [...others, ...world.spawnVcpus()];
+  }
+
+  /** Runs the tasks; what broke on the way, or null. */
+  #play(tasks: readonly Task[]): Found | null {
+    const { world, steering } = this;
+    const { sched, oracle } = world;
+    const before = sched.steps;
     let limitReached = false;
     let found: Found | null = null;
     /** Something was written since translations were looked at last: else none can have broken. */
@@ -178,18 +204,15 @@ export class Explorer {
   /** When all have ended: the scenario's own checks, then everything that can be seen from outside. */
   #finish(): Found | null {
     const { world, scenario } = this;
-    try {
-      if (scenario.finish !== undefined) world.settle(scenario.finish(world));
-      world.drain();
-      this.#checkProtocol();
-      if (scenario.processGoes === true) return this.#reported();
+    if (scenario.finish !== undefined) world.finish(scenario.finish(world));
+    world.rest('finish');
+    this.#checkProtocol();
+    if (scenario.processGoes !== true) {
       world.oracle.checkQuiet(world.vmOrNull);
       world.contents.checkPages(scenario.losesPages ?? []);
-    } catch (error) {
-      if (!(error instanceof UmbraBug)) throw error;
-      return foundBug(error);
     }
-    return this.#reported();
+    const violation = world.oracle.violations[0];
+    return violation === undefined ? null : foundViolation(violation);
   }
 
   /** I6: everything that was begun has been ended. I7: whoever has unregistered is called no more. */
@@ -205,10 +228,5 @@ export class Explorer {
     const { mmuInvalidateInProgress, mnActiveInvalidateCount } = vmOrNull;
     if (mmuInvalidateInProgress + mnActiveInvalidateCount === 0) return;
     oracle.report('I6', `kvm waits for ${mnActiveInvalidateCount} invalidate_range_end that never came`);
-  }
-
-  #reported(): Found | null {
-    const violation = this.world.oracle.violations[0];
-    return violation === undefined ? null : foundViolation(violation);
   }
 }

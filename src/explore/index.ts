@@ -31,5 +31,5 @@ export { formatSchedule, parseSchedule, type Schedule } from './schedule.ts';
 export { Progress, partOf, Search, type SearchOptions, type SearchState } from './search.ts';
 export { type KnownObject, Sharing } from './sharing.ts';
 export { pctStrategy, posStrategy, randomStrategy } from './strategies.ts';
-export type { Found } from './verdict.ts';
+export { type Found, thrownText } from './verdict.ts';
 export { RAM, World } from './world.ts';

@@ -7,7 +7,7 @@
 // A task that gave the CPU away goes last, and waits where it tries again in vain (retries.ts). That, and the limit on
 // steps, is all that retry loops need.
 
-import { undo } from '../journal/index.ts';
+import { filter, undo } from '../journal/index.ts';
 import { type Point, type PointKind, type Policy, points, type Task } from '../sched/index.ts';
 import { bug } from '../units.ts';
 import { type Access, hasYielded, isAtPoint, isTranslation } from './dependency.ts';
@@ -73,12 +73,16 @@ export interface Strategy {
   stepping?(task: Task, state: () => number): boolean | undefined;
 }
 
+const STOPS = (): boolean => true;
+
 /** The schedule without deviations. */
 export const STRAIGHT: Strategy = { choose: () => 0 };
 
 export class Steering implements Policy {
   stopsAtPoints = false;
   strategy: Strategy = STRAIGHT;
+  /** Between begin() and end(): the strategy is asked. */
+  #isExploring = false;
   /** Virtual time and what is due in it. */
   clock: () => number = () => 0;
   /** What an access changes is seen in the undo log when it is over: it is not where a store may be seen late. */
@@ -128,7 +132,8 @@ export class Steering implements Policy {
 
   begin(strategy: Strategy): void {
     this.strategy = strategy;
-    this.stopsAtPoints = true;
+    this.stopsAtPoints = this.#isExploring = true;
+    filter.stops = this.stopsAt;
     this.deviations.length = 0;
     this.preemptions = 0;
     this.choices = 0;
@@ -144,12 +149,30 @@ export class Steering implements Policy {
   }
 
   end(): void {
-    this.stopsAtPoints = false;
+    this.stopsAtPoints = this.#isExploring = false;
+    filter.stops = STOPS;
     this.strategy = STRAIGHT;
   }
 
+  /** `run` runs tasks while nobody has a choice: points stop them only when there were too many for an end. */
+  alone<T>(run: () => T): T {
+    let passed = 0;
+    filter.stops = (point: Point): boolean => {
+      points.kind = point.kind;
+      points.object = point.object;
+      return ++passed > MAX_PASSED;
+    };
+    this.stopsAtPoints = true;
+    try {
+      return run();
+    } finally {
+      this.stopsAtPoints = false;
+      filter.stops = STOPS;
+    }
+  }
+
   pick(runnable: readonly Task[]): number {
-    if (!this.stopsAtPoints) return 0;
+    if (!this.#isExploring) return 0;
     this.#close();
     this.#noteStop();
     const last = this.#last;
@@ -185,7 +208,7 @@ export class Steering implements Policy {
   };
 
   stepping(task: Task): void {
-    if (!this.stopsAtPoints) return;
+    if (!this.#isExploring) return;
     this.#close();
     this.#loggedBefore = undo.length;
     this.#noteStop();
@@ -265,7 +288,7 @@ export class Steering implements Policy {
   /** The step that is taken makes an access beside the one that its task stood before. */
   accessed(kind: PointKind, object: number): void {
     const task = this.#last;
-    if (task === null || !this.stopsAtPoints) return;
+    if (task === null || !this.#isExploring) return;
     if (isTranslation(kind)) this.changedTranslation = true;
     if (this.strategy.remembers === true) this.history.access(task, { kind, object });
     this.strategy.passing?.(kind, object);

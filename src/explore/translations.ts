@@ -12,16 +12,16 @@ import { HUGE_GFNS, type Memslot, Request } from '../kvm/internals.ts';
 import { FrameKind, forEachPteIn, inspectPte } from '../mm/internals.ts';
 import { type Gfn, hex, type Pfn } from '../units.ts';
 import { brokenCpuTlb } from './cpuTlbs.ts';
-import type { Found } from './verdict.ts';
+import type { Broken } from './verdict.ts';
 import type { World } from './world.ts';
 
 /** The first translation that is wrong now, or null. */
-export function brokenTranslation(world: World): Found | null {
+export function brokenTranslation(world: World): Broken | null {
   return brokenShadow(world) ?? brokenCpuTlb(world.host);
 }
 
 /** Of the VM's sptes and its vCPUs' TLBs. */
-function brokenShadow(world: World): Found | null {
+function brokenShadow(world: World): Broken | null {
   const kvm = world.vmOrNull;
   if (kvm === null) return null;
   for (const slot of kvm.memslots) {
@@ -46,7 +46,7 @@ function brokenShadow(world: World): Found | null {
 }
 
 /** Of those that map 2 MiB: the first page of one that is not the host's. */
-function brokenHugeSpte(world: World, slot: Memslot): Found | null {
+function brokenHugeSpte(world: World, slot: Memslot): Broken | null {
   if (slot.hugeRmap.isEmpty) return null;
   const { kvm } = world;
   for (const sptep of slot.hugeSptesIn(slot.baseGfn, slot.endGfn)) {
@@ -62,7 +62,7 @@ function brokenHugeSpte(world: World, slot: Memslot): Found | null {
 }
 
 /** Of 4 KiB, or the one that would map this page of a larger one alone. */
-function brokenSpte(world: World, slot: Memslot, gfn: Gfn, spte: number): Found | null {
+function brokenSpte(world: World, slot: Memslot, gfn: Gfn, spte: number): Broken | null {
   if (!isPresent(spte)) return null;
   const page = gfn - world.gfn(0);
   const pte = inspectPte(world.mm, slot.hvaOf(gfn));
@@ -79,9 +79,9 @@ export function brokenTlbEntry(
   world: World,
   index: number,
   flushed: readonly { readonly page: number }[] = [],
-): Found | null {
+): Broken | null {
   let writable: Map<Pfn, boolean> | null = null;
-  let found: Found | null = null;
+  let found: Broken | null = null;
   world.kvm.vcpus[index]!.hart.tlb.forEach((_regime, page, frame, info) => {
     if (found !== null || flushed.some((request) => request.page === page)) return;
     if (isMappedAt(world, page, frame, (info & INFO_WRITE) !== 0)) return;

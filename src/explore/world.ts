@@ -31,7 +31,7 @@ import {
 } from '../mm/index.ts';
 import { FrameKind } from '../mm/internals.ts';
 import { Oracle, type WatchedDevice } from '../oracle/index.ts';
-import { type Policy, Scheduler, type Steps, type Task } from '../sched/index.ts';
+import { type Idle, Scheduler, type Steps, type Task } from '../sched/index.ts';
 import { type Stamp, Trace } from '../trace/index.ts';
 import {
   bug,
@@ -52,14 +52,15 @@ import { FollowedHart } from './followedHart.ts';
 import { GuestCode } from './guestCode.ts';
 import { Hardware } from './hardware.ts';
 import type { Scenario, VmShape } from './scenario.ts';
+import type { Steering } from './steering.ts';
 
 /** Where guest RAM begins: page 0 holds the guest's code. */
 export const RAM = 0x8000_0000;
 /** The smallest that keeps contexts apart: what is explored touches a few pages. */
 const TLB: TlbGeometry = { contexts: 2, dtlbEntries: 16, itlbEntries: 16, l2Entries: 16 };
 const CPU_TLB_ENTRIES = 16;
-/** Of a setup, and until the host has come to rest: the longest honest ones take some thousands. */
-const SETUP_STEPS = 100_000;
+/** Stops of tasks that run while nobody has a choice: the longest honest set-ups make some thousands. */
+const MAX_ALONE = 100_000;
 
 export class World {
   readonly sched: Scheduler;
@@ -83,13 +84,14 @@ export class World {
   readonly ramAddresses: readonly number[];
   readonly code: GuestCode;
   readonly #scenario: Scenario;
+  readonly #steering: Steering;
   #mm: Mm | null = null;
   #kvm: Kvm | null = null;
   #ram = 0 as Hva;
   #file: File | null = null;
 
   /** Throws AssemblerError and InputError for the scenario's guest. */
-  constructor(policy: Policy, scenario: Scenario) {
+  constructor(steering: Steering, scenario: Scenario) {
     this.vm = {
       vcpus: scenario.guest === undefined ? 0 : 1,
       mmu: 'shadow',
@@ -101,10 +103,11 @@ export class World {
     };
     this.ramAddresses = Array.from({ length: this.vm.ramPages }, (_, number) => this.page(number));
     this.#scenario = scenario;
+    this.#steering = steering;
     const { vcpus, mmu, ad } = this.vm;
     const { frames = 64, swapPages = 16, cpus = 1 } = scenario.host ?? {};
     const memory = new PhysicalMemory({ frames, deviceBytes: vcpus * (hartDeviceBytes(TLB) + 4096) });
-    this.sched = new Scheduler(policy);
+    this.sched = new Scheduler(steering);
     this.trace = new Trace(stampOf(this.sched));
     const swap = swapPages > 0 ? new MemorySwapDevice(swapPages + 1) : null;
     swap?.makePages();
@@ -124,7 +127,7 @@ export class World {
     this.code = new GuestCode(scenario.guest, RAM);
     this.contents = new GuestContents(this, scenario.paging ?? null);
     this.followed = this.harts.map((hart) => new FollowedHart(this, hart));
-    this.#run(this.#boot());
+    this.#run('boot', this.#boot());
     this.hardware = new Hardware(this);
   }
 
@@ -244,29 +247,34 @@ export class World {
   /** Runs `body` with nobody but the host's own threads, which are gone again when it has ended. */
   setUp(body: Steps): void {
     this.host.start();
-    this.drain();
-    this.#run(body);
-    this.drain();
+    this.rest('set-up');
+    this.#run('set-up', body);
+    this.rest('set-up');
     this.sched.restore(this.sched.state);
   }
 
   /** As setUp(), where the host's threads run already and go on. */
-  settle(body: Steps): void {
-    this.#run(body);
+  finish(body: Steps): void {
+    this.#run('finish', body);
   }
 
-  /** Lets what is still under way (swap I/O) come to its end. */
-  drain(): void {
-    const limit = this.sched.steps + SETUP_STEPS;
-    this.sched.run(() => this.sched.steps > limit);
-    if (this.sched.steps > limit) bug('the host never comes to rest', { steps: SETUP_STEPS });
+  /** Lets what is still under way (swap I/O) come to its end. A bug where that never is; `when`: in words. */
+  rest(when: string): void {
+    this.#runAlone(when, () => false);
   }
 
-  #run(body: Steps): void {
-    const task = this.sched.spawn('setup', body, this.spareCpu);
-    const limit = this.sched.steps + SETUP_STEPS;
-    const end = this.sched.run(() => task.state === 'done' || this.sched.steps > limit);
-    if (end === 'deadlock' || task.state !== 'done') bug('the setup of a scenario never ends', { end });
+  #run(name: string, body: Steps): void {
+    const task = this.sched.spawn(name, body, this.spareCpu);
+    const end = this.#runAlone(name, () => task.state === 'done');
+    if (end === 'deadlock') bug(`deadlock in ${name}: ${this.sched.describeBlocked().join('; ')}`);
+  }
+
+  #runAlone(when: string, until: () => boolean): Idle {
+    const { sched } = this;
+    const limit = sched.steps + MAX_ALONE;
+    const end = this.#steering.alone(() => sched.run(() => until() || sched.steps > limit));
+    if (sched.steps > limit) bug(`livelock in ${when}: no end after ${MAX_ALONE} stops`);
+    return end;
   }
 
   *#boot(): Steps {

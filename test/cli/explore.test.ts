@@ -94,6 +94,42 @@ describe('umbra explore', () => {
     });
   });
 
+  it('is broken by what a scenario throws in one order alone, for any number of jobs', () => {
+    const file = join(folder, 'throws.ts');
+    writeFileSync(
+      file,
+      `import { at, points } from 'umbra';
+       let turns = 0;
+       export const scenario = { name: 'throws', about: 'an assertion of the scenario fails', tasks: () => {
+         turns = 0;
+         return {
+           *reader() {
+             if (points.on) yield at.lru(1);
+             const before = turns;
+             if (points.on) yield at.lru(1);
+             if (turns !== before) throw new TypeError('it was\\nchanged');
+           },
+           *writer() { if (points.on) yield at.lru(1); turns++; },
+         };
+       } };`,
+    );
+    const [alone, ...others] = [[], ['--jobs', '1'], ['--jobs', '2']].map((jobs) =>
+      umbra('explore', file, '--json', ...jobs),
+    );
+    expect(alone!.status).toBe(1);
+    const { verdict, failure } = JSON.parse(alone!.stdout);
+    expect(verdict).toBe('fail');
+    expect(failure).toMatchObject({ invariant: 'error', message: 'TypeError: it was changed, in reader' });
+    for (const { status, stdout } of others)
+      expect([status, JSON.parse(stdout).failure]).toEqual([1, failure]);
+    const replay = umbra('replay', file, failure.schedule);
+    expect([replay.status, replay.stdout]).toEqual([
+      1,
+      expect.stringMatching(/^FAIL error {2}pre-emptions: 1 /),
+    ]);
+    expect(umbra('replay', file, '-').status).toBe(0);
+  });
+
   it.each([
     [['explore', 'nosuch'], 'no scenario is called nosuch'],
     [['explore', './nosuch.ts'], './nosuch.ts: no such file'],

@@ -18,7 +18,7 @@ import {
 } from '../platform/index.ts';
 import { TraceError, TraceRing } from '../trace/index.ts';
 import { PAGE_SIZE } from '../units.ts';
-import { InputError, parseScript, ScriptError, ScriptRunner, type Step } from '../vmm/index.ts';
+import { InputError, parseScript, ScriptRunner, type Step } from '../vmm/index.ts';
 import { path, sizeOption, wholeBetween } from './flags.ts';
 import { EXIT_CODES, failureOf } from './outcome.ts';
 import { type TraceRequest, Tracing } from './tracing.ts';
@@ -95,7 +95,7 @@ async function runFile(
     steps = parseScript(new TextDecoder().decode(bytes), file === STANDARD_INPUT ? 'stdin' : file);
   } catch (error) {
     const { outcome, message } = failureOf(error);
-    process.stderr.write(`${error instanceof ScriptError ? '' : 'umbra: '}${message}\n`);
+    process.stderr.write(`umbra: ${message}\n`);
     return EXIT_CODES[outcome];
   }
   const parts: string[] = [];

@@ -154,19 +154,18 @@ export class Steering implements Policy {
     this.strategy = STRAIGHT;
   }
 
-  /** `run` runs tasks while nobody has a choice: points stop them only when there were too many for an end. */
+  /** `run` runs tasks while nobody has a choice: points are only counted, and stop them when there were too many for an end. */
   alone<T>(run: () => T): T {
+    const { check } = points;
     let passed = 0;
-    filter.stops = (point: Point): boolean => {
-      points.kind = point.kind;
-      points.object = point.object;
-      return ++passed > MAX_PASSED;
-    };
+    filter.stops = () => ++passed > MAX_PASSED;
+    points.check = () => {};
     this.stopsAtPoints = true;
     try {
       return run();
     } finally {
       this.stopsAtPoints = false;
+      points.check = check;
       filter.stops = STOPS;
     }
   }

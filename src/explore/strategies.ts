@@ -115,7 +115,7 @@ function indexOfHighest(tasks: readonly Task[], priorityOf: (task: Task) => numb
   return best;
 }
 
-/** Follows `schedule` as far as it fits; `missed` counts the deviations that found no place. */
+/** Follows `schedule` as far as it fits; `missed` counts the deviations that found no place, or would have been none. */
 export function replayStrategy(schedule: Schedule): Strategy & { readonly missed: () => number } {
   const placeOf = (name: string, steps: number, hardware: boolean): string =>
     `${name}:${steps}${hardware ? '+' : '>'}`;
@@ -124,11 +124,11 @@ export function replayStrategy(schedule: Schedule): Strategy & { readonly missed
     const place = placeOf(after, steps, hardware);
     waiting.set(place, [...(waiting.get(place) ?? []), to]);
   }
-  /** Takes what is first at `place` if it is there; its index in `names`, or -1. */
-  const take = (place: string, names: readonly string[]): number => {
+  /** Takes what is first at `place`; its index in `names`, or 0, which is no deviation. */
+  const take = (place: string, names: () => readonly string[]): number => {
     const wanted = waiting.get(place);
-    const index = wanted === undefined ? -1 : names.indexOf(wanted[0]!);
-    if (index >= 0) wanted!.shift();
+    const index = wanted === undefined ? 0 : Math.max(0, names().indexOf(wanted[0]!));
+    if (index > 0) wanted!.shift();
     return index;
   };
   let last: Task | null = null;
@@ -136,28 +136,10 @@ export function replayStrategy(schedule: Schedule): Strategy & { readonly missed
     repeats: true,
     wantsHardware: schedule.some(({ hardware }) => hardware),
     missed: () => [...waiting.values()].reduce((sum, { length }) => sum + length, 0),
-    choose({ tasks }) {
-      const place = placeOf(last?.name ?? '', last?.steps ?? 0, false);
-      return waiting.has(place)
-        ? Math.max(
-            0,
-            take(
-              place,
-              tasks.map(({ name }) => name),
-            ),
-          )
-        : 0;
-    },
-    hardware({ actions, task }) {
-      const place = placeOf(task.name, task.steps, true);
-      return waiting.has(place)
-        ? 1 +
-            take(
-              place,
-              actions.map(({ name }) => name),
-            )
-        : 0;
-    },
+    choose: ({ tasks }) =>
+      take(placeOf(last?.name ?? '', last?.steps ?? 0, false), () => tasks.map(({ name }) => name)),
+    hardware: ({ actions, task }) =>
+      take(placeOf(task.name, task.steps, true), () => ['', ...actions.map(({ name }) => name)]),
     stepping(task) {
       last = task;
       return false;

@@ -95,6 +95,14 @@ it.each([
   [['merge', inFolder('nosuch')], /cannot open/],
   [['merge', TEXT], /is not one line of JSON/],
   [['replay', 'pageout'], /missing required argument 'schedule'/],
+  ...['reclaim:3>reclaim', 'reclaim:3>nobody', 'nobody:3>vcpu0', 'reclaim:9999999999999999999999>vcpu0'].map(
+    (schedule) =>
+      [['replay', 'pageout-warm', schedule], /does not fit pageout-warm: 1 of its 1 switches/] as const,
+  ),
+  [['replay', 'pageout-warm', 'reclaim:3>vcpu0,reclaim:3>vcpu0'], /1 of its 2 switches find no place/],
+  [['replay', 'pageout-warm', 'reclaim:3+vcpu0/fly'], /1 of its 1 switches find no place/],
+  [['replay', 'pageout-warm', 'reclaim:-3>vcpu0'], /bad schedule: "reclaim:-3>vcpu0" is neither/],
+  [['replay', 'pageout-warm', '-', '--build', '-1'], /whole number from 0/],
   [['museum', 'nothing'], /no exhibit is called nothing/],
   [['mm', SCRIPT, SCRIPT], /several scripts need --out/],
   [['mm', SCRIPT, '--out', '/proc/x'], /cannot make the folder \/proc\/x/],

@@ -47,7 +47,7 @@ describe('umbra mm', () => {
     const files = [script('a.mm', SCRIPT), script('b.mm', 'dump\nfrob 1\n'), script('c.mm', 'dump\n')];
     const run = umbra('mm', ...files, '--out', 'new/folder');
     expect(run).toMatchObject({ status: 2, stdout: '' });
-    expect(run.stderr).toMatch(/^b\.mm:2:1: operation: 'frob' is none of [^\n]*\n$/);
+    expect(run.stderr).toMatch(/^umbra: b\.mm:2:1: operation: 'frob' is none of [^\n]*\n$/);
     const written = (name: string): string => join(FOLDER, 'new/folder', name);
     expect(readFileSync(written('a.out'), 'utf8')).toBe(`${EXPECTED}\n`);
     expect(existsSync(written('b.out'))).toBe(false);

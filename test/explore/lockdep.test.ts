@@ -77,7 +77,7 @@ it.each<[string, string, readonly SourceEdit[], RegExp[]]>([
     ALLOCATES,
     [
       /^possible circular locking dependency: mmu_notifier_invalidate_range_start -> driver lock \(writer\), and /,
-      /driver lock -> fs_reclaim \(set-up\) -> mmu_notifier_invalidate_range_start \(setup\)$/,
+      /driver lock -> fs_reclaim \(set-up\) -> mmu_notifier_invalidate_range_start \(boot\)$/,
     ],
   ],
   [

@@ -18,7 +18,7 @@ import {
   PAGE_FAULT,
 } from '../hw/hart/index.ts';
 import { Access } from '../hw/sv39/index.ts';
-import { accesses, at, points, RESCHED, type Steps, smpMb } from '../sched/index.ts';
+import { accesses, at, COND_RESCHED, points, RESCHED, type Steps, smpMb } from '../sched/index.ts';
 import { Errno, fromWords, type Gpa, hiWord, loWord } from '../units.ts';
 import { emulateStore } from './emulate.ts';
 import { grant, takeOver } from './grants.ts';
@@ -32,6 +32,8 @@ import type { Vcpu } from './vcpuState.ts';
 
 /** Virtual ns that a fault takes which must be tried again. */
 const RETRY_COST = 1000;
+/** Exits that keep others waiting no longer than a time slice does, however slow each is. */
+const EXITS_PER_TURN = 256;
 
 /**
  * KVM_RUN for at most `budget` instructions (an instruction that traps counts too). 0 with the reason in vcpu.run, or
@@ -60,6 +62,7 @@ export function* vcpuRun(vcpu: Vcpu, budget: number): Steps<number> {
     if (run.errno !== 0) return failed(vcpu, run.errno);
     // An instruction may take any number of faults, and must not keep the CPU from others meanwhile.
     if (hart.attempted === attempted) yield RESCHED;
+    else if (vcpu.stats.exits % EXITS_PER_TURN === 0) yield COND_RESCHED;
   }
   return 0;
 }

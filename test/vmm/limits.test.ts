@@ -36,6 +36,30 @@ describe('the limit of instructions', () => {
   });
 });
 
+/** Touches so many pages, and little else. */
+const toucher = (pages: number): string => `
+      li    t1, 0x80100000
+      li    t2, ${pages}
+      li    t3, 4096
+1:    sd    t1, 0(t1)
+      add   t1, t1, t3
+      addi  t2, t2, -1
+      bnez  t2, 1b
+      finish_with 0
+`;
+
+describe('a guest that faults all the time', () => {
+  it('lets who waits for the machine to pause have it after some hundred faults', () => {
+    const chancesWith = (pages: number): number => {
+      let chances = 0;
+      const isOver = (): boolean => ++chances === 0;
+      runGuest(toucher(pages), { ramBytes: 2 ** 23, hostRamBytes: 2 ** 24, check: 'off', isOver });
+      return chances;
+    };
+    expect(chancesWith(1010) - chancesWith(10)).toBeGreaterThanOrEqual(3);
+  });
+});
+
 describe('a machine that is taken down while pages are being written', () => {
   it('leaves nothing behind', () => {
     const options = { ramBytes: 2 ** 21, hostRamBytes: 48 * PAGE_SIZE };

@@ -29,6 +29,8 @@ export class CodePage {
   readonly arrivals = new Uint16Array(PAGE_SIZE / 2);
   /** By halfword: how often, modulo 2^16, translated code left there for a miss of the data TLB that was refilled. */
   readonly misses = new Uint16Array(PAGE_SIZE / 2);
+  /** Offsets of the loops whose translation shall not take registers for sign-extended words. */
+  readonly wide = new Set<number>();
 
   constructor(pfn: Pfn) {
     this.pfn = pfn;

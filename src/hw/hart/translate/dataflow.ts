@@ -63,6 +63,13 @@ export function solve(flow: Flow, words: Int32Array): Dataflow {
   return { dirtyIn, dirtyOut, liveAtEntry: liveIn[0]!, used, exitSets: [...exits] };
 }
 
+/** By block: the registers that instructions read from it on before any writes them; the region's exits do not count. */
+export function solveNeeded(flow: Flow, words: Int32Array): Int32Array {
+  const none = new Int32Array(flow.blocks.length);
+  const effects = flow.blocks.map((block) => blockEffect(words, block, 0));
+  return solveLive({ ...flow, budget: none }, effects, none, none);
+}
+
 function solveDirty(flow: Flow, words: Int32Array): { dirtyIn: Int32Array; dirtyOut: Int32Array } {
   const written = Int32Array.from(flow.blocks, (block) => {
     let mask = 0;

@@ -20,7 +20,7 @@ import { privilegedLeave } from './privileged.ts';
 import { type Block, discover, End } from './region.ts';
 import { NO_BLOCK, type Place, RegionCode, type UnitFrame } from './regionCode.ts';
 import { W } from './wasm.ts';
-import { wordInstructions } from './words.ts';
+import { planWords, type RegionWords } from './words.ts';
 
 /** A region before it is written: what its unit must know of it. */
 export interface RegionPlan {
@@ -40,12 +40,14 @@ export function planRegion(page: PageCode, entry: number): RegionPlan {
 }
 
 /** Writes a region as a function of its unit. */
-export function emitRegion({ page: { words }, flow }: RegionPlan, unit: UnitFrame): RegionCode {
+export function emitRegion({ page, flow }: RegionPlan, unit: UnitFrame): RegionCode {
+  const { words } = page;
   const data = solve(flow, words);
+  const plan = planWords(flow, words, (offset) => !page.wasWide(offset));
   const caches = planPageCaches(flow, words);
   const code = new RegionCode(unit, data, caches.count);
   code.begin(data.liveAtEntry);
-  new RegionEmitter(words, flow, data, caches, code).emitTree(0);
+  new RegionEmitter(words, flow, data, caches, plan, code).emitTree(0);
   code.end();
   return code;
 }
@@ -55,16 +57,23 @@ class RegionEmitter {
   private readonly flow: Flow;
   private readonly data: Dataflow;
   private readonly caches: PageCaches;
+  private readonly plan: RegionWords;
   private readonly region: RegionCode;
-  private readonly readsWords: ReadonlySet<number>;
 
-  constructor(words: Int32Array, flow: Flow, data: Dataflow, caches: PageCaches, region: RegionCode) {
+  constructor(
+    words: Int32Array,
+    flow: Flow,
+    data: Dataflow,
+    caches: PageCaches,
+    plan: RegionWords,
+    region: RegionCode,
+  ) {
     this.words = words;
     this.flow = flow;
     this.data = data;
     this.caches = caches;
+    this.plan = plan;
     this.region = region;
-    this.readsWords = wordInstructions(flow, words);
   }
 
   /** Emits block i and all that it dominates. */
@@ -72,6 +81,11 @@ class RegionEmitter {
     if (this.flow.isLoop[i] !== 1) {
       this.emitWithin(i, 0);
       return;
+    }
+    const looked = this.plan.looked[i]!;
+    if (looked !== 0) {
+      const { start } = this.flow.blocks[i]!;
+      this.region.leaveUnlessWords(looked, { pc: start, dirty: this.data.dirtyIn[i]!, unexecuted: 0 });
     }
     this.region.open(W.loop, i);
     this.emitWithin(i, 0);
@@ -146,7 +160,7 @@ class RegionEmitter {
         emitInstruction(this.region, word, words[pc + 1]!, place, {
           cache: this.caches.of.get(pc),
           refills,
-          readsWords: this.readsWords.has(pc),
+          readsWords: this.plan.instructions.has(pc),
         });
       } else {
         emitMember(this.region, word, member);
@@ -169,7 +183,7 @@ class RegionEmitter {
         this.emitGoto(i, this.flow.taken[i]!, block.taken);
         break;
       case End.branch:
-        emitComparison(region, block.word, null, this.readsWords.has(block.last));
+        emitComparison(region, block.word, null, this.plan.instructions.has(block.last));
         this.emitFork(i, block);
         break;
       case End.guess:

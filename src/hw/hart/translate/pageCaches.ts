@@ -17,6 +17,7 @@ import { lengthOf, Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';
 import { PAGE_CACHES } from '../../tlb/index.ts';
 import type { Flow } from './flow.ts';
 import type { Block } from './region.ts';
+import { loopsOf } from './regionLoops.ts';
 
 export interface PageCaches {
   readonly count: number;
@@ -55,7 +56,7 @@ export function planPageCaches(flow: Flow, words: Int32Array): PageCaches {
   return { count: caches.size, of };
 }
 
-/** A natural loop: the blocks from which its header is reached again without leaving it. */
+/** What is asked of the code of a loop. */
 class Loop {
   readonly blocks: readonly Block[];
   readonly instructions: number;
@@ -88,17 +89,11 @@ class Loop {
 }
 
 /** By block: the smallest loop that it is in. */
-function innermostLoops({ blocks, predecessors, isLoop }: Flow): (Loop | undefined)[] {
-  const loops: (Loop | undefined)[] = blocks.map(() => undefined);
-  for (let header = 0; header < blocks.length; header++) {
-    if (isLoop[header] !== 1) continue;
-    const members = new Set([header, ...predecessors[header]!.filter((i) => i >= header)]);
-    for (const i of members) {
-      if (i !== header) for (const j of predecessors[i]!) members.add(j);
-    }
-    const loop = new Loop([...members].map((i) => blocks[i]!));
-    // Headers come outermost first.
-    for (const i of members) loops[i] = loop;
+function innermostLoops(flow: Flow): (Loop | undefined)[] {
+  const loops: (Loop | undefined)[] = flow.blocks.map(() => undefined);
+  for (const { blocks } of loopsOf(flow)) {
+    const loop = new Loop([...blocks].map((i) => flow.blocks[i]!));
+    for (const i of blocks) loops[i] = loop;
   }
   return loops;
 }

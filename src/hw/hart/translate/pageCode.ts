@@ -84,6 +84,11 @@ export class PageCode {
     return this.page.arrivals[offset >>> 1]!;
   }
 
+  /** Whether a loop that begins at an offset was written for words, and entered with something else. */
+  wasWide(offset: number): boolean {
+    return this.page.wide.has(offset);
+  }
+
   private read(offset: number): void {
     const { words } = this.page;
     if (words[offset] === 0) this.cache.decodeAt(this.page, offset);

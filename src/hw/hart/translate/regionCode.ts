@@ -31,13 +31,15 @@ export const Leave = {
   refilled: 11,
   /** The run loop must look at interrupts, and choose the context, before the next instruction. */
   resync: 13,
+  /** At a loop that was written for words, a register is none. */
+  wide: 15,
   /** At a privileged instruction, whose decoded word is in the block: to the dispatcher alone (privileged.ts). */
-  ecall: 15,
-  mret: 17,
-  sret: 19,
-  status: 21,
-  satp: 23,
-  fence: 25,
+  ecall: 17,
+  mret: 19,
+  sret: 21,
+  status: 23,
+  satp: 25,
+  fence: 27,
 } as const;
 export type LeaveCode = (typeof Leave)[keyof typeof Leave];
 
@@ -280,6 +282,21 @@ export class RegionCode {
     this.code.branch(W.br_if, this.depthOfTail(place.dirty));
   }
 
+  /** Leaves for code that takes them for any doublewords if one of some registers, at least one, is no word. */
+  leaveUnlessWords(registers: number, place: Place): void {
+    const { code } = this;
+    for (let r = 1, first = true; r < 32; r++) {
+      if (((registers >>> r) & 1) === 0) continue;
+      this.get(r);
+      this.getLow(r);
+      code.byte(W.i64_extend_i32_s);
+      code.byte(W.i64_ne);
+      if (!first) code.byte(W.i32_or);
+      first = false;
+    }
+    this.leaveBeforeIf(place, Leave.wide);
+  }
+
   /** Leaves for the interpreter unless the fetch TLB maps the next page as it did when this was written. */
   leaveUnlessNextPage(place: Place): void {
     const { code, entry } = this;
@@ -348,7 +365,7 @@ export class RegionCode {
 
   /** Where nothing missed, no address either: it would have to be kept for the exits to come. */
   private setMissed(why: LeaveCode): void {
-    if (why === Leave.interpret) this.code.i64Const(0);
+    if (why === Leave.interpret || why === Leave.wide) this.code.i64Const(0);
     else this.code.get(this.address);
     this.code.set(this.missed);
   }

@@ -130,6 +130,7 @@ export class WasmTranslator implements Translator {
     for (;;) {
       why = this.dispatch(base);
       if (why === Leave.refilled) this.learnMiss(block);
+      if (why === Leave.wide) this.learnWide(block);
       if (why !== Leave.unlinked || !this.linkNext(block, block[BUDGET] !== runBudget)) break;
     }
     block[STRAYED] = 0;
@@ -207,6 +208,14 @@ export class WasmTranslator implements Translator {
     const { misses } = this.cache.page(pfn);
     const offset = pageOffset(lo);
     if (++misses[offset >>> 1]! % this.refillAt === 0) this.regions.dropWithoutRefill(pfn, offset);
+  }
+
+  /** The loop at the block's pc was written for words, and is entered with something else: it shall be written for that. */
+  private learnWide(block: Int32Array): void {
+    const lo = block[PC]!;
+    const pfn = hpaToPfn(this.hostOf(block, lo));
+    this.cache.page(pfn).wide.add(pageOffset(lo));
+    this.regions.invalidate(pfn, pageOffset(lo), 2);
   }
 
   /** Accesses of a page that miss often, or nearly so, as far as the page is known. */

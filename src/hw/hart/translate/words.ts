@@ -5,43 +5,143 @@
 // such values the bitwise operations and the comparisons are those of the low words; written so, V8 drops the sign
 // extensions between them, and finds the rotations.
 //
+// What a loop makes of a register each round is mostly what it was before the first. So a loop is written for words, and
+// whoever comes to it from outside looks whether they are. If not, the page shall remember it, and its code is written anew.
+//
 // Invariant: a register counts as a word before an instruction only if it is one on every path there from the region's
-// start, where none but x0 is.
+// start, where x0 is one, and those become ones that a loop looks at.
 
 import { lengthOf, Op, opOf, rdOf, rs1Of, rs2Of } from '../../isa/index.ts';
+import { solveNeeded } from './dataflow.ts';
 import type { Flow } from './flow.ts';
 import type { Block } from './region.ts';
+import { loopsOf, type RegionLoop } from './regionLoops.ts';
 
 const X0 = 1;
 
-/** Page offsets of the instructions that read nothing but words. */
-export function wordInstructions(flow: Flow, words: Int32Array): ReadonlySet<number> {
-  const wordsIn = solve(flow, words);
-  const found = new Set<number>();
-  flow.blocks.forEach((block, i) => {
-    follow(words, block, wordsIn[i]!, (offset, known) => {
-      if (readsWords(words[offset]!, known)) found.add(offset);
-    });
-  });
-  return found;
+export interface RegionWords {
+  /** By block: the registers that must be words when the loop that it begins is entered. */
+  readonly looked: Int32Array;
+  /** Page offsets of the instructions that read nothing but words. */
+  readonly instructions: ReadonlySet<number>;
 }
 
-/** By block: mask of the registers that are words at its start. */
-function solve({ blocks, predecessors }: Flow, words: Int32Array): Int32Array {
-  const wordsIn = new Int32Array(blocks.length).fill(-1);
-  const wordsOut = new Int32Array(blocks.length).fill(-1);
-  for (let changed = true; changed; ) {
-    changed = false;
-    for (let i = 0; i < blocks.length; i++) {
-      let known = i === 0 ? X0 : -1;
-      for (const j of predecessors[i]!) known &= wordsOut[j]!;
-      const out = follow(words, blocks[i]!, known);
-      changed ||= out !== wordsOut[i];
-      wordsIn[i] = known;
-      wordsOut[i] = out;
+/** `mayLook`: whether a loop that begins at a page offset may be written for words. */
+export function planWords(flow: Flow, words: Int32Array, mayLook: (offset: number) => boolean): RegionWords {
+  const plan = new WordPlan(flow, words);
+  plan.assume(mayLook);
+  plan.solve();
+  return { looked: plan.looked(), instructions: plan.instructions };
+}
+
+class WordPlan {
+  readonly instructions = new Set<number>();
+  private readonly flow: Flow;
+  private readonly words: Int32Array;
+  private readonly loops: readonly RegionLoop[];
+  /** By block: masks of the registers that are taken for words at its start, and that are words there and behind it. */
+  private readonly assumed: Int32Array;
+  private readonly before: Int32Array;
+  private readonly behind: Int32Array;
+
+  constructor(flow: Flow, words: Int32Array) {
+    this.flow = flow;
+    this.words = words;
+    this.loops = loopsOf(flow);
+    this.assumed = new Int32Array(flow.blocks.length);
+    this.before = new Int32Array(flow.blocks.length);
+    this.behind = new Int32Array(flow.blocks.length);
+  }
+
+  /** Takes for words what loops need and write, as far as it then is a word whenever they begin anew, and of use. */
+  assume(mayLook: (offset: number) => boolean): void {
+    const loops = this.loops.filter(({ header }) => {
+      const { start } = this.flow.blocks[header]!;
+      return start >= 0 && mayLook(start);
+    });
+    if (loops.length === 0) return;
+    const needed = solveNeeded(this.flow, this.words);
+    for (const { header, blocks } of loops)
+      this.assumed[header] = needed[header]! & this.writtenIn(blocks) & ~X0;
+    this.settle();
+    for (const { header, blocks } of loops) this.assumed[header]! &= this.usedIn(blocks);
+    this.settle();
+  }
+
+  /** Finds out which registers are words where, and which instructions read nothing else. */
+  solve(): void {
+    this.before.fill(-1);
+    this.behind.fill(-1);
+    const { blocks } = this.flow;
+    for (let changed = true; changed; ) {
+      changed = false;
+      blocks.forEach((block, i) => {
+        const before = this.meet(i, () => true) | this.assumed[i]!;
+        const behind = follow(this.words, block, before);
+        changed ||= behind !== this.behind[i];
+        this.before[i] = before;
+        this.behind[i] = behind;
+      });
+    }
+    this.instructions.clear();
+    blocks.forEach((block, i) => {
+      follow(this.words, block, this.before[i]!, (offset, known) => {
+        if (readsWords(this.words[offset]!, known)) this.instructions.add(offset);
+      });
+    });
+  }
+
+  /** By block: what is taken for a word there and is not known to be one where code comes from. */
+  looked(): Int32Array {
+    return this.assumed.map((mask, header) => mask && mask & ~this.meet(header, (i) => i < header));
+  }
+
+  /** Takes less for words until all that is taken is right. */
+  private settle(): void {
+    for (let changed = true; changed; ) {
+      this.solve();
+      changed = false;
+      for (const { header } of this.loops) {
+        const kept = this.assumed[header]! & this.meet(header, (i) => i >= header);
+        changed ||= kept !== this.assumed[header];
+        this.assumed[header] = kept;
+      }
     }
   }
-  return wordsIn;
+
+  /** What is a word behind each of a block's predecessors that are asked for; the region's start is one of its first. */
+  private meet(i: number, from: (predecessor: number) => boolean): number {
+    let known = i === 0 && from(-1) ? X0 : -1;
+    for (const j of this.flow.predecessors[i]!) if (from(j)) known &= this.behind[j]!;
+    return known;
+  }
+
+  private writtenIn(blocks: ReadonlySet<number>): number {
+    let written = 0;
+    this.visit(blocks, (offset) => {
+      written |= 1 << rdOf(this.words[offset]!);
+    });
+    return written;
+  }
+
+  /** Registers of which it is of use to an instruction that they are words. */
+  private usedIn(blocks: ReadonlySet<number>): number {
+    let used = 0;
+    this.visit(blocks, (offset) => {
+      const word = this.words[offset]!;
+      if (this.instructions.has(offset) && isEasier(word, this.words[offset + 1]!))
+        used |= (1 << rs1Of(word)) | (1 << rs2Of(word));
+    });
+    return used;
+  }
+
+  private visit(blocks: ReadonlySet<number>, instruction: (offset: number) => void): void {
+    for (const i of blocks) {
+      const { start, last, word } = this.flow.blocks[i]!;
+      for (let at = start; at < last; at += lengthOf(this.words[at]!)) instruction(at);
+      if (word !== 0) instruction(last);
+    }
+  }
 }
 
 /** Visits the instructions of a block with the mask of what is a word before each; answers the mask after the block. */
@@ -90,6 +190,31 @@ function writesWord(word: number, imm: number, known: number): boolean {
       return ALWAYS_WORDS.has(op);
   }
 }
+
+/** Whether an instruction is written otherwise where it reads words (instructions.ts). */
+function isEasier(word: number, imm: number): boolean {
+  const op = opOf(word);
+  return EASIER.has(op) || (op === Op.addiw && imm === 0);
+}
+
+const EASIER: ReadonlySet<number> = new Set([
+  Op.xor,
+  Op.or,
+  Op.and,
+  Op.xori,
+  Op.ori,
+  Op.andi,
+  Op.slt,
+  Op.sltu,
+  Op.slti,
+  Op.sltiu,
+  Op.beq,
+  Op.bne,
+  Op.blt,
+  Op.bge,
+  Op.bltu,
+  Op.bgeu,
+]);
 
 const ALWAYS_WORDS: ReadonlySet<number> = new Set([
   Op.lui,

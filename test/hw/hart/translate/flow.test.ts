@@ -8,7 +8,7 @@ import { solve } from '../../../../src/hw/hart/translate/dataflow.ts';
 import { analyse, type Flow, LEAVES, MAX_UNCHECKED } from '../../../../src/hw/hart/translate/flow.ts';
 import { PageCode } from '../../../../src/hw/hart/translate/pageCode.ts';
 import { discover } from '../../../../src/hw/hart/translate/region.ts';
-import { wordInstructions } from '../../../../src/hw/hart/translate/words.ts';
+import { planWords } from '../../../../src/hw/hart/translate/words.ts';
 import { encode, Op } from '../../../../src/hw/isa/index.ts';
 import { PhysicalMemory } from '../../../../src/hw/memory/index.ts';
 import { pfnToHpa } from '../../../../src/units.ts';
@@ -28,7 +28,8 @@ function regionOf(words: readonly number[], entry = 0) {
   // As if all of it had been executed before.
   for (let offset = 0; offset < words.length * 4; offset += 4) page.at(offset);
   const flow = analyse(discover(page, entry), entry);
-  return { flow, data: solve(flow, page.words), onWords: wordInstructions(flow, page.words) };
+  const plan = (mayLook: boolean) => planWords(flow, page.words, () => mayLook);
+  return { flow, data: solve(flow, page.words), onWords: plan(false).instructions, looking: plan(true) };
 }
 
 /** Instructions of the longest path from block i that meets no budget check after i. */
@@ -134,4 +135,22 @@ test('an instruction works on words where its operands are words on every path',
   // Words on one of two paths, and on both.
   expect([...regionOf([lw(6), branch(8), load(5), xor, ret]).onWords]).not.toContain(12);
   expect([...regionOf([lw(5), lw(6), branch(8), set(5), xor, xor, branch(-8), ret]).onWords]).toContain(20);
+});
+
+test('a loop looks for words in what it makes words of each round, where that is of use and is not known before', () => {
+  const lw = (rd: number): number => encode(Op.lw, rd, 8, 0, 0);
+  const xor = encode(Op.xor, 7, 5, 6, 0);
+  const masks = (...registers: number[]) => registers.reduce((mask, r) => mask | (1 << r), 0);
+  const both = regionOf([xor, lw(5), lw(6), branch(-12), ret]).looking;
+  expect([...both.instructions]).toContain(0);
+  expect(both.looked[0]).toBe(masks(5, 6));
+  // Not of x6, which the loop leaves alone, so that it is of no use of x5 either.
+  const one = regionOf([xor, lw(5), jump(-8)]).looking;
+  expect([...one.instructions]).not.toContain(0);
+  expect(one.looked[0]).toBe(0);
+  // x5 is a word already before an inner loop; x6 is a doubleword in one of two rounds.
+  const inner = regionOf([lw(5), load(6), xor, lw(5), lw(6), branch(-12), ret]);
+  expect(inner.looking.looked[1]).toBe(masks(6));
+  const rounds = regionOf([xor, lw(5), lw(6), branch(-12), load(6), branch(-20), ret]).looking;
+  expect([...rounds.instructions]).not.toContain(0);
 });

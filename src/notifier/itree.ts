@@ -75,12 +75,17 @@ const invalidateOne = (
   sub: MmuIntervalNotifier,
   range: MmuNotifierRange,
   seq: number,
-): Steps<boolean | MmuIntervalNotifierFinish> =>
-  blockableAs(range, function* () {
-    const { ops } = sub;
-    if (ops.invalidateStart) return yield* ops.invalidateStart(sub, range, seq);
-    return ops.invalidate ? yield* ops.invalidate(sub, range, seq) : true;
-  });
+): Steps<boolean | MmuIntervalNotifierFinish> => blockableAs(range, () => callOne(sub, range, seq));
+
+function* callOne(
+  sub: MmuIntervalNotifier,
+  range: MmuNotifierRange,
+  seq: number,
+): Steps<boolean | MmuIntervalNotifierFinish> {
+  const { ops } = sub;
+  if (ops.invalidateStart) return yield* ops.invalidateStart(sub, range, seq);
+  return ops.invalidate ? yield* ops.invalidate(sub, range, seq) : true;
+}
 
 /** Calls a client inside non_block_start() and non_block_end() if the range says so. */
 function* blockableAs<T>(range: MmuNotifierRange, call: () => Steps<T>): Steps<T> {

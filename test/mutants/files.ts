@@ -6,8 +6,8 @@ export const FILES: readonly Mutant[] = [
   mutant(
     'writeback starts nothing',
     'mm/rmap/mkclean.ts',
-    '  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n  const cleaned',
-    '  const cleaned',
+    '  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n  sum.cleaned',
+    '  sum.cleaned',
   ),
   mutant('writeback leaves pages writable', 'mm/rmap/mkclean.ts', 'pte & ~(PTE_D | PTE_W)', 'pte & ~PTE_D'),
   mutant(

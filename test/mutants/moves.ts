@@ -96,8 +96,8 @@ export const MOVES: readonly Mutant[] = [
   mutant(
     'a merge does not look again',
     'mm/ksm/ksmMerge.ts',
-    '    const same = readPte(host, ptep) === original;',
-    '    const same = original !== 0;',
+    '  const same = readPte(host, ptep) === original;',
+    '  const same = original !== 0;',
   ),
   mutant(
     'pages are not compared for good',

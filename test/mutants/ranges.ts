@@ -116,8 +116,8 @@ export const RANGES: readonly Mutant[] = [
   mutant(
     'fork starts nothing',
     'mm/vma/fork.ts',
-    '  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n  let error',
-    '  let error',
+    '  if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);\n  const copying',
+    '  const copying',
   ),
   mutant(
     'MADV_FREE starts nothing',

@@ -29,10 +29,12 @@ export function* madviseWillneedFile(vma: Vma, start: Hva, end: Hva): Steps<numb
     yield* shmemSwapinRange(mm, vma.file.mapping, first, pages);
     return 0;
   }
-  return yield* withLockDropped(vma, function* ({ mapping }) {
-    yield* forcePageCacheReadahead(mapping, first, pages, mm);
-    return 0;
-  });
+  return yield* withLockDropped(vma, ({ mapping }) => readAhead(mapping, first, pages, mm));
+}
+
+function* readAhead(mapping: AddressSpace, first: number, pages: number, mm: Mm): Steps<number> {
+  yield* forcePageCacheReadahead(mapping, first, pages, mm);
+  return 0;
 }
 
 /** shmem_swapin_range(). */

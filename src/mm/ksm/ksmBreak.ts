@@ -9,6 +9,7 @@ import { at, COND_RESCHED, points, type Steps } from '../../sched/index.ts';
 import { Errno, type Hpa, type Hva, PAGE_SIZE } from '../../units.ts';
 import { handleMmFault } from '../fault/fault.ts';
 import { FAULT_FLAG_UNSHARE, VM_FAULT_OOM } from '../fault/faultTypes.ts';
+import type { Host } from '../host.ts';
 import { PG_ksm } from '../page/frames.ts';
 import { walkPtes } from '../pagetable/pagewalk.ts';
 import { readPte } from '../pagetable/pte.ts';
@@ -33,16 +34,17 @@ export function* breakKsm(vma: Vma, start: Hva, end: Hva): Steps<number> {
 
 /** break_ksm_pmd_entry(): the first address that maps a merged page, or the zero page for KSM's sake. */
 const nextKsmPage = (vma: Vma, start: Hva, end: Hva): Steps<Hva | null> =>
-  findPteWhere(vma, start, end, function* (ptep) {
-    const { host } = vma.mm;
-    if (points.on) yield at.pte(ptep);
-    const pte = readPte(host, ptep);
-    if (!isPresent(pte)) return false;
-    if (isKsmZeroPte(host, pte)) return true;
-    const pfn = host.frames.folioOf(ptePfn(pte));
-    if (points.on) yield at.page(pfn);
-    return host.frames.test(pfn, PG_ksm);
-  });
+  findPteWhere(vma, start, end, (ptep) => isMerged(vma.mm.host, ptep));
+
+function* isMerged(host: Host, ptep: Hpa): Steps<boolean> {
+  if (points.on) yield at.pte(ptep);
+  const pte = readPte(host, ptep);
+  if (!isPresent(pte)) return false;
+  if (isKsmZeroPte(host, pte)) return true;
+  const pfn = host.frames.folioOf(ptePfn(pte));
+  if (points.on) yield at.page(pfn);
+  return host.frames.test(pfn, PG_ksm);
+}
 
 /** The first address of [start, end) whose entry is `wanted`, asked under its lock; huge pages are passed over. */
 export function* findPteWhere(
@@ -52,16 +54,22 @@ export function* findPteWhere(
   wanted: (ptep: Hpa) => Steps<boolean>,
 ): Steps<Hva | null> {
   const bytes = levelBytes(1);
-  let found: Hva | null = null;
-  for (let from = start; from < end && found === null; ) {
+  const search: PteSearch = { wanted, found: null };
+  for (let from = start; from < end && search.found === null; ) {
     const to = Math.min(end, (Math.floor(from / bytes) + 1) * bytes) as Hva;
-    const visit = function* (ptep: Hpa, address: Hva): Steps {
-      if (found === null && (yield* wanted(ptep))) found = address;
-    };
-    yield* walkPtes(vma, from, to, false, visit, passOver);
+    yield* walkPtes(vma, from, to, false, (ptep, address) => tryPte(search, ptep, address), passOver);
     from = to;
   }
-  return found;
+  return search.found;
+}
+
+interface PteSearch {
+  readonly wanted: (ptep: Hpa) => Steps<boolean>;
+  found: Hva | null;
+}
+
+function* tryPte(search: PteSearch, ptep: Hpa, address: Hva): Steps {
+  if (search.found === null && (yield* search.wanted(ptep))) search.found = address;
 }
 
 function* passOver(): Steps<boolean> {

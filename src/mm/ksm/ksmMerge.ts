@@ -34,26 +34,28 @@ import { ksmMapZeroPage, mkKsmZeroPte } from './ksmZero.ts';
 const FAILED = 0;
 
 /** Runs `change` inside a notifier range of one page. */
-function* notified(vma: Vma, address: Hva, change: () => Steps<number>): Steps<number> {
+function* notified(vma: Vma, address: Hva, change: Steps<number>): Steps<number> {
   const { mm } = vma;
   const end = (address + PAGE_SIZE) as Hva;
   const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, address, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  const result = yield* change();
+  const result = yield* change;
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
   return result;
 }
 
 /** write_protect_page(): the PTE as it is then, or FAILED. The folio is locked, and the caller has a reference. */
 const writeProtectPage = (vma: Vma, pfn: Pfn, address: Hva): Steps<number> =>
-  notified(vma, address, function* () {
-    const { host } = vma.mm;
-    const ptep = yield* lockMappedPte(vma, pfn, address);
-    if (ptep === 0) return FAILED;
-    const pte = yield* writeProtectPte(vma, pfn, address, ptep);
-    yield* ptlOf(host, ptep).unlock();
-    return pte;
-  });
+  notified(vma, address, writeProtectMapped(vma, pfn, address));
+
+function* writeProtectMapped(vma: Vma, pfn: Pfn, address: Hva): Steps<number> {
+  const { host } = vma.mm;
+  const ptep = yield* lockMappedPte(vma, pfn, address);
+  if (ptep === 0) return FAILED;
+  const pte = yield* writeProtectPte(vma, pfn, address, ptep);
+  yield* ptlOf(host, ptep).unlock();
+  return pte;
+}
 
 function* writeProtectPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa): Steps<number> {
   const { mm } = vma;
@@ -86,20 +88,22 @@ function* writeProtectPte(vma: Vma, pfn: Pfn, address: Hva, ptep: Hpa): Steps<nu
  * reference.
  */
 const replacePage = (vma: Vma, old: Pfn, kpage: Pfn, address: Hva, original: number): Steps<number> =>
-  notified(vma, address, function* () {
-    const { mm } = vma;
-    const { host } = mm;
-    if (points.on) yield at.list(mm.pageTableLock.id);
-    const ptep = findPte(mm, address);
-    if (ptep === 0) return -Errno.EFAULT;
-    const ptl = ptlOf(host, ptep);
-    yield* ptl.lock();
-    if (points.on) yield at.pte(ptep);
-    const same = readPte(host, ptep) === original;
-    if (same) yield* setKpage(vma, old, kpage, address, ptep);
-    yield* ptl.unlock();
-    return same ? 0 : -Errno.EFAULT;
-  });
+  notified(vma, address, replaceMapped(vma, old, kpage, address, original));
+
+function* replaceMapped(vma: Vma, old: Pfn, kpage: Pfn, address: Hva, original: number): Steps<number> {
+  const { mm } = vma;
+  const { host } = mm;
+  if (points.on) yield at.list(mm.pageTableLock.id);
+  const ptep = findPte(mm, address);
+  if (ptep === 0) return -Errno.EFAULT;
+  const ptl = ptlOf(host, ptep);
+  yield* ptl.lock();
+  if (points.on) yield at.pte(ptep);
+  const same = readPte(host, ptep) === original;
+  if (same) yield* setKpage(vma, old, kpage, address, ptep);
+  yield* ptl.unlock();
+  return same ? 0 : -Errno.EFAULT;
+}
 
 function* setKpage(vma: Vma, old: Pfn, kpage: Pfn, address: Hva, ptep: Hpa): Steps {
   const { mm } = vma;

@@ -7,7 +7,7 @@
 // Locks: ksm_thread_mutex round each batch; mmap_lock for read while it looks for the next page.
 
 import { at, COND_RESCHED, points, type Steps } from '../../sched/index.ts';
-import { Errno, type Hva, PAGE_SIZE, type Pfn } from '../../units.ts';
+import { Errno, type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../../units.ts';
 import type { Host } from '../host.ts';
 import { folioPut, folioUnlockPut } from '../page/folio.ts';
 import { PG_ksm } from '../page/frames.ts';
@@ -186,14 +186,17 @@ function* nextAnonPage(
   end: Hva,
 ): Steps<{ readonly address: Hva; readonly pfn: Pfn } | null> {
   const { host } = vma.mm;
-  let pfn = 0 as Pfn;
-  const address = yield* findPteWhere(vma, start, end, function* (ptep) {
-    if (points.on) yield at.pte(ptep);
-    const pte = readPte(host, ptep);
-    pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn;
-    return pfn !== 0 && (yield* getAnonPage(host, pfn));
-  });
-  return address === null ? null : { address, pfn };
+  const found = { pfn: 0 as Pfn };
+  const address = yield* findPteWhere(vma, start, end, (ptep) => getMapped(host, ptep, found));
+  return address === null ? null : { address, pfn: found.pfn };
+}
+
+/** Whether the entry maps such a page; which. */
+function* getMapped(host: Host, ptep: Hpa, found: { pfn: Pfn }): Steps<boolean> {
+  if (points.on) yield at.pte(ptep);
+  const pte = readPte(host, ptep);
+  found.pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn;
+  return found.pfn !== 0 && (yield* getAnonPage(host, found.pfn));
 }
 
 /** A reference, if the page is an anonymous one that is not part of a large folio. */

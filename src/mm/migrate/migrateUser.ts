@@ -7,10 +7,11 @@
 
 import { at, points, type Steps } from '../../sched/index.ts';
 import { MigrateMode, MigrateReason } from '../../trace/index.ts';
-import { type Hva, PAGE_SIZE, type Pfn } from '../../units.ts';
+import { type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../../units.ts';
+import type { Host } from '../host.ts';
 import { folioPut } from '../page/folio.ts';
 import { allocMigrationTarget } from '../page/pageAlloc.ts';
-import { type PteVisitor, walkPtes } from '../pagetable/pagewalk.ts';
+import { walkPtes } from '../pagetable/pagewalk.ts';
 import { pmdTransHugeLock } from '../pagetable/pmd.ts';
 import { isPresentPte, normalPfn, readPte } from '../pagetable/pte.ts';
 import type { Mm } from '../vma/mmStruct.ts';
@@ -32,22 +33,33 @@ export function* migrateUserPages(mm: Mm, start: Hva, length: number): Steps<num
   const end = (start + Math.ceil(length / PAGE_SIZE) * PAGE_SIZE) as Hva;
   for (const vma of mm.vmas.overlapping(start, end)) {
     const [from, to] = [Math.max(vma.start, start) as Hva, Math.min(vma.end, end) as Hva];
-    const isolate: PteVisitor = function* (ptep) {
-      if (points.on) yield at.pte(ptep);
-      const pte = readPte(host, ptep);
-      const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn | 0;
-      if (pfn !== 0) yield* isolateMovable(host, pfn, folios);
-    };
-    // queue_folios_pmd(): a huge page moves whole, or not at all.
-    yield* walkPtes(vma, from, to, false, isolate, function* (pmdp, address) {
-      if (!(yield* pmdTransHugeLock(mm, pmdp))) return false;
-      yield* isolate(pmdp, address);
-      yield* mm.pageTableLock.unlock();
-      return true;
-    });
+    yield* walkPtes(
+      vma,
+      from,
+      to,
+      false,
+      (ptep) => queuePte(host, ptep, folios),
+      (pmdp) => queuePmd(mm, pmdp, folios),
+    );
   }
   yield* host.locks.mmapReadUnlock(mm);
   const left = yield* migratePages(host, folios, anyFrame, MigrateMode.SYNC, MigrateReason.SYSCALL);
   yield* putbackMovablePages(host, folios);
   return left;
+}
+
+/** One entry of queue_folios_pte_range(). */
+function* queuePte(host: Host, ptep: Hpa, folios: Pfn[]): Steps {
+  if (points.on) yield at.pte(ptep);
+  const pte = readPte(host, ptep);
+  const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn | 0;
+  if (pfn !== 0) yield* isolateMovable(host, pfn, folios);
+}
+
+/** queue_folios_pmd(): a huge page moves whole, or not at all. */
+function* queuePmd(mm: Mm, pmdp: Hpa, folios: Pfn[]): Steps<boolean> {
+  if (!(yield* pmdTransHugeLock(mm, pmdp))) return false;
+  yield* queuePte(mm.host, pmdp, folios);
+  yield* mm.pageTableLock.unlock();
+  return true;
 }

@@ -61,12 +61,15 @@ import { VM_LOCKED } from '../vma/vmFlags.ts';
 
 /** try_to_migrate(), with TTU_BATCH_FLUSH if there is a batch; whether it worked is what the mapcount then says. */
 export function* tryToMigrate(host: Host, pfn: Pfn, batch: TlbUnmapBatch | null): Steps {
-  yield* rmapWalk(host, pfn, false, function* (vma, address) {
-    if (!(yield* tryToMigrateOne(vma, pfn, address, batch))) return true;
-    // folio_not_mapped(): the rest need not be asked.
-    if (points.on) yield at.page(pfn);
-    return host.frames.maps(pfn) === 0;
-  });
+  yield* rmapWalk(host, pfn, false, (vma, address) => endsMigration(vma, pfn, address, batch));
+}
+
+/** One address space; true: the folio has to stay, or the rest need not be asked. */
+function* endsMigration(vma: Vma, pfn: Pfn, address: Hva, batch: TlbUnmapBatch | null): Steps<boolean> {
+  if (!(yield* tryToMigrateOne(vma, pfn, address, batch))) return true;
+  // folio_not_mapped()
+  if (points.on) yield at.page(pfn);
+  return vma.mm.host.frames.maps(pfn) === 0;
 }
 
 /** try_to_migrate_one(): false when the folio has to stay. */
@@ -149,17 +152,28 @@ function* tryToMigrateLargeOne(
   const { mm } = vma;
   const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, first, endInVma(vma, index, HPAGE_PMD_NR));
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  const stays = yield* walkMapped(vma, folio, index, first, function* (entryp, address, level) {
-    if (level === 0) {
-      if (points.on) yield at.pte(entryp);
-      const page = ptePfn(readPte(mm.host, entryp));
-      return !(yield* setMigrationPte(vma, page, address, entryp, batch));
-    }
-    yield* splitHugePmdLocked(vma, entryp, address, true);
-    return false;
-  });
+  const stays = yield* walkMapped(vma, folio, index, first, (entryp, address, level) =>
+    keepsEntry(vma, entryp, address, level, batch),
+  );
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
   return !stays;
+}
+
+/** One entry: of a page, or of all, which is split so that its pages are met. True: it has to stay. */
+function* keepsEntry(
+  vma: Vma,
+  entryp: Hpa,
+  address: Hva,
+  level: 0 | 1,
+  batch: TlbUnmapBatch,
+): Steps<boolean> {
+  if (level === 0) {
+    if (points.on) yield at.pte(entryp);
+    const page = ptePfn(readPte(vma.mm.host, entryp));
+    return !(yield* setMigrationPte(vma, page, address, entryp, batch));
+  }
+  yield* splitHugePmdLocked(vma, entryp, address, true);
+  return false;
 }
 
 /**
@@ -176,15 +190,19 @@ export function* removeMigrationPtesOfLarge(
   for (const vma of anonVma.vmas.overlapping(index, index + HPAGE_PMD_NR - 1)) {
     const first = vma.addressOf(index, HPAGE_PMD_NR);
     if (first === null) continue;
-    yield* walkPtes(vma, first, endInVma(vma, index, HPAGE_PMD_NR), false, function* (ptep, address) {
-      if (points.on) yield at.pte(ptep);
-      const entry = readPte(vma.mm.host, ptep);
-      const page = migrationPfn(entry);
-      const isOurs = isMigrationPte(entry) && page >= folio && page < folio + HPAGE_PMD_NR;
-      if (isOurs && !(split && (yield* tryToMapUnusedToZeropage(vma, page, ptep))))
-        yield* removeMigrationPte(vma, page, address, ptep);
-    });
+    yield* walkPtes(vma, first, endInVma(vma, index, HPAGE_PMD_NR), false, (ptep, address) =>
+      removeMigrationPteOfLarge(vma, folio, address, ptep, split),
+    );
   }
+}
+
+function* removeMigrationPteOfLarge(vma: Vma, folio: Pfn, address: Hva, ptep: Hpa, split: boolean): Steps {
+  if (points.on) yield at.pte(ptep);
+  const entry = readPte(vma.mm.host, ptep);
+  const page = migrationPfn(entry);
+  const isOurs = isMigrationPte(entry) && page >= folio && page < folio + HPAGE_PMD_NR;
+  if (isOurs && !(split && (yield* tryToMapUnusedToZeropage(vma, page, ptep))))
+    yield* removeMigrationPte(vma, page, address, ptep);
 }
 
 /** try_to_map_unused_to_zeropage(): under the page table lock. */
@@ -204,13 +222,15 @@ function* tryToMapUnusedToZeropage(vma: Vma, page: Pfn, ptep: Hpa): Steps<boolea
 
 /** remove_migration_ptes(): where `from` was mapped `to` is mapped from now on, which has its place in the rmap. */
 export function* removeMigrationPtes(host: Host, from: Pfn, to: Pfn): Steps {
-  yield* rmapWalkAll(host, to, false, function* (vma, address) {
-    const ptep = yield* lockPteIf(vma, address, (pte) => isMigrationPte(pte) && migrationPfn(pte) === from);
-    if (ptep === 0) return false;
-    yield* removeMigrationPte(vma, to, address, ptep);
-    yield* ptlOf(host, ptep).unlock();
-    return false;
-  });
+  yield* rmapWalkAll(host, to, false, (vma, address) => removeMigrationPteOne(vma, from, to, address));
+}
+
+function* removeMigrationPteOne(vma: Vma, from: Pfn, to: Pfn, address: Hva): Steps<false> {
+  const ptep = yield* lockPteIf(vma, address, (pte) => isMigrationPte(pte) && migrationPfn(pte) === from);
+  if (ptep === 0) return false;
+  yield* removeMigrationPte(vma, to, address, ptep);
+  yield* ptlOf(vma.mm.host, ptep).unlock();
+  return false;
 }
 
 /** remove_migration_pte(): under the page table lock. */

@@ -44,16 +44,26 @@ const ZAP_ALL: ZapDetails = { evenCows: true, dropMarkers: false };
 
 /** unmap_page_range(): [start, end) lies within `vma`. */
 export function* zapPageRange(gather: MmuGather, vma: Vma, start: Hva, end: Hva, details = ZAP_ALL): Steps {
-  const zapTable: TableVisitor = function* (ptep, address, tableEnd) {
-    let next = address;
-    while (next < tableEnd) {
-      const entry = (ptep + ((next - address) / PAGE_SIZE) * PTE_BYTES) as Hpa;
-      next = yield* zapPteRange(gather, vma, entry, next, tableEnd, details);
-    }
-  };
-  yield* walkPageRange(vma, start, end, zapTable, (pmdp, address, next) =>
+  const zap: TableVisitor = (ptep, address, tableEnd) =>
+    zapTable(gather, vma, ptep, address, tableEnd, details);
+  yield* walkPageRange(vma, start, end, zap, (pmdp, address, next) =>
     zapHugePmd(gather, vma, pmdp, address, next),
   );
+}
+
+function* zapTable(
+  gather: MmuGather,
+  vma: Vma,
+  ptep: Hpa,
+  address: Hva,
+  end: Hva,
+  details: ZapDetails,
+): Steps {
+  let next = address;
+  while (next < end) {
+    const entry = (ptep + ((next - address) / PAGE_SIZE) * PTE_BYTES) as Hpa;
+    next = yield* zapPteRange(gather, vma, entry, next, end, details);
+  }
 }
 
 /** zap_pte_range(): until `end` or until the gather is full. Returns where it stopped. */

@@ -20,6 +20,7 @@ import { lockMappedPte } from '../rmap/rmap.ts';
 import { isAnonFolio } from '../rmap/rmapFile.ts';
 import { type RmapVisitor, rmapWalk } from '../rmap/rmapWalk.ts';
 import type { Mm } from '../vma/mmStruct.ts';
+import type { Vma } from '../vma/vma.ts';
 
 /** Pages in a word of the bitmap. */
 const BITMAP_CHUNK = 64;
@@ -88,29 +89,32 @@ function* refsClearer(host: Host, folio: Pfn): Steps<RmapVisitor> {
   const index = host.frames.index[folio]!;
   if (host.frames.order[folio] !== 0) {
     return (vma, first) =>
-      walkMapped(vma, folio, index, first, function* (entryp, address, level) {
-        yield* clearEntryRef(vma.mm, folio, entryp, address, levelBytes(level));
-        return false;
-      });
+      walkMapped(vma, folio, index, first, (entryp, address, level) =>
+        clearEntryRef(vma.mm, folio, entryp, address, levelBytes(level)),
+      );
   }
-  return function* (vma, address) {
-    const ptep = yield* lockMappedPte(vma, folio, address);
-    if (ptep === 0) return false;
-    yield* clearEntryRef(vma.mm, folio, ptep, address, PAGE_SIZE);
-    yield* ptlOf(host, ptep).unlock();
-    return false;
-  };
+  return (vma, address) => clearSmallRef(vma, folio, address);
 }
 
-/** One entry, under its page table lock. */
-function* clearEntryRef(mm: Mm, folio: Pfn, entryp: Hpa, address: Hva, bytes: number): Steps {
+/** Of a small folio. */
+function* clearSmallRef(vma: Vma, folio: Pfn, address: Hva): Steps<false> {
+  const ptep = yield* lockMappedPte(vma, folio, address);
+  if (ptep === 0) return false;
+  yield* clearEntryRef(vma.mm, folio, ptep, address, PAGE_SIZE);
+  yield* ptlOf(vma.mm.host, ptep).unlock();
+  return false;
+}
+
+/** One entry, under its page table lock. False: go on. */
+function* clearEntryRef(mm: Mm, folio: Pfn, entryp: Hpa, address: Hva, bytes: number): Steps<false> {
   const { host } = mm;
   if (points.on) yield at.pte(entryp);
   let young = ptepTestAndClearYoung(host, entryp);
   if (mm.notifierSubscriptions !== null)
     young = (yield* mmuNotifierClearYoung(mm, address, (address + bytes) as Hva)) || young;
-  if (!young) return;
+  if (!young) return false;
   if (points.on) yield at.page(folio);
   host.frames.clear(folio, PG_idle);
   host.frames.set(folio, PG_young);
+  return false;
 }

@@ -25,23 +25,25 @@ import { rmapWalk } from './rmapWalk.ts';
 
 /** folio_mkclean(): how many PTEs were writable or dirty. */
 export function* folioMkclean(host: Host, pfn: Pfn): Steps<number> {
-  let cleaned = 0;
-  yield* rmapWalk(host, pfn, false, function* (vma, address) {
-    if ((vma.flags & VM_SHARED) !== 0) cleaned += yield* mkcleanOne(vma, pfn, address);
-    return false;
-  });
-  return cleaned;
+  const sum: Sum = { cleaned: 0 };
+  yield* rmapWalk(host, pfn, false, (vma, address) => mkcleanOne(vma, pfn, address, sum));
+  return sum.cleaned;
 }
 
-/** page_mkclean_one(). */
-function* mkcleanOne(vma: Vma, pfn: Pfn, address: Hva): Steps<number> {
+interface Sum {
+  cleaned: number;
+}
+
+/** page_mkclean_one(), and invalid_mkclean_vma(). */
+function* mkcleanOne(vma: Vma, pfn: Pfn, address: Hva, sum: Sum): Steps<false> {
+  if ((vma.flags & VM_SHARED) === 0) return false;
   const { mm } = vma;
   const end = (address + PAGE_SIZE) as Hva;
   const range = mmuNotifierRangeInit(MmuNotifyEvent.PROTECTION_PAGE, mm, address, end);
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  const cleaned = yield* mkcleanPte(vma, pfn, address);
+  sum.cleaned += yield* mkcleanPte(vma, pfn, address);
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
-  return cleaned;
+  return false;
 }
 
 function* mkcleanPte(vma: Vma, pfn: Pfn, address: Hva): Steps<number> {

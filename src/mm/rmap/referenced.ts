@@ -55,25 +55,55 @@ export function* folioReferenced(
 
 function* countReferences(host: Host, pfn: Pfn, seen: FolioReferencedArg): Steps<number> {
   if (host.frames.order[pfn] !== 0) return yield* largeFolioReferenced(host, pfn, seen);
-  let referenced = 0;
-  const walked = yield* rmapWalk(host, pfn, true, function* (vma, address) {
-    if (isOutside(vma, seen)) return false;
-    const ptep = yield* lockMappedPte(vma, pfn, address);
-    if (ptep === 0) return false;
-    const locked = (vma.flags & VM_LOCKED) !== 0;
-    if (locked) {
-      // The mlock that got missed.
-      if (isMlocking(vma)) yield* mlockFolio(host, pfn);
-      seen.vmFlags |= VM_LOCKED;
-    } else if (isDying(vma.mm)) referenced = REFERENCED_UNKNOWN;
-    else if (yield* isReferenced(vma, pfn, address, ptep, PAGE_SIZE)) {
-      referenced++;
-      seen.vmFlags |= vma.flags;
-    }
-    yield* ptlOf(host, ptep).unlock();
-    return locked || referenced < 0;
-  });
-  return walked ? referenced : REFERENCED_UNKNOWN;
+  const counted: Counted = { referenced: 0 };
+  const walked = yield* rmapWalk(host, pfn, true, (vma, address) =>
+    referencedOne(vma, pfn, address, seen, counted),
+  );
+  return walked ? counted.referenced : REFERENCED_UNKNOWN;
+}
+
+/** What a walk has found so far: how many entries, or REFERENCED_UNKNOWN. */
+interface Counted {
+  referenced: number;
+}
+
+/** folio_referenced_one() of a small folio. */
+function* referencedOne(
+  vma: Vma,
+  pfn: Pfn,
+  address: Hva,
+  seen: FolioReferencedArg,
+  counted: Counted,
+): Steps<boolean> {
+  const { host } = vma.mm;
+  if (isOutside(vma, seen)) return false;
+  const ptep = yield* lockMappedPte(vma, pfn, address);
+  if (ptep === 0) return false;
+  const locked = (vma.flags & VM_LOCKED) !== 0;
+  if (locked) {
+    // The mlock that got missed.
+    if (isMlocking(vma)) yield* mlockFolio(host, pfn);
+    seen.vmFlags |= VM_LOCKED;
+  } else yield* countReferenced(vma, pfn, address, ptep, PAGE_SIZE, seen, counted);
+  yield* ptlOf(host, ptep).unlock();
+  return locked || counted.referenced < 0;
+}
+
+/** One entry of a VMA that is not locked. */
+function* countReferenced(
+  vma: Vma,
+  folio: Pfn,
+  address: Hva,
+  ptep: Hpa,
+  bytes: number,
+  seen: FolioReferencedArg,
+  counted: Counted,
+): Steps {
+  if (isDying(vma.mm)) counted.referenced = REFERENCED_UNKNOWN;
+  else if (yield* isReferenced(vma, folio, address, ptep, bytes)) {
+    counted.referenced++;
+    seen.vmFlags |= vma.flags;
+  }
 }
 
 /**
@@ -81,30 +111,68 @@ function* countReferences(host: Host, pfn: Pfn, seen: FolioReferencedArg): Steps
  * split.
  */
 function* largeFolioReferenced(host: Host, folio: Pfn, seen: FolioReferencedArg): Steps<number> {
-  let referenced = 0;
+  const counted: Counted = { referenced: 0 };
   if (points.on) yield at.page(folio);
   const index = host.frames.index[folio]!;
-  const walked = yield* rmapWalk(host, folio, true, function* (vma, first) {
-    let ptes = 0;
-    if (isOutside(vma, seen)) return false;
-    return yield* walkMapped(vma, folio, index, first, function* (entryp, address, level) {
-      if ((vma.flags & VM_LOCKED) !== 0) {
-        // Only where all of it is mapped, and under one page table lock.
-        if (level === 0 && ++ptes < HPAGE_PMD_NR) return false;
-        if (level === 0 && hugeAlignDown(address) !== hugeAlignDown(first)) return false;
-        if (isMlocking(vma)) yield* mlockFolio(host, folio);
-        seen.vmFlags |= VM_LOCKED;
-        return true;
-      }
-      if (isDying(vma.mm)) referenced = REFERENCED_UNKNOWN;
-      else if (yield* isReferenced(vma, folio, address, entryp, levelBytes(level))) {
-        referenced++;
-        seen.vmFlags |= vma.flags;
-      }
-      return referenced < 0;
-    });
-  });
-  return walked ? referenced : REFERENCED_UNKNOWN;
+  const walked = yield* rmapWalk(host, folio, true, (vma, first) =>
+    largeReferencedOne(vma, folio, index, first, seen, counted),
+  );
+  return walked ? counted.referenced : REFERENCED_UNKNOWN;
+}
+
+/** folio_referenced_one() of a large folio. */
+function* largeReferencedOne(
+  vma: Vma,
+  folio: Pfn,
+  index: number,
+  first: Hva,
+  seen: FolioReferencedArg,
+  counted: Counted,
+): Steps<boolean> {
+  if (isOutside(vma, seen)) return false;
+  const isLocked = (vma.flags & VM_LOCKED) !== 0;
+  const locked: Locked = { first, ptes: 0 };
+  return yield* walkMapped(vma, folio, index, first, (entryp, address, level) =>
+    isLocked
+      ? lockMissed(vma, folio, address, level, seen, locked)
+      : endsCounting(vma, folio, address, entryp, level, seen, counted),
+  );
+}
+
+/** The folio's first address in a VMA that is locked, and how many of its entries were met. */
+interface Locked {
+  readonly first: Hva;
+  ptes: number;
+}
+
+/** The mlock that got missed: only where all of the folio is mapped, and under one page table lock. True: it is. */
+function* lockMissed(
+  vma: Vma,
+  folio: Pfn,
+  address: Hva,
+  level: 0 | 1,
+  seen: FolioReferencedArg,
+  locked: Locked,
+): Steps<boolean> {
+  if (level === 0 && ++locked.ptes < HPAGE_PMD_NR) return false;
+  if (level === 0 && hugeAlignDown(address) !== hugeAlignDown(locked.first)) return false;
+  if (isMlocking(vma)) yield* mlockFolio(vma.mm.host, folio);
+  seen.vmFlags |= VM_LOCKED;
+  return true;
+}
+
+/** True: there is no more to be known. */
+function* endsCounting(
+  vma: Vma,
+  folio: Pfn,
+  address: Hva,
+  entryp: Hpa,
+  level: 0 | 1,
+  seen: FolioReferencedArg,
+  counted: Counted,
+): Steps<boolean> {
+  yield* countReferenced(vma, folio, address, entryp, levelBytes(level), seen, counted);
+  return counted.referenced < 0;
 }
 
 /** invalid_folio_referenced_vma(). */

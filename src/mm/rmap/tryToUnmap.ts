@@ -41,12 +41,21 @@ import { rmapWalk } from './rmapWalk.ts';
  * what the mapcount then says.
  */
 export function* tryToUnmap(host: Host, pfn: Pfn, batch: TlbUnmapBatch, ignoreMlock = false): Steps {
-  yield* rmapWalk(host, pfn, false, function* (vma, address) {
-    if (!(yield* tryToUnmapOne(vma, pfn, address, batch, ignoreMlock))) return true;
-    // folio_not_mapped(): the rest need not be asked.
-    if (points.on) yield at.page(pfn);
-    return host.frames.maps(pfn) === 0;
-  });
+  yield* rmapWalk(host, pfn, false, (vma, address) => endsUnmapping(vma, pfn, address, batch, ignoreMlock));
+}
+
+/** Takes the folio out of one address space; true: it is to stay after all, or the rest need not be asked. */
+function* endsUnmapping(
+  vma: Vma,
+  pfn: Pfn,
+  address: Hva,
+  batch: TlbUnmapBatch,
+  ignoreMlock: boolean,
+): Steps<boolean> {
+  if (!(yield* tryToUnmapOne(vma, pfn, address, batch, ignoreMlock))) return true;
+  // folio_not_mapped()
+  if (points.on) yield at.page(pfn);
+  return vma.mm.host.frames.maps(pfn) === 0;
 }
 
 /** try_to_unmap_one(): false when the folio is to stay after all. */

@@ -16,7 +16,7 @@ import {
   mmuNotifierRangeInit,
 } from '../../notifier/index.ts';
 import { at, points, type Steps } from '../../sched/index.ts';
-import type { Hva, Pfn } from '../../units.ts';
+import type { Hpa, Hva, Pfn } from '../../units.ts';
 import type { AddressSpace } from '../filemap/addressSpace.ts';
 import type { Host } from '../host.ts';
 import { HPAGE_PMD_NR } from '../page/largeFolio.ts';
@@ -32,11 +32,14 @@ import { unmapPte } from './tryToUnmap.ts';
 
 /** try_to_unmap() of a large folio, with TTU_BATCH_FLUSH; whether it worked is what the mapcount then says. */
 export function* tryToUnmapLarge(host: Host, folio: Pfn, batch: TlbUnmapBatch): Steps {
-  yield* rmapWalk(host, folio, false, function* (vma, first) {
-    if (!(yield* unmapLargeOne(vma, folio, first, batch, false))) return true;
-    if (points.on) yield at.page(folio);
-    return host.frames.maps(folio) === 0;
-  });
+  yield* rmapWalk(host, folio, false, (vma, first) => endsUnmapping(vma, folio, first, batch));
+}
+
+/** Takes the folio out of one address space; true: it is to stay after all, or the rest need not be asked. */
+function* endsUnmapping(vma: Vma, folio: Pfn, first: Hva, batch: TlbUnmapBatch): Steps<boolean> {
+  if (!(yield* unmapLargeOne(vma, folio, first, batch, false))) return true;
+  if (points.on) yield at.page(folio);
+  return vma.mm.host.frames.maps(folio) === 0;
 }
 
 /**
@@ -66,23 +69,35 @@ function* unmapLargeOne(
   const end = endInVma(vma, index, HPAGE_PMD_NR);
   const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, first, end);
   const isLocked = !ignoreMlock && (vma.flags & VM_LOCKED) !== 0;
-  let ptes = 0;
+  const locked = { ptes: 0 };
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  const stays = yield* walkMapped(vma, folio, index, first, function* (entryp, address, level) {
-    if (isLocked) {
-      // The mlock that got missed: only where all of it is mapped.
-      const isWhole = level === 1 || ++ptes === HPAGE_PMD_NR;
-      if (isWhole && isMlocking(vma)) yield* mlockFolio(host, folio);
-      return isWhole;
-    }
-    if (level === 0) {
-      if (points.on) yield at.pte(entryp);
-      const page = ptePfn(readPte(host, entryp));
-      return !(yield* unmapPte(vma, page, address, entryp, batch));
-    }
-    yield* splitHugePmdLocked(vma, entryp, address, false);
-    return false;
-  });
+  const stays = yield* walkMapped(vma, folio, index, first, (entryp, address, level) =>
+    isLocked ? lockMissed(vma, folio, level, locked) : keepsEntry(vma, entryp, address, level, batch),
+  );
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
-  return !stays && ptes === 0;
+  return !stays && locked.ptes === 0;
+}
+
+/** The mlock that got missed: only where all of the folio is mapped. True: it is. */
+function* lockMissed(vma: Vma, folio: Pfn, level: 0 | 1, locked: { ptes: number }): Steps<boolean> {
+  const isWhole = level === 1 || ++locked.ptes === HPAGE_PMD_NR;
+  if (isWhole && isMlocking(vma)) yield* mlockFolio(vma.mm.host, folio);
+  return isWhole;
+}
+
+/** One entry of the folio: unmapped, or split, so that its pages are met. True: it must stay. */
+function* keepsEntry(
+  vma: Vma,
+  entryp: Hpa,
+  address: Hva,
+  level: 0 | 1,
+  batch: TlbUnmapBatch,
+): Steps<boolean> {
+  if (level === 0) {
+    if (points.on) yield at.pte(entryp);
+    const page = ptePfn(readPte(vma.mm.host, entryp));
+    return !(yield* unmapPte(vma, page, address, entryp, batch));
+  }
+  yield* splitHugePmdLocked(vma, entryp, address, false);
+  return false;
 }

@@ -13,9 +13,10 @@ import { folioPut } from '../page/folio.ts';
 import { PG_activate, PG_active, PG_dirty, PG_referenced, PG_workingset } from '../page/frames.ts';
 import { HPAGE_PMD_SIZE } from '../page/largeFolio.ts';
 import type { MmuGather } from '../pagetable/mmuGather.ts';
-import { visitPtes, walkPageRange } from '../pagetable/pagewalk.ts';
+import { type PteVisitor, visitPtes, walkPageRange } from '../pagetable/pagewalk.ts';
 import { pmdpInvalidate, pmdTransHugeLock } from '../pagetable/pmd.ts';
 import { readPte, setPte } from '../pagetable/pte.ts';
+import type { Mm } from '../vma/mmStruct.ts';
 import type { Vma } from '../vma/vma.ts';
 import { splitFolio } from './splitFolio.ts';
 
@@ -57,34 +58,61 @@ export class LargeToSplit {
 
 type PteWork = (ptep: Hpa, address: Hva, large: LargeToSplit) => Steps;
 type HugeWork = (pmdp: Hpa, address: Hva, end: Hva, large: LargeToSplit) => Steps;
+type After = (() => Steps) | null;
 
 /**
  * Visits the entries of [start, end), in `vma`, under each table's lock, and huge PMDs under mm.pageTableLock; whatever
  * the visitors noted is split, and the table visited again. `after` each table, with nothing locked.
  */
-export function* walkSplitting(
+export function walkSplitting(
   vma: Vma,
   start: Hva,
   end: Hva,
   visit: PteWork,
   visitHuge: HugeWork,
-  after: (() => Steps) | null = null,
+  after: After = null,
 ): Steps {
   const { mm } = vma;
   const large = new LargeToSplit();
-  const visitTable = function* (ptep: Hpa, first: Hva, last: Hva): Steps {
-    do {
-      yield* visitPtes(mm, ptep, first, last, true, (entry, address) => visit(entry, address, large));
-      if (after !== null) yield* after();
-    } while (yield* large.split(mm.host));
-  };
-  yield* walkPageRange(vma, start, end, visitTable, function* (pmdp, first, last) {
-    if (!(yield* pmdTransHugeLock(mm, pmdp))) return false;
-    yield* visitHuge(pmdp, first, last, large);
-    yield* mm.pageTableLock.unlock();
+  const visitEntry: PteVisitor = (entry, address) => visit(entry, address, large);
+  return walkPageRange(
+    vma,
+    start,
+    end,
+    (ptep, first, last) => visitSplitting(mm, ptep, first, last, visitEntry, large, after),
+    (pmdp, first, last) => visitHugeSplitting(mm, pmdp, visitHuge(pmdp, first, last, large), large, after),
+  );
+}
+
+/** One table, until nothing is left to split. */
+function* visitSplitting(
+  mm: Mm,
+  ptep: Hpa,
+  first: Hva,
+  last: Hva,
+  visit: PteVisitor,
+  large: LargeToSplit,
+  after: After,
+): Steps {
+  do {
+    yield* visitPtes(mm, ptep, first, last, true, visit);
     if (after !== null) yield* after();
-    return !(yield* large.split(mm.host));
-  });
+  } while (yield* large.split(mm.host));
+}
+
+/** One PMD, for `work`. False: it is to be looked at again. */
+function* visitHugeSplitting(
+  mm: Mm,
+  pmdp: Hpa,
+  work: Steps,
+  large: LargeToSplit,
+  after: After,
+): Steps<boolean> {
+  if (!(yield* pmdTransHugeLock(mm, pmdp))) return false;
+  yield* work;
+  yield* mm.pageTableLock.unlock();
+  if (after !== null) yield* after();
+  return !(yield* large.split(mm.host));
 }
 
 /** The folio, if nobody else maps it and [address, end) is all of it; a part is noted to be split. Else 0. */

@@ -64,14 +64,26 @@ export function* uffdioCopy(
   const page = new Uint8Array(PAGE_SIZE);
   const wp = (mode & UFFDIO_COPY_MODE_WP) !== 0;
   const end = (to + length) as Hva;
-  return yield* fill(uffd, to, length, (mode & UFFDIO_COPY_MODE_DONTWAKE) === 0, function* (address) {
-    // Only once it is known that there is a place for it may the source fault, and not with the lock.
-    const error = yield* mfillAtomic(uffd, address, end, wp, nothing);
-    if (error !== 0) return error;
-    if ((yield* copyFromUser(caller.mm, caller.cpu, (from + (address - to)) as Hva, page)) !== 0)
-      return -Errno.EFAULT;
-    return yield* mfillAtomic(uffd, address, end, wp, (vma, ptep) => mfillCopy(vma, ptep, address, page, wp));
-  });
+  return yield* fill(uffd, to, length, (mode & UFFDIO_COPY_MODE_DONTWAKE) === 0, (address) =>
+    copyPage(uffd, caller, address, (from + (address - to)) as Hva, end, page, wp),
+  );
+}
+
+/** One page, by way of `page`. */
+function* copyPage(
+  uffd: Userfaultfd,
+  { mm, cpu }: { readonly mm: Mm; readonly cpu: number },
+  address: Hva,
+  from: Hva,
+  end: Hva,
+  page: Uint8Array,
+  wp: boolean,
+): Steps<number> {
+  // Only once it is known that there is a place for it may the source fault, and not with the lock.
+  const error = yield* mfillAtomic(uffd, address, end, wp, nothing);
+  if (error !== 0) return error;
+  if ((yield* copyFromUser(mm, cpu, from, page)) !== 0) return -Errno.EFAULT;
+  return yield* mfillAtomic(uffd, address, end, wp, (vma, ptep) => mfillCopy(vma, ptep, address, page, wp));
 }
 
 function* nothing(): Steps<number> {
@@ -159,27 +171,30 @@ function* mfillCopy(vma: Vma, ptep: Hpa, address: Hva, bytes: Uint8Array, wp: bo
   if (points.on) yield at.page(pfn);
   host.memory.writeBytes(pfnToHpa(pfn), bytes);
   host.frames.set(pfn, PG_uptodate);
-  const error = yield* installPte(vma, ptep, address, function* () {
-    mm.anonPages++;
-    if (points.on) yield at.page(pfn);
-    addNewAnonRmap(vma, pfn, address, true);
-    yield* folioAddLruVma(vma, pfn);
-    yield* setFilled(vma, ptep, pfn, wp, true);
-  });
+  const error = yield* installPte(vma, ptep, address, () => setNewAnon(vma, ptep, address, pfn, wp));
   if (error !== 0) yield* folioPut(host, pfn);
   return error;
 }
 
+function* setNewAnon(vma: Vma, ptep: Hpa, address: Hva, pfn: Pfn, wp: boolean): Steps {
+  vma.mm.anonPages++;
+  if (points.on) yield at.page(pfn);
+  addNewAnonRmap(vma, pfn, address, true);
+  yield* folioAddLruVma(vma, pfn);
+  yield* setFilled(vma, ptep, pfn, wp, true);
+}
+
 /** mfill_atomic_pte_zeropage(). */
 function* mfillZeropage(vma: Vma, ptep: Hpa, address: Hva): Steps<number> {
-  const { host } = vma.mm;
   if ((vma.flags & VM_SHARED) !== 0)
     return yield* shmemMfill(vma, ptep, address, new Uint8Array(PAGE_SIZE), false);
-  const set = function* (): Steps {
-    if (points.on) yield at.pte(ptep);
-    setUffdWp(host, ptep, mkPte(host.zeroPfn, vma) | PTE_SPECIAL, false);
-  };
-  return yield* installPte(vma, ptep, address, set, false);
+  return yield* installPte(vma, ptep, address, () => setZeropage(vma, ptep), false);
+}
+
+function* setZeropage(vma: Vma, ptep: Hpa): Steps {
+  const { host } = vma.mm;
+  if (points.on) yield at.pte(ptep);
+  setUffdWp(host, ptep, mkPte(host.zeroPfn, vma) | PTE_SPECIAL, false);
 }
 
 /** shmem_mfill_atomic_pte(): a new page of the object, mapped. */
@@ -221,14 +236,16 @@ function* mfillContinue(vma: Vma, ptep: Hpa, address: Hva, wp: boolean): Steps<n
 
 /** Maps a page of the page cache, whose folio is locked: 0 or -errno. */
 const mapCached = (vma: Vma, ptep: Hpa, address: Hva, page: Pfn, wp: boolean): Steps<number> =>
-  installPte(vma, ptep, address, function* () {
-    const { frames } = vma.mm.host;
-    const folio = frames.folioOf(page);
-    if (points.on) yield at.page(folio);
-    frames.get(folio);
-    yield* addFileRmap(vma, page);
-    yield* setFilled(vma, ptep, page, wp, (vma.flags & VM_SHARED) !== 0);
-  });
+  installPte(vma, ptep, address, () => setCached(vma, ptep, page, wp));
+
+function* setCached(vma: Vma, ptep: Hpa, page: Pfn, wp: boolean): Steps {
+  const { frames } = vma.mm.host;
+  const folio = frames.folioOf(page);
+  if (points.on) yield at.page(folio);
+  frames.get(folio);
+  yield* addFileRmap(vma, page);
+  yield* setFilled(vma, ptep, page, wp, (vma.flags & VM_SHARED) !== 0);
+}
 
 /** The entry, dirty; `own`: a store needs no copy. */
 function* setFilled(vma: Vma, ptep: Hpa, page: Pfn, wp: boolean, own: boolean): Steps {

@@ -209,19 +209,19 @@ function* lockNextOfBatch(move: Move, anonVma: AnonVma, offset: number): Steps<P
 }
 
 /** move_zeropage_pte(). */
-export const moveZeropagePte = (move: Move): Steps<number> =>
-  ifStable(move, function* () {
-    const { to, from, source, sourcePtep, targetPtep } = move;
-    const { mm } = from;
-    const { host } = mm;
-    const pte = yield* ptepClearFlush(mm, source, sourcePtep);
-    ksmMightUnmapZeroPage(mm, pte);
-    if (points.on) yield at.pte(sourcePtep);
-    dropPte(host, sourcePtep);
-    if (points.on) yield at.pte(targetPtep);
-    setPte(host, targetPtep, mkPte(host.zeroPfn, to) | PTE_SPECIAL);
-    return PAGE_SIZE;
-  });
+export const moveZeropagePte = (move: Move): Steps<number> => ifStable(move, () => moveStableZeropage(move));
+
+function* moveStableZeropage({ to, from, source, sourcePtep, targetPtep }: Move): Steps<number> {
+  const { mm } = from;
+  const { host } = mm;
+  const pte = yield* ptepClearFlush(mm, source, sourcePtep);
+  ksmMightUnmapZeroPage(mm, pte);
+  if (points.on) yield at.pte(sourcePtep);
+  dropPte(host, sourcePtep);
+  if (points.on) yield at.pte(targetPtep);
+  setPte(host, targetPtep, mkPte(host.zeroPfn, to) | PTE_SPECIAL);
+  return PAGE_SIZE;
+}
 
 /** The part of move_pages_ptes() for an entry of swap: a folio of the cache has to know where it belongs now. */
 export function* moveSwapped(move: Move): Steps<number> {

@@ -15,7 +15,7 @@ import {
   mmuNotifierRangeInit,
 } from '../../notifier/index.ts';
 import { at, points, type Steps } from '../../sched/index.ts';
-import { bug, Errno, type Hpa, PAGE_SIZE, type Pfn } from '../../units.ts';
+import { bug, Errno, type Hpa, type Hva, PAGE_SIZE, type Pfn } from '../../units.ts';
 import { vmaLinkFile } from '../filemap/addressSpace.ts';
 import { ksmFork } from '../ksm/ksmMadvise.ts';
 import { isKsmZeroPte, ksmMapZeroPage } from '../ksm/ksmZero.ts';
@@ -29,7 +29,7 @@ import {
   sharedMigrationPte,
 } from '../pagetable/migrationEntry.ts';
 import { allocPte } from '../pagetable/pageTable.ts';
-import { type TableVisitor, walkPageRange } from '../pagetable/pagewalk.ts';
+import { walkPageRange } from '../pagetable/pagewalk.ts';
 import {
   isPresentPte,
   maybeMkWrite,
@@ -119,22 +119,40 @@ function* copyPageRange(copy: Vma, vma: Vma): Steps<number> {
     ? mmuNotifierRangeInit(MmuNotifyEvent.PROTECTION_PAGE, mm, start, end)
     : null;
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
-  let error = 0;
-  const copyTable: TableVisitor = function* (ptep, first, last) {
-    if (error !== 0) return;
-    const target = yield* allocPte(copy.mm, first);
-    const pages = (last - first) / PAGE_SIZE;
-    error = target === 0 ? -Errno.ENOMEM : yield* copyPteRange(copy, vma, ptep, target, pages);
-  };
-  yield* walkPageRange(vma, start, end, copyTable, function* (pmdp, first, last) {
-    if (error !== 0) return true;
-    const copied = yield* copyHugePmd(copy, vma, pmdp, first, last);
-    if (typeof copied === 'boolean') return copied;
-    error = copied;
-    return true;
-  });
+  const copying: Copying = { copy, vma, error: 0 };
+  yield* walkPageRange(
+    vma,
+    start,
+    end,
+    (ptep, first, last) => copyTable(copying, ptep, first, last),
+    (pmdp, first, last) => copyPmd(copying, pmdp, first, last),
+  );
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
-  return error;
+  return copying.error;
+}
+
+/** After an error nothing more is copied. */
+interface Copying {
+  readonly copy: Vma;
+  readonly vma: Vma;
+  error: number;
+}
+
+function* copyTable(copying: Copying, ptep: Hpa, first: Hva, last: Hva): Steps {
+  const { copy, vma, error } = copying;
+  if (error !== 0) return;
+  const target = yield* allocPte(copy.mm, first);
+  const pages = (last - first) / PAGE_SIZE;
+  copying.error = target === 0 ? -Errno.ENOMEM : yield* copyPteRange(copy, vma, ptep, target, pages);
+}
+
+function* copyPmd(copying: Copying, pmdp: Hpa, first: Hva, last: Hva): Steps<boolean> {
+  const { copy, vma, error } = copying;
+  if (error !== 0) return true;
+  const copied = yield* copyHugePmd(copy, vma, pmdp, first, last);
+  if (typeof copied === 'boolean') return copied;
+  copying.error = copied;
+  return true;
 }
 
 /** copy_pte_range(): `pages` entries of one table. 0 or -ENOMEM. */

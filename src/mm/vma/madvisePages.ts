@@ -28,7 +28,7 @@ import {
   PG_workingset,
 } from '../page/frames.ts';
 import { MmuGather } from '../pagetable/mmuGather.ts';
-import { type PteVisitor, walkPtes } from '../pagetable/pagewalk.ts';
+import { walkPtes } from '../pagetable/pagewalk.ts';
 import {
   dropPte,
   isPresentPte,
@@ -119,15 +119,16 @@ export function* willneedSwapped(vma: Vma, start: Hva, end: Hva): Steps<number> 
   const { mm } = vma;
   const { host } = mm;
   const slots: SwapSlot[] = [];
-  const note: PteVisitor = function* (ptep) {
-    if (points.on) yield at.pte(ptep);
-    const pte = readPte(host, ptep);
-    if (isSwapPte(pte)) slots.push(swapPteSlot(pte));
-  };
   // Nothing of a huge page is swapped out.
-  yield* walkPtes(vma, start, end, false, note, isPassedOver);
+  yield* walkPtes(vma, start, end, false, (ptep) => noteSwapped(host, ptep, slots), isPassedOver);
   for (const slot of slots) yield* readSwapAhead(mm, slot);
   return 0;
+}
+
+function* noteSwapped(host: Host, ptep: Hpa, slots: SwapSlot[]): Steps {
+  if (points.on) yield at.pte(ptep);
+  const pte = readPte(host, ptep);
+  if (isSwapPte(pte)) slots.push(swapPteSlot(pte));
 }
 
 /** madvise_cold() and madvise_pageout(): table by table, so that pages are isolated in batches. */
@@ -140,21 +141,19 @@ export function* coldOrPageout(vma: Vma, start: Hva, end: Hva, pageout: boolean)
     vma,
     start,
     end,
-    function* (entry, address, large) {
-      const pfn = yield* coldPte(gather, entry, address, pageout, large);
-      if (pfn !== 0) yield* coldFolio(host, pfn as Pfn, pageout, isolated);
-    },
-    function* (pmdp, first, last, large) {
-      const folio = yield* coldHugePmd(gather, pmdp, first, last, pageout, large);
-      if (folio !== 0) yield* coldFolio(host, folio, pageout, isolated);
-    },
+    (entry, address, large) =>
+      coldFolio(host, coldPte(gather, entry, address, pageout, large), pageout, isolated),
+    (pmdp, first, last, large) =>
+      coldFolio(host, coldHugePmd(gather, pmdp, first, last, pageout, large), pageout, isolated),
     () => reclaimPages(host, isolated.splice(0)),
   );
   yield* gather.finish();
 }
 
-/** What is to be reclaimed is isolated for it, what is only cold is deactivated. */
-function* coldFolio(host: Host, pfn: Pfn, pageout: boolean, isolated: Pfn[]): Steps {
+/** What `cold` finds: if it is to be reclaimed it is isolated for it, if it is only cold it is deactivated. */
+function* coldFolio(host: Host, cold: Steps<Pfn | 0>, pageout: boolean, isolated: Pfn[]): Steps {
+  const pfn = yield* cold;
+  if (pfn === 0) return;
   const pages = host.frames.nrPages(pfn);
   if (pageout && (yield* folioLruvec(host, pfn).isolate(pfn))) {
     if (points.on) yield at.page(pfn);
@@ -170,12 +169,12 @@ function* coldPte(
   address: Hva,
   pageout: boolean,
   large: LargeToSplit,
-): Steps<number> {
+): Steps<Pfn | 0> {
   const { host } = gather.mm;
   const { frames } = host;
   if (points.on) yield at.pte(ptep);
   const pte = readPte(host, ptep);
-  const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn;
+  const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn | 0;
   if (pfn === 0 || (frames.order[pfn] !== 0 && (yield* large.note(host, pfn)))) return 0;
   if (points.on) yield at.page(pfn);
   if (frames.maps(pfn) !== 1) return 0;

@@ -3,10 +3,11 @@
 // Locks: mmap_lock for read.
 
 import { at, points, type Steps } from '../../sched/index.ts';
-import { Errno, type Hva, PAGE_SIZE, pageOffset } from '../../units.ts';
+import { Errno, type Hpa, type Hva, PAGE_SIZE, pageOffset } from '../../units.ts';
 import { mincorePage } from '../filemap/fileMadvise.ts';
+import type { Host } from '../host.ts';
 import { isMigrationPte } from '../pagetable/migrationEntry.ts';
-import { type PteVisitor, walkPtes } from '../pagetable/pagewalk.ts';
+import { walkPtes } from '../pagetable/pagewalk.ts';
 import { isHugePmd } from '../pagetable/pmd.ts';
 import { isPresentPte, readPte, swapPteSlot } from '../pagetable/pte.ts';
 import { swapCacheHas } from '../swap/swapCache.ts';
@@ -33,24 +34,36 @@ export function* mincore(mm: Mm, start: Hva, vec: Uint8Array): Steps<number> {
 
 /** mincore_walk_ops: what has no entry is looked for in the page cache. */
 function* mincoreVma(vma: Vma, start: Hva, end: Hva, vec: Uint8Array): Steps {
-  const { mm } = vma;
-  const { host } = mm;
-  const entries = new Map<Hva, number>();
-  const note: PteVisitor = function* (ptep, address) {
-    if (points.on) yield at.pte(ptep);
-    entries.set(address, readPte(host, ptep));
-  };
-  yield* walkPtes(vma, start, end, false, note, function* (pmdp, first, last) {
-    if (points.on) yield at.pte(pmdp);
-    const pmd = readPte(host, pmdp);
-    for (let address = first; address < last; address = (address + PAGE_SIZE) as Hva)
-      entries.set(address, pmd);
-    return isHugePmd(pmd);
-  });
+  const { host } = vma.mm;
+  const entries: Entries = new Map();
+  yield* walkPtes(
+    vma,
+    start,
+    end,
+    false,
+    (ptep, address) => note(host, ptep, address, entries),
+    (pmdp, first, last) => noteHuge(host, pmdp, first, last, entries),
+  );
   for (let address = start; address < end; address = (address + PAGE_SIZE) as Hva) {
     const pte = entries.get(address) ?? 0;
     vec[(address - start) / PAGE_SIZE] = Number(yield* isInCore(vma, address, pte));
   }
+}
+
+/** What maps each address. */
+type Entries = Map<Hva, number>;
+
+function* note(host: Host, ptep: Hpa, address: Hva, entries: Entries): Steps {
+  if (points.on) yield at.pte(ptep);
+  entries.set(address, readPte(host, ptep));
+}
+
+/** False: it is no huge page any more. */
+function* noteHuge(host: Host, pmdp: Hpa, first: Hva, end: Hva, entries: Entries): Steps<boolean> {
+  if (points.on) yield at.pte(pmdp);
+  const pmd = readPte(host, pmdp);
+  for (let address = first; address < end; address = (address + PAGE_SIZE) as Hva) entries.set(address, pmd);
+  return isHugePmd(pmd);
 }
 
 function* isInCore(vma: Vma, address: Hva, pte: number): Steps<boolean> {

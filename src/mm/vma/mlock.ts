@@ -8,7 +8,17 @@
 
 import { ptePfn } from '../../hw/sv39/index.ts';
 import { at, points, type Steps } from '../../sched/index.ts';
-import { Errno, type Hva, PAGE_SIZE, type Pfn, pageAlignDown, pageAlignUp, pageOffset } from '../../units.ts';
+import {
+  Errno,
+  type Hpa,
+  type Hva,
+  PAGE_SIZE,
+  type Pfn,
+  pageAlignDown,
+  pageAlignUp,
+  pageOffset,
+} from '../../units.ts';
+import type { Host } from '../host.ts';
 import { walkPtes } from '../pagetable/pagewalk.ts';
 import { pmdTransHugeLock } from '../pagetable/pmd.ts';
 import { isPresentPte, normalPfn, readPte } from '../pagetable/pte.ts';
@@ -84,31 +94,37 @@ function* mlockFixup(vma: Vma, start: Hva, end: Hva, lockFlags: number): Steps<V
  * migration may map pages, and reclaim look at some: VM_IO keeps them from counting what is counted here.
  */
 function* mlockVmaPagesRange(vma: Vma, start: Hva, end: Hva, flags: number): Steps {
-  const { mm } = vma;
-  const { host } = mm;
   const locks = (flags & VM_LOCKED) !== 0;
-  const change = locks ? mlockFolio : munlockFolio;
   vma.flags = locks ? flags | VM_IO : flags;
   yield* walkPtes(
     vma,
     start,
     end,
     false,
-    function* (ptep) {
-      if (points.on) yield at.pte(ptep);
-      const pte = readPte(host, ptep);
-      const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn;
-      // A large folio that is mapped page by page is locked by reclaim, if all of it is (referenced.ts).
-      if (pfn !== 0 && !(locks && host.frames.order[pfn] !== 0))
-        yield* change(host, host.frames.folioOf(pfn));
-    },
-    function* (pmdp) {
-      if (!(yield* pmdTransHugeLock(mm, pmdp))) return false;
-      if (points.on) yield at.pte(pmdp);
-      yield* change(host, ptePfn(readPte(host, pmdp)));
-      yield* mm.pageTableLock.unlock();
-      return true;
-    },
+    (ptep) => mlockPte(vma.mm.host, ptep, locks),
+    (pmdp) => mlockPmd(vma.mm, pmdp, locks),
   );
   vma.flags = flags;
 }
+
+/** One entry of mlock_pte_range(). */
+function* mlockPte(host: Host, ptep: Hpa, locks: boolean): Steps {
+  if (points.on) yield at.pte(ptep);
+  const pte = readPte(host, ptep);
+  const pfn = (isPresentPte(pte) ? normalPfn(pte) : 0) as Pfn;
+  // A large folio that is mapped page by page is locked by reclaim, if all of it is (referenced.ts).
+  if (pfn === 0 || (locks && host.frames.order[pfn] !== 0)) return;
+  yield* changeFolio(host, host.frames.folioOf(pfn), locks);
+}
+
+/** mlock_pte_range() of a huge PMD. */
+function* mlockPmd(mm: Mm, pmdp: Hpa, locks: boolean): Steps<boolean> {
+  if (!(yield* pmdTransHugeLock(mm, pmdp))) return false;
+  if (points.on) yield at.pte(pmdp);
+  yield* changeFolio(mm.host, ptePfn(readPte(mm.host, pmdp)), locks);
+  yield* mm.pageTableLock.unlock();
+  return true;
+}
+
+const changeFolio = (host: Host, folio: Pfn, locks: boolean): Steps =>
+  locks ? mlockFolio(host, folio) : munlockFolio(host, folio);

@@ -36,7 +36,11 @@ const ACCESSES = new Map<number, Access>([
   shape(Op.sd, 8, false, true),
   shape(Op.amoadd_d, 8, true, true),
   shape(Op.amoswap_d, 8, true, true),
+  shape(Op.lr_d, 8, true, false),
+  shape(Op.sc_d, 8, false, true),
 ]);
+/** They have no offset. */
+const ATOMIC: readonly number[] = [Op.amoadd_d, Op.amoswap_d, Op.lr_d, Op.sc_d];
 
 /** sfence.vma, and the address of one that is of all. */
 const FENCE: Access = { op: Op.sfence_vma, bytes: 0, isLoad: false, isStore: false };
@@ -123,7 +127,7 @@ export class GuestContents {
     const [w, imm] = this.#decoded as unknown as [number, number];
     const base = fromWords(hart.block[rs1Of(w) * 2]!, hart.block[rs1Of(w) * 2 + 1]!);
     if (access === FENCE) return rs1Of(w) === 0 ? EVERYWHERE : base;
-    return base + (access.isLoad && access.isStore ? 0 : imm);
+    return base + (ATOMIC.includes(access.op) ? 0 : imm);
   }
 
   /** The hart has run since before(); nothing happens unless the instruction retired. */
@@ -143,6 +147,8 @@ export class GuestContents {
       this.#neverPermitted(hart, address);
       return;
     }
+    // It stored nothing.
+    if (access.op === Op.sc_d && register(hart, rd) !== 0n) return;
     if (access.isStore) {
       const at = places.length === 1 ? places[0]! : this.#whereStored(places, access.bytes, value);
       const old = this.#get(at, access.bytes);

@@ -21,6 +21,8 @@ export {
   PG_dirty,
   PG_idle,
   PG_ksm,
+  PG_locked,
+  PG_lru,
   PG_referenced,
   PG_swapcache,
   PG_uptodate,

@@ -8,6 +8,7 @@ import { checkClean } from './cleanCheck.ts';
 import { checkDevice, type WatchedDevice } from './deviceCheck.ts';
 import { checkCharges, checkLeaks, checkMappings, checkPageCaches, checkReferences } from './hostCheck.ts';
 import { ProgressWatch } from './progress.ts';
+import { checkQuietness } from './quietCheck.ts';
 import { checkShadow } from './shadowCheck.ts';
 import type { InvariantName, Violation } from './violation.ts';
 
@@ -55,6 +56,7 @@ export class Oracle {
   checkQuiet(kvm: Kvm | null): void {
     this.check(kvm);
     checkReferences(this.#host, this.report);
+    checkQuietness(this.#host, kvm, this.report);
     checkClean(this.#host, kvm, this.report);
   }
 

@@ -80,4 +80,23 @@ export const PLANTED: readonly Mutant[] = [
     '    if (handler !== null) result = (yield* handler(kvm, slot, startGfn, endGfn)) || result;\n  }\n  if (locked) {\n    const flush = handler === unmapGfnRange && (result || (yield* someoneHoldsLoan(kvm)));\n    if (flush) yield* kvmFlushRemoteTlbs(kvm);\n',
     '    if (handler === unmapGfnRange) yield* kvmFlushRemoteTlbs(kvm);\n    if (handler !== null) result = (yield* handler(kvm, slot, startGfn, endGfn)) || result;\n  }\n  if (locked) {\n',
   ),
+  mutant('who gets his turn keeps his reservation', 'kvm/reservation.ts', '  clearReservation(hart);\n', ''),
+  mutant(
+    'a device never ends its use of the process',
+    'drivers/hmm.ts',
+    '    yield* exitMm(mm);\n    return error;',
+    '    return error;',
+  ),
+  mutant(
+    'a gather that is done counts as pending',
+    'mm/pagetable/mmuGather.ts',
+    '    mm.tlbFlushPending--;\n',
+    '',
+  ),
+  mutant(
+    'a root that is obsolete keeps its reference',
+    'kvm/roots.ts',
+    '    vcpu.hart.setDirectRoot(NO_ROOT);\n    yield* release(vcpu, directRoot);\n',
+    '    vcpu.hart.setDirectRoot(NO_ROOT);\n',
+  ),
 ];

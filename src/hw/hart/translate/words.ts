@@ -78,7 +78,7 @@ class WordPlan {
       blocks.forEach((block, i) => {
         const before = this.meet(i, () => true) | this.assumed[i]!;
         const behind = follow(this.words, block, before);
-        changed ||= behind !== this.behind[i];
+        if (behind !== this.behind[i]) changed = true;
         this.before[i] = before;
         this.behind[i] = behind;
       });

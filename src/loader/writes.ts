@@ -18,6 +18,7 @@ import { bare, child, children, isClass, isFunction, isNode, type Node, runningC
 
 const MUTATORS = new Set(Object.keys(mutators));
 
+const isLogical = (operator: string): boolean => operator === '??' || operator === '||' || operator === '&&';
 const isMember = ({ type }: Node): boolean => type === 'MemberExpression';
 const isChain = ({ type }: Node): boolean =>
   type === 'OptionalMemberExpression' || type === 'OptionalCallExpression';
@@ -127,18 +128,17 @@ class WriteRewriter {
       return;
     }
     if (this.#isOfNewObject(target, context)) return;
-    const isLogical = operator === '??' || operator === '||' || operator === '&&';
     if (operator === '') {
       this.#call(node, target, right, '', '', context);
       return;
     }
     const old = simpleText(target, this.#text, context);
     if (old === null) {
-      if (isLogical) throw new UnsupportedWrite(node, 'this assignment');
+      if (isLogical(operator)) throw new UnsupportedWrite(node, 'this assignment');
       this.#changeOnce(node, target, right, operator, context);
       return;
     }
-    if (!isLogical) {
+    if (!isLogical(operator)) {
       this.#call(node, target, right, `${old} ${operator} (`, ')', context);
       return;
     }
@@ -235,8 +235,12 @@ class WriteRewriter {
     if (!this.#isShared(target, context)) return;
     const { name } = target;
     const put = `$variable(${name}, ($v) => { ${name} = $v; }, `;
-    if (operator === '??' || operator === '||' || operator === '&&')
-      throw new UnsupportedWrite(node, 'this assignment');
+    if (isLogical(operator)) {
+      this.#out.update(target.end, right.start, ` ${operator} (${name} = ${put}`);
+      this.#out.appendRight(node.start, '(');
+      this.#out.prependLeft(node.end, ')))');
+      return;
+    }
     this.#out.update(
       target.end,
       right.start,

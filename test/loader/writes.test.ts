@@ -42,6 +42,10 @@ const PROGRAMS: Readonly<Record<string, readonly [build: string, body: string]>>
     '{ a: null, b: 3 }',
     's.a ??= 4; s.b ||= 9; s.b &&= 8; s.a ??= 100; return s.a + s.b;',
   ],
+  'logical assignment to shared variables': [
+    '(() => { let [a, b, c] = [null, 3, 1]; return { go: () => [(a ??= 4), (b ||= 9), (b &&= 8), (a ??= 100), c || (c ||= 2), a, b], reads: () => [a, b, c] }; })()',
+    'return [s.go(), s.reads()];',
+  ],
   'array methods': [
     '{ a: [3, 1, 2] }',
     's.a.push(9, 8); s.a.sort(); s.a.splice(1, 2, 7); s.a.unshift(0); s.a.reverse(); return [s.a.pop(), s.a.shift(), s.a.length];',

@@ -60,12 +60,13 @@ export function encodeDispatcher(
   tlb: TlbGeometry,
   jumpEntries: number,
 ): Uint8Array<ArrayBuffer> {
+  const helpers = [...emitRefill(memory, tlb), ...emitPrivileged(tlb, REFILL_TYPES.length, FIRST_PRIVILEGED)];
   const body = new Code();
   loadBases(body);
   body.open(W.loop, Type.none);
   findFetchEntry(body, tlb.itlbEntries);
   findRegion(body, jumpEntries);
-  callRegion(body, tlb);
+  callRegion(body, tlb, helpers.length);
   body.branch(W.br, 0);
   body.byte(W.end);
   body.byte(W.unreachable);
@@ -74,11 +75,7 @@ export function encodeDispatcher(
     types: TYPES,
     memoryPages: memoryPages(memory.wasm),
     tableSlots: 1,
-    functions: [
-      ...emitRefill(memory, tlb),
-      ...emitPrivileged(tlb, REFILL_TYPES.length, FIRST_PRIVILEGED),
-      run,
-    ],
+    functions: [...helpers, run],
   });
 }
 
@@ -114,6 +111,7 @@ function findFetchEntry(body: Code, fetchEntries: number): void {
   body.i64Const(-4096);
   body.byte(W.i64_and);
   body.byte(W.i64_ne);
+  body.expect(false);
   body.open(W.if);
   refillFetch(body);
   body.byte(W.end);
@@ -152,17 +150,20 @@ function findRegion(body: Code, jumpEntries: number): void {
   body.tee(ENTRY);
   body.memory(W.i64_load, JUMP_PC);
   body.get(PC);
-  body.byte(W.i64_ne);
+  body.byte(W.i64_xor);
   body.get(ENTRY);
   body.memory(W.i32_load, JUMP_HPA);
   body.get(HPA);
-  body.byte(W.i32_ne);
-  body.byte(W.i32_or);
+  body.byte(W.i32_xor);
+  body.byte(W.i64_extend_i32_u);
+  body.byte(W.i64_or);
+  body.byte(W.i64_eqz);
+  body.byte(W.i32_eqz);
   leaveIf(body, Leave.unlinked);
 }
 
-/** pc = region(cpu, dtlb), or where it leads; an odd result is why it left, with pc in the block. */
-function callRegion(body: Code, tlb: TlbGeometry): void {
+/** pc = region(cpu, dtlb), or where it leads; an odd result is why it left, with pc in the block. `self`: the index of run(). */
+function callRegion(body: Code, tlb: TlbGeometry, self: number): void {
   body.get(CPU);
   body.get(DATA);
   body.get(ENTRY);
@@ -174,6 +175,7 @@ function callRegion(body: Code, tlb: TlbGeometry): void {
   body.byte(W.i32_wrap_i64);
   body.i32Const(1);
   body.byte(W.i32_and);
+  body.expect(false);
   body.open(W.if);
   refillData(body, tlb, Leave.load, Access.load);
   refillData(body, tlb, Leave.store, Access.store);
@@ -185,12 +187,17 @@ function callRegion(body: Code, tlb: TlbGeometry): void {
   body.byte(W.i32_wrap_i64);
   body.byte(W.return);
   body.byte(W.end);
-  executePrivileged(body);
+  executePrivileged(body, self);
   body.byte(W.end);
 }
 
-/** Executes the privileged instruction for which the region left, and leaves if something is in the way. */
-function executePrivileged(body: Code): void {
+/**
+ * Executes the privileged instruction for which the region left, and leaves if something is in the way. Then the
+ * dispatcher begins anew: what it loads once may be different now.
+ */
+function executePrivileged(body: Code, self: number): void {
+  body.i32Const(0);
+  body.set(ENTRY);
   for (const [why, index] of PRIVILEGED_CALLS) {
     body.get(PC);
     body.i64Const(why);
@@ -207,7 +214,9 @@ function executePrivileged(body: Code): void {
   body.get(ENTRY);
   body.byte(W.return);
   body.byte(W.end);
-  loadBases(body);
+  body.get(CPU);
+  body.byte(W.return_call);
+  body.unsigned(self);
 }
 
 /** Where the region left for such a miss: refills the data TLB, and returns whether it could. */
@@ -264,6 +273,7 @@ function isPermitted(body: Code, permission: number): void {
 
 /** Leaves if the i32 on the stack is not 0. */
 function leaveIf(body: Code, why: number): void {
+  body.expect(false);
   body.open(W.if, Type.none);
   body.get(CPU);
   body.get(PC);

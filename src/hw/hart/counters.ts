@@ -4,8 +4,8 @@
 // are functions of the guest's execution alone.
 //
 // Source: RISC-V Privileged ISA, "Hardware Performance Monitor", "Machine Counter-Inhibit Register". Invariant: the slot
-// holds the difference to the hart's count, or the value itself while the counter is inhibited. A write takes effect
-// after the writing instruction, which is not counted in the new value.
+// holds the difference to the hart's count, or the value itself while the counter is inhibited. The instruction that
+// writes a counter is not counted in it; one that writes mcountinhibit is counted as that says from then on, as in Spike.
 
 import { hiWord, loWord } from '../../units.ts';
 import { COUNTER_CY, COUNTER_IR } from './architecture.ts';
@@ -33,7 +33,7 @@ export function readCounter(hart: Hart, counter: Counter, out: Word64): void {
 }
 
 export function writeCounter(hart: Hart, counter: Counter, lo: number, hi: number): void {
-  store(hart, counter, lo, hi, isInhibited(hart, counter));
+  store(hart, counter, lo, hi, isInhibited(hart, counter) ? 0 : countOf(hart, counter) + 1);
 }
 
 /** Writes mcountinhibit; a counter that stops keeps its value, one that starts goes on from there. */
@@ -42,15 +42,14 @@ export function writeInhibit(hart: Hart, value: number): void {
     const wanted = (value & INHIBIT[counter]) !== 0;
     if (wanted === isInhibited(hart, counter)) continue;
     readCounter(hart, counter, scratch);
-    if (wanted) scratch.add(1);
-    store(hart, counter, scratch.lo, scratch.hi, wanted);
+    store(hart, counter, scratch.lo, scratch.hi, wanted ? 0 : countOf(hart, counter));
   }
   hart.block[SLOT.mcountinhibit] = value & (COUNTER_CY | COUNTER_IR);
 }
 
-function store(hart: Hart, counter: Counter, lo: number, hi: number, inhibited: boolean): void {
+/** Makes the counter lo/hi where the hart's count is `base`, or 0 where it does not count. */
+function store(hart: Hart, counter: Counter, lo: number, hi: number, base: number): void {
   const at = SLOT[counter];
-  const base = inhibited ? 0 : countOf(hart, counter) + 1;
   const baseLo = loWord(base);
   hart.block[at] = lo - baseLo;
   hart.block[at + 1] = hi - hiWord(base) - (lo >>> 0 < baseLo >>> 0 ? 1 : 0);

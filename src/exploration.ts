@@ -101,7 +101,12 @@ export interface SearchLimits {
   readonly seconds: number;
   readonly interrupt?: Interrupt;
   readonly progress?: (search: Search) => void;
+  /** Calls `work`, and throws Interrupted where that takes too long: by default it may. */
+  readonly within?: (work: () => void, milliseconds: number) => void;
 }
+
+/** What is left to a slice of work that time ends, ms: it is longer than it should be by a run. */
+const GRACE_MS = 2000;
 
 /** Runs the search to its end, the limit or Ctrl-C. */
 export async function runSearch(
@@ -113,7 +118,14 @@ export async function runSearch(
   const search = new variant.Search(explorer, options);
   const end = performance.now() + limits.seconds * 1000;
   for (;;) {
-    search.step(sliceTimer());
+    try {
+      const step = (): void => search.step(sliceTimer());
+      if (limits.within === undefined) step();
+      else limits.within(step, end - performance.now() + GRACE_MS);
+    } catch (error) {
+      if (!(error instanceof Interrupted)) throw error;
+      return { search, stopped: limits.interrupt?.isAborted ? 'interrupt' : 'time' };
+    }
     if (search.state.isOver) return { search, stopped: null };
     limits.progress?.(search);
     await turnEventLoop();

@@ -19,9 +19,10 @@ import {
   type Sharing,
 } from '../explore/index.ts';
 import { versionOf } from '../loader/index.ts';
-import { Interrupt } from '../platform/index.ts';
+import { Interrupt, Interrupted } from '../platform/index.ts';
 import { lanesPageOf } from '../report/index.ts';
 import { InputError } from '../vmm/index.ts';
+import { BreakingOff, looping } from './breakingOff.ts';
 import { type ExploreReport, printReport, reportOf } from './exploreReport.ts';
 import { path, positiveSeconds, wholeBetween } from './flags.ts';
 import { knownPoints } from './merge.ts';
@@ -130,9 +131,12 @@ async function explore(name: string, flags: ExploreFlags): Promise<number> {
     throw new InputError(`--points: ${flags.policy} draws schedules, and remembers no points`);
   const interrupt = new Interrupt();
   const status = new StatusLine(process.stderr);
+  let breakingOff: BreakingOff | null = null;
   try {
     const variant = await loadScenario(name, [], interrupt);
-    const explorer = new variant.Explorer(variant.scenario);
+    breakingOff = new BreakingOff(name, variant, interrupt, true);
+    const work = breakingOff;
+    const explorer = work.explorer();
     explorer.weak = flags.weak === true;
     if (flags.points !== undefined)
       explorer.steering.sharing.learn(knownPoints(flags.points, name, versionOf(variant)));
@@ -143,18 +147,30 @@ async function explore(name: string, flags: ExploreFlags): Promise<number> {
         () => `${count(state.schedules)} schedules  ${count(state.states)} states  bound ${state.bound}`,
       );
     const seconds = flags.seconds ?? Number.POSITIVE_INFINITY;
-    const limits = { seconds, interrupt, progress };
-    const { state, sharing, stopped } = await searchOn(flags.jobs, name, variant, explorer, options, limits);
+    const within = (step: () => void, left: number): void => work.run('in a run', step, left);
+    const silent = (): void => void process.stderr.write(looping(name, 'a worker'));
+    const limits = { seconds, interrupt, progress, within, silent };
+    const { state, sharing, stopped, stood } = await searchOn(
+      flags.jobs,
+      name,
+      variant,
+      explorer,
+      options,
+      limits,
+    );
     status.clear();
-    const result = state.failure === null ? null : variant.minimise(explorer, state.failure);
+    if (stood !== '') process.stderr.write(`umbra: ${name}: broken off in a run${stood}\n`);
+    const result = state.failure === null ? null : shortest(name, work, variant, explorer, state.failure);
     const schedule = result === null ? '' : variant.formatSchedule(result.schedule);
     const replay = replayCommand(variant, name, schedule);
     const failure = result === null ? null : { result, schedule, replay };
     const whole = reportOf(name, flags.policy, state, stopped === null, failure);
     const report = flags.shard === undefined ? whole : ofShard(whole, flags, versionOf(variant), sharing);
-    if (flags.html !== undefined) writeFound(flags.html, report, variant, explorer, result);
-    if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    else printReport(report, variant, explorer, flags, flags.full === true);
+    work.run('while the counterexample was written', () => {
+      if (flags.html !== undefined) writeFound(flags.html, report, variant, explorer, result);
+      if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+      else printReport(report, variant, explorer, flags, flags.full === true);
+    });
     if (report.verdict === 'fail') return EXIT_CODES.fail;
     if (stopped === 'interrupt') return interrupt.exitCode;
     return report.verdict === 'pass' ? EXIT_CODES.pass : EXIT_CODES.limit;
@@ -162,7 +178,27 @@ async function explore(name: string, flags: ExploreFlags): Promise<number> {
     throw thrownBy(name, error);
   } finally {
     status.clear();
+    breakingOff?.dispose();
     interrupt.dispose();
+  }
+}
+
+/** The failure with fewer switches. Throws Interrupted, and has said what there was. */
+function shortest(
+  name: string,
+  work: BreakingOff,
+  variant: Variant,
+  explorer: Explorer,
+  failure: RunResult,
+): RunResult {
+  try {
+    return work.run('while the counterexample was made shorter', () => variant.minimise(explorer, failure));
+  } catch (error) {
+    const { invariant, message } = failure.found!;
+    const replay = replayCommand(variant, name, variant.formatSchedule(failure.schedule));
+    if (error instanceof Interrupted)
+      process.stderr.write(`umbra: ${name}: broken: ${invariant} ${message}; ${replay}\n`);
+    throw error;
   }
 }
 

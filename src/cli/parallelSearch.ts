@@ -20,12 +20,16 @@ import {
   type Sharing,
 } from '../explore/index.ts';
 import { Workers } from '../platform/index.ts';
+import { LONG_MS } from './breakingOff.ts';
 import type { Answer, Order, Workplace } from './exploreWorker.ts';
 
 /** Shards of a level: the more the better balanced, and the more is run twice. */
 const PARTS = 16;
 /** Seeds that follow one another; a multiple of the four in which random strategies give hardware its share. */
 const BLOCK = 500;
+
+/** What a worker that was told to stop is given, until it is broken off, ms. */
+const PATIENCE_MS = 1000;
 
 /** A part that a worker is to run. */
 interface Task {
@@ -45,10 +49,17 @@ export class ParallelSearch {
   /** By worker: who waits for the end of its part, and the number of the part. */
   readonly #ends: ((result: PartResult) => void)[] = [];
   readonly #parts: number[] = [];
+  /** By worker: when it was heard of last while it was at work, ms; null: it is not. */
+  readonly #heard: (number | null)[] = [];
   #isStopped = false;
+  #stoppedAt = Number.POSITIVE_INFINITY;
+  /** Where a run stood that had to be broken off; '': none had. */
+  stood = '';
   #fail: (error: Error) => void = () => {};
   /** Called now and then while it runs. */
   progress: (state: SearchState) => void = () => {};
+  /** Called when a worker is silent for long, once. */
+  silent: () => void = () => {};
 
   /** `known`: what is known beforehand of the points that matter; it learns what is found out. */
   constructor(jobs: number, workplace: Workplace, options: SearchOptions, known: Sharing) {
@@ -69,23 +80,38 @@ export class ParallelSearch {
     return this.#progress.stateWith(...this.#running.values());
   }
 
-  /** Ends before its end, as soon as the workers listen. */
+  /** Ends before its end, as soon as the workers listen, or are made to. */
   stop(): void {
     this.#isStopped = true;
+    this.#stoppedAt = performance.now();
     for (let worker = 0; worker < this.#crew.count; worker++) this.#crew.send(worker, { type: 'stop' });
   }
 
   /** Runs to the end, or until it is stopped. Once. */
   async run(): Promise<SearchState> {
+    const watch = setInterval(() => this.#watch(), PATIENCE_MS);
     try {
       await new Promise<void>((resolve, reject) => {
         this.#fail = reject;
         this.#runAll().then(resolve, reject);
       });
     } finally {
+      clearInterval(watch);
       await this.#crew.close();
     }
     return this.state;
+  }
+
+  #watch(): void {
+    const now = performance.now();
+    for (const [worker, heard] of this.#heard.entries()) {
+      if (heard === null) continue;
+      if (now - this.#stoppedAt >= PATIENCE_MS) this.#crew.interrupt(worker);
+      else if (now - heard >= LONG_MS) {
+        this.silent();
+        this.silent = () => {};
+      }
+    }
   }
 
   async #runAll(): Promise<void> {
@@ -185,10 +211,17 @@ export class ParallelSearch {
   }
 
   #received(worker: number, answer: Answer): void {
+    if (answer.type === 'thrown') {
+      this.#fail(Object.assign(new Error(), answer.error));
+      return;
+    }
     const { schedules, states } = answer.type === 'end' ? answer.result : answer;
+    this.#heard[worker] = answer.type === 'end' ? null : performance.now();
     this.#running.set(this.#parts[worker]!, { schedules, states });
-    if (answer.type === 'end') this.#ends[worker]!(answer.result);
-    else this.progress(this.state);
+    if (answer.type === 'end') {
+      this.stood ||= answer.stood;
+      this.#ends[worker]!(answer.result);
+    } else this.progress(this.state);
   }
 }
 

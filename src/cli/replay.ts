@@ -8,6 +8,7 @@ import { Interrupt } from '../platform/index.ts';
 import { lanesPageOf } from '../report/index.ts';
 import { TraceRing } from '../trace/index.ts';
 import { InputError } from '../vmm/index.ts';
+import { BreakingOff } from './breakingOff.ts';
 import { path, wholeBetween } from './flags.ts';
 import type { RunObserver } from './observer.ts';
 import { EXIT_CODES } from './outcome.ts';
@@ -53,9 +54,27 @@ async function replay(
   const exhibit = exhibitByName(name);
   const variant = await loadScenario(exhibit?.scenario ?? name, exhibit?.edits);
   checkBuild(variant, name, flags.build);
-  const explorer = new variant.Explorer(variant.scenario);
+  const interrupt = new Interrupt();
+  const work = new BreakingOff(name, variant, interrupt, true);
+  try {
+    return await replayIn(work, variant, name, text, flags, trace);
+  } finally {
+    work.dispose();
+    interrupt.dispose();
+  }
+}
+
+async function replayIn(
+  work: BreakingOff,
+  variant: Variant,
+  name: string,
+  text: string,
+  flags: ReplayFlags,
+  trace: RunObserver['trace'],
+): Promise<number> {
+  const explorer = work.explorer();
   const schedule = variant.parseSchedule(text);
-  const { missed } = explorer.replay(schedule);
+  const { missed } = work.run('in its run', () => explorer.replay(schedule));
   if (missed > 0) {
     throw new InputError(
       `the schedule does not fit ${name}: ${missed} of its ${schedule.length} switches find no place`,
@@ -65,7 +84,7 @@ async function replay(
     const { found } = await traced(explorer, schedule, trace);
     return found === null ? EXIT_CODES.pass : EXIT_CODES.fail;
   }
-  const lanes = variant.traceRun(explorer, schedule);
+  const lanes = work.run('in its run', () => variant.traceRun(explorer, schedule));
   const command = replayCommand(variant, name, text);
   if (flags.html !== undefined)
     writePage(flags.html, lanesPageOf({ ...lanes, scenario: name, replay: command }));

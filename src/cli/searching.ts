@@ -1,6 +1,6 @@
 // A search as the verbs run it: in this process or on several, up to its end, a limit of time or Ctrl-C.
 
-import { runSearch, type Variant } from '../exploration.ts';
+import { runSearch, type SearchLimits, type Variant } from '../exploration.ts';
 import type { Explorer, SearchOptions, SearchState, Sharing } from '../explore/index.ts';
 import type { Interrupt } from '../platform/index.ts';
 import { ParallelSearch } from './parallelSearch.ts';
@@ -9,6 +9,9 @@ export interface Limits {
   readonly seconds: number;
   readonly interrupt: Interrupt;
   readonly progress: (state: SearchState) => void;
+  /** Of the user's patience with a run: as runSearch() wants it here; and what is called when a worker is silent for long. */
+  readonly within?: SearchLimits['within'];
+  readonly silent?: () => void;
 }
 
 export interface Searched {
@@ -16,6 +19,8 @@ export interface Searched {
   /** What is known by now of the points that matter. */
   readonly sharing: Sharing;
   readonly stopped: 'time' | 'interrupt' | null;
+  /** Where a run stood in a worker that had to be broken off; '': none had. */
+  readonly stood: string;
 }
 
 /** Above it setTimeout() calls at once. */
@@ -39,13 +44,13 @@ async function searchHere(
   variant: Variant,
   explorer: Explorer,
   options: SearchOptions,
-  { progress, ...limits }: Limits,
+  { progress, silent: _, ...limits }: Limits,
 ): Promise<Searched> {
   const { search, stopped } = await runSearch(variant, explorer, options, {
     ...limits,
     progress: ({ state }) => progress(state),
   });
-  return { state: search.state, sharing: explorer.steering.sharing, stopped };
+  return { state: search.state, sharing: explorer.steering.sharing, stopped, stood: '' };
 }
 
 async function searchOnWorkers(
@@ -53,12 +58,13 @@ async function searchOnWorkers(
   scenario: string,
   { weak, steering: { sharing } }: Explorer,
   options: SearchOptions,
-  { seconds, interrupt, progress }: Limits,
+  { seconds, interrupt, progress, silent }: Limits,
 ): Promise<Searched> {
   const { policy, bound, hardware, seed, schedules, shard } = options;
   const asked = { policy, bound, hardware, seed, schedules, ...(shard && { shard }) };
   const search = new ParallelSearch(jobs, { scenario, edits: [], weak }, asked, sharing);
   search.progress = progress;
+  if (silent !== undefined) search.silent = silent;
   let stopped: Searched['stopped'] = null;
   const stop = (why: 'time' | 'interrupt') => (): void => {
     stopped ??= why;
@@ -69,7 +75,7 @@ async function searchOnWorkers(
   interrupt.signal.addEventListener('abort', onInterrupt);
   try {
     const state = await search.run();
-    return { state, sharing, stopped: state.isOver ? null : stopped };
+    return { state, sharing, stopped: state.isOver ? null : stopped, stood: search.stood };
   } finally {
     clearTimeout(timer);
     interrupt.signal.removeEventListener('abort', onInterrupt);

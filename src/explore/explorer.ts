@@ -7,7 +7,7 @@
 // Invariant: a run is a function of the scenario and the schedule: the same schedule gives the same steps and the
 // same verdict.
 
-import { mark, rewind, undo } from '../journal/index.ts';
+import { mark, reached, rewind, siteOf, undo } from '../journal/index.ts';
 import { accesses, type SchedulerState, type Task } from '../sched/index.ts';
 import { bug } from '../units.ts';
 import { NameBook } from './names.ts';
@@ -129,6 +129,21 @@ export class Explorer {
     if (race === null) return null;
     const object = new NameBook(this.world).object(race.kind, race.object);
     return { invariant: 'I8', message: raceText(race, object) };
+  }
+
+  /**
+   * Where the run stands that is under way, in words, for who broke it off (platform/breakable.ts); and its schedule so far.
+   * '': nobody runs.
+   */
+  get standing(): { readonly text: string; readonly schedule: Schedule } {
+    const { sched } = this.world;
+    const task = sched.taskOf(sched.currentId);
+    const { file, line } = siteOf(reached.site);
+    const place = file === '' ? '' : `, behind the yield at ${file}:${line}`;
+    return {
+      text: task === null ? '' : `task ${task.name}${place}`,
+      schedule: this.steering.deviations.slice(),
+    };
   }
 
   /** Back to the start of every run. */

@@ -2,6 +2,8 @@
 //
 // Used by every verb of cli/ between slices of work.
 
+import { breakable } from './breakable.ts';
+
 /** A slice of work must not be longer than this, in ms. */
 export const SLICE_MS = 40;
 
@@ -13,6 +15,9 @@ export function sliceTimer(): () => boolean {
   const end = performance.now() + SLICE_MS;
   return () => performance.now() >= end;
 }
+
+/** The exit code of what time has ended, as timeout(1) has it. */
+const TIME_IS_UP = 124;
 
 const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 const SIGPIPE = 13;
@@ -61,6 +66,23 @@ export class Interrupt {
 
   throwIfAborted(): void {
     if (this.isAborted) throw new Interrupted(this.exitCode);
+  }
+
+  /**
+   * Calls `work`, which may never end (breakable.ts): Ctrl-C ends it, or so many milliseconds, and Interrupted is thrown.
+   * Other signals wait for its end.
+   */
+  breaks<T>(work: () => T, milliseconds = Number.POSITIVE_INFINITY): T {
+    let result: { readonly value: T } | null = null;
+    const brokenOff = breakable(() => {
+      result = { value: work() };
+    }, milliseconds);
+    if (brokenOff === 'time') throw new Interrupted(TIME_IS_UP);
+    if (brokenOff === 'interrupt') {
+      this.#take(SIGNALS.SIGINT);
+      throw new Interrupted(this.exitCode);
+    }
+    return result!.value;
   }
 
   /** Nobody reads the output any more: as good as a signal. */

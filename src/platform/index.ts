@@ -1,5 +1,6 @@
 // The face of platform/: what Umbra needs of Node. mm and trace declare the interfaces; here stand the real things.
 
+export { breakable } from './breakable.ts';
 export { Digest } from './digest.ts';
 export { compileForGuests, optimiseJavaScript } from './engineFlags.ts';
 export { Interrupt, Interrupted, SLICE_MS, sliceTimer, turnEventLoop } from './eventLoop.ts';
@@ -9,4 +10,5 @@ export { makeFolder, readInputFile, readStandardInput, writeOutputFile } from '.
 export { OutputFile } from './outputFile.ts';
 export { openSwapFile, SwapFile, type SwapFileOptions } from './swapFile.ts';
 export { TcpServer } from './tcpServer.ts';
+export { Watch } from './watch.ts';
 export { inWorker, Workers } from './workers.ts';

@@ -11,6 +11,10 @@ import { fileURLToPath } from 'node:url';
 export class Workers<In, Out> {
   readonly #processes: readonly ChildProcess[];
   #isClosed = false;
+  /** One that hangs does not notice that we are gone. */
+  readonly #kill = (): void => {
+    for (const worker of this.#processes) worker.kill('SIGKILL');
+  };
 
   /**
    * `entry` is the module that each of `count` workers runs, `data` what all of them are given. A worker that ends before
@@ -42,6 +46,7 @@ export class Workers<In, Out> {
       worker.send(data);
       return worker;
     });
+    process.on('exit', this.#kill);
   }
 
   get count(): number {
@@ -54,8 +59,14 @@ export class Workers<In, Out> {
     if (connected && !this.#isClosed) this.#processes[worker]!.send(message as object);
   }
 
+  /** Sends SIGINT, for one that is too busy to listen. */
+  interrupt(worker: number): void {
+    this.#processes[worker]!.kill('SIGINT');
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
+    process.off('exit', this.#kill);
     await Promise.all(
       this.#processes.map((worker) => {
         if (worker.exitCode !== null || worker.signalCode !== null) return null;

@@ -87,6 +87,7 @@ function* allocShadowPage(vcpu: Vcpu, gfn: Gfn, role: Role): Steps<ShadowPage | 
 
 /** Makes `sp`, whose frames are zeroed, known and its guest table write-protected. */
 export function* insertShadowPage(kvm: Kvm, sp: ShadowPage): Steps<ShadowPage> {
+  kvm.mmuLock.assertHeldWrite();
   kvm.stats.mmu_cache_miss++;
   kvm.usedMmuPages += sp.frames;
   kvm.shadowPages.add(sp);
@@ -134,6 +135,7 @@ export interface Leaf {
 
 /** mmu_set_spte(): installs `leaf` at `sptep` of a page of its level. */
 export function* setLeafSpte(kvm: Kvm, sp: ShadowPage, sptep: Hpa, leaf: Leaf): Steps<RetPf> {
+  kvm.mmuLock.assertHeldWrite();
   if (points.on) yield at.list(kvm.id);
   const slot = gfnToMemslot(kvm, leaf.gfn) ?? bug('mapping a gfn without a memslot', { gfn: leaf.gfn });
   const { hostWritable } = leaf;

@@ -22,6 +22,7 @@ export const childOf = (kvm: Kvm, spte: number): ShadowPage =>
 
 /** mmu_spte_update(): other permissions for a present leaf of the same page; flushes when it lost W. */
 export function* updateSpte(kvm: Kvm, sptep: Hpa, spte: number): Steps {
+  kvm.mmuLock.assertHeldWrite();
   if (points.on) yield at.spte(sptep);
   const old = changeLeafSpte(kvm.memory, sptep, spte);
   if (isWritableSpte(old & ~spte)) yield* kvmFlushRemoteTlbs(kvm);

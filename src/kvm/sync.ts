@@ -101,6 +101,7 @@ export function* syncChildren(kvm: Kvm, root: ShadowPage): Steps {
 
 /** kvm_mmu_invlpg() on one root: syncs the one leaf that translates `address`; its table stays unsync. */
 export function* syncAddress(kvm: Kvm, root: ShadowPage, address: number): Steps {
+  kvm.mmuLock.assertHeldWrite();
   let sp = root;
   // Whether every translation through `sp` is of an address like this one.
   let isOnlyWay = true;

@@ -35,6 +35,7 @@ function* transferAccessedDirty(kvm: Kvm, old: number): Steps {
 
 /** drop_spte(): removes a present leaf. The caller owes a TLB flush. */
 export function* dropSpte(kvm: Kvm, sp: ShadowPage, sptep: Hpa): Steps {
+  kvm.mmuLock.assertHeldWrite();
   if (points.on) yield at.spte(sptep);
   const old = exchangeSpte(kvm.memory, sptep, 0);
   const gfn = sp.gfnOf(sp.indexOf(sptep));

@@ -3,10 +3,20 @@
 //
 // Called by oracle.ts where nothing is under way; reads, never writes.
 
+import { PTE_W, ptePfn } from '../hw/sv39/index.ts';
 import type { Kvm } from '../kvm/internals.ts';
 import type { Host, Mm } from '../mm/index.ts';
-import { FrameKind, forEachPte, isSwapPte, PG_locked, PG_lru, PG_writeback } from '../mm/internals.ts';
-import { hex, type Pfn } from '../units.ts';
+import {
+  FrameKind,
+  forEachPte,
+  isPresentPte,
+  isSwapPte,
+  PG_ksm,
+  PG_locked,
+  PG_lru,
+  PG_writeback,
+} from '../mm/internals.ts';
+import { type Hva, hex, type Pfn } from '../units.ts';
 import type { Report } from './violation.ts';
 
 export function checkQuietness(host: Host, kvm: Kvm | null, report: Report): void {
@@ -21,11 +31,38 @@ function checkMm(mm: Mm, report: Report): void {
   if (mm.tlbFlushPending !== 0)
     report('I2', `address space ${mm.id} waits for ${mm.tlbFlushPending} flushes`);
   let swapEntries = 0;
-  forEachPte(mm, (_address, pte) => {
+  forEachPte(mm, (address, pte, level) => {
     if (isSwapPte(pte)) swapEntries++;
+    else if (isPresentPte(pte)) checkPage(mm, address, pte, level, report);
   });
   if (swapEntries !== mm.swapEntries)
     report('leak', `address space ${mm.id} counts ${mm.swapEntries} of its ${swapEntries} swap entries`);
+}
+
+/**
+ * Of a page that is not merged. I5: nobody else has an anonymous one that may be written to. I1: by its mapping and index
+ * the entry is found.
+ */
+function checkPage(mm: Mm, address: Hva, pte: number, level: number, report: Report): void {
+  const { frames } = mm.host;
+  const pfn = ptePfn(pte);
+  const folio = frames.folioOf(pfn);
+  if (frames.kind[folio] !== FrameKind.folio || (frames.flags[folio]! & PG_ksm) !== 0) return;
+  const isAlone = frames.mapping[folio]! < 0 || frames.isAnonExclusive(folio, level === 0 ? pfn : folio);
+  if ((pte & PTE_W) !== 0 && !isAlone)
+    report('I5', `a PTE permits stores to frame ${hex(pfn)}, which another process may have too`);
+  if (!isFoundAt(mm, address, pfn, folio))
+    report('I1', `frame ${hex(pfn)} is mapped at ${hex(address)}, where rmap does not look`);
+}
+
+function isFoundAt({ host, vmas }: Mm, address: Hva, pfn: Pfn, folio: Pfn): boolean {
+  const { frames, anonVmas } = host;
+  const vma = vmas.find(address);
+  const mapping = frames.mapping[folio]!;
+  const family = anonVmas.byId.get(mapping)?.root;
+  const isOf =
+    mapping < 0 ? vma?.file?.mapping.id === -mapping : family !== undefined && family === vma?.anonVma?.root;
+  return isOf && frames.index[folio]! + (pfn - folio) === vma?.indexOf(address);
 }
 
 /** I9: whoever wants a folio would wait for ever, or reclaim never meet it. */

@@ -99,4 +99,46 @@ export const PLANTED: readonly Mutant[] = [
     '    vcpu.hart.setDirectRoot(NO_ROOT);\n    yield* release(vcpu, directRoot);\n',
     '    vcpu.hart.setDirectRoot(NO_ROOT);\n',
   ),
+  mutant(
+    'the copy of what was merged is empty',
+    'mm/ksm/ksmCopy.ts',
+    '  host.memory.copyFrame(copy, pfn);\n',
+    '',
+  ),
+  mutant(
+    'who comes second maps what is of another address by now',
+    'mm/swap/swapIn.ts',
+    'mapPage(vmf, copies ? yield* copyOfMerged(vmf.vma, pfn) : pfn, pfn, slot)',
+    'mapPage(vmf, pfn, pfn, slot)',
+  ),
+  mutant(
+    'who is alone with a merged page may write to it',
+    'mm/swap/swapIn.ts',
+    '    !host.frames.test(pfn, PG_ksm) && (isSwapPteExclusive',
+    '    (isSwapPteExclusive',
+  ),
+  mutant(
+    'faults come to where a page is being moved',
+    'mm/vma/moveVma.ts',
+    '  yield* host.locks.vmaStartWrite(mm, copy);\n',
+    '',
+  ),
+  mutant(
+    'ageing forgets what the process knows',
+    'mm/rmap/referenced.ts',
+    '(yield* mmuNotifierClearFlushYoung(mm, address, end)) || young',
+    'yield* mmuNotifierClearFlushYoung(mm, address, end)',
+  ),
+  mutant(
+    'a new huge page belongs to nobody',
+    'mm/rmap/hugeRmap.ts',
+    '  frames.setAnonExclusive(folio, folio, true);\n',
+    '',
+  ),
+  mutant(
+    'two fences sync an address at once',
+    'kvm/roots.ts',
+    '  yield* kvm.mmuLock.lockWrite();\n  if (!root.invalid) yield* syncAddress',
+    '  yield* kvm.mmuLock.lockRead();\n  if (!root.invalid) yield* syncAddress',
+  ),
 ];

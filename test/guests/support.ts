@@ -154,7 +154,12 @@ export const runGuest = (program: GuestProgram, options?: RunOptions): GuestRun 
 /** To a machine without a translator; the answer counts what it runs. */
 function attachHastyTranslator({ memory, harts }: Machine, units: number): () => number {
   const limits = { instructions: 8192, units, regions: 16 + 2 * units, jumpEntries: 16 };
-  const translator = new WasmTranslator(memory, harts[0]!.code, { hotAt: 1, limits, tlb: DEFAULT_TLB });
+  const translator = new WasmTranslator(memory, harts[0]!.code, {
+    hotAt: 1,
+    hubsFor: 10_000,
+    limits,
+    tlb: DEFAULT_TLB,
+  });
   for (const hart of harts) translator.attach(hart);
   const enter = translator.enter.bind(translator);
   let count = 0;

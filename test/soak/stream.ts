@@ -27,6 +27,7 @@ import { type StreamGuest, streamGuest } from './streamGuest.ts';
 const TLB: TlbGeometry = { contexts: 4, dtlbEntries: 16, itlbEntries: 16, l2Entries: 32 };
 const TRANSLATOR = {
   hotAt: 1,
+  hubsFor: 1e9,
   limits: { instructions: 8192, units: 6, regions: 24, jumpEntries: 64 },
   tlb: TLB,
 };

@@ -54,7 +54,7 @@ class Words {
     const translates = oneIn(random, 2);
     this.#longest = translates ? 600 : 3;
     if (!translates) return;
-    new WasmTranslator(memory, code, { hotAt: 1, limits: LIMITS, tlb: SMALL_TLB }).attach(hart);
+    new WasmTranslator(memory, code, { hotAt: 1, hubsFor: 1e9, limits: LIMITS, tlb: SMALL_TLB }).attach(hart);
   }
 
   play(count: number): void {

@@ -17,7 +17,7 @@ import { type PageCaches, planPageCaches } from './pageCaches.ts';
 import { crossesPage, type PageCode } from './pageCode.ts';
 import { isComputedJump } from './pageGraph.ts';
 import { privilegedLeave } from './privileged.ts';
-import { type Block, discover, End } from './region.ts';
+import { type Block, discover, End, isGuess } from './region.ts';
 import { NO_BLOCK, type Place, RegionCode, type UnitFrame } from './regionCode.ts';
 import { W } from './wasm.ts';
 import { planWords, type RegionWords } from './words.ts';
@@ -31,9 +31,9 @@ export interface RegionPlan {
   readonly instructions: number;
 }
 
-/** Plans the region at a page offset where an instruction stands that is translated. */
-export function planRegion(page: PageCode, entry: number): RegionPlan {
-  const flow = analyse(discover(page, entry), entry);
+/** Plans the region at a page offset where an instruction stands that is translated; `hubs`: as for analyse(). */
+export function planRegion(page: PageCode, entry: number, hubs: boolean): RegionPlan {
+  const flow = analyse(discover(page, entry), entry, hubs);
   // A region that only leaves, for a privileged instruction, is as good as one.
   const instructions = flow.blocks.reduce((sum, block) => sum + block.count, 0);
   return { page, entry, flow, instructions: Math.max(1, instructions) };
@@ -118,7 +118,7 @@ class RegionEmitter {
   /** A guess, which can head a loop, is at no instruction of its own: the jump before it has retired, to where `scratch` says. */
   private checkBudget(block: Block, least: number, dirty: number): void {
     const { region } = this;
-    if (block.end !== End.guess) {
+    if (!isGuess(block.end)) {
       region.leaveBelow(least, { pc: block.start, dirty, unexecuted: 0 });
       return;
     }
@@ -187,10 +187,16 @@ class RegionEmitter {
         this.emitFork(i, block);
         break;
       case End.guess:
+      case End.pick:
         region.code.get(region.scratch);
-        region.code.i64Const(region.unit.pageVa + block.taken);
-        region.code.byte(W.i64_eq);
+        region.code.i64Const(region.unit.pageVa + block.imm);
+        region.code.byte(block.end === End.guess ? W.i64_eq : W.i64_lt_u);
         this.emitFork(i, block);
+        break;
+      case End.aim:
+        region.code.i64Const(region.unit.pageVa + block.imm);
+        region.code.set(region.scratch);
+        this.emitGoto(i, this.flow.taken[i]!, block.imm);
         break;
       case End.choose:
         this.emitTarget(block);

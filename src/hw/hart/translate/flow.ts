@@ -1,16 +1,21 @@
 // Control flow of a region: its blocks in reverse postorder, dominators, loops, and where the budget is checked.
 //
 // Called by the emitter with what region.ts discovered; emitter.ts turns the result into nested WebAssembly blocks.
-// WebAssembly has no goto: an edge that structured control flow cannot express (a retreating edge whose target does not
-// dominate its source) leaves the region, and the dispatcher finds the way from there.
+// WebAssembly has no goto: where structured control flow cannot express an edge (a retreating one whose target does not
+// dominate its source), hubs.ts can add blocks. Else, and where that is not enough, the edge leaves the region, and the
+// dispatcher finds the way from there.
 //
 // Source: Ramsey, "Beyond Relooper" (ICFP 2022).
 
 import { dominators, isDominatedBy } from './dominators.ts';
+import { type BlockGraph, withHubs, withoutDetours } from './hubs.ts';
 import { type Block, End, forks, goesOn } from './region.ts';
 
 /** Where an edge leads that stays not in the region. */
 export const LEAVES = -1;
+
+/** Loops of several headers that are within each other. */
+const MAX_HUB_DEPTH = 3;
 
 /** The longest path without a budget check, in instructions: also what a slice's end leaves to the interpreter. */
 export const MAX_UNCHECKED = 256;
@@ -31,12 +36,9 @@ export interface Flow {
   readonly budget: Int32Array;
 }
 
-export function analyse(found: ReadonlyMap<number, Block>, entry: number): Flow {
-  const blocks = reversePostorder(found, entry);
-  const taken = new Int32Array(blocks.length).fill(LEAVES);
-  const next = new Int32Array(blocks.length).fill(LEAVES);
-  link(blocks, taken, next);
-  const dominator = dominators(predecessorsOf(taken, next), blocks.length);
+/** `hubs`: whether an edge that cannot be expressed leads by way of a hub, or leaves. */
+export function analyse(found: ReadonlyMap<number, Block>, entry: number, hubs: boolean): Flow {
+  const { blocks, taken, next, dominator } = hubs ? reducible(found, entry) : ordered(found, entry);
   const isLoop = new Uint8Array(blocks.length);
   cutIrreducible(taken, dominator, isLoop);
   cutIrreducible(next, dominator, isLoop);
@@ -45,6 +47,27 @@ export function analyse(found: ReadonlyMap<number, Block>, entry: number): Flow 
   const merges = mergeChildren(dominator, isMerge);
   const budget = checkpoints(blocks, taken, next, isLoop);
   return { blocks, taken, next, predecessors, merges, isMerge, isLoop, budget };
+}
+
+/** The blocks in their order, with hubs as far as they make loops of one header. */
+function reducible(found: ReadonlyMap<number, Block>, entry: number): BlockGraph {
+  let graph = ordered(found, entry);
+  for (let depth = 0; depth < MAX_HUB_DEPTH; depth++) {
+    const blocks = withHubs(graph);
+    if (blocks === null) break;
+    graph = ordered(blocks, entry);
+  }
+  const direct = withoutDetours(graph);
+  return direct === null ? graph : ordered(direct, entry);
+}
+
+function ordered(found: ReadonlyMap<number, Block>, entry: number): BlockGraph {
+  const blocks = reversePostorder(found, entry);
+  const taken = new Int32Array(blocks.length).fill(LEAVES);
+  const next = new Int32Array(blocks.length).fill(LEAVES);
+  link(blocks, taken, next);
+  const predecessors = predecessorsOf(taken, next);
+  return { blocks, taken, next, predecessors, dominator: dominators(predecessors, blocks.length) };
 }
 
 /** Offsets of the edges that stay in the region, the fall-through first. */

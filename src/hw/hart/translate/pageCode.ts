@@ -4,7 +4,10 @@
 // is codeCache.ts's decoded page but for the last halfword: an instruction that crosses into the next page is decoded
 // here, where that page is known, and a region that holds it checks at run time that it is still mapped there.
 //
-// Invariant: a word that was asked for is what the frames' bytes decode to now.
+// A page is translated in several units, which follow each other closely. What a look at all of it found out (loops.ts) is
+// kept from one to the next: to find it takes as long as to translate a hundred instructions.
+//
+// Invariant: a word that was asked for is what the frames' bytes decode to now; translator.ts forgets this when they change.
 
 import { PAGE_SIZE, type Pfn, pfnToHpa } from '../../../units.ts';
 import { lengthOf, Op, opOf } from '../../isa/index.ts';
@@ -37,7 +40,8 @@ export class PageCode {
   readonly next: NextCodePage | null;
   /** words[o] and words[o + 1] are the instruction at byte offset o (isa/decode.ts), once at(o) was asked. */
   readonly words = new Int32Array(PAGE_SIZE);
-  private ownKnown: readonly number[] | null = null;
+  private ownKnown: readonly number[] = [];
+  private arrivedAt = 0;
   private ownLoops: PageLoops | null = null;
   private readonly memory: PhysicalMemory;
   private readonly cache: CodeCache;
@@ -61,9 +65,26 @@ export class PageCode {
     return this.page.pfn;
   }
 
-  /** Offsets of the instructions that had been decoded, by whomever, when this was first asked; in their order. */
+  /** Whether this is about a page at an address, with another page after it or none. */
+  isOf(page: CodePage, va: number, next: NextCodePage | null): boolean {
+    const { next: own } = this;
+    if (page !== this.page || va !== this.va) return false;
+    if (own === null || next === null) return own === next;
+    return own.pfn === next.pfn && own.fetchEntry === next.fetchEntry && own.addend === next.addend;
+  }
+
+  /** Looks at what is known of the page now: before each unit. */
+  renew(): void {
+    const known = decodedIn(this.page);
+    let arrivedAt = 0;
+    for (const offset of known) if (this.arrivals(offset) > 0) arrivedAt++;
+    if (known.length !== this.ownKnown.length || arrivedAt !== this.arrivedAt) this.ownLoops = null;
+    this.ownKnown = known;
+    this.arrivedAt = arrivedAt;
+  }
+
+  /** Offsets of the instructions that had been decoded, by whomever, at the last renew(); in their order. */
   get known(): readonly number[] {
-    this.ownKnown ??= decodedIn(this.page);
     return this.ownKnown;
   }
 

@@ -23,26 +23,35 @@ export const End = {
   jump: 0,
   /** Conditional: `taken` or `next`. */
   branch: 1,
-  /** No instruction: `taken` if that is where the indirect jump before leads, else `next`. */
+  /** No instruction: `taken` if the indirect jump before leads to the page offset `imm`, else `next`. */
   guess: 2,
+  /** No instruction, in a hub (hubs.ts): `taken` if the way into it leads to below the page offset `imm`, else `next`. */
+  pick: 3,
+  /** No instruction: to the hub at `taken`, and from there to the page offset `imm`. */
+  aim: 4,
   /** jalr that does not link, with guesses: goes on at the first of them, `taken`. */
-  choose: 3,
+  choose: 5,
   /** jal that links: leaves the region for `taken`. */
-  call: 4,
+  call: 6,
   /** jalr: leaves the region for an address in a register. */
-  indirect: 5,
+  indirect: 7,
   /** Leaves the region before the instruction at `last`, which the interpreter executes. */
-  interpret: 6,
+  interpret: 8,
   /** No instruction: leaves the region for where the indirect jump before leads, after all guesses. */
-  follow: 7,
+  follow: 9,
 } as const;
 
 type EndKind = (typeof End)[keyof typeof End];
 
+/** Offset after what the block executes. */
+export const codeEnd = ({ last, word }: Block): number => (word === 0 ? last : last + lengthOf(word));
+
 /** Whether a block may go on at `taken` within the region. */
 export const goesOn = (end: EndKind): boolean => end <= End.choose;
 /** Whether it may also go on at `next`. */
-export const forks = (end: EndKind): boolean => end === End.branch || end === End.guess;
+export const forks = (end: EndKind): boolean => end >= End.branch && end <= End.pick;
+/** Whether a block looks where the local `scratch` leads. */
+export const isGuess = (end: EndKind): boolean => end === End.guess || end === End.pick;
 
 export interface Block {
   /** Page offset; below 0 for a block without instructions. */
@@ -52,9 +61,10 @@ export interface Block {
   readonly end: EndKind;
   /** Decoded words of the terminator; 0 if it is not an instruction of the block. */
   readonly word: number;
+  /** Likewise, or of a block without instructions the page offset that it is about. */
   readonly imm: number;
   readonly taken: number;
-  /** Offset after the terminator. */
+  /** Offset after the terminator, unless hubs.ts leads there another way. */
   readonly next: number;
   /** Instructions that the whole block retires. */
   readonly count: number;
@@ -142,13 +152,14 @@ const firstGuess = (jump: number): number => -(jump * MAX_TARGETS) - 1;
 
 /** A chain of blocks, one for each target, and one for all others. */
 function addGuesses(blocks: Map<number, Block>, { last, taken }: Block, targets: readonly number[]): void {
-  const none = { last: 0, word: 0, imm: 0, count: 0 };
   targets.forEach((target, i) => {
     const start = taken - i;
-    blocks.set(start, { ...none, start, last: start, end: End.guess, taken: target, next: start - 1 });
+    const jump = { start, last: start, word: 0, imm: target, count: 0 };
+    blocks.set(start, { ...jump, end: End.guess, taken: target, next: start - 1 });
   });
   const start = taken - targets.length;
-  blocks.set(start, { ...none, start, last: start, end: End.follow, taken: last, next: last });
+  const others = { start, last: start, word: 0, imm: 0, count: 0 };
+  blocks.set(start, { ...others, end: End.follow, taken: last, next: last });
 }
 
 /** Adds where the terminator at `offset` continues within the region (a Set iterates over what is added meanwhile). */

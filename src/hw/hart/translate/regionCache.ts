@@ -152,6 +152,10 @@ export class RegionCache {
     return dropped;
   }
 
+  dropWithHubs(): void {
+    for (const unit of [...this.units.values()]) if (unit.hasHubs) this.units.delete(unit);
+  }
+
   /** Drops the units in which a computed jump at one offset of a frame is not expected to lead to another. */
   dropSurprised(pfn: Pfn, jump: number, target: number): void {
     for (const unit of this.surprised(pfn, jump, target)) this.units.delete(unit);

@@ -52,6 +52,11 @@ import { type TranslatedUnit, translateUnit, type UnitHost } from './unit.ts';
 export interface TranslatorOptions {
   /** How often the interpreter enters code before it is translated: 1..65535. */
   readonly hotAt: number;
+  /**
+   * How many instructions run before loops that are entered at several places do without hubs: a copy for each place
+   * takes long to make, and runs half as fast again.
+   */
+  readonly hubsFor: number;
   readonly limits: RegionLimits;
   /** Of every hart of the host. */
   readonly tlb: TlbGeometry;
@@ -60,6 +65,7 @@ export interface TranslatorOptions {
 /** A translation costs what about 150 entries of the code cost the interpreter; V8 dislikes many thousand modules. */
 export const DEFAULT_TRANSLATOR: TranslatorOptions = {
   hotAt: 150,
+  hubsFor: 30_000_000,
   limits: { instructions: 500_000, units: 1024, regions: 4096, jumpEntries: 4096 },
   tlb: DEFAULT_TLB,
 };
@@ -93,6 +99,10 @@ export class WasmTranslator implements Translator {
   private readonly restraint = new Restraint();
   private readonly dispatch: (cpu: number) => number;
   private readonly units: UnitHost;
+  /** Instructions until there shall be no hubs any more. */
+  private hubsFor: number;
+  /** Of the last unit. */
+  private source: PageCode | null = null;
 
   /** Joins the code cache of a host that has no hart yet. */
   constructor(memory: PhysicalMemory, cache: CodeCache, options = DEFAULT_TRANSLATOR) {
@@ -101,6 +111,7 @@ export class WasmTranslator implements Translator {
     this.options = options;
     this.hotAt = options.hotAt;
     this.refillAt = options.hotAt * MISSES_PER_HEAT;
+    this.hubsFor = options.hubsFor;
     const { limits, tlb } = options;
     const table = new WebAssembly.Table({ element: 'anyfunc', initial: limits.regions });
     this.regions = new RegionCache(memory, table, limits);
@@ -109,7 +120,13 @@ export class WasmTranslator implements Translator {
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
     this.dispatch = exports.run as (cpu: number) => number;
     const refill = (access: AccessKind) => exports[REFILL_NAMES[access]] as CallableFunction;
-    this.units = { memory, tlb, refillLoad: refill(Access.load), refillStore: refill(Access.store) };
+    this.units = {
+      memory,
+      tlb,
+      refillLoad: refill(Access.load),
+      refillStore: refill(Access.store),
+      hubs: this.hubsFor > 0,
+    };
     cache.translator = this;
   }
 
@@ -125,7 +142,8 @@ export class WasmTranslator implements Translator {
 
   enter(hart: Hart): boolean {
     const { base, block, runBudget } = hart;
-    if (block[BUDGET]! < MAX_UNCHECKED) return true;
+    const budget = block[BUDGET]!;
+    if (budget < MAX_UNCHECKED) return true;
     let why: number;
     for (;;) {
       why = this.dispatch(base);
@@ -133,6 +151,7 @@ export class WasmTranslator implements Translator {
       if (why === Leave.wide) this.learnWide(block);
       if (why !== Leave.unlinked || !this.linkNext(block, block[BUDGET] !== runBudget)) break;
     }
+    if (this.units.hubs) this.ageHubs(budget - block[BUDGET]!);
     block[STRAYED] = 0;
     block[MISSED] = 0;
     block[MISSED + 1] = 0;
@@ -152,6 +171,7 @@ export class WasmTranslator implements Translator {
   }
 
   invalidate(pfn: Pfn, offset: number, length: number): void {
+    this.source = null;
     const dropped = this.regions.invalidate(pfn, offset, length);
     if (length === PAGE_SIZE) this.restraint.forget(pfn);
     else if (dropped) this.restraint.invalidated(pfn);
@@ -187,8 +207,7 @@ export class WasmTranslator implements Translator {
     if (!this.memory.is(Fact.hasCode, page.pfn)) return undefined;
     if (arrived && ++page.heat[offset >>> 1]! === this.hotAt) this.noteHot(page, offset);
     if (page.words[offset]! >= 0) return undefined;
-    const pageVa = pc - offset;
-    const source = new PageCode(this.memory, this.cache, page, pageVa, this.nextPageOf(block, pageVa));
+    const source = this.sourceOf(block, page, pc - offset);
     const entries = this.entriesFor(page, source.known, pc);
     const unit = translateUnit(this.units, source, entries, this.refillsOf(page, source.known));
     if (unit === null) {
@@ -199,6 +218,22 @@ export class WasmTranslator implements Translator {
     this.coolCovered(page, source.known, unit);
     for (const entry of this.regions.entries(page.pfn)) this.mark(page, pageOffset(entry));
     return this.regions.find(page.pfn, pc);
+  }
+
+  private ageHubs(instructions: number): void {
+    this.hubsFor -= instructions;
+    if (this.hubsFor > 0) return;
+    this.units.hubs = false;
+    this.regions.dropWithHubs();
+  }
+
+  private sourceOf(block: Int32Array, page: CodePage, pageVa: number): PageCode {
+    const next = this.nextPageOf(block, pageVa);
+    if (!this.source?.isOf(page, pageVa, next)) {
+      this.source = new PageCode(this.memory, this.cache, page, pageVa, next);
+    }
+    this.source.renew();
+    return this.source;
   }
 
   /** The access at the block's pc left for a miss: where that is often so, regions shall refill in place. */
@@ -246,6 +281,7 @@ export class WasmTranslator implements Translator {
     if (++arrivals[target >>> 1]! <= this.regions.costOfSurprise(pfn, from, target) * STRAYS_PER_INSTRUCTION)
       return true;
     this.regions.dropSurprised(pfn, from, target);
+    this.source = null;
     return false;
   }
 

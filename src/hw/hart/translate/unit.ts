@@ -15,7 +15,7 @@ import { encodeModule, type FunctionImport, memoryPages } from './module.ts';
 import { crossesPage, isTranslated, type PageCode } from './pageCode.ts';
 import { privilegedLeave } from './privileged.ts';
 import { REFILL_TYPE } from './refillEntry.ts';
-import { End, forks, goesOn } from './region.ts';
+import { codeEnd, End, forks, goesOn } from './region.ts';
 
 export const MAX_UNIT_REGIONS = 16;
 /** Instructions after which no more regions join a unit; it has less than twice as many. */
@@ -34,6 +34,7 @@ export interface TranslatedUnit {
   /** Page offsets to which computed jumps are expected to lead. */
   readonly guesses: ReadonlySet<number>;
   readonly functions: ReadonlyMap<number, CallableFunction>;
+  readonly hasHubs: boolean;
 }
 
 /** What the units of a host have in common. */
@@ -43,6 +44,8 @@ export interface UnitHost {
   /** The dispatcher's, of refill.ts. */
   readonly refillLoad: CallableFunction;
   readonly refillStore: CallableFunction;
+  /** Whether loops that are entered at several places have hubs now. */
+  hubs: boolean;
 }
 
 /** As many as REFILL_IMPORTS, for loads and for stores. */
@@ -59,7 +62,7 @@ export function translateUnit(
   refills: ReadonlySet<number>,
 ): TranslatedUnit | null {
   const coverage = new Coverage();
-  const plans = planUnit(page, entries, coverage);
+  const plans = planUnit(page, entries, coverage, host.hubs);
   if (plans.length === 0) return null;
   const exports = instantiate(host, page, plans, refills);
   return {
@@ -70,6 +73,7 @@ export function translateUnit(
     refills,
     guesses: new Set(plans.flatMap(guessesOf)),
     functions: new Map(plans.map((plan, i) => [page.va + plan.entry, exports[i] as CallableFunction])),
+    hasHubs: plans.some(hasHubs),
   };
 }
 
@@ -77,7 +81,12 @@ export function translateUnit(
  * Adds what it plans to `coverage`. An entry amid a region that is planned is left for later, when code often comes to it
  * from elsewhere, unless a region leaves for it.
  */
-function planUnit(page: PageCode, entries: Iterable<number>, coverage: Coverage): RegionPlan[] {
+function planUnit(
+  page: PageCode,
+  entries: Iterable<number>,
+  coverage: Coverage,
+  hubs: boolean,
+): RegionPlan[] {
   const plans: RegionPlan[] = [];
   const left = new Set<number>();
   const waiting = new Set<number>();
@@ -85,7 +94,7 @@ function planUnit(page: PageCode, entries: Iterable<number>, coverage: Coverage)
   const plan = (entry: number): void => {
     if (plans.length === MAX_UNIT_REGIONS || instructions >= MAX_UNIT_INSTRUCTIONS) return;
     if (!canBegin(page, entry)) return;
-    const region = planRegion(page, entry);
+    const region = planRegion(page, entry, hubs);
     instructions += region.instructions;
     plans.push(region);
     cover(coverage, region);
@@ -145,16 +154,17 @@ function instantiate(
 }
 
 function cover(coverage: Coverage, plan: RegionPlan): void {
-  for (const { start, last, next, word, end } of plan.flow.blocks) {
-    coverage.add(start, word === 0 && end !== End.interpret ? last : next);
+  for (const block of plan.flow.blocks) {
+    coverage.add(block.start, block.end === End.interpret ? block.next : codeEnd(block));
   }
 }
 
 const guessesOf = ({ flow }: RegionPlan): number[] =>
-  flow.blocks.filter(({ end }) => end === End.guess).map(({ taken }) => taken);
+  flow.blocks.filter(({ end }) => end === End.guess).map(({ imm }) => imm);
 
-const crosses = (plan: RegionPlan): boolean =>
-  plan.flow.blocks.some(({ last, next, word }) => (word === 0 ? last : next) > PAGE_SIZE);
+const hasHubs = ({ flow }: RegionPlan): boolean => flow.blocks.some(({ end }) => end === End.pick);
+
+const crosses = (plan: RegionPlan): boolean => plan.flow.blocks.some((block) => codeEnd(block) > PAGE_SIZE);
 
 /** A set of the bytes of a page, in units of two. */
 export class Coverage {

@@ -5,7 +5,11 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import { BLOCK_BUDGET, BLOCK_DTLB, BLOCK_JUMP_CACHE } from '../../../../src/hw/hart/block.ts';
 import { Exit } from '../../../../src/hw/hart/index.ts';
-import { jumpCacheBytes, WasmTranslator } from '../../../../src/hw/hart/translate/translator.ts';
+import {
+  jumpCacheBytes,
+  type TranslatorOptions,
+  WasmTranslator,
+} from '../../../../src/hw/hart/translate/translator.ts';
 import {
   CONTEXT_HEADER_BYTES,
   contextBytes,
@@ -19,16 +23,18 @@ import { loadGuest, type RandomGuest, randomGuest } from './randomGuest.ts';
 
 const LIMITS = { instructions: 8192, units: 6, regions: 24, jumpEntries: 64 };
 
+type Hot = Pick<TranslatorOptions, 'hotAt' | 'hubsFor'>;
+
 /** A machine with the program loaded, and a log of its exits other than the ends of slices. */
 class Runner {
   readonly machine: TestMachine;
   readonly log: string[] = [];
   crashed = false;
 
-  constructor(guest: RandomGuest, mmu: 'shadow' | 'tdp', lazy: boolean, hotAt: number | null) {
+  constructor(guest: RandomGuest, mmu: 'shadow' | 'tdp', lazy: boolean, hot: Hot | null) {
     this.machine = new TestMachine({ ramPages: 16, mmu, lazy });
     loadGuest(this.machine, guest);
-    if (hotAt !== null) translate(this.machine, hotAt);
+    if (hot !== null) translate(this.machine, hot);
     this.logExits();
   }
 
@@ -72,8 +78,8 @@ class Runner {
   }
 }
 
-function translate(machine: TestMachine, hotAt: number): void {
-  const options = { hotAt, limits: LIMITS, tlb: SMALL_TLB };
+function translate(machine: TestMachine, hot: Hot): void {
+  const options = { ...hot, limits: LIMITS, tlb: SMALL_TLB };
   expect(jumpCacheBytes(options)).toBeLessThan(2048);
   new WasmTranslator(machine.memory, machine.code, options).attach(machine.hart);
 }
@@ -101,6 +107,9 @@ function isPageCache(tlb: TlbGeometry, offset: number): boolean {
   return inContext >= CONTEXT_HEADER_BYTES + pageCachesOffset(tlb);
 }
 
+/** For ever, until it has run a while, and never. */
+const hubsFor = fc.constantFrom(1e9, 1e9, 300, 0);
+
 const slice = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 200, max: 2000 }));
 
 /** After each pair of slices registers, CSRs, counts, statistics and exits are the same; memory and TLBs at the end. */
@@ -110,10 +119,10 @@ export const equivalenceProperty = () =>
     fc.array(fc.tuple(slice, slice), { minLength: 1, maxLength: 6, size: 'max' }),
     fc.constantFrom<'shadow' | 'tdp'>('shadow', 'tdp'),
     fc.boolean(),
-    fc.constantFrom(1, 1, 3, 20),
-    (guest, slices, mmu, lazy, hotAt) => {
+    fc.record({ hotAt: fc.constantFrom(1, 1, 3, 20), hubsFor }),
+    (guest, slices, mmu, lazy, hot) => {
       const interpreted = new Runner(guest, mmu, lazy, null);
-      const translated = new Runner(guest, mmu, lazy, hotAt);
+      const translated = new Runner(guest, mmu, lazy, hot);
       for (const [first, second] of slices) {
         interpreted.run(first + second);
         translated.run(first);
@@ -133,10 +142,10 @@ export const everyBudgetProperty = () =>
     randomGuest,
     fc.integer({ min: 200, max: 900 }),
     fc.constantFrom<'shadow' | 'tdp'>('shadow', 'tdp'),
-    fc.constantFrom(1, 3),
-    (guest, shortest, mmu, hotAt) => {
+    fc.record({ hotAt: fc.constantFrom(1, 3), hubsFor }),
+    (guest, shortest, mmu, hot) => {
       const interpreted = new Runner(guest, mmu, false, null);
-      const translated = new Runner(guest, mmu, false, hotAt);
+      const translated = new Runner(guest, mmu, false, hot);
       for (let budget = shortest; budget < shortest + BUDGETS; budget++) {
         interpreted.run(budget);
         translated.run(budget);

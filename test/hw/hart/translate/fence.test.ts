@@ -99,6 +99,7 @@ test.each(cases)('a fence of page $page, ASID $asid, addresses $shift on', (c) =
   ];
   const translator = new WasmTranslator(translated.memory, translated.code, {
     hotAt: 1,
+    hubsFor: 1e9,
     limits: LIMITS,
     tlb: SMALL_TLB,
   });

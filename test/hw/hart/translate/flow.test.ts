@@ -7,7 +7,7 @@ import { CodeCache } from '../../../../src/hw/hart/index.ts';
 import { solve } from '../../../../src/hw/hart/translate/dataflow.ts';
 import { analyse, type Flow, LEAVES, MAX_UNCHECKED } from '../../../../src/hw/hart/translate/flow.ts';
 import { PageCode } from '../../../../src/hw/hart/translate/pageCode.ts';
-import { discover } from '../../../../src/hw/hart/translate/region.ts';
+import { discover, End, forks, goesOn } from '../../../../src/hw/hart/translate/region.ts';
 import { planWords } from '../../../../src/hw/hart/translate/words.ts';
 import { encode, Op } from '../../../../src/hw/isa/index.ts';
 import { PhysicalMemory } from '../../../../src/hw/memory/index.ts';
@@ -20,14 +20,15 @@ const load = (rd: number): number => encode(Op.ld, rd, 8, 0, 0);
 const set = (rd: number): number => encode(Op.addi, rd, 0, 0, 1);
 const ret = encode(Op.jalr, 0, 1, 0, 0);
 
-function regionOf(words: readonly number[], entry = 0) {
+function regionOf(words: readonly number[], entry = 0, hubs = true) {
   const memory = new PhysicalMemory({ frames: 1, deviceBytes: 0 });
   const cache = new CodeCache(memory);
   memory.writeBytes(pfnToHpa(memory.firstPfn), new Uint8Array(Int32Array.from(words).buffer));
   const page = new PageCode(memory, cache, cache.page(memory.firstPfn), 0, null);
   // As if all of it had been executed before.
   for (let offset = 0; offset < words.length * 4; offset += 4) page.at(offset);
-  const flow = analyse(discover(page, entry), entry);
+  page.renew();
+  const flow = analyse(discover(page, entry), entry, hubs);
   const plan = (mayLook: boolean) => planWords(flow, page.words, () => mayLook);
   return { flow, data: solve(flow, page.words), onWords: plan(false).instructions, looking: plan(true) };
 }
@@ -66,12 +67,43 @@ test('each budget check covers the longest path to the next one, and no cycle is
   );
 });
 
-test('the back edge of a loop that is entered beside its header leaves the region', () => {
+test('a loop that is entered beside its header has a hub, to which all ways into it lead', () => {
   // 0: branch to 12; 4: the loop's first block; 12: its second, with the back edge to 4
-  const { flow } = regionOf([branch(12), nop, nop, nop, branch(-12), ret]);
-  const second = flow.blocks.findIndex((block) => block.start === 12);
-  expect(flow.taken[second]).toBe(LEAVES);
-  expect([...flow.isLoop]).not.toContain(1);
+  const entered = [branch(12), nop, nop, nop, branch(-12), ret];
+  const { flow } = regionOf(entered);
+  const at = (start: number): number => flow.blocks.findIndex((block) => block.start === start);
+  const headers = [...flow.isLoop.keys()].filter((i) => flow.isLoop[i] === 1);
+  expect(headers.map((i) => flow.blocks[i]!.end)).toEqual([End.pick]);
+  for (const start of [4, 12]) {
+    expect(flow.predecessors[at(start)]!.filter((i) => flow.blocks[i]!.start >= 0)).toEqual([]);
+  }
+  // The way back, with where it leads.
+  const back = flow.taken[at(12)]!;
+  expect(flow.blocks[back]).toMatchObject({ end: End.aim, imm: 4 });
+  expect(flow.taken[back]).toBe(headers[0]);
+
+  const { flow: without } = regionOf(entered, 0, false);
+  const second = without.blocks.findIndex((block) => block.start === 12);
+  expect(without.taken[second]).toBe(LEAVES);
+  expect([...without.isLoop]).not.toContain(1);
+});
+
+test('no edge of a region leaves it for a block that is in it', () => {
+  const word = fc.oneof(
+    fc.constant(nop),
+    fc.integer({ min: -9, max: 9 }).map((n) => branch(n * 4)),
+  );
+  fc.assert(
+    fc.property(fc.array(word, { minLength: 1, maxLength: 12 }), (words) => {
+      const { flow } = regionOf([...words, ret]);
+      const starts = new Set(flow.blocks.map(({ start }) => start));
+      flow.blocks.forEach(({ end, taken, next }, i) => {
+        if (goesOn(end) && starts.has(taken)) expect(flow.taken[i]).not.toBe(LEAVES);
+        if (forks(end) && starts.has(next)) expect(flow.next[i]).not.toBe(LEAVES);
+      });
+    }),
+    { numRuns: 300 },
+  );
 });
 
 test('a region that starts at an inner loop does without the loop around it', () => {

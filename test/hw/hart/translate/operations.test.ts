@@ -52,7 +52,7 @@ function results(body: readonly number[], translated: boolean): bigint[] {
   machine.setX(POINTER, BigInt(TABLE));
   machine.setX(END, BigInt(TABLE + ROWS.length * ROW));
   if (translated) {
-    const options = { hotAt: 1, limits: LIMITS, tlb: SMALL_TLB };
+    const options = { hotAt: 1, hubsFor: 1e9, limits: LIMITS, tlb: SMALL_TLB };
     new WasmTranslator(machine.memory, machine.code, options).attach(machine.hart);
   }
   machine.run(loop.length * ROWS.length);

@@ -163,6 +163,43 @@ const tableLoop = fc
     ...one(Op.bne, 0, COUNTER, 0, -(body.flat().length * 2 + 8)),
   ]);
 
+/** Halfwords that a state takes beside what it does. */
+const STATE_ENDS = 6;
+
+/** A loop of states, each of which goes on to one of two others: it can be entered at all of them. */
+const stateMachine = fc
+  .tuple(
+    fc.integer({ min: 2, max: 60 }),
+    fc.nat(4),
+    fc.array(
+      fc.tuple(tableWith([5, 6, 7, 10]), source, fc.constantFrom(Op.beq, Op.bltu, Op.bge), fc.nat(4)),
+      {
+        minLength: 2,
+        maxLength: 5,
+      },
+    ),
+  )
+  .map(([rounds, first, states]) => {
+    const starts = [0];
+    for (const [body] of states) starts.push(starts.at(-1)! + body.length + STATE_ENDS);
+    const end = starts.at(-1)! + 2;
+    const to = (state: number, from: number): number => (starts[state % states.length]! - from) * 2;
+    return [
+      ...one(Op.addi, COUNTER, 0, 0, rounds),
+      ...one(Op.jal, 0, 0, 0, to(first, -2)),
+      ...states.flatMap(([body, register, op, next], i) => {
+        const at = starts[i]! + body.length;
+        return [
+          ...body,
+          ...one(Op.addi, COUNTER, COUNTER, 0, -1),
+          ...one(Op.beq, 0, COUNTER, 0, (end - at - 2) * 2),
+          ...one(op, 0, register, COUNTER, to(next, at + 4)),
+        ];
+      }),
+      ...one(Op.jal, 0, 0, 0, to(first + 1, end - 2)),
+    ];
+  });
+
 const intoCode = instruction(
   range(Op.sb, Op.sd),
   nothing,
@@ -248,6 +285,14 @@ const kernelInstruction = fc.oneof(
   { weight: 1, arbitrary: instruction([Op.bne], nothing, source, source, fc.constantFrom(4, 8, 12)) },
 );
 
+/** Loops with many entries, and a little between them. */
+const machineInstruction = fc.oneof(
+  { weight: 3, arbitrary: stateMachine },
+  { weight: 2, arbitrary: computation },
+  { weight: 2, arbitrary: access },
+  { weight: 1, arbitrary: intoCode },
+);
+
 const value = fc.oneof(
   fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
   fc.integer({ min: -4, max: 4 }).map(BigInt),
@@ -265,7 +310,11 @@ const guestOf = (code: fc.Arbitrary<number[]>, longest: number): fc.Arbitrary<Ra
     registers: fc.array(value, { minLength: 32, maxLength: 32 }),
   });
 
-export const randomGuest = fc.oneof(guestOf(anyInstruction, 120), guestOf(kernelInstruction, 30));
+export const randomGuest = fc.oneof(
+  { weight: 3, arbitrary: guestOf(anyInstruction, 120) },
+  { weight: 3, arbitrary: guestOf(kernelInstruction, 30) },
+  { weight: 2, arbitrary: guestOf(machineInstruction, 12) },
+);
 
 const NOP = 0x0001;
 

@@ -28,7 +28,7 @@ const [A, B, C, N, P, T] = [10, 11, 12, 13, 5, 6];
 
 function machines(mmu: MmuKind): [interpreted: TestMachine, translated: TestMachine] {
   const [interpreted, translated] = [0, 1].map(() => new TestMachine({ mmu, ramPages: PAGES, tlb: TLB }));
-  const options = { hotAt: 1, limits: LIMITS, tlb: TLB };
+  const options = { hotAt: 1, hubsFor: 1e9, limits: LIMITS, tlb: TLB };
   new WasmTranslator(translated!.memory, translated!.code, options).attach(translated!.hart);
   return [interpreted!, translated!];
 }

@@ -26,6 +26,7 @@ function translatedMachine(options: TestMachineOptions = {}, hotAt = 2) {
   const machine = new TestMachine({ ramPages: 64, ...options });
   const translator = new WasmTranslator(machine.memory, machine.code, {
     hotAt,
+    hubsFor: 1e9,
     limits: LIMITS,
     tlb: SMALL_TLB,
   });

@@ -98,10 +98,16 @@ export function discover(page: PageCode, entry: number): Map<number, Block> {
 function comingBack(blocks: ReadonlyMap<number, Block>, headers: readonly number[]): ReadonlySet<number> {
   const into = new Map<number, number[]>();
   const found = new Set(headers);
+  const lead = (start: number, target: number): void => {
+    if (!blocks.has(target)) found.add(start);
+    const sources = into.get(target);
+    if (sources === undefined) into.set(target, [start]);
+    else sources.push(start);
+  };
   for (const [start, block] of blocks) {
-    const targets = [...(goesOn(block.end) ? [block.taken] : []), ...(forks(block.end) ? [block.next] : [])];
-    for (const target of targets) into.set(target, [...(into.get(target) ?? []), start]);
-    if (leavesForNow(block) || targets.some((target) => !blocks.has(target))) found.add(start);
+    if (leavesForNow(block)) found.add(start);
+    if (goesOn(block.end)) lead(start, block.taken);
+    if (forks(block.end)) lead(start, block.next);
   }
   for (const target of found) for (const source of into.get(target) ?? []) found.add(source);
   return found;

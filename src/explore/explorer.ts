@@ -8,7 +8,7 @@
 // same verdict.
 
 import { mark, reached, rewind, siteOf, undo } from '../journal/index.ts';
-import { accesses, type SchedulerState, type Task } from '../sched/index.ts';
+import { accesses, type SchedulerState, type Steps, type Task } from '../sched/index.ts';
 import { bug } from '../units.ts';
 import { NameBook } from './names.ts';
 import { Races, raceText } from './races.ts';
@@ -39,6 +39,8 @@ export class Explorer {
   readonly world: World;
   readonly steering = new Steering();
   readonly #start: SchedulerState;
+  /** What each of the scenario's tasks does. Made once: what they share goes back to its start with the rest. */
+  readonly #bodies: readonly (readonly [name: string, body: () => Steps])[];
   readonly #races = new Races();
   /** The set-up never ends: what every run finds. */
   readonly #stuck: Found | null;
@@ -62,6 +64,7 @@ export class Explorer {
     sched.weak.drained = (kind, object) => this.steering.accessed(kind, object);
     this.steering.clock = () => sched.now + Math.min(sched.nextEventTime, 2 ** 40);
     this.#stuck = this.#setUp();
+    this.#bodies = Object.entries(scenario.tasks(this.world));
     this.world.contents.mark();
     this.#start = this.world.sched.state;
     mark();
@@ -91,8 +94,9 @@ export class Explorer {
       return null;
     });
     steering.begin(strategy);
-    this.#races.begin();
-    this.#lookForRaces(this.looks && this.looksForRaces);
+    const looksForRaces = this.looks && this.looksForRaces;
+    if (looksForRaces) this.#races.begin();
+    this.#lookForRaces(looksForRaces);
     world.sched.weak.begin(this.weak);
     steering.knowsReads = !this.weak;
     const tasks = this.#spawn();
@@ -106,7 +110,7 @@ export class Explorer {
     if (undo.length === 0) bug('the explorer runs code that no loader instrumented');
     this.reset();
     // What broke says more than that something might.
-    found ??= this.#dataRace();
+    if (looksForRaces) found ??= this.#dataRace();
     return { found, steps, preemptions, schedule };
   }
 
@@ -171,8 +175,8 @@ export class Explorer {
 
   /** The tasks of a run: the scenario's, and then the vCPU threads. */
   #spawn(): Task[] {
-    const { world, scenario } = this;
-    const others = Object.entries(scenario.tasks(world)).map(([name, body], index) =>
+    const { world } = this;
+    const others = this.#bodies.map(([name, body], index) =>
       world.sched.spawn(name, body(), world.cpuOf(index)),
     );
     return [...others, ...world.spawnVcpus()];
@@ -183,6 +187,8 @@ export class Explorer {
     const { world, steering } = this;
     const { sched, oracle } = world;
     const before = sched.steps;
+    /** So many of the tasks, from the first on, are known to have ended. */
+    let ended = 0;
     let limitReached = false;
     let found: Found | null = null;
     /** Something was written since translations were looked at last: else none can have broken. */
@@ -199,12 +205,13 @@ export class Explorer {
         this.onStep?.();
       }
       limitReached = sched.steps - before > MAX_STEPS;
+      while (ended < tasks.length && isDone(tasks[ended]!)) ended++;
       return (
         steering.isPruned ||
         limitReached ||
         found !== null ||
         oracle.violations.length > 0 ||
-        tasks.every(isDone)
+        ended === tasks.length
       );
     });
     if (found !== null) return found;

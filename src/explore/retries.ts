@@ -11,8 +11,9 @@
 
 import type { Task } from '../sched/index.ts';
 
-/** Numbers are of steps of the run, from 1; NEVER: there was none. */
+/** Of one task. Numbers are of steps of the run, from 1; NEVER: there was none. */
 interface Passes {
+  readonly id: number;
   /** The last step that was no part of a pass in vain. */
   counted: number;
   /** The last step before the pass that is under way, NEVER where none is; and what `counted` was. */
@@ -25,16 +26,20 @@ interface Passes {
 const NEVER = -1;
 
 export class Retries {
-  readonly #tasks = new Map<Task, Passes>();
+  /** In the order of their first steps, and by id. */
+  readonly #tasks: Passes[] = [];
+  readonly #byId: (Passes | undefined)[] = [];
   #now = 0;
-  /** Passes under way. */
+  /** Passes under way, and tasks that stand at the end of one in vain. */
   #trying = 0;
+  #vain = 0;
   /** The last step of hardware's. */
   #acted = NEVER;
 
   begin(): void {
-    this.#tasks.clear();
-    this.#now = this.#trying = 0;
+    for (let last = this.#tasks.pop(); last !== undefined; last = this.#tasks.pop())
+      this.#byId[last.id] = undefined;
+    this.#now = this.#trying = this.#vain = 0;
     this.#acted = NEVER;
   }
 
@@ -42,7 +47,9 @@ export class Retries {
   step(task: Task): void {
     const passes = this.#of(task);
     passes.counted = ++this.#now;
+    if (passes.vainSince === NEVER) return;
     passes.vainSince = NEVER;
+    this.#vain--;
   }
 
   /** Hardware acts on its own. */
@@ -56,6 +63,7 @@ export class Retries {
     if (passes.began === NEVER) this.#trying++;
     else {
       passes.counted = passes.countedBefore;
+      if (passes.vainSince === NEVER) this.#vain++;
       passes.vainSince = passes.began;
     }
     passes.countedBefore = passes.counted;
@@ -71,15 +79,15 @@ export class Retries {
 
   /** Those of `runnable` that need not wait; if all would have to, the first. */
   choose(runnable: readonly Task[]): readonly Task[] {
-    if (this.#trying === 0) return runnable;
+    if (this.#vain === 0) return runnable;
     const tasks = runnable.filter((task) => !this.#mustWait(task));
     return tasks.length > 0 ? tasks : runnable.slice(0, 1);
   }
 
-  #mustWait(task: Task): boolean {
-    const since = this.#tasks.get(task)?.vainSince ?? NEVER;
+  #mustWait({ id }: Task): boolean {
+    const since = this.#byId[id]?.vainSince ?? NEVER;
     if (since === NEVER || this.#acted > since) return false;
-    for (const [other, { counted }] of this.#tasks) if (other !== task && counted > since) return false;
+    for (const other of this.#tasks) if (other.id !== id && other.counted > since) return false;
     return true;
   }
 
@@ -87,7 +95,7 @@ export class Retries {
   get state(): number {
     if (this.#trying === 0) return 0;
     let state = this.#trying;
-    for (const [{ id }, { began, vainSince }] of this.#tasks) {
+    for (const { id, began, vainSince } of this.#tasks) {
       if (began === NEVER) continue;
       state = Math.imul(state ^ (id * 4 + Number(vainSince !== NEVER)), 0x9e3779b1);
       for (const since of [began, vainSince])
@@ -99,18 +107,19 @@ export class Retries {
   /** A hash of whose steps that count came after `since`. */
   #countedAfter(since: number): number {
     let sum = Number(this.#acted > since);
-    for (const [{ id }, { counted, countedBefore }] of this.#tasks) {
+    for (const { id, counted, countedBefore } of this.#tasks) {
       sum += Math.imul(id, 0xc2b2ae35) * Number(counted > since);
       sum += Math.imul(id, 0x27d4eb2f) * Number(countedBefore > since);
     }
     return sum | 0;
   }
 
-  #of(task: Task): Passes {
-    let passes = this.#tasks.get(task);
+  #of({ id }: Task): Passes {
+    let passes = this.#byId[id];
     if (passes === undefined) {
-      passes = { counted: NEVER, began: NEVER, countedBefore: NEVER, vainSince: NEVER };
-      this.#tasks.set(task, passes);
+      passes = { id, counted: NEVER, began: NEVER, countedBefore: NEVER, vainSince: NEVER };
+      this.#byId[id] = passes;
+      this.#tasks.push(passes);
     }
     return passes;
   }

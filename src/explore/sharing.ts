@@ -17,7 +17,7 @@ interface Sharers {
   isShared: boolean;
   isWritten: boolean;
   /** Ids of the locks that every access so far was made under. */
-  readonly locks: Set<number>;
+  locks: readonly number[];
 }
 
 /** What is known of one object (its key, objects.ts), as plain data: for who searches another part of the same tree. */
@@ -31,6 +31,9 @@ export type KnownObject = readonly [
 
 export class Sharing {
   readonly #objects = new Map<number, Sharers>();
+  /** What touch() was asked about last, since write() mostly comes of it. */
+  #touched: Sharers | undefined;
+  #touchedKey = -1;
   /** Grows when a point that did not matter turns out to. */
   version = 0;
 
@@ -45,16 +48,16 @@ export class Sharing {
     const isLock = kind === 'lock';
     if (isLock && holds(task, object)) return false;
     const key = keyOf(kind, object);
-    const known = this.#objects.get(key);
+    let known = this.#objects.get(key);
     if (known === undefined) {
       const locks = isLock ? [] : task.held.filter(isExclusive).map(({ id }) => id);
-      this.#objects.set(key, { owner: task.name, isShared: false, isWritten: false, locks: new Set(locks) });
-      return false;
+      known = { owner: task.name, isShared: false, isWritten: false, locks };
+      this.#objects.set(key, known);
     }
+    this.#touched = known;
+    this.#touchedKey = key;
     if (matters(known)) return true;
-    for (const id of known.locks) {
-      if (!task.held.some((held) => held.id === id && isExclusive(held))) known.locks.delete(id);
-    }
+    if (!isAllHeld(known.locks, task)) known.locks = known.locks.filter((id) => isHeld(id, task));
     if (known.owner !== task.name) known.isShared = true;
     if (!matters(known)) return false;
     this.version++;
@@ -63,7 +66,8 @@ export class Sharing {
 
   /** The object was changed by the access that touch() was asked about last. */
   write(kind: PointKind, object: number): void {
-    const known = this.#objects.get(keyOf(kind, object));
+    const key = keyOf(kind, object);
+    const known = key === this.#touchedKey ? this.#touched : this.#objects.get(key);
     if (known === undefined || known.isWritten) return;
     known.isWritten = true;
     if (matters(known)) this.version++;
@@ -87,7 +91,7 @@ export class Sharing {
     for (const [key, owner, isShared, isWritten, locks] of objects) {
       const known = this.#objects.get(key);
       if (known === undefined) {
-        const added = { owner, isShared, isWritten, locks: new Set(locks) };
+        const added = { owner, isShared, isWritten, locks };
         this.#objects.set(key, added);
         if (matters(added)) this.version++;
         continue;
@@ -95,7 +99,7 @@ export class Sharing {
       const mattered = matters(known);
       known.isShared ||= isShared || owner !== known.owner;
       known.isWritten ||= isWritten;
-      for (const id of known.locks) if (!locks.includes(id)) known.locks.delete(id);
+      known.locks = known.locks.filter((id) => locks.includes(id));
       if (!mattered && matters(known)) this.version++;
     }
   }
@@ -103,16 +107,28 @@ export class Sharing {
   /** Knows nothing any more. */
   forget(): void {
     this.#objects.clear();
+    this.#touchedKey = -1;
     this.version = 0;
   }
 }
 
 const matters = ({ isShared, isWritten, locks }: Sharers): boolean =>
-  isShared && isWritten && locks.size === 0;
+  isShared && isWritten && locks.length === 0;
 
 function holds({ held }: Task, id: number): boolean {
   for (let i = held.length - 1; i >= 0; i--) if (held[i]!.id === id) return true;
   return false;
+}
+
+/** Whether the task holds the lock alone. */
+function isHeld(id: number, { held }: Task): boolean {
+  for (let i = held.length - 1; i >= 0; i--) if (held[i]!.id === id && isExclusive(held[i]!)) return true;
+  return false;
+}
+
+function isAllHeld(ids: readonly number[], task: Task): boolean {
+  for (let i = 0; i < ids.length; i++) if (!isHeld(ids[i]!, task)) return false;
+  return true;
 }
 
 /** A mutex or spinlock, or a reader-writer lock that is held for write. */

@@ -143,7 +143,7 @@ export class Steering implements Policy {
     this.#accessor = null;
     this.#retries.begin();
     this.#isStopNoted = true;
-    this.history.begin();
+    if (strategy.remembers === true) this.history.begin();
     this.isPruned = false;
     this.#wasOffered = false;
   }
@@ -247,10 +247,13 @@ export class Steering implements Policy {
       undo.length === this.#logged &&
       !(this.#hasWoken || isTimed || task.state === 'blocked');
     if (!isRead) this.sharing.write(this.#kind, this.#object);
-    const access = { kind: this.#kind, object: this.#object, isRead, isQuiet: this.#isQuiet(task) };
-    if (this.strategy.remembers === true) this.history.access(task, access);
-    this.strategy.accessed?.(access);
-    if (isTimed) this.strategy.timed?.();
+    const { strategy } = this;
+    if (strategy.remembers === true || strategy.accessed !== undefined) {
+      const access = { kind: this.#kind, object: this.#object, isRead, isQuiet: this.#isQuiet(task) };
+      if (strategy.remembers === true) this.history.access(task, access);
+      strategy.accessed?.(access);
+    }
+    if (isTimed) strategy.timed?.();
   }
 
   /** What hardware may do on its own follows from where a vCPU is, too. */

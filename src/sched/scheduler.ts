@@ -134,10 +134,10 @@ export class Scheduler {
   restore(state: SchedulerState): void {
     // Whoever still has one of them in a queue wakes nobody.
     for (const task of this.#tasks) task.state = 'done';
-    this.#tasks.length = 0;
-    this.#runnable.length = 0;
-    this.#events.length = 0;
-    this.#names.length = state.nextId;
+    clear(this.#tasks);
+    clear(this.#runnable);
+    clear(this.#events);
+    clear(this.#names, state.nextId);
     this.#nextId = state.nextId;
     this.#nextOrder = state.nextOrder;
     this.#nextLockId = state.nextLockId;
@@ -333,6 +333,11 @@ export class Scheduler {
     this.now = Math.max(this.now, next.time);
     return true;
   }
+}
+
+/** Shortens `list`, which keeps its memory; to set its length would not. */
+function clear(list: unknown[], length = 0): void {
+  while (list.length > length) list.pop();
 }
 
 const isAfter = (a: TimedEvent, b: TimedEvent): boolean =>

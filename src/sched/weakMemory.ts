@@ -65,6 +65,7 @@ export class WeakMemory {
 
   /** A run begins, with nothing under way. */
   begin(on: boolean): void {
+    if (!on && !this.on) return;
     this.on = on;
     this.#armed = null;
     this.#views.clear();

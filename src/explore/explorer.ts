@@ -64,7 +64,7 @@ export class Explorer {
     sched.weak.drained = (kind, object) => this.steering.accessed(kind, object);
     this.steering.clock = () => sched.now + Math.min(sched.nextEventTime, 2 ** 40);
     this.#stuck = this.#setUp();
-    this.#bodies = Object.entries(scenario.tasks(this.world));
+    this.#bodies = this.#stuck === null ? Object.entries(scenario.tasks(this.world)) : [];
     this.world.contents.mark();
     this.#start = this.world.sched.state;
     mark();

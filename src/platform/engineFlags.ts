@@ -5,6 +5,8 @@
 // round of each loop, which takes a tenth of the time of guest code in tight loops. Nothing here needs it: translated code
 // never calls more than a few functions deep, and runs for a slice at a time: whoever wants to stop it waits for no more
 // than that. Without the hints, the ways out of guest code, one at each access, stand amid what they are the way out of.
+// And V8 reads each function of a module twice: to compile it when it is first called, and before that to check it, with the
+// help of other threads, for which it waits while the computer is busy with something else.
 //
 // Optimising JavaScript takes V8 tens of milliseconds on another core, half of them for the interpreter of guest code. A
 // program that is over in as many gets nothing of it: it shares the cores with V8, and waits for it at the exit.
@@ -14,12 +16,13 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * Whether V8 compiles WebAssembly from now on for guests: without looks at its stack limit, and what a branch hint says is
- * rare apart from what is not. At first it does not.
+ * Whether V8 compiles WebAssembly from now on for guests: without looks at its stack limit, what a branch hint says is rare
+ * apart from what is not, and each function checked no earlier than it is compiled. At first it does not.
  */
 export function compileForGuests(on: boolean): void {
   setFlagsFromString(on ? '--no-wasm-stack-checks' : '--wasm-stack-checks');
   setFlagsFromString(on ? '--experimental-wasm-branch-hinting' : '--no-experimental-wasm-branch-hinting');
+  setFlagsFromString(on ? '--wasm-lazy-validation' : '--no-wasm-lazy-validation');
 }
 
 /** Estimated bytes of machine code from which V8 makes it of bytecode, a batch of functions at a time: V8's own, and fewer. */

@@ -141,4 +141,10 @@ export const PLANTED: readonly Mutant[] = [
     '  yield* kvm.mmuLock.lockWrite();\n  if (!root.invalid) yield* syncAddress',
     '  yield* kvm.mmuLock.lockRead();\n  if (!root.invalid) yield* syncAddress',
   ),
+  mutant(
+    'a page of a file moves though somebody has come meanwhile',
+    'mm/migrate/migrateFolio.ts',
+    '    if (!(yield* moveInPageCache(mapping, to, from, expected))) return -Errno.EAGAIN;\n',
+    '    yield* moveInPageCache(mapping, to, from, expected);\n',
+  ),
 ];

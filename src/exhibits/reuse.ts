@@ -83,7 +83,10 @@ export const reuse: readonly Exhibit[] = [
       {
         file: 'kvm/pageFault.ts',
         find: `    // Written between the walk and the write protection of the table: what was read is not what is shadowed.
-    if (yield* guestWalk.hasChanged(level - 1)) return RetPf.retry;
+    if (points.on) yield at.list(kvm.id);
+    const tableSlot = gfnToMemslot(kvm, gfn);
+    if (points.on) yield at.tlb(kvm.sched.current.cpu);
+    if (guestWalk.hasChanged(level - 1, tableSlot)) return RetPf.retry;
 `,
         replace: '',
       },

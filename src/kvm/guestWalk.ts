@@ -23,7 +23,7 @@ import { at, points, type Steps } from '../sched/index.ts';
 import { type Gfn, type Gpa, gpaToGfn } from '../units.ts';
 import { faultInGuestPage, peekGuest64, pokeGuest64 } from './guestMemory.ts';
 import type { Kvm } from './kvm.ts';
-import { gfnToMemslot, KVM_MEM_READONLY, kvmMemslots, type Memslot, searchMemslots } from './memslot.ts';
+import { KVM_MEM_READONLY, kvmMemslots, type Memslot, searchMemslots } from './memslot.ts';
 import { takeTurn } from './reservation.ts';
 import { pageFaultError } from './traceTerms.ts';
 import type { Vcpu } from './vcpuState.ts';
@@ -86,12 +86,12 @@ export class GuestWalk implements TableMemory {
     }
   }
 
-  /** FNAME(gpte_changed): whether the entry of `level` differs now from what the walk read; true also if unreadable. */
-  *hasChanged(level: number): Steps<boolean> {
+  /**
+   * FNAME(gpte_changed): whether the entry of `level`, whose table is in `slot`, differs now from what the walk read; true
+   * also if unreadable. Preceded by at.tlb(cpu).
+   */
+  hasChanged(level: number, slot: Memslot | null): boolean {
     const seen = this.trail[level]!;
-    if (points.on) yield at.list(this.#kvm.id);
-    const slot = gfnToMemslot(this.#kvm, gpaToGfn(seen.address));
-    if (points.on) yield at.tlb(this.#kvm.sched.current.cpu);
     if (!peekGuest64(this.#kvm, slot, seen.address, this.#now)) return true;
     return this.#now.lo !== seen.lo || this.#now.hi !== seen.hi;
   }

@@ -204,7 +204,10 @@ function* fetchPaged(vcpu: Vcpu, address: number, page: Leaf, slot: Memslot): St
   const { kvm, root, guestWalk } = vcpu;
   const { level: guestLevel } = guestWalk.walk;
   if (root === null || root.gfn !== guestWalk.tableGfn(2)) return RetPf.retry;
-  if (yield* guestWalk.hasChanged(2)) return RetPf.retry;
+  if (points.on) yield at.list(kvm.id);
+  const rootSlot = gfnToMemslot(kvm, root.gfn);
+  if (points.on) yield at.tlb(kvm.sched.current.cpu);
+  if (guestWalk.hasChanged(2, rootSlot)) return RetPf.retry;
   let sp = root;
   for (let level = 2; level > guestLevel; level--) {
     sp.writeFloodingCount = 0;
@@ -215,7 +218,10 @@ function* fetchPaged(vcpu: Vcpu, address: number, page: Leaf, slot: Memslot): St
       linkedChild(kvm, sptep, gfn, sp.childRole) ?? (yield* linkChild(vcpu, sp, sptep, gfn, sp.childRole));
     if (typeof child === 'number') return child;
     // Written between the walk and the write protection of the table: what was read is not what is shadowed.
-    if (yield* guestWalk.hasChanged(level - 1)) return RetPf.retry;
+    if (points.on) yield at.list(kvm.id);
+    const tableSlot = gfnToMemslot(kvm, gfn);
+    if (points.on) yield at.tlb(kvm.sched.current.cpu);
+    if (guestWalk.hasChanged(level - 1, tableSlot)) return RetPf.retry;
     sp = child;
   }
   // After the tables on the way are shadowed, which may speak against it.

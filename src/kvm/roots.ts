@@ -219,7 +219,10 @@ export function* kvmMmuFence(vcpu: Vcpu, { page, asid }: Fence): Steps {
 function* syncCurrentAddress(vcpu: Vcpu, address: number): Steps {
   const { kvm, root } = vcpu;
   if (root === null) return;
-  yield* kvm.mmuLock.lockWrite();
+  const { mmuLock } = kvm;
+  if (points.on) yield at.lock(mmuLock);
+  if (!mmuLock.takeWrite()) yield* mmuLock.wait();
   if (!root.invalid) yield* syncAddress(kvm, root, address);
-  yield* kvm.mmuLock.unlock();
+  if (points.on) yield at.lock(mmuLock);
+  mmuLock.release();
 }

@@ -86,7 +86,7 @@ export const SHADOW: readonly Mutant[] = [
   mutant(
     'a guest entry is not read again',
     'kvm/pageFault.ts',
-    '    if (yield* guestWalk.hasChanged(level - 1)) return RetPf.retry;\n',
+    '    if (guestWalk.hasChanged(level - 1, tableSlot)) return RetPf.retry;\n',
     '',
   ),
   mutant(

@@ -9,7 +9,7 @@
 
 import { PTE_A, PTE_D, PTE_W } from '../../hw/sv39/index.ts';
 import { at, points, type Steps } from '../../sched/index.ts';
-import { type Hva, type Pfn, pageAlignDown } from '../../units.ts';
+import { type Hva, pageAlignDown } from '../../units.ts';
 import { folioPut } from '../page/folio.ts';
 import { PG_locked, PG_uptodate } from '../page/frames.ts';
 import { allocAnonPage } from '../page/pageAlloc.ts';
@@ -129,38 +129,16 @@ function* doAnonymousPage(vmf: VmFault): Steps<number> {
 
 /** A store, or the first of a process. */
 function* mapZeroedPage(vmf: VmFault): Steps<number> {
-  const { mm } = vmf.vma;
-  const prepared = vmf.vma.anonVma === null ? yield* vmfAnonPrepare(vmf) : 0;
-  if (prepared !== 0) return prepared;
-  const pfn = yield* allocAnonPage(mm.host, mm);
-  if (pfn === null) return VM_FAULT_OOM;
-  if (points.on) yield at.page(pfn);
-  mm.host.memory.zero(pfn);
-  mm.host.frames.set(pfn, PG_uptodate);
-  return yield* mapNewPage(vmf, pfn);
-}
-
-/** A read of memory that was never written: everybody's zero page, read-only. */
-function* mapZeroPage(vmf: VmFault): Steps<number> {
-  const { vma } = vmf;
-  const { host } = vma.mm;
-  const entry = mkPte(host.zeroPfn, vma) | PTE_SPECIAL;
-  const ptl = ptlOf(host, vmf.ptep);
-  yield* ptl.lock();
-  if (points.on) yield at.pte(vmf.ptep);
-  const result = checkNone(vmf);
-  if (result === STILL_NONE) {
-    if (points.on) yield at.pte(vmf.ptep);
-    setPte(host, vmf.ptep, entry);
-  }
-  yield* ptl.unlock();
-  return result === STILL_NONE ? 0 : result;
-}
-
-function* mapNewPage(vmf: VmFault, pfn: Pfn): Steps<number> {
   const { vma, address, ptep } = vmf;
   const { mm } = vma;
   const { host } = mm;
+  const prepared = vma.anonVma === null ? yield* vmfAnonPrepare(vmf) : 0;
+  if (prepared !== 0) return prepared;
+  const pfn = yield* allocAnonPage(host, mm);
+  if (pfn === null) return VM_FAULT_OOM;
+  if (points.on) yield at.page(pfn);
+  host.memory.zero(pfn);
+  host.frames.set(pfn, PG_uptodate);
   const ptl = ptlOf(host, ptep);
   if (points.on) yield at.lock(ptl);
   if (!ptl.take()) yield* ptl.wait();
@@ -179,6 +157,23 @@ function* mapNewPage(vmf: VmFault, pfn: Pfn): Steps<number> {
   if (result === STILL_NONE) return 0;
   yield* folioPut(host, pfn);
   return result;
+}
+
+/** A read of memory that was never written: everybody's zero page, read-only. */
+function* mapZeroPage(vmf: VmFault): Steps<number> {
+  const { vma } = vmf;
+  const { host } = vma.mm;
+  const entry = mkPte(host.zeroPfn, vma) | PTE_SPECIAL;
+  const ptl = ptlOf(host, vmf.ptep);
+  yield* ptl.lock();
+  if (points.on) yield at.pte(vmf.ptep);
+  const result = checkNone(vmf);
+  if (result === STILL_NONE) {
+    if (points.on) yield at.pte(vmf.ptep);
+    setPte(host, vmf.ptep, entry);
+  }
+  yield* ptl.unlock();
+  return result === STILL_NONE ? 0 : result;
 }
 
 /**

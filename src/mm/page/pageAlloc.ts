@@ -39,7 +39,9 @@ export function* allocSwapinPage(host: Host, mm: Mm | null, slot: SwapSlot): Ste
 }
 
 function* allocCharged(host: Host, mm: Mm | null, memcg: MemCgroup | null): Steps<Pfn | null> {
-  const pfn = (yield* allocPages(host, 0, FrameKind.folio, mm)) as Pfn | 0;
+  mightAlloc(host.sched);
+  const taken = yield* host.zone.take(0, FrameKind.folio, host.zone.watermarks.low);
+  const pfn = (taken || (yield* allocPagesSlowpath(host, 0, FrameKind.folio, mm))) as Pfn | 0;
   if (pfn === 0) return null;
   return memcg === null || (yield* chargeOrPut(host, pfn, memcg, mm, true)) ? pfn : null;
 }
@@ -104,7 +106,9 @@ export function* allocMigrationTarget(host: Host): Steps<Pfn | null> {
 /** __get_free_pages(GFP_KERNEL | __GFP_ZERO): 1 << order contiguous, aligned frames; null when out of memory. */
 export function* allocKernelPages(host: Host, order: Order, use: KernelUse): Steps<Pfn | null> {
   const kind = KIND_OF_USE[use];
-  const pfn = (yield* allocPages(host, order, kind, null)) as Pfn | 0;
+  mightAlloc(host.sched);
+  const taken = yield* host.zone.take(order, kind, host.zone.watermarks.low);
+  const pfn = (taken || (yield* allocPagesSlowpath(host, order, kind, null))) as Pfn | 0;
   if (pfn === 0) return null;
   for (let i = 0; i < 1 << order; i++) {
     const frame = (pfn + i) as Pfn;
@@ -115,14 +119,10 @@ export function* allocKernelPages(host: Host, order: Order, use: KernelUse): Ste
   return pfn;
 }
 
-/** __alloc_pages(): `mm` is the address space that the caller works for. 0 when out of memory. */
-function* allocPages(host: Host, order: Order, kind: FrameKind, mm: Mm | null): Steps<number> {
-  mightAlloc(host.sched);
-  const pfn = yield* host.zone.take(order, kind, host.zone.watermarks.low);
-  return pfn !== 0 ? pfn : yield* allocPagesSlowpath(host, order, kind, mm);
-}
-
-/** __alloc_pages_slowpath(). */
+/**
+ * __alloc_pages_slowpath(), where there is nothing above the low watermark; `mm` is the address space that the caller
+ * works for. 0 when out of memory.
+ */
 function* allocPagesSlowpath(host: Host, order: Order, kind: FrameKind, mm: Mm | null): Steps<number> {
   const { zone, kswapd } = host;
   let fruitless = 0;

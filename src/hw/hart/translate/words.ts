@@ -29,8 +29,9 @@ export interface RegionWords {
 /** `mayLook`: whether a loop that begins at a page offset may be written for words. */
 export function planWords(flow: Flow, words: Int32Array, mayLook: (offset: number) => boolean): RegionWords {
   const plan = new WordPlan(flow, words);
-  plan.assume(mayLook);
   plan.solve();
+  plan.collect();
+  plan.assume(mayLook);
   return { looked: plan.looked(), instructions: plan.instructions };
 }
 
@@ -55,20 +56,22 @@ class WordPlan {
 
   /** Takes for words what loops need and write, as far as it then is a word whenever they begin anew, and of use. */
   assume(mayLook: (offset: number) => boolean): void {
-    const loops = this.loops.filter(({ header }) => {
+    const loops = this.loops.filter(({ header, blocks }) => {
       const { start } = this.flow.blocks[header]!;
-      return start >= 0 && mayLook(start);
+      return start >= 0 && mayLook(start) && this.isOfUse(blocks);
     });
     if (loops.length === 0) return;
     const needed = solveNeeded(this.flow, this.words);
     for (const { header, blocks } of loops)
       this.assumed[header] = needed[header]! & this.writtenIn(blocks) & ~X0;
     this.settle();
+    this.collect();
     for (const { header, blocks } of loops) this.assumed[header]! &= this.usedIn(blocks);
     this.settle();
+    this.collect();
   }
 
-  /** Finds out which registers are words where, and which instructions read nothing else. */
+  /** Finds out which registers are words where. */
   solve(): void {
     this.before.fill(-1);
     this.behind.fill(-1);
@@ -83,8 +86,12 @@ class WordPlan {
         this.behind[i] = behind;
       });
     }
+  }
+
+  /** Finds the instructions that read nothing else. */
+  collect(): void {
     this.instructions.clear();
-    blocks.forEach((block, i) => {
+    this.flow.blocks.forEach((block, i) => {
       follow(this.words, block, this.before[i]!, (offset, known) => {
         if (readsWords(this.words[offset]!, known)) this.instructions.add(offset);
       });
@@ -133,6 +140,15 @@ class WordPlan {
         used |= (1 << rs1Of(word)) | (1 << rs2Of(word));
     });
     return used;
+  }
+
+  /** Whether there is an instruction that might be easier. */
+  private isOfUse(blocks: ReadonlySet<number>): boolean {
+    let is = false;
+    this.visit(blocks, (offset) => {
+      is ||= isEasier(this.words[offset]!, this.words[offset + 1]!) && !this.instructions.has(offset);
+    });
+    return is;
   }
 
   private visit(blocks: ReadonlySet<number>, instruction: (offset: number) => void): void {
@@ -191,30 +207,13 @@ function writesWord(word: number, imm: number, known: number): boolean {
   }
 }
 
-/** Whether an instruction is written otherwise where it reads words (instructions.ts). */
+/** Whether it is of use to an instruction to read words; a comparison of doublewords costs no more than one of words. */
 function isEasier(word: number, imm: number): boolean {
   const op = opOf(word);
   return EASIER.has(op) || (op === Op.addiw && imm === 0);
 }
 
-const EASIER: ReadonlySet<number> = new Set([
-  Op.xor,
-  Op.or,
-  Op.and,
-  Op.xori,
-  Op.ori,
-  Op.andi,
-  Op.slt,
-  Op.sltu,
-  Op.slti,
-  Op.sltiu,
-  Op.beq,
-  Op.bne,
-  Op.blt,
-  Op.bge,
-  Op.bltu,
-  Op.bgeu,
-]);
+const EASIER: ReadonlySet<number> = new Set([Op.xor, Op.or, Op.and, Op.xori, Op.ori, Op.andi]);
 
 const ALWAYS_WORDS: ReadonlySet<number> = new Set([
   Op.lui,

@@ -81,11 +81,8 @@ export class GuestContents {
   }
 
   rewind(): void {
-    for (let i = this.#log.length - 1; i >= 0; i--) {
-      const { at, old } = this.#log[i]!;
-      this.#expected.setBigUint64(at, old, true);
-    }
-    this.#log.length = 0;
+    for (let last = this.#log.pop(); last !== undefined; last = this.#log.pop())
+      this.#expected.setBigUint64(last.at, last.old, true);
     this.#pending.length = 0;
     this.#tables?.begin();
   }

@@ -101,8 +101,7 @@ export class Explorer {
     steering.knowsReads = !this.weak;
     const tasks = this.#spawn();
     found ??= this.#caught(() => this.#play(tasks));
-    const { preemptions, deviations, passed: steps } = steering;
-    const schedule = deviations.slice();
+    const { preemptions, deviations: schedule, passed: steps } = steering;
     steering.end();
     this.#lookForRaces(false);
     world.sched.weak.begin(false);

@@ -41,7 +41,9 @@ export interface Scenario {
   readonly paging?: GuestPaging;
   /** Runs alone, before every run's start. */
   readonly setUp?: (world: World) => Steps;
-  /** The tasks beside the vCPU threads, by name. Asked once; each run calls every one, with what they share at its start. */
+  /**
+   * The tasks beside the vCPU threads, by name. Asked once; each run calls every one, with what they share at its start.
+   */
   readonly tasks: (world: World) => Readonly<Record<string, () => Steps>>;
   /** How else than at `done` a vCPU may end: exit reasons. */
   readonly mayEnd?: readonly KvmExitReason[];

@@ -88,7 +88,7 @@ export class Steering implements Policy {
   /** What an access changes is seen in the undo log when it is over: it is not where a store may be seen late. */
   knowsReads = true;
   /** What was chosen against the default, in this run. */
-  readonly deviations: Deviation[] = [];
+  deviations: Deviation[] = [];
   preemptions = 0;
   /** Steps of all tasks in this run, stop or not. */
   passed = 0;
@@ -134,7 +134,7 @@ export class Steering implements Policy {
     this.strategy = strategy;
     this.stopsAtPoints = this.#isExploring = true;
     filter.stops = this.stopsAt;
-    this.deviations.length = 0;
+    this.deviations = [];
     this.preemptions = 0;
     this.choices = 0;
     this.chances = 0;

@@ -14,7 +14,6 @@ export const scenario: Scenario = {
   about: 'a page of shared memory is copied into a huge page while a device writes to it by a reference',
   host: { frames: 1300, swapPages: 0 },
   vm: { ramPages: 512, ram: 'shmem' },
-  guest: 'vcpu0: done: j done',
   *setUp(world) {
     yield* world.write64(world.page(1), 5n);
   },

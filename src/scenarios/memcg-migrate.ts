@@ -10,7 +10,6 @@ export const scenario: Scenario = {
   about: 'a page that a process is charged for is migrated while the process drops it',
   host: { cpus: 2 },
   losesPages: [1],
-  guest: 'vcpu0: done: j done',
   *setUp(world) {
     const memcg = world.host.memcgs.create('vmm');
     world.mm.memcg = memcg as MemCgroup;

@@ -98,7 +98,10 @@ test('a cache that cannot be written is none, and several starts at once make on
   writeFileSync(inRoot('node_modules/.cache'), '');
   expect(await start()).toBe('sources one');
   rmSync(inRoot('node_modules/.cache'));
-  expect(await Promise.all([start(), start(), start()])).toEqual(Array(3).fill('sources one'));
+  const starts = await Promise.all([start(), start(), start()]);
+  expect(starts).toContain('sources one');
+  // On a busy machine one of them may come when another has left its script.
+  for (const said of starts) expect(said).toMatch(/^(?:sources|script) one$/);
   expect(await start()).toBe('script one');
   expect(readdirSync(cache()).length).toBe(3);
 });

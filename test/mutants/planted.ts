@@ -138,8 +138,8 @@ export const PLANTED: readonly Mutant[] = [
   mutant(
     'two fences sync an address at once',
     'kvm/roots.ts',
-    '  yield* kvm.mmuLock.lockWrite();\n  if (!root.invalid) yield* syncAddress',
-    '  yield* kvm.mmuLock.lockRead();\n  if (!root.invalid) yield* syncAddress',
+    '  if (!mmuLock.takeWrite()) yield* mmuLock.wait();\n  if (!root.invalid)',
+    '  if (!mmuLock.takeRead()) yield* mmuLock.wait(false);\n  if (!root.invalid)',
   ),
   mutant(
     'a page of a file moves though somebody has come meanwhile',

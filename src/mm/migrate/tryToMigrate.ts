@@ -9,7 +9,7 @@
 // pinned and the mm's alone keeps its PTE.
 // Locks: the folio lock, by the caller; i_mmap_rwsem or anon_vma->rwsem for read.
 
-import { PTE_A, PTE_D, PTE_W, ptePfn } from '../../hw/sv39/index.ts';
+import { PTE_A, PTE_D, PTE_W } from '../../hw/sv39/index.ts';
 import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
@@ -55,7 +55,7 @@ import {
 } from '../rmap/rmap.ts';
 import { folioAddFileRmap, isAnonFolio } from '../rmap/rmapFile.ts';
 import { rmapWalk, rmapWalkAll } from '../rmap/rmapWalk.ts';
-import { splitHugePmdLocked } from '../thp/splitPmd.ts';
+import { splitOrTake } from '../thp/splitPmd.ts';
 import type { Vma } from '../vma/vma.ts';
 import { VM_LOCKED } from '../vma/vmFlags.ts';
 
@@ -153,27 +153,12 @@ function* tryToMigrateLargeOne(
   const range = mmuNotifierRangeInit(MmuNotifyEvent.CLEAR, mm, first, endInVma(vma, index, HPAGE_PMD_NR));
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   const stays = yield* walkMapped(vma, folio, index, first, (entryp, address, level) =>
-    keepsEntry(vma, entryp, address, level, batch),
+    splitOrTake(vma, entryp, address, level, true, (page) =>
+      setMigrationPte(vma, page, address, entryp, batch),
+    ),
   );
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
   return !stays;
-}
-
-/** One entry: of a page, or of all, which is split so that its pages are met. True: it has to stay. */
-function* keepsEntry(
-  vma: Vma,
-  entryp: Hpa,
-  address: Hva,
-  level: 0 | 1,
-  batch: TlbUnmapBatch,
-): Steps<boolean> {
-  if (level === 0) {
-    if (points.on) yield at.pte(entryp);
-    const page = ptePfn(readPte(vma.mm.host, entryp));
-    return !(yield* setMigrationPte(vma, page, address, entryp, batch));
-  }
-  yield* splitHugePmdLocked(vma, entryp, address, true);
-  return false;
 }
 
 /**

@@ -8,7 +8,6 @@
 // file; each PTE as tryToUnmap.ts has it; end. Where a VMA is locked all stays.
 // Locks: the folio lock is held; i_mmap_rwsem or anon_vma->rwsem is held for read, or taken.
 
-import { ptePfn } from '../../hw/sv39/index.ts';
 import {
   MmuNotifyEvent,
   mmuNotifierInvalidateRangeEnd,
@@ -16,15 +15,14 @@ import {
   mmuNotifierRangeInit,
 } from '../../notifier/index.ts';
 import { at, points, type Steps } from '../../sched/index.ts';
-import type { Hpa, Hva, Pfn } from '../../units.ts';
+import type { Hva, Pfn } from '../../units.ts';
 import type { AddressSpace } from '../filemap/addressSpace.ts';
 import type { Host } from '../host.ts';
 import { HPAGE_PMD_NR } from '../page/largeFolio.ts';
 import { endInVma, walkMapped } from '../pagetable/mappedWalk.ts';
-import { readPte } from '../pagetable/pte.ts';
 import type { TlbUnmapBatch } from '../pagetable/tlbFlush.ts';
 import { isMlocking, mlockFolio } from '../reclaim/mlockFolio.ts';
-import { splitHugePmdLocked } from '../thp/splitPmd.ts';
+import { splitOrTake } from '../thp/splitPmd.ts';
 import type { Vma } from '../vma/vma.ts';
 import { VM_LOCKED } from '../vma/vmFlags.ts';
 import { rmapWalk } from './rmapWalk.ts';
@@ -72,7 +70,11 @@ function* unmapLargeOne(
   const locked = { ptes: 0 };
   if (range !== null) yield* mmuNotifierInvalidateRangeStart(range);
   const stays = yield* walkMapped(vma, folio, index, first, (entryp, address, level) =>
-    isLocked ? lockMissed(vma, folio, level, locked) : keepsEntry(vma, entryp, address, level, batch),
+    isLocked
+      ? lockMissed(vma, folio, level, locked)
+      : splitOrTake(vma, entryp, address, level, false, (page) =>
+          unmapPte(vma, page, address, entryp, batch),
+        ),
   );
   if (range !== null) yield* mmuNotifierInvalidateRangeEnd(range);
   return !stays && locked.ptes === 0;
@@ -83,21 +85,4 @@ function* lockMissed(vma: Vma, folio: Pfn, level: 0 | 1, locked: { ptes: number 
   const isWhole = level === 1 || ++locked.ptes === HPAGE_PMD_NR;
   if (isWhole && isMlocking(vma)) yield* mlockFolio(vma.mm.host, folio);
   return isWhole;
-}
-
-/** One entry of the folio: unmapped, or split, so that its pages are met. True: it must stay. */
-function* keepsEntry(
-  vma: Vma,
-  entryp: Hpa,
-  address: Hva,
-  level: 0 | 1,
-  batch: TlbUnmapBatch,
-): Steps<boolean> {
-  if (level === 0) {
-    if (points.on) yield at.pte(entryp);
-    const page = ptePfn(readPte(vma.mm.host, entryp));
-    return !(yield* unmapPte(vma, page, address, entryp, batch));
-  }
-  yield* splitHugePmdLocked(vma, entryp, address, false);
-  return false;
 }

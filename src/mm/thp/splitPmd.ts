@@ -71,6 +71,26 @@ export function* splitHugePmdLocked(vma: Vma, pmdp: Hpa, start: Hva, freeze: boo
   else yield* refill(vma, pmdp, start, freeze);
 }
 
+/**
+ * An entry that maps a large folio (mappedWalk.ts) whose pages are taken out one by one: of 2 MiB it is split
+ * (TTU_SPLIT_HUGE_PMD), so that its pages are met next; of a page it is for `take`. True: it has to stay.
+ */
+export function* splitOrTake(
+  vma: Vma,
+  entryp: Hpa,
+  address: Hva,
+  level: 0 | 1,
+  freeze: boolean,
+  take: (page: Pfn) => Steps<boolean>,
+): Steps<boolean> {
+  if (level === 1) {
+    yield* splitHugePmdLocked(vma, entryp, address, freeze);
+    return false;
+  }
+  if (points.on) yield at.pte(entryp);
+  return !(yield* take(ptePfn(readPte(vma.mm.host, entryp))));
+}
+
 /** __split_huge_zero_page_pmd(). */
 function* refillWithZeros(vma: Vma, pmdp: Hpa, start: Hva): Steps {
   const { mm } = vma;
